@@ -1,0 +1,8 @@
+//! Data of [entopic](https://docs.rs/entopic): the model `ner-en-small`, which finds persons,
+//! places, organisations and other names in English text. See the model card in `model/README.md`.
+
+/// The `config.json`.
+pub const CONFIG: &[u8] = include_bytes!("../model/config.json");
+
+/// The `model.safetensors`: int8 weights, without the word embedding.
+pub const WEIGHTS: &[u8] = include_bytes!("../model/model.safetensors");

@@ -1,0 +1,152 @@
+//! `entopic bench`: how fast a model reads.
+
+use std::fs;
+use std::num::NonZeroUsize;
+use std::thread;
+use std::time::Instant;
+
+use entopic::NEWS_TOPICS;
+use serde::Serialize;
+
+use crate::args::{BenchArgs, NER_MODEL, Precision, RunOptions, TOPIC_MODEL, Task};
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::{load, output};
+
+#[derive(Serialize)]
+struct Report<'a> {
+    task: &'static str,
+    model: &'a str,
+    threads: usize,
+    precision: &'static str,
+    documents: usize,
+    /// Of the texts themselves, special tokens left out.
+    tokens: usize,
+    seconds: f64,
+    tokens_per_second: f64,
+    documents_per_second: f64,
+    peak_rss_bytes: Option<u64>,
+}
+
+pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
+    if args.task == Task::Ner && args.topics.is_some() {
+        return Err(Failure::new("--topics is for --task topics"));
+    }
+    let input = Input::read(&args.file)?;
+    let texts: Vec<&str> =
+        input.lines().map(|(_, text)| text).filter(|text| !text.trim().is_empty()).collect();
+    if texts.is_empty() {
+        return Err(Failure::new(format!("{} has no text; it is read as one text a line", input.name)));
+    }
+    let default = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let threads = args.run.threads.unwrap_or(default);
+    let run = RunOptions {
+        threads: Some(threads),
+        precision: args.run.precision,
+        registry: args.run.registry.clone(),
+    };
+
+    let (task, model, measured) = match args.task {
+        Task::Ner => {
+            let model = args.model.as_deref().unwrap_or(NER_MODEL);
+            let ner = load::ner(model, &run)?;
+            let pass =
+                || total(ner.tag_batch(&texts).into_iter().map(|r| r.map(|tagged| tagged.coverage.tokens)));
+            ("ner", model, measure(args.repeat, pass)?)
+        }
+        Task::Topics => {
+            let model = args.model.as_deref().unwrap_or(TOPIC_MODEL);
+            let classifier = load::classifier(model, &run)?;
+            let labels = match &args.topics {
+                Some(topics) => classifier.label_set(&topics.0)?,
+                None => classifier.label_set(NEWS_TOPICS)?,
+            };
+            let pass = || {
+                let classified = classifier.classify_batch(&texts, &labels).into_iter();
+                total(classified.map(|r| r.map(|classified| classified.coverage.tokens)))
+            };
+            ("topics", model, measure(args.repeat, pass)?)
+        }
+    };
+    let Measured { tokens, seconds } = measured;
+    output::print_json(&Report {
+        task,
+        model,
+        threads: threads.get(),
+        precision: match args.run.precision {
+            Precision::F32 => "f32",
+            Precision::Int8 => "int8",
+        },
+        documents: texts.len(),
+        tokens,
+        seconds,
+        tokens_per_second: tokens as f64 / seconds,
+        documents_per_second: texts.len() as f64 / seconds,
+        peak_rss_bytes: peak_rss_bytes(),
+    })
+}
+
+struct Measured {
+    tokens: usize,
+    /// The median over the passes.
+    seconds: f64,
+}
+
+/// Runs `pass` once to warm caches and scratch memory up, then `repeat` times by the clock.
+/// It returns the tokens that it read.
+fn measure(
+    repeat: NonZeroUsize,
+    pass: impl Fn() -> Result<usize, entopic::Error>,
+) -> Result<Measured, Failure> {
+    let tokens = pass()?;
+    let mut seconds = Vec::with_capacity(repeat.get());
+    for _ in 0..repeat.get() {
+        let start = Instant::now();
+        pass()?;
+        seconds.push(start.elapsed().as_secs_f64());
+    }
+    Ok(Measured { tokens, seconds: median(seconds) })
+}
+
+fn total(tokens: impl Iterator<Item = Result<usize, entopic::Error>>) -> Result<usize, entopic::Error> {
+    tokens.sum()
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() % 2 {
+        0 => (values[middle - 1] + values[middle]) / 2.0,
+        _ => values[middle],
+    }
+}
+
+/// The most memory that this process held at once, where the system tells (Linux).
+fn peak_rss_bytes() -> Option<u64> {
+    peak_of(&fs::read_to_string("/proc/self/status").ok()?)
+}
+
+fn peak_of(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    kibibytes.checked_mul(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{median, peak_of};
+
+    #[test]
+    fn the_median_is_in_the_middle() {
+        assert_eq!(median(vec![3.0, 1.0, 9.0]), 3.0);
+        assert_eq!(median(vec![4.0, 1.0, 9.0, 2.0]), 3.0);
+    }
+
+    #[test]
+    fn the_peak_is_in_bytes() {
+        let status = "Name:\tentopic\nVmPeak:\t  999999 kB\nVmHWM:\t   45678 kB\nThreads:\t3\n";
+        assert_eq!(peak_of(status), Some(45_678 * 1024));
+        assert_eq!(peak_of("VmHWM: much\n"), None);
+        assert_eq!(peak_of(""), None);
+    }
+}

@@ -1,0 +1,19 @@
+//! `entopic eval`: how well a model does on annotated data.
+
+mod iob;
+pub(crate) mod ner;
+mod scores;
+mod sentences;
+pub(crate) mod topics;
+
+use crate::labels::LabelMap;
+use crate::output;
+
+/// Tells of labels that `map` names and the data do not have: most often a slip of the pen, but
+/// one map may also serve several files.
+fn note_unused(map: &LabelMap, data: &str, has: impl Fn(&str) -> bool) {
+    let unused: Vec<&str> = map.names().filter(|name| !has(name)).collect();
+    if !unused.is_empty() {
+        output::warn(&format!("note: {data} has no label {}, which --map names", unused.join(", ")));
+    }
+}

@@ -1,0 +1,96 @@
+//! Labels as the command line writes them: lists and maps.
+
+use std::str::FromStr;
+
+/// `economy, sport` as its parts, trimmed; at least one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LabelList(pub(crate) Vec<String>);
+
+/// `person=PER,product=`: renames labels, or drops them where nothing follows the sign.
+/// Labels that it does not name stay as they are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct LabelMap(Vec<(String, Option<String>)>);
+
+impl FromStr for LabelList {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        let labels: Vec<String> = parts(list).map(str::to_owned).collect();
+        if labels.is_empty() {
+            return Err("it has no label; give at least one, such as economy,sport".into());
+        }
+        Ok(Self(labels))
+    }
+}
+
+impl FromStr for LabelMap {
+    type Err = String;
+
+    fn from_str(list: &str) -> Result<Self, String> {
+        let mut map = Self::default();
+        for part in parts(list) {
+            let Some((from, to)) = part.split_once('=') else {
+                return Err(format!("{part:?} has no \"=\"; write from=to, or from= to drop the label"));
+            };
+            let (from, to) = (from.trim(), to.trim());
+            if from.is_empty() {
+                return Err(format!("{part:?} names no label before \"=\""));
+            }
+            if map.names().any(|name| name == from) {
+                return Err(format!("{from:?} is named twice"));
+            }
+            map.0.push((from.to_owned(), (!to.is_empty()).then(|| to.to_owned())));
+        }
+        Ok(map)
+    }
+}
+
+impl LabelMap {
+    /// What `label` is called, or `None` if it is dropped.
+    pub(crate) fn apply<'l>(&'l self, label: &'l str) -> Option<&'l str> {
+        match self.0.iter().find(|(from, _)| from == label) {
+            Some((_, to)) => to.as_deref(),
+            None => Some(label),
+        }
+    }
+
+    /// The labels that it renames or drops.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(from, _)| from.as_str())
+    }
+}
+
+fn parts(list: &str) -> impl Iterator<Item = &str> {
+    list.split(',').map(str::trim).filter(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LabelList, LabelMap};
+
+    #[test]
+    fn lists_are_trimmed_and_never_empty() {
+        let list: LabelList = " economy ,,world politics,".parse().expect("two labels");
+        assert_eq!(list.0, ["economy", "world politics"]);
+        for empty in ["", " ", ",", " , ,"] {
+            assert!(empty.parse::<LabelList>().is_err(), "{empty:?}");
+        }
+    }
+
+    #[test]
+    fn maps_rename_and_drop() {
+        let map: LabelMap = "alt.atheism = atheism, misc=,a=b=c".parse().expect("three entries");
+        assert_eq!(map.apply("alt.atheism"), Some("atheism"));
+        assert_eq!(map.apply("misc"), None);
+        assert_eq!(map.apply("a"), Some("b=c"));
+        assert_eq!(map.apply("sport"), Some("sport"));
+    }
+
+    #[test]
+    fn broken_maps_are_refused() {
+        for (broken, reason) in [("person", "no \"=\""), ("=PER", "no label"), ("a=b,a=c", "twice")] {
+            let message = broken.parse::<LabelMap>().expect_err("is broken");
+            assert!(message.contains(reason), "{message}");
+        }
+    }
+}

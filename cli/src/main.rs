@@ -1,0 +1,39 @@
+//! The command `entopic`: tags documents with entities and topics, measures how well and how fast.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod args;
+mod bench;
+mod eval;
+mod failure;
+mod input;
+mod labels;
+mod load;
+mod output;
+mod tag;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command, Eval};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    match run(&Cli::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::warn(&format!("error: {failure}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &Command) -> Result<(), Failure> {
+    match command {
+        Command::Tag(args) => tag::run(args),
+        Command::Eval(Eval::Ner(args)) => eval::ner::run(args),
+        Command::Eval(Eval::Topics(args)) => eval::topics::run(args),
+        Command::Bench(args) => bench::run(args),
+    }
+}

@@ -1,0 +1,18 @@
+//! `entopic tag`: the entities and topics of one document.
+
+mod report;
+
+use crate::args::{Format, TagArgs};
+use crate::failure::Failure;
+use crate::input::Input;
+use crate::{load, output};
+
+pub(crate) fn run(args: &TagArgs) -> Result<(), Failure> {
+    let input = Input::read(&args.file)?;
+    let tagger = load::tagger(args)?;
+    let document = tagger.tag(&input.text).map_err(|error| Failure::because(input.name, &error))?;
+    match args.format {
+        Format::Json => output::print_json(&document),
+        Format::Text => output::print(&report::render(&document)),
+    }
+}

@@ -1,0 +1,325 @@
+//! The command from outside: what it prints, where, and with which exit code.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::Value;
+use tempfile::TempDir;
+
+const NEWS: &str = "Ünal Demir met the mayor of Oslo on Monday.\nThe striker then flew to Berlin, where \
+                    Greenpeace had invited her to a match.\n";
+
+const SENTENCES: &str = "Maria\tB-person\nKeller\tI-person\nmoved\tO\nto\tO\nLondon\tB-location\n.\tO\n\n\
+                         The\tO\nlamp\tB-product\nis\tO\ngreen\tO\n.\tO\n\nFrance\tB-location\nvoted\tO\n.\tO";
+
+const DOCUMENTS: &str = "{\"text\": \"The striker scored twice and won the cup for her team.\", \"label\": \"rec\"}\n\
+                         {\"text\": \"Doctors treat the disease with a new vaccine.\", \"label\": \"med\"}\n\
+                         {\"text\": \"The hospital has more patients with flu.\", \"label\": \"med\"}\n\
+                         {\"text\": \"An old bicycle for sale.\", \"label\": \"misc\"}\n";
+
+fn entopic(arguments: &[&str], input: &[u8]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    let mut stdin = child.stdin.take().expect("is piped");
+    // A command that fails early need not read its input.
+    let _ = stdin.write_all(input);
+    drop(stdin);
+    child.wait_with_output().expect("the command ends")
+}
+
+/// The JSON of a run that must succeed with one line.
+fn json(arguments: &[&str], input: &[u8]) -> Value {
+    let output = entopic(arguments, input);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{arguments:?}: {err}");
+    assert_eq!(out.matches('\n').count(), 1, "{out}");
+    serde_json::from_str(&out).expect("prints JSON")
+}
+
+/// The message of a run that must fail with `code` and print nothing.
+fn failure(arguments: &[&str], input: &[u8], code: i32) -> String {
+    let output = entopic(arguments, input);
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}");
+    assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    let message = text(&output.stderr);
+    assert!(message.starts_with("error: "), "{message}");
+    message
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("prints UTF-8")
+}
+
+fn keys(value: &Value) -> Vec<&str> {
+    let mut keys: Vec<&str> = value.as_object().expect("is an object").keys().map(String::as_str).collect();
+    keys.sort_unstable();
+    keys
+}
+
+struct Folder(TempDir);
+
+impl Folder {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> String {
+        let path = self.path(name);
+        fs::write(&path, contents).expect("is writable");
+        shown(&path)
+    }
+}
+
+fn shown(path: &Path) -> String {
+    path.to_str().expect("is UTF-8").to_owned()
+}
+
+fn range(span: &Value, unit: &str) -> std::ops::Range<usize> {
+    let end = |name: &str| usize::try_from(span[unit][name].as_u64().expect("a number")).expect("is small");
+    end("start")..end("end")
+}
+
+#[test]
+fn tag_reads_standard_input_and_prints_one_object() {
+    let document = json(&["tag", "-", "--topics", "sport, politics", "--format", "json"], NEWS.as_bytes());
+    assert_eq!(keys(&document), ["coverage", "entities", "topics"]);
+    assert_eq!(document["coverage"]["chars"], NEWS.chars().count());
+    let entities = document["entities"].as_array().expect("a list");
+    assert!(
+        entities.iter().any(|entity| entity["text"] == "Berlin" && entity["label"] == "LOC"),
+        "{document}"
+    );
+    for entity in entities {
+        assert_eq!(keys(entity), ["label", "score", "span", "text"]);
+        let (bytes, chars) = (range(&entity["span"], "bytes"), range(&entity["span"], "chars"));
+        assert_eq!(entity["text"], NEWS[bytes]);
+        let by_chars: String = NEWS.chars().skip(chars.start).take(chars.len()).collect();
+        assert_eq!(entity["text"], by_chars);
+    }
+    let topics = document["topics"].as_array().expect("a list");
+    assert_eq!(topics.len(), 2);
+    assert!(topics[0]["score"].as_f64() >= topics[1]["score"].as_f64());
+    assert_eq!(keys(&topics[0]), ["evidence", "label", "score"]);
+}
+
+#[test]
+fn tag_prints_text_for_people() {
+    let folder = Folder::new();
+    let output = entopic(&["tag", &folder.file("news.txt", NEWS)], b"");
+    let report = text(&output.stdout);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(report.matches(" %  ").count(), entopic::NEWS_TOPICS.len(), "{report}");
+    let count = NEWS.chars().count();
+    let read = format!("Read {count} of {count} characters");
+    for part in ["Topics\n", "\n  LOC\n", "Berlin", &read] {
+        assert!(report.contains(part), "no {part:?} in {report}");
+    }
+}
+
+#[test]
+fn tag_takes_every_option() {
+    let document = json(
+        &[
+            "tag",
+            "-",
+            "--aggregation",
+            "none",
+            "--multi-label",
+            "--threads",
+            "2",
+            "--precision",
+            "f32",
+            "--model",
+            "ner-en-small",
+            "--topic-model",
+            "topics-en-small",
+            "--format",
+            "json",
+        ],
+        NEWS.as_bytes(),
+    );
+    let labels = document["entities"].as_array().expect("a list").iter().map(|entity| &entity["label"]);
+    assert!(labels.clone().any(|label| label == "B-LOC"), "{:?}", labels.collect::<Vec<_>>());
+}
+
+#[test]
+fn an_empty_text_has_neither_entities_nor_topics() {
+    let document = json(&["tag", "-", "--format", "json"], b"");
+    assert_eq!(document["entities"], Value::Array(Vec::new()));
+    assert_eq!(document["topics"], Value::Array(Vec::new()));
+}
+
+#[test]
+fn eval_ner_scores_mapped_types() {
+    let folder = Folder::new();
+    let file = folder.file("gold.tsv", SENTENCES);
+    let predictions = shown(&folder.path("predictions.tsv"));
+    let map = "person=PER,location=LOC,product=";
+    let report = json(&["eval", "ner", &file, "--map", map, "--predictions", &predictions], b"");
+    assert_eq!(keys(&report), ["f1", "labels", "precision", "recall", "sentences", "tokens"]);
+    assert_eq!((&report["sentences"], &report["tokens"]), (&3.into(), &14.into()));
+    assert_eq!(report["labels"]["PER"]["support"], 1);
+    assert_eq!(report["labels"]["LOC"]["support"], 2);
+    assert_eq!(report["f1"], 1.0, "{report}");
+
+    let written = fs::read_to_string(&predictions).expect("was written");
+    assert!(written.starts_with("Maria\tB-PER\tB-PER\nKeller\tI-PER\tI-PER\nmoved\tO\tO\n"), "{written}");
+    assert_eq!(written.split("\n\n").count(), 3, "{written}");
+    // What is written can be read again, and without the map all gold types are unknown ones.
+    let report = json(&["eval", "ner", &file], b"");
+    assert_eq!(report["f1"], 0.0);
+    assert_eq!(report["labels"]["LOC"]["support"], 0);
+}
+
+#[test]
+fn eval_ner_names_a_broken_line() {
+    let folder = Folder::new();
+    let message = failure(&["eval", "ner", &folder.file("gold.tsv", "Oslo B-LOC\n")], b"", 1);
+    assert!(message.contains("gold.tsv: line 1: "), "{message}");
+}
+
+#[test]
+fn eval_topics_reads_plain_and_gzip_alike() {
+    let folder = Folder::new();
+    let plain = folder.file("gold.jsonl", DOCUMENTS);
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(DOCUMENTS.as_bytes()).expect("a vector takes all");
+    let zipped = folder.file("gold.jsonl.gz", encoder.finish().expect("a vector takes all"));
+    let predictions = shown(&folder.path("predictions.jsonl"));
+    let map = "rec=sport,med=medicine,misc=";
+    let report = json(&["eval", "topics", &plain, "--map", map, "--predictions", &predictions], b"");
+    assert_eq!(keys(&report), ["accuracy", "documents", "labels", "macro_f1"]);
+    assert_eq!(report["documents"], 3);
+    assert_eq!(report["labels"]["medicine"]["support"], 2);
+    assert_eq!(report["accuracy"], 1.0, "{report}");
+    assert_eq!(report, json(&["eval", "topics", &zipped, "--map", map], b""));
+
+    let written = fs::read_to_string(&predictions).expect("was written");
+    assert_eq!(written.lines().count(), 3);
+    assert_eq!(written.lines().next(), Some("{\"label\":\"sport\",\"predicted\":\"sport\"}"));
+}
+
+#[test]
+fn eval_topics_refuses_labels_that_cannot_be_predicted() {
+    let folder = Folder::new();
+    let file = folder.file("gold.jsonl", DOCUMENTS);
+    let message = failure(&["eval", "topics", &file, "--labels", "rec,med"], b"", 1);
+    assert!(message.contains("line 4: the label \"misc\""), "{message}");
+}
+
+#[test]
+fn bench_counts_documents_and_tokens() {
+    let folder = Folder::new();
+    let file = folder.file("texts.txt", "Oslo is cold.\n\n  \nBerlin is warm.\n");
+    for task in ["ner", "topics"] {
+        let report = json(&["bench", &file, "--task", task, "--threads", "1", "--repeat", "1"], b"");
+        let expected = [
+            "documents",
+            "documents_per_second",
+            "model",
+            "peak_rss_bytes",
+            "precision",
+            "seconds",
+            "task",
+            "threads",
+            "tokens",
+            "tokens_per_second",
+        ];
+        assert_eq!(keys(&report), expected);
+        assert_eq!((&report["documents"], &report["tokens"]), (&2.into(), &8.into()), "{report}");
+        assert_eq!((&report["task"], &report["precision"]), (&task.into(), &"int8".into()));
+        assert!(report["tokens_per_second"].as_f64() > Some(0.0), "{report}");
+    }
+}
+
+#[test]
+fn an_unknown_model_is_answered_with_those_there_are() {
+    let message = failure(&["tag", "-", "--model", "ner-xx"], NEWS.as_bytes(), 1);
+    assert!(message.contains("\"ner-xx\"") && message.contains("ner-en-small"), "{message}");
+}
+
+#[test]
+fn a_model_for_another_task_is_refused() {
+    let message = failure(&["tag", "-", "--model", "topics-en-small"], NEWS.as_bytes(), 1);
+    assert!(message.contains("topics-en-small"), "{message}");
+}
+
+#[test]
+fn a_missing_file_is_named_with_the_cause() {
+    for command in [&["tag"][..], &["eval", "ner"], &["eval", "topics"], &["bench", "--task", "ner"]] {
+        let message = failure(&[command, &["no-such-file.txt"]].concat(), b"", 1);
+        assert!(message.starts_with("error: no-such-file.txt cannot be read: "), "{message}");
+    }
+    let message = failure(&["tag", "-", "--registry", "no-such.toml"], b"", 1);
+    assert!(message.contains("no-such.toml"), "{message}");
+}
+
+#[test]
+fn a_registry_file_gives_a_folder_a_name() {
+    let folder = Folder::new();
+    let registry = "[[model]]\nname = \"own\"\ntask = \"ner\"\narchitecture = \"bert\"\nsource = { folder = \"weights\" }\n";
+    let file = folder.file("models.toml", registry);
+    let message = failure(&["tag", "-", "--model", "own", "--registry", &file], b"", 1);
+    assert!(message.contains(&shown(&folder.path("weights"))), "{message}");
+}
+
+#[test]
+fn invalid_utf8_is_named_by_its_byte() {
+    let message = failure(&["tag", "-"], b"caf\xC3\xA9, caf\xE9", 1);
+    assert!(message.contains("standard input is not UTF-8: 0xE9 at byte 10"), "{message}");
+}
+
+#[test]
+fn values_that_cannot_be_are_usage_errors() {
+    for arguments in [
+        &["tag", "-", "--topics", ""][..],
+        &["tag", "-", "--topics", " , "],
+        &["eval", "topics", "-", "--labels", ","],
+        &["eval", "ner", "-", "--map", "PER"],
+        &["tag", "-", "--threads", "0"],
+        &["tag", "-", "--threads", "100000"],
+    ] {
+        failure(arguments, b"", 2);
+    }
+}
+
+#[test]
+fn predictions_are_not_written_into_missing_folders() {
+    let folder = Folder::new();
+    let file = folder.file("gold.tsv", SENTENCES);
+    let message =
+        failure(&["eval", "ner", &file, "--predictions", &shown(&folder.path("no/such.tsv"))], b"", 1);
+    assert!(message.contains("there is no folder"), "{message}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_failure() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
+    command.args(["tag", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the command starts");
+    drop(child.stdout.take());
+    child.stdin.take().expect("is piped").write_all(NEWS.as_bytes()).expect("is read");
+    let mut message = String::new();
+    child.stderr.take().expect("is piped").read_to_string(&mut message).expect("is UTF-8");
+    assert!(child.wait().expect("the command ends").success(), "{message}");
+    assert_eq!(message, "");
+}
+
+#[test]
+fn help_shows_an_example_of_each_command() {
+    for command in [&[][..], &["tag"], &["eval"], &["eval", "ner"], &["eval", "topics"], &["bench"]] {
+        let output = entopic(&[command, &["--help"]].concat(), b"");
+        assert!(output.status.success());
+        assert!(text(&output.stdout).contains("Example:\n  entopic "), "{command:?}");
+    }
+    assert!(text(&entopic(&["--version"], b"").stdout).starts_with("entopic "));
+}

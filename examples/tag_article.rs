@@ -1,0 +1,42 @@
+//! Tags a news article: who and what is in it, and what it is about.
+//!
+//! ```text
+//! cargo run --release --example tag_article
+//! ```
+
+use std::collections::BTreeMap;
+
+use entopic::Tagger;
+
+fn main() -> Result<(), entopic::Error> {
+    let article = include_str!("data/article.txt");
+
+    // Both bundled models are in the build: nothing is downloaded.
+    let tagger = Tagger::bundled()?;
+    let document = tagger.tag(article)?;
+
+    println!("Topics");
+    for topic in document.topics.iter().take(5) {
+        println!("  {:>4.0} %  {}", topic.score * 100.0, topic.label);
+    }
+
+    // A name that occurs often is listed once, with its count.
+    let mut mentions: BTreeMap<&str, BTreeMap<&str, usize>> = BTreeMap::new();
+    for entity in &document.entities {
+        *mentions.entry(&entity.label).or_default().entry(&entity.text).or_default() += 1;
+    }
+    for (label, names) in mentions {
+        let mut names: Vec<_> = names.into_iter().collect();
+        names.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+        let names: Vec<String> = names.iter().map(|(name, count)| format!("{name} ({count})")).collect();
+        println!("\n{label}\n  {}", names.join(", "));
+    }
+
+    // Nothing is cut silently: every result says how much of the text the model read.
+    let coverage = &document.coverage;
+    println!(
+        "\nRead {} of {} characters: {} tokens in {} windows",
+        coverage.chars_read, coverage.chars, coverage.tokens, coverage.windows
+    );
+    Ok(())
+}

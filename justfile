@@ -1,0 +1,41 @@
+# All that CI runs.
+check: fmt clippy doc example no-c deny test
+
+# Formatting, as rustfmt.toml says.
+fmt:
+    cargo fmt --all --check
+
+# Lints, with and without the bundled models.
+clippy:
+    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --package entopic --no-default-features -- -D warnings
+
+# Public documentation.
+doc:
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+# README's first command, with no C or C++ compiler at hand, then the other examples.
+example:
+    CC=/bin/false CXX=/bin/false cargo run --release --example tag_article
+    for example in ner topics batch local_model; do cargo run --release --example $example > /dev/null || exit 1; done
+
+# No crate in the tree compiles C or C++, or links a library that was.
+no-c:
+    ! cargo tree --workspace --edges normal,build,dev --prefix none | grep -E '^(cc|cmake|bindgen|pkg-config|vcpkg) v'
+
+# Licences, bans and sources of all dependencies.
+deny:
+    cargo deny check licenses bans sources
+
+# README's second command.
+test:
+    cargo test --workspace
+
+# Criterion benchmarks: tokens and documents a second.
+bench:
+    cargo bench
+
+# The sizes of the packages as a registry would take them (10 MB at most).
+package-sizes:
+    cargo package --workspace --no-verify --allow-dirty
+    ls -l target/package/*.crate

@@ -1,0 +1,78 @@
+//! The boundary between text and numbers: token ids in, rows of numbers out.
+
+mod native;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+
+pub(crate) use native::Native;
+
+/// How the native engine computes its products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Precision {
+    /// 32-bit floats: the reference.
+    F32,
+    /// 8-bit integers: weights with one scale an output channel, activations with one scale a
+    /// token, chosen as they come. About three times as fast where the CPU has VNNI.
+    Int8,
+}
+
+/// Token sequences, one after another, with no padding between them.
+#[derive(Debug, Default)]
+pub(crate) struct RaggedBatch {
+    /// `[tokens]`.
+    pub(crate) ids: Vec<u32>,
+    /// `[tokens]`: which of the model's token types each token has.
+    pub(crate) token_types: Vec<u32>,
+    /// `[sequences + 1]`: sequence `i` holds tokens `bounds[i]..bounds[i + 1]`.
+    pub(crate) bounds: Vec<usize>,
+}
+
+/// One sequence, with its special tokens.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Sequence {
+    pub(crate) ids: Vec<u32>,
+    /// As long as `ids`.
+    pub(crate) token_types: Vec<u32>,
+}
+
+impl RaggedBatch {
+    pub(crate) fn new<'a>(sequences: impl IntoIterator<Item = &'a Sequence>) -> Self {
+        let mut batch = Self { bounds: vec![0], ..Self::default() };
+        for sequence in sequences {
+            batch.ids.extend_from_slice(&sequence.ids);
+            batch.token_types.extend_from_slice(&sequence.token_types);
+            batch.bounds.push(batch.ids.len());
+        }
+        batch
+    }
+
+    /// The token range of each sequence.
+    pub(crate) fn sequences(&self) -> impl Iterator<Item = std::ops::Range<usize>> {
+        self.bounds.windows(2).map(|pair| pair[0]..pair[1])
+    }
+}
+
+/// What a row of a backend's output stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowsPer {
+    /// One row a token, specials included: label logits.
+    Token,
+    /// One row a sequence: label logits, or an embedding.
+    Sequence,
+}
+
+/// What turns token ids into numbers. Everything before it (tokens, windows, batches) and after
+/// it (decoding, pooling over windows) is the same for every backend.
+pub(crate) trait Backend: Send + Sync {
+    /// What a row of [`run`](Backend::run)'s output stands for.
+    fn rows_per(&self) -> RowsPer;
+
+    /// Runs `batch`. Rows are in the batch's order; the columns are the model's labels, or the
+    /// dimensions of its embedding. A backend that needs padding pads inside.
+    fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error>;
+}

@@ -1,0 +1,49 @@
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ndarray::Array2;
+
+use super::{Backend, Precision, RaggedBatch, RowsPer};
+use crate::engine::{Checkpoint, Encoder, EncoderScratch, Head, Products, Table};
+use crate::error::Error;
+use crate::model::Config;
+
+/// The native engine behind the backend's boundary.
+pub(crate) struct Native {
+    encoder: Encoder,
+    head: Head,
+    /// Buffers that no thread is using now: at most one a thread that ever ran at once.
+    scratch: Mutex<Vec<EncoderScratch>>,
+}
+
+impl Native {
+    pub(crate) fn load(
+        checkpoint: &Checkpoint<'_>,
+        config: &Config,
+        words: Option<Arc<Table>>,
+        precision: Precision,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            encoder: Encoder::load(checkpoint, config, words, precision)?,
+            head: Head::load(checkpoint, config, &Products::new())?,
+            scratch: Mutex::default(),
+        })
+    }
+}
+
+impl Backend for Native {
+    fn rows_per(&self) -> RowsPer {
+        self.head.rows_per()
+    }
+
+    fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
+        // A poisoned pool holds plain buffers, which are overwritten before they are read.
+        let taken = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut scratch = taken.unwrap_or_default();
+        // Not `Send`, so not kept; choosing kernels is a look at cached CPU features.
+        let products = Products::new();
+        let done = self.encoder.forward(&products, batch, &mut scratch);
+        let output = done.map(|()| self.head.forward(&products, batch, &mut scratch));
+        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
+        output
+    }
+}

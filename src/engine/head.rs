@@ -1,0 +1,116 @@
+use ndarray::Array2;
+
+use super::checkpoint::Checkpoint;
+use super::encoder::EncoderScratch;
+use super::linear::{Linear, LinearScratch, Products};
+use crate::backend::{Precision, RaggedBatch, RowsPer};
+use crate::error::Error;
+use crate::model::{Config, HeadKind};
+
+/// What stands on the encoder. Heads are computed in f32 whatever the precision: they are small,
+/// and their errors are not averaged away by later layers.
+pub(crate) enum Head {
+    /// A dense layer on every token: `[tokens, labels]`.
+    Tokens(Linear),
+    /// A dense layer with tanh on the first token, then one to the labels: `[sequences, labels]`.
+    Sequences { pooler: Linear, classifier: Linear },
+    /// The mean of all tokens: `[sequences, hidden]`.
+    MeanPooling,
+    /// The first token: `[sequences, hidden]`.
+    FirstToken,
+}
+
+impl Head {
+    pub(crate) fn load(
+        checkpoint: &Checkpoint<'_>,
+        config: &Config,
+        products: &Products,
+    ) -> Result<Self, Error> {
+        let (hidden, labels) = (config.hidden, config.labels.len());
+        let classifier = || -> Result<Linear, Error> {
+            let weight = checkpoint.head_matrix("classifier.weight", labels, hidden)?;
+            let bias = checkpoint.head_vector("classifier.bias", labels)?;
+            Ok(Linear::new(products, &weight, bias, Precision::F32))
+        };
+        Ok(match config.head {
+            HeadKind::TokenClassification => Self::Tokens(classifier()?),
+            HeadKind::SequenceClassification => {
+                let weight = checkpoint.matrix("pooler.dense.weight", hidden, hidden)?;
+                let bias = checkpoint.vector("pooler.dense.bias", hidden)?;
+                let pooler = Linear::new(products, &weight, bias, Precision::F32);
+                Self::Sequences { pooler, classifier: classifier()? }
+            }
+            HeadKind::MeanPooling => Self::MeanPooling,
+            HeadKind::FirstToken => Self::FirstToken,
+        })
+    }
+
+    pub(crate) fn rows_per(&self) -> RowsPer {
+        match self {
+            Self::Tokens(_) => RowsPer::Token,
+            Self::Sequences { .. } | Self::MeanPooling | Self::FirstToken => RowsPer::Sequence,
+        }
+    }
+
+    /// Reads the encoder's output from `scratch.hidden`, `[tokens, hidden]`.
+    pub(crate) fn forward(
+        &self,
+        products: &Products,
+        batch: &RaggedBatch,
+        scratch: &mut EncoderScratch,
+    ) -> Array2<f32> {
+        let EncoderScratch { hidden: states, linear, .. } = scratch;
+        let hidden = states.len() / batch.ids.len().max(1);
+        match self {
+            Self::Tokens(classifier) => project(classifier, products, states, batch.ids.len(), linear),
+            Self::Sequences { pooler, classifier } => {
+                let first = first_tokens(batch, states, hidden);
+                let mut pooled = Vec::new();
+                pooler.forward(products, &first, &mut pooled, linear);
+                pooled.iter_mut().for_each(|value| *value = value.tanh());
+                project(classifier, products, &pooled, batch.bounds.len() - 1, linear)
+            }
+            Self::FirstToken => rows(first_tokens(batch, states, hidden), batch.bounds.len() - 1),
+            Self::MeanPooling => {
+                let mut means = Vec::with_capacity((batch.bounds.len() - 1) * hidden);
+                for sequence in batch.sequences() {
+                    let mut mean = vec![0.0; hidden];
+                    for row in states[sequence.start * hidden..sequence.end * hidden].chunks_exact(hidden) {
+                        mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+                    }
+                    let count = sequence.len().max(1) as f32;
+                    means.extend(mean.iter().map(|sum| sum / count));
+                }
+                rows(means, batch.bounds.len() - 1)
+            }
+        }
+    }
+}
+
+/// The state of each sequence's first token, `[sequences, hidden]`.
+fn first_tokens(batch: &RaggedBatch, states: &[f32], hidden: usize) -> Vec<f32> {
+    batch
+        .sequences()
+        .flat_map(|sequence| states[sequence.start * hidden..][..hidden].iter().copied())
+        .collect()
+}
+
+fn project(
+    classifier: &Linear,
+    products: &Products,
+    x: &[f32],
+    count: usize,
+    linear: &mut LinearScratch,
+) -> Array2<f32> {
+    let mut out = Vec::new();
+    classifier.forward(products, x, &mut out, linear);
+    rows(out, count)
+}
+
+/// `values` as `count` rows.
+fn rows(values: Vec<f32>, count: usize) -> Array2<f32> {
+    let columns = values.len() / count.max(1);
+    let mut rows = Array2::zeros((count, columns));
+    rows.iter_mut().zip(values).for_each(|(to, from)| *to = from);
+    rows
+}

@@ -1,0 +1,80 @@
+use std::fmt;
+use std::sync::Arc;
+
+/// What kind of thing went wrong, for callers that act on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No model has the given name, and no folder has it as its path.
+    UnknownModel,
+    /// The model is known, but not on this machine or not in this build.
+    ModelUnavailable,
+    /// The model does another task than the one asked of it.
+    WrongTask,
+    /// A model's `config.json` is missing, cut off or contradicts itself.
+    Config,
+    /// A model's `tokenizer.json` is missing or unusable, or refused a text.
+    Tokenizer,
+    /// A weight file is missing or cut off, or a tensor in it is missing or mis-shaped.
+    Weights,
+    /// A registry (`models.toml`) cannot be read.
+    Registry,
+    /// The labels are missing or unusable.
+    Labels,
+    /// An option has a value that it cannot have.
+    Options,
+    /// The machine refused something, such as a thread.
+    System,
+}
+
+/// The error of every call in this crate.
+///
+/// The message names the file, tensor, model or label, the cause, and the valid choices.
+/// Cloning is cheap: when one batch fails, each of its documents gets the error.
+#[derive(Clone)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+    source: Option<Arc<dyn std::error::Error + Send + Sync>>,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), source: None }
+    }
+
+    pub(crate) fn with_source(mut self, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        self.source = Some(Arc::from(source.into()));
+        self
+    }
+
+    /// What kind of thing went wrong.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl fmt::Debug for Error {
+    // `fn main() -> Result<(), entopic::Error>` prints this form: the message and its causes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)?;
+        let mut source = std::error::Error::source(self);
+        while let Some(cause) = source {
+            write!(f, ": {cause}")?;
+            source = cause.source();
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}

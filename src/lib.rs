@@ -1,0 +1,55 @@
+//! Entities and topics of a document: transformer named-entity recognition and zero-shot topic
+//! classification, offline and without native libraries.
+//!
+//! ```
+//! # #[cfg(feature = "bundled")] {
+//! let tagger = entopic::Tagger::bundled()?;
+//! let document = tagger.tag("Angela Merkel spoke in Berlin about the price of gas.")?;
+//! assert_eq!(document.entities[0].text, "Angela Merkel");
+//! # }
+//! # Ok::<(), entopic::Error>(())
+//! ```
+//!
+//! * [`Tagger`] does both tasks in one call; [`Ner`] and [`TopicClassifier`] do one each.
+//! * `bundled()` loads the English models that are in the build; `builder(name)` loads a model of
+//!   the [`Registry`], or a folder with a BERT checkpoint as the Hugging Face hub lays it out.
+//! * A text of any length is read whole, in windows of whole sentences; every result has a
+//!   [`Coverage`] that says how much of it the model read.
+//! * Every type is `Send + Sync`, every call takes `&self`, and batches give what their documents
+//!   give alone. Models run on threads of their own, so calls may come from any thread pool. They
+//!   block until they are done: inside an async runtime, use its way to run blocking code.
+//! * [`Aggregation`] has transformers' strategies, equal to its pipelines, and a better default.
+//!
+//! # Features
+//!
+//! * `bundled` (default): the models `ner-en-small` and `topics-en-small` in the build, 34 MB.
+
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod backend;
+mod document;
+mod engine;
+mod error;
+mod model;
+mod ner;
+mod schedule;
+mod span;
+mod tagger;
+mod topics;
+
+pub use backend::Precision;
+pub use document::Coverage;
+pub use error::{Error, ErrorKind};
+pub use model::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
+pub use ner::{Aggregation, Entity, Ner, NerBuilder, TaggedText, TaggedWords, TokenLogits, WordEntity};
+pub use span::Span;
+pub use tagger::{TaggedDocument, Tagger, TaggerBuilder};
+pub use topics::{
+    ClassifiedText, Evidence, LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, TopicClassifierBuilder,
+    WindowPooling,
+};
+
+// The code in README.md is compiled and run with the other examples of the documentation.
+#[cfg(all(doctest, feature = "bundled"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

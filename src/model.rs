@@ -1,0 +1,273 @@
+//! A loaded model: what it is, its tokenizer, and the backend that runs it.
+
+mod casing;
+mod config;
+mod registry;
+mod source;
+mod tokenizer;
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+pub(crate) use config::{Config, HeadKind, TokenTypes};
+use ndarray::Array2;
+pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
+pub(crate) use tokenizer::{TextTokenizer, Tokens};
+
+use crate::backend::{Backend, Native, Precision, Sequence};
+use crate::document::{Document, Windows};
+use crate::engine::{Checkpoint, Embeddings, Table};
+use crate::error::{Error, ErrorKind};
+use crate::schedule::Runtime;
+use source::{Files, Vocabulary};
+
+/// A model that is ready to run.
+pub(crate) struct Model {
+    pub(crate) name: String,
+    pub(crate) config: Config,
+    pub(crate) tokenizer: Arc<TextTokenizer>,
+    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) runtime: Arc<Runtime>,
+    pub(crate) profile: Profile,
+    /// The longest sequence that the model takes, special tokens included.
+    pub(crate) max_length: usize,
+    /// The tokens of a window, special tokens included; at most `max_length`.
+    pub(crate) window: usize,
+}
+
+/// What the registry tells beyond a model's own files; empty for a folder that is in no registry.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Profile {
+    pub(crate) template: Option<String>,
+    pub(crate) temperature: Option<f32>,
+    pub(crate) multi_label_temperature: Option<f32>,
+    pub(crate) threshold: Option<f32>,
+    pooling: Option<TokenPooling>,
+    max_length: Option<usize>,
+    window: Option<usize>,
+}
+
+/// What the backend said of each window of a document.
+pub(crate) struct WindowOutputs {
+    pub(crate) windows: Windows,
+    /// One a window; a row a token, special tokens included, or one row.
+    pub(crate) rows: Vec<Array2<f32>>,
+}
+
+/// How models are loaded.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct LoadOptions {
+    pub(crate) registry: Option<Registry>,
+    pub(crate) precision: Option<Precision>,
+    pub(crate) threads: Option<usize>,
+    pub(crate) window: Option<usize>,
+}
+
+/// Loads models that run on the same threads and share what they can.
+pub(crate) struct Loader {
+    options: LoadOptions,
+    registry: Registry,
+    runtime: Arc<Runtime>,
+    vocabularies: Vec<SharedVocabulary>,
+}
+
+struct SharedVocabulary {
+    name: &'static str,
+    tokenizer: Arc<TextTokenizer>,
+    words: Arc<Table>,
+}
+
+impl Model {
+    /// The sequence of `range` of a text's tokens.
+    pub(crate) fn sequence(&self, tokens: &Tokens, range: Range<usize>) -> Sequence {
+        let mut sequence = self.tokenizer.sequence(&tokens.ids[range.clone()]);
+        if self.config.token_types == TokenTypes::Casing {
+            let first = self.tokenizer.leading_specials();
+            sequence.token_types.fill(0);
+            sequence.token_types[first..first + range.len()].copy_from_slice(&tokens.casing[range]);
+        }
+        sequence
+    }
+
+    /// The sequence of `range` of a text's tokens and the tokens of a second text.
+    pub(crate) fn pair(&self, tokens: &Tokens, range: Range<usize>, second: &[u32]) -> Sequence {
+        let mut sequence = self.tokenizer.pair(&tokens.ids[range], second);
+        if self.config.token_type_count == 1 {
+            // The tokenizer numbers the two texts; the model does not tell them apart.
+            sequence.token_types.fill(0);
+        }
+        sequence
+    }
+
+    /// How many of a text's tokens fit a window.
+    pub(crate) fn window_budget(&self) -> usize {
+        self.window - self.tokenizer.specials()
+    }
+
+    /// Runs the windows of all documents together, each with `context` tokens of its neighbours.
+    /// A document that could not be read gives its own error.
+    pub(crate) fn run_windows(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        context: usize,
+    ) -> Vec<Result<WindowOutputs, Error>> {
+        let mut sequences = Vec::new();
+        let plan = |document: &Result<Document<'_>, Error>| {
+            let document = document.as_ref().map_err(Clone::clone)?;
+            let windows = document.windows(self.window_budget(), context);
+            sequences
+                .extend(windows.ranges().iter().map(|range| self.sequence(&document.tokens, range.clone())));
+            Ok(windows)
+        };
+        let plans: Vec<Result<Windows, Error>> = documents.iter().map(plan).collect();
+        let mut outputs = self.runtime.run(&*self.backend, &sequences).into_iter();
+        let with_rows = |windows: Result<Windows, Error>| {
+            let windows = windows?;
+            let rows = outputs.by_ref().take(windows.ranges().len()).collect::<Vec<_>>();
+            Ok(WindowOutputs { windows, rows: rows.into_iter().collect::<Result<_, _>>()? })
+        };
+        plans.into_iter().map(with_rows).collect()
+    }
+}
+
+impl Loader {
+    pub(crate) fn new(options: &LoadOptions) -> Result<Self, Error> {
+        let mut registry = Registry::builtin()?;
+        if let Some(own) = &options.registry {
+            registry = registry.with(own.clone());
+        }
+        let runtime = Arc::new(Runtime::new(options.threads)?);
+        Ok(Self { options: options.clone(), registry, runtime, vocabularies: Vec::new() })
+    }
+
+    /// Loads the model `name` of the registry, or of the folder `name`, which must do one of `heads`.
+    pub(crate) fn load(&mut self, name: &str, task: &str, heads: &[HeadKind]) -> Result<Model, Error> {
+        let (files, profile) = self.find(name)?;
+        let origin = files.origin.clone();
+        let mut config = Config::parse(&files.config, &format!("{origin}/config.json"))?;
+        if !heads.contains(&config.head) {
+            let message = format!("the model {name:?} does not do {task}: its head is {:?}", config.head);
+            return Err(Error::new(ErrorKind::WrongTask, message));
+        }
+        if config.head == HeadKind::MeanPooling
+            && profile.pooling.or(files.pooling) == Some(TokenPooling::Cls)
+        {
+            config.head = HeadKind::FirstToken;
+        }
+
+        let weights_name = format!("{origin}/model.safetensors");
+        let checkpoint = Checkpoint::open(&[(&weights_name, &files.weights)], "bert.")?;
+        let precision = self.options.precision.unwrap_or(Precision::Int8);
+        // Parsing a large vocabulary takes as long as packing a small model.
+        let (tokenizer, backend) = self.runtime.both(
+            || self.tokenizer(&files),
+            || {
+                let words = self.words(&files, &config)?;
+                Ok((Native::load(&checkpoint, &config, words.clone(), precision)?, words))
+            },
+        );
+        let (tokenizer, (backend, words)) = (tokenizer?, backend?);
+        self.share(&files, &tokenizer, words);
+        if tokenizer.vocabulary() > config.vocabulary {
+            let message = format!(
+                "{origin}: tokenizer.json has {} tokens, but config.json says vocab_size {}",
+                tokenizer.vocabulary(),
+                config.vocabulary
+            );
+            return Err(Error::new(ErrorKind::Tokenizer, message));
+        }
+
+        let max_length = profile.max_length.unwrap_or(config.positions).min(config.positions);
+        let window = self.options.window.or(profile.window).unwrap_or(max_length);
+        let smallest = tokenizer.specials() + 1;
+        if window < smallest || window > max_length {
+            let message =
+                format!("the window {window} of {name:?} must be between {smallest} and {max_length}");
+            return Err(Error::new(ErrorKind::Options, message));
+        }
+        Ok(Model {
+            name: name.to_owned(),
+            config,
+            tokenizer,
+            backend: Box::new(backend),
+            runtime: Arc::clone(&self.runtime),
+            profile,
+            max_length,
+            window,
+        })
+    }
+
+    fn find(&self, name: &str) -> Result<(Files, Profile), Error> {
+        let Some(entry) = self.registry.find(name) else {
+            let path = Path::new(name);
+            if path.is_dir() {
+                return Ok((source::folder(path)?, Profile::default()));
+            }
+            let names: Vec<&str> = self.registry.entries().iter().map(|entry| entry.name.as_str()).collect();
+            let message = format!(
+                "no model is named {name:?}, and no folder is; known models are {}",
+                names.join(", ")
+            );
+            return Err(Error::new(ErrorKind::UnknownModel, message));
+        };
+        let files = match &entry.source {
+            Source::Bundled(name) => source::bundled(name)?,
+            Source::Folder(folder) => source::folder(folder)?,
+            Source::Hub { id, .. } => {
+                let message = format!(
+                    "the model {name:?} is on the Hugging Face hub and this version does not download: \
+                     put config.json, tokenizer.json and model.safetensors of {id} into a folder and load that"
+                );
+                return Err(Error::new(ErrorKind::ModelUnavailable, message));
+            }
+        };
+        let profile = Profile {
+            template: entry.template.clone(),
+            temperature: entry.temperature,
+            multi_label_temperature: entry.multi_label_temperature,
+            threshold: entry.threshold,
+            pooling: entry.pooling,
+            max_length: entry.max_length,
+            window: entry.window,
+        };
+        Ok((files, profile))
+    }
+
+    /// The model's tokenizer.
+    fn tokenizer(&self, files: &Files) -> Result<Arc<TextTokenizer>, Error> {
+        let (origin, json): (_, &[u8]) = match &files.vocabulary {
+            Vocabulary::Own { tokenizer } => (files.origin.as_str(), tokenizer),
+            Vocabulary::Shared { name, tokenizer, .. } => match self.shared(name) {
+                Some(shared) => return Ok(Arc::clone(&shared.tokenizer)),
+                None => (name, tokenizer),
+            },
+        };
+        TextTokenizer::parse(json, &format!("{origin}/tokenizer.json")).map(Arc::new)
+    }
+
+    /// The model's word embedding, where it is not among its weights.
+    fn words(&self, files: &Files, config: &Config) -> Result<Option<Arc<Table>>, Error> {
+        let Vocabulary::Shared { name, words, .. } = &files.vocabulary else { return Ok(None) };
+        if let Some(shared) = self.shared(name) {
+            return Ok(Some(Arc::clone(&shared.words)));
+        }
+        let bytes = words.concat();
+        let file = format!("{name}/words.safetensors");
+        let checkpoint = Checkpoint::open(&[(&file, &bytes)], "bert.")?;
+        Embeddings::load_words(&checkpoint, config).map(|words| Some(Arc::new(words)))
+    }
+
+    fn shared(&self, name: &str) -> Option<&SharedVocabulary> {
+        self.vocabularies.iter().find(|shared| shared.name == name)
+    }
+
+    /// Keeps what later models may share.
+    fn share(&mut self, files: &Files, tokenizer: &Arc<TextTokenizer>, words: Option<Arc<Table>>) {
+        if let (Vocabulary::Shared { name, .. }, Some(words)) = (&files.vocabulary, words)
+            && self.shared(name).is_none()
+        {
+            self.vocabularies.push(SharedVocabulary { name, tokenizer: Arc::clone(tokenizer), words });
+        }
+    }
+}

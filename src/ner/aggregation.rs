@@ -1,0 +1,176 @@
+use std::ops::Range;
+
+use ndarray::{Array1, Array2, ArrayView1, Axis, Slice};
+use serde::{Deserialize, Serialize};
+
+use super::scheme::Tag;
+use super::units::{self, Unit};
+use crate::document::Document;
+
+/// How the labels of tokens become entities.
+///
+/// All but [`Word`](Aggregation::Word) give what transformers' pipelines give under that name,
+/// their known faults included.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Aggregation {
+    /// Each token by itself, with its whole tag (`B-PER`) as label.
+    None,
+    /// Each token has its own label; neighbours are grouped. May cut words.
+    Simple,
+    /// A word has the label of its first token.
+    First,
+    /// A word has the label of its tokens' mean distribution.
+    Average,
+    /// A word has the label of its surest token.
+    Max,
+    /// The default. A word by Unicode's bounds has the label of its first token, and words are
+    /// grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word,
+    /// never joins words across punctuation, never begins or ends with white space.
+    #[default]
+    Word,
+}
+
+/// A run of units with one label.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) label: String,
+    /// The mean of its units' scores.
+    pub(crate) score: f32,
+    /// Indices of units.
+    pub(crate) units: Range<usize>,
+}
+
+/// A unit's label, as its column, and the label's probability.
+#[derive(Clone, Copy, Debug)]
+struct Labelled {
+    label: usize,
+    score: f32,
+}
+
+/// Softmax of each row, shifted by its maximum.
+pub(crate) fn probabilities(mut logits: Array2<f32>) -> Array2<f32> {
+    for mut row in logits.rows_mut() {
+        let max = row.fold(f32::NEG_INFINITY, |max, &value| max.max(value));
+        row.mapv_inplace(|value| (value - max).exp());
+        let total = row.sum();
+        row.mapv_inplace(|value| value / total);
+    }
+    logits
+}
+
+/// The units that `aggregation` labels.
+pub(crate) fn units_of(document: &Document<'_>, aggregation: Aggregation) -> Vec<Unit> {
+    match aggregation {
+        Aggregation::None | Aggregation::Simple => units::tokens(document),
+        Aggregation::First | Aggregation::Average | Aggregation::Max => units::pipeline_words(document),
+        Aggregation::Word => units::unicode_words(document),
+    }
+}
+
+/// The entities among `units`. `probabilities` is `[tokens, labels]`; `tags` are the labels read.
+pub(crate) fn group(
+    units: &[Unit],
+    probabilities: &Array2<f32>,
+    labels: &[String],
+    tags: &[Tag],
+    aggregation: Aggregation,
+) -> Vec<Group> {
+    let labelled: Vec<Labelled> = units
+        .iter()
+        .map(|unit| match aggregation {
+            Aggregation::Average => label_average(probabilities, unit.tokens.clone()),
+            Aggregation::Max => label_max(probabilities, unit.tokens.clone()),
+            _ => top(probabilities.row(unit.tokens.start)),
+        })
+        .collect();
+    match aggregation {
+        Aggregation::None => group_none(&labelled, labels),
+        Aggregation::Word => group_by_scheme(&labelled, tags),
+        _ => group_like_pipelines(&labelled, labels),
+    }
+}
+
+/// The first column with the largest value.
+fn top(row: ArrayView1<'_, f32>) -> Labelled {
+    let first = Labelled { label: 0, score: row.first().copied().unwrap_or(0.0) };
+    row.iter().enumerate().fold(
+        first,
+        |best, (label, &score)| {
+            if score > best.score { Labelled { label, score } } else { best }
+        },
+    )
+}
+
+fn label_average(probabilities: &Array2<f32>, tokens: Range<usize>) -> Labelled {
+    let rows = probabilities.slice_axis(Axis(0), Slice::from(tokens));
+    let mean: Array1<f32> = rows.mean_axis(Axis(0)).unwrap_or_default();
+    top(mean.view())
+}
+
+fn label_max(probabilities: &Array2<f32>, tokens: Range<usize>) -> Labelled {
+    let mut best = top(probabilities.row(tokens.start));
+    for token in tokens.skip(1) {
+        let other = top(probabilities.row(token));
+        if other.score > best.score {
+            best = other;
+        }
+    }
+    best
+}
+
+fn group_none(labelled: &[Labelled], labels: &[String]) -> Vec<Group> {
+    let all = labelled.iter().enumerate();
+    all.filter(|(_, unit)| labels[unit.label] != "O")
+        .map(|(at, unit)| Group { label: labels[unit.label].clone(), score: unit.score, units: at..at + 1 })
+        .collect()
+}
+
+/// `TokenClassificationPipeline.group_entities`: only `B-` and `I-` are prefixes, and `O` is
+/// grouped like a type and dropped in the end.
+fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> {
+    let tag_of = |unit: &Labelled| {
+        let label = labels[unit.label].as_str();
+        match label.get(..2) {
+            Some("B-") => (true, &label[2..]),
+            Some("I-") => (false, &label[2..]),
+            _ => (false, label),
+        }
+    };
+    let runs = runs(labelled, |previous, next| {
+        let (begins, tag) = tag_of(next);
+        tag == tag_of(previous).1 && !begins
+    });
+    let named = runs.into_iter().map(|units| {
+        let label = labels[labelled[units.start].label].as_str();
+        let label = label.split_once('-').map_or(label, |(_, rest)| rest);
+        Group { label: label.to_owned(), score: mean_score(&labelled[units.clone()]), units }
+    });
+    named.filter(|group| group.label != "O").collect()
+}
+
+fn group_by_scheme(labelled: &[Labelled], tags: &[Tag]) -> Vec<Group> {
+    let runs = runs(labelled, |previous, next| tags[previous.label].continues_with(&tags[next.label]));
+    let named = runs.into_iter().filter_map(|units| {
+        let label = tags[labelled[units.start].label].entity()?.to_owned();
+        Some(Group { label, score: mean_score(&labelled[units.clone()]), units })
+    });
+    named.collect()
+}
+
+/// Cuts `labelled` wherever `joins(previous, next)` is false.
+fn runs(labelled: &[Labelled], joins: impl Fn(&Labelled, &Labelled) -> bool) -> Vec<Range<usize>> {
+    let mut runs: Vec<Range<usize>> = Vec::new();
+    for (at, unit) in labelled.iter().enumerate() {
+        match runs.last_mut() {
+            Some(run) if joins(&labelled[at - 1], unit) => run.end = at + 1,
+            _ => runs.push(at..at + 1),
+        }
+    }
+    runs
+}
+
+fn mean_score(units: &[Labelled]) -> f32 {
+    units.iter().map(|unit| unit.score).sum::<f32>() / units.len().max(1) as f32
+}

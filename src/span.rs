@@ -1,0 +1,104 @@
+use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
+
+/// A part of the caller's text, half open, counted in bytes and in characters.
+///
+/// Characters are Unicode code points, as Python counts them.
+/// `&text[span.bytes.clone()]` never panics: both ends lie on character bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Span {
+    /// Offsets into the UTF-8 bytes.
+    pub bytes: Range<usize>,
+    /// Offsets into the code points.
+    pub chars: Range<usize>,
+}
+
+/// Converts byte offsets of one text to character offsets.
+#[derive(Debug)]
+pub(crate) struct CharIndex<'t> {
+    text: &'t str,
+    /// Characters that begin before byte `i * BLOCK`; empty for ASCII text.
+    blocks: Vec<usize>,
+}
+
+/// Bytes between two counted positions: a look-up scans half of it on average,
+/// and the index takes an eighth of the text's own size.
+const BLOCK: usize = 64;
+
+impl<'t> CharIndex<'t> {
+    pub(crate) fn new(text: &'t str) -> Self {
+        let mut blocks = Vec::new();
+        if !text.is_ascii() {
+            let mut count = 0;
+            for block in text.as_bytes().chunks(BLOCK) {
+                blocks.push(count);
+                count += count_chars(block);
+            }
+            blocks.push(count);
+        }
+        Self { text, blocks }
+    }
+
+    /// The number of characters in the text.
+    pub(crate) fn len(&self) -> usize {
+        self.char_at(self.text.len())
+    }
+
+    /// The number of characters that begin before `byte`, which is at most the text's length.
+    fn char_at(&self, byte: usize) -> usize {
+        match self.blocks.get(byte / BLOCK) {
+            None => byte,
+            Some(&count) => {
+                let start = byte - byte % BLOCK;
+                count + count_chars(&self.text.as_bytes()[start..byte])
+            }
+        }
+    }
+
+    /// The span of `bytes`, widened to character bounds where it cuts a character.
+    pub(crate) fn span(&self, bytes: Range<usize>) -> Span {
+        let start = self.text.floor_char_boundary(bytes.start);
+        let end = self.text.ceil_char_boundary(bytes.end).max(start);
+        Span { bytes: start..end, chars: self.char_at(start)..self.char_at(end) }
+    }
+}
+
+/// Bytes that begin a UTF-8 character: all but continuation bytes (`10xx_xxxx`).
+fn count_chars(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::CharIndex;
+
+    #[test]
+    fn spans_count_code_points() {
+        let text = "Ünïted 👩‍👩‍👧 Ελλάδα";
+        let index = CharIndex::new(text);
+        let start = text.find("Ε").expect("is in the text");
+        let span = index.span(start..text.len());
+        assert_eq!(&text[span.bytes.clone()], "Ελλάδα");
+        assert_eq!(span.chars, 13..19);
+        assert_eq!(index.len(), 19);
+    }
+
+    #[test]
+    fn a_cut_character_is_taken_whole() {
+        assert_eq!(CharIndex::new("é").span(1..2).bytes, 0..2);
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_counting_from_the_start(text in any::<String>(), at in any::<prop::sample::Index>()) {
+            let bounds: Vec<usize> = text.char_indices().map(|(i, _)| i).chain([text.len()]).collect();
+            let byte = bounds[at.index(bounds.len())];
+            let span = CharIndex::new(&text).span(byte..text.len());
+            assert_eq!(span.chars.start, text[..byte].chars().count());
+            assert_eq!(span.chars.end, text.chars().count());
+        }
+    }
+}

@@ -1,0 +1,586 @@
+mod hypotheses;
+mod label_set;
+mod pooling;
+
+use ndarray::{Array1, Array2, Axis};
+use serde::{Deserialize, Serialize};
+
+pub use label_set::LabelSet;
+pub use pooling::{Scoring, WindowPooling};
+
+use crate::backend::{Precision, Sequence};
+use crate::document::{Coverage, Document, Windows};
+use crate::error::{Error, ErrorKind};
+use crate::model::{HeadKind, LoadOptions, Loader, Model, Registry, WindowOutputs};
+use crate::schedule::{chunks, single};
+use crate::span::Span;
+use hypotheses::Columns;
+use label_set::Prepared;
+
+/// The topics that news agencies file under: the top level of the IPTC Media Topics
+/// (<https://iptc.org/standards/media-topics/>), in short words.
+pub const NEWS_TOPICS: [&str; 17] = [
+    "arts and entertainment",
+    "conflict and war",
+    "crime and justice",
+    "disasters and accidents",
+    "economy and business",
+    "education",
+    "environment",
+    "health",
+    "human interest",
+    "labour",
+    "lifestyle and leisure",
+    "politics",
+    "religion",
+    "science and technology",
+    "society",
+    "sport",
+    "weather",
+];
+
+/// Tells which of any given topics a text is about, with no training for them: zero-shot
+/// classification by a bi-encoder or by an NLI cross-encoder.
+///
+/// A bi-encoder encodes the labels once and each text once, whatever the number of labels. An NLI
+/// model reads each text once for each label; its scores are those of transformers'
+/// `zero-shot-classification` pipeline for a text of one window.
+///
+/// One `TopicClassifier` serves any number of threads; every call takes `&self`.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// let classifier = entopic::TopicClassifier::bundled()?;
+/// let labels = classifier.label_set(["economy", "sport", "health"])?;
+/// let text = "The striker scored twice and won the cup for her team.";
+/// assert_eq!(classifier.classify(text, &labels)?.topics[0].label, "sport");
+/// # }
+/// # Ok::<(), entopic::Error>(())
+/// ```
+pub struct TopicClassifier {
+    model: Model,
+    kind: Kind,
+    template: String,
+    scoring: Scoring,
+    pooling: WindowPooling,
+}
+
+/// How the model compares a text and a label.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Nli(Columns),
+    BiEncoder(Calibration),
+}
+
+/// How the cosines of a bi-encoder become evidence.
+#[derive(Clone, Copy, Debug)]
+struct Calibration {
+    temperature: f32,
+    multi_label_temperature: f32,
+    threshold: f32,
+}
+
+/// Builds a [`TopicClassifier`].
+#[derive(Clone, Debug)]
+pub struct TopicClassifierBuilder {
+    model: String,
+    options: TopicOptions,
+    load: LoadOptions,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TopicOptions {
+    pub(crate) template: Option<String>,
+    pub(crate) scoring: Scoring,
+    pub(crate) pooling: WindowPooling,
+    temperature: Option<f32>,
+    threshold: Option<f32>,
+}
+
+/// The topics of a text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ClassifiedText {
+    /// All labels, the likeliest first; none if the text is empty.
+    pub topics: Vec<Topic>,
+    /// How much of the text was read.
+    pub coverage: Coverage,
+}
+
+/// A label and how likely it is.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Topic {
+    /// The label, as it was given.
+    pub label: String,
+    /// Its probability, 0 to 1; see [`Scoring`].
+    pub score: f32,
+    /// The windows that spoke most for it, strongest first; at most three.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A part of the text and how likely a topic is by it alone.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Evidence {
+    /// Where the window stands in the source.
+    pub span: Span,
+    /// The topic's probability by this window.
+    pub score: f32,
+}
+
+/// Windows named for a topic: enough to see whether one passage or many speak for it.
+const EVIDENCE: usize = 3;
+
+/// Pairs of windows and labels in flight. An NLI model meets every window with every label; this
+/// bounds the memory that takes, and is a thousand groups' worth of scheduling freedom.
+const PAIRS: usize = 1024;
+
+/// Bi-encoders of which no temperature is known: sentence-transformers train with a scale of 20.
+const DEFAULT_TEMPERATURE: f32 = 0.05;
+
+/// Bi-encoders of which no threshold is known.
+const DEFAULT_THRESHOLD: f32 = 0.3;
+
+const TASK: &str = "topic classification";
+
+impl TopicClassifier {
+    /// The bundled English model `topics-en-small`, a bi-encoder.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelUnavailable`] in a build without the feature `bundled`.
+    pub fn bundled() -> Result<Self, Error> {
+        Self::builder("topics-en-small").build()
+    }
+
+    /// Starts from a model: a name of the [`Registry`], or the path of a folder with
+    /// `config.json`, `tokenizer.json` and `model.safetensors`. A sequence classifier is taken
+    /// for an NLI model, a bare encoder for a bi-encoder.
+    pub fn builder(model: impl Into<String>) -> TopicClassifierBuilder {
+        let (options, load) = (TopicOptions::default(), LoadOptions::default());
+        TopicClassifierBuilder { model: model.into(), options, load }
+    }
+
+    pub(crate) fn load(loader: &mut Loader, name: &str, options: TopicOptions) -> Result<Self, Error> {
+        let heads = [HeadKind::SequenceClassification, HeadKind::MeanPooling, HeadKind::FirstToken];
+        let model = loader.load(name, TASK, &heads)?;
+        let profile = &model.profile;
+        let kind = if model.config.head == HeadKind::SequenceClassification {
+            let labels = &model.config.labels;
+            Kind::Nli(Columns::find(labels).ok_or_else(|| {
+                let message = format!("the model {name:?} has the labels {labels:?}; NLI takes two or more");
+                Error::new(ErrorKind::WrongTask, message)
+            })?)
+        } else {
+            let temperature = options.temperature.or(profile.temperature).unwrap_or(DEFAULT_TEMPERATURE);
+            if !(temperature.is_finite() && temperature > 0.0) {
+                let message = format!("the temperature is {temperature}; it must be above 0");
+                return Err(Error::new(ErrorKind::Options, message));
+            }
+            let multi_label_temperature = options.temperature.or(profile.multi_label_temperature);
+            Kind::BiEncoder(Calibration {
+                temperature,
+                multi_label_temperature: multi_label_temperature.unwrap_or(temperature),
+                threshold: options.threshold.or(profile.threshold).unwrap_or(DEFAULT_THRESHOLD),
+            })
+        };
+        let template = options.template.or_else(|| profile.template.clone());
+        let template = template.unwrap_or_else(|| match kind {
+            Kind::Nli(_) => hypotheses::DEFAULT_TEMPLATE.to_owned(),
+            Kind::BiEncoder(_) => "{}".to_owned(),
+        });
+        if !template.contains(hypotheses::PLACE) {
+            let message =
+                format!("the template {template:?} has no {{}}, so every topic would read the same");
+            return Err(Error::new(ErrorKind::Options, message));
+        }
+        Ok(Self { model, kind, template, scoring: options.scoring, pooling: options.pooling })
+    }
+
+    /// Prepares candidate labels for [`classify`](Self::classify): put into the template, and
+    /// tokenised (NLI) or encoded (bi-encoder). Labels may repeat; their order does not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Labels`] if there is no label, one is blank, or one is so long that it leaves a
+    /// window no room for text.
+    pub fn label_set<I>(&self, labels: I) -> Result<LabelSet, Error>
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        let labels: Vec<String> = labels.into_iter().map(Into::into).collect();
+        let refuse = |message: String| Err(Error::new(ErrorKind::Labels, message));
+        if labels.is_empty() {
+            return refuse("no labels were given; give at least one, such as \"politics\"".into());
+        }
+        if let Some(at) = labels.iter().position(|label| label.trim().is_empty()) {
+            return refuse(format!("label {at} is blank: {:?}", labels[at]));
+        }
+        let mut texts = Vec::with_capacity(labels.len());
+        for label in &labels {
+            let tokens = self.model.tokenizer.encode(&hypotheses::fill(&self.template, label))?;
+            let limit = match self.kind {
+                // Half a window, so that no label takes more of it than the text.
+                Kind::Nli(_) => self.model.window / 2,
+                Kind::BiEncoder(_) => self.model.max_length - self.model.tokenizer.specials(),
+            };
+            if tokens.len() > limit {
+                let found = tokens.len();
+                return refuse(format!("the label {label:?} takes {found} tokens; at most {limit} fit"));
+            }
+            texts.push(tokens);
+        }
+        let prepared = match self.kind {
+            Kind::Nli(_) => Prepared::Hypotheses(texts.into_iter().map(|tokens| tokens.ids).collect()),
+            Kind::BiEncoder(_) => {
+                let whole = texts.iter().map(|tokens| self.model.sequence(tokens, 0..tokens.len()));
+                let sequences: Vec<Sequence> = whole.collect();
+                Prepared::Embeddings(self.embed(&sequences)?)
+            }
+        };
+        Ok(LabelSet { labels, prepared, model: self.model.name.clone() })
+    }
+
+    /// How likely each of `labels` is for `text`. A text of any length is read whole; an empty one
+    /// has no topics.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Labels`] if the label set was prepared for another model,
+    /// [`ErrorKind::Tokenizer`] if the model's tokenizer refuses the text.
+    pub fn classify(&self, text: &str, labels: &LabelSet) -> Result<ClassifiedText, Error> {
+        single(self.classify_batch(&[text], labels))
+    }
+
+    /// [`classify`](Self::classify) for each of `texts`, in their order. Memory does not grow with
+    /// the number of texts, but for the results.
+    pub fn classify_batch<T: AsRef<str> + Sync>(
+        &self,
+        texts: &[T],
+        labels: &LabelSet,
+    ) -> Vec<Result<ClassifiedText, Error>> {
+        let mut results = Vec::with_capacity(texts.len());
+        for chunk in chunks(texts) {
+            let documents = self
+                .model
+                .runtime
+                .map(chunk.len(), |index| Document::read(chunk[index].as_ref(), &self.model.tokenizer));
+            results.extend(self.classify_documents(&documents, labels));
+        }
+        results
+    }
+
+    /// The embedding of `text`, `[hidden]`, not normalised: the token-weighted mean of its
+    /// windows'. All zeros for an empty text.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongTask`] if the model is not a bi-encoder; else as
+    /// [`classify`](Self::classify).
+    pub fn embed_text(&self, text: &str) -> Result<Array1<f32>, Error> {
+        if let Kind::Nli(_) = self.kind {
+            let message = format!("the model {:?} is an NLI model and embeds no texts", self.model.name);
+            return Err(Error::new(ErrorKind::WrongTask, message));
+        }
+        let document = Document::read(text, &self.model.tokenizer);
+        let WindowOutputs { windows, rows } = single(self.model.run_windows(&[document], 0))?;
+        if rows.is_empty() {
+            return Ok(Array1::zeros(self.model.config.hidden));
+        }
+        Ok(pooling::pool(&stack(&rows, self.model.config.hidden), &lengths(&windows), WindowPooling::Mean))
+    }
+
+    /// The logits of an NLI model for one label of `labels` and a text of one window, in the order
+    /// of [`nli_labels`](Self::nli_labels): `[windows, labels of the head]`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongTask`] if the model is a bi-encoder, [`ErrorKind::Labels`] if the label
+    /// set was prepared for another model or has no label `label`.
+    pub fn nli_logits(&self, text: &str, labels: &LabelSet, label: usize) -> Result<Array2<f32>, Error> {
+        let Prepared::Hypotheses(hypotheses) = self.check(labels)? else {
+            let message = format!("the model {:?} is a bi-encoder and has no NLI logits", self.model.name);
+            return Err(Error::new(ErrorKind::WrongTask, message));
+        };
+        let Some(hypothesis) = hypotheses.get(label) else {
+            let message = format!("there is no label {label}: the set has {}", hypotheses.len());
+            return Err(Error::new(ErrorKind::Labels, message));
+        };
+        let document = Document::read(text, &self.model.tokenizer)?;
+        let windows = document.windows(self.pair_budget(hypotheses), 0);
+        let pair =
+            |range: &std::ops::Range<usize>| self.model.pair(&document.tokens, range.clone(), hypothesis);
+        self.run(&windows.ranges().iter().map(pair).collect::<Vec<_>>())
+    }
+
+    /// The classes of an NLI model's head, in the order of its columns; none for a bi-encoder.
+    pub fn nli_labels(&self) -> &[String] {
+        &self.model.config.labels
+    }
+
+    pub(crate) fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// The topics of documents that were read with this model's tokenizer.
+    pub(crate) fn classify_documents(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        labels: &LabelSet,
+    ) -> Vec<Result<ClassifiedText, Error>> {
+        let prepared = match self.check(labels) {
+            Ok(prepared) => prepared,
+            Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let evidence = match prepared {
+            Prepared::Hypotheses(hypotheses) => {
+                documents.iter().map(|document| self.nli_evidence(document.as_ref(), hypotheses)).collect()
+            }
+            Prepared::Embeddings(embeddings) => self.bi_encoder_evidence(documents, embeddings),
+        };
+        let pairs = documents.iter().zip(evidence);
+        pairs
+            .map(|(document, evidence)| {
+                Ok(self.judge(document.as_ref().map_err(Clone::clone)?, evidence?, labels))
+            })
+            .collect()
+    }
+
+    fn check<'l>(&self, labels: &'l LabelSet) -> Result<&'l Prepared, Error> {
+        if labels.model == self.model.name {
+            return Ok(&labels.prepared);
+        }
+        let message = format!(
+            "the label set was prepared for {:?}; prepare one for {:?}",
+            labels.model, self.model.name
+        );
+        Err(Error::new(ErrorKind::Labels, message))
+    }
+
+    /// One mode for all labels; a single label has nothing to be compared with.
+    fn scoring(&self, labels: usize) -> Scoring {
+        if labels == 1 { Scoring::MultiLabel } else { self.scoring }
+    }
+
+    fn pair_budget(&self, hypotheses: &[Vec<u32>]) -> usize {
+        // The same windows for every label, so the longest decides. It takes at most half.
+        let longest = hypotheses.iter().map(Vec::len).max().unwrap_or(0);
+        self.model.window.saturating_sub(self.model.tokenizer.pair_specials() + longest).max(1)
+    }
+
+    fn nli_evidence(
+        &self,
+        document: Result<&Document<'_>, &Error>,
+        hypotheses: &[Vec<u32>],
+    ) -> Result<WindowEvidence, Error> {
+        let document = document.map_err(Clone::clone)?;
+        let windows = document.windows(self.pair_budget(hypotheses), 0);
+        let mut evidence = Array2::zeros((windows.ranges().len(), hypotheses.len()));
+        let Kind::Nli(columns) = self.kind else { return Ok(WindowEvidence { windows, evidence }) };
+        let scoring = self.scoring(hypotheses.len());
+        let cells = evidence.len();
+        let at = |cell: usize| (cell / hypotheses.len(), cell % hypotheses.len());
+        for start in (0..cells).step_by(PAIRS) {
+            let part = start..(start + PAIRS).min(cells);
+            let pairs: Vec<Sequence> = part
+                .clone()
+                .map(|cell| {
+                    let (window, label) = at(cell);
+                    self.model.pair(&document.tokens, windows.ranges()[window].clone(), &hypotheses[label])
+                })
+                .collect();
+            let logits = self.run(&pairs)?;
+            for (cell, row) in part.zip(logits.rows()) {
+                let contradiction = match scoring {
+                    Scoring::SingleLabel => 0.0,
+                    // Softmax over the two is the logistic function of their difference.
+                    Scoring::MultiLabel => row[columns.contradiction],
+                };
+                evidence[at(cell)] = row[columns.entailment] - contradiction;
+            }
+        }
+        Ok(WindowEvidence { windows, evidence })
+    }
+
+    fn bi_encoder_evidence(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        labels: &Array2<f32>,
+    ) -> Vec<Result<WindowEvidence, Error>> {
+        let compare = |outputs: Result<WindowOutputs, Error>| {
+            let WindowOutputs { windows, rows } = outputs?;
+            let mut embeddings = stack(&rows, self.model.config.hidden);
+            normalise(&mut embeddings);
+            // Each document by itself: a product of all windows may round differently with their
+            // number, and a batch must give what its documents give alone.
+            let mut evidence = embeddings.dot(&labels.t());
+            evidence.mapv_inplace(|cosine| self.evidence_of(cosine, labels.nrows()));
+            Ok(WindowEvidence { windows, evidence })
+        };
+        self.model.run_windows(documents, 0).into_iter().map(compare).collect()
+    }
+
+    fn evidence_of(&self, cosine: f32, labels: usize) -> f32 {
+        match (self.kind, self.scoring(labels)) {
+            (Kind::BiEncoder(calibration), Scoring::SingleLabel) => cosine / calibration.temperature,
+            (Kind::BiEncoder(calibration), Scoring::MultiLabel) => {
+                (cosine - calibration.threshold) / calibration.multi_label_temperature
+            }
+            (Kind::Nli(_), _) => cosine,
+        }
+    }
+
+    fn judge(&self, document: &Document<'_>, found: WindowEvidence, labels: &LabelSet) -> ClassifiedText {
+        let WindowEvidence { windows, evidence } = found;
+        let coverage = document.coverage(&windows);
+        if windows.ranges().is_empty() {
+            return ClassifiedText { topics: Vec::new(), coverage };
+        }
+        let scoring = self.scoring(labels.labels.len());
+        let pooled = pooling::pool(&evidence, &lengths(&windows), self.pooling);
+        let scores = pooling::probabilities(pooled.view(), scoring);
+        let rows = evidence.rows().into_iter();
+        let by_window: Vec<Array1<f32>> = rows.map(|row| pooling::probabilities(row, scoring)).collect();
+        let bytes = windows.ranges().iter().map(|range| document.bytes(range.clone()));
+        let spans: Vec<Span> = bytes.map(|bytes| document.index.span(bytes)).collect();
+        let mut topics: Vec<Topic> = labels
+            .labels
+            .iter()
+            .enumerate()
+            .map(|(label, name)| {
+                let mut order: Vec<usize> = (0..by_window.len()).collect();
+                order.sort_by(|&a, &b| by_window[b][label].total_cmp(&by_window[a][label]));
+                let strongest = order.into_iter().take(EVIDENCE);
+                let evidence = strongest
+                    .map(|window| Evidence { span: spans[window].clone(), score: by_window[window][label] })
+                    .collect();
+                Topic { label: name.clone(), score: scores[label], evidence }
+            })
+            .collect();
+        topics.sort_by(|a, b| b.score.total_cmp(&a.score));
+        ClassifiedText { topics, coverage }
+    }
+
+    /// One row a sequence.
+    fn run(&self, sequences: &[Sequence]) -> Result<Array2<f32>, Error> {
+        let outputs = self.model.runtime.run(&*self.model.backend, sequences);
+        let rows: Vec<Array2<f32>> = outputs.into_iter().collect::<Result<_, _>>()?;
+        Ok(stack(&rows, rows.first().map_or(0, Array2::ncols)))
+    }
+
+    /// One unit vector a sequence.
+    fn embed(&self, sequences: &[Sequence]) -> Result<Array2<f32>, Error> {
+        let mut rows = self.run(sequences)?;
+        normalise(&mut rows);
+        Ok(rows)
+    }
+}
+
+/// What each window says of each label, `[windows, labels]`.
+struct WindowEvidence {
+    windows: Windows,
+    evidence: Array2<f32>,
+}
+
+/// The tokens of each window.
+fn lengths(windows: &Windows) -> Vec<usize> {
+    windows.ranges().iter().map(ExactSizeIterator::len).collect()
+}
+
+fn stack(rows: &[Array2<f32>], columns: usize) -> Array2<f32> {
+    let mut stacked = Array2::zeros((rows.len(), columns));
+    for (mut to, from) in stacked.rows_mut().into_iter().zip(rows) {
+        to.assign(&from.row(0));
+    }
+    stacked
+}
+
+/// Scales each row to length 1; a row of zeros stays.
+fn normalise(rows: &mut Array2<f32>) {
+    for mut row in rows.axis_iter_mut(Axis(0)) {
+        let norm = row.dot(&row).sqrt();
+        if norm > 0.0 {
+            row /= norm;
+        }
+    }
+}
+
+impl TopicClassifierBuilder {
+    /// Whether topics exclude one another; [`Scoring::SingleLabel`] if not set.
+    #[must_use]
+    pub fn scoring(mut self, scoring: Scoring) -> Self {
+        self.options.scoring = scoring;
+        self
+    }
+
+    /// How windows make a document; [`WindowPooling::Mean`] if not set.
+    #[must_use]
+    pub fn pooling(mut self, pooling: WindowPooling) -> Self {
+        self.options.pooling = pooling;
+        self
+    }
+
+    /// The sentence that each label is put into, at `{}`. If not set, the registry's; for an NLI
+    /// model in no registry `This example is {}.`, for a bi-encoder the label alone.
+    #[must_use]
+    pub fn template(mut self, template: impl Into<String>) -> Self {
+        self.options.template = Some(template.into());
+        self
+    }
+
+    /// What a bi-encoder's cosines are divided by; the registry's, or 0.05, if not set.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f32) -> Self {
+        self.options.temperature = Some(temperature);
+        self
+    }
+
+    /// The cosine at which a bi-encoder, with [`Scoring::MultiLabel`], calls a topic as likely as
+    /// not; the registry's, or 0.3, if not set.
+    #[must_use]
+    pub fn threshold(mut self, cosine: f32) -> Self {
+        self.options.threshold = Some(cosine);
+        self
+    }
+
+    /// How many threads the model runs on, at most 1,024; one for each core if not set.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.load.threads = Some(threads);
+        self
+    }
+
+    /// How products are computed; [`Precision::Int8`] if not set.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.load.precision = Some(precision);
+        self
+    }
+
+    /// The tokens of a window, special tokens and an NLI model's hypothesis included; the
+    /// registry's, or the model's maximum length, if not set.
+    #[must_use]
+    pub fn window(mut self, tokens: usize) -> Self {
+        self.load.window = Some(tokens);
+        self
+    }
+
+    /// Models to look the name up in, before entopic's own.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.load.registry = Some(registry);
+        self
+    }
+
+    /// Loads the model.
+    ///
+    /// # Errors
+    ///
+    /// Names what is unknown, missing, cut off, mis-shaped or out of range, and the valid choices;
+    /// see [`ErrorKind`].
+    pub fn build(self) -> Result<TopicClassifier, Error> {
+        TopicClassifier::load(&mut Loader::new(&self.load)?, &self.model, self.options)
+    }
+}

@@ -1,0 +1,52 @@
+//! What an NLI model is asked of a topic, and how its answer is read.
+
+/// transformers' default template for zero-shot classification.
+pub(crate) const DEFAULT_TEMPLATE: &str = "This example is {}.";
+
+/// The columns of an NLI head that tell whether a hypothesis holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Columns {
+    pub(crate) entailment: usize,
+    pub(crate) contradiction: usize,
+}
+
+impl Columns {
+    /// As transformers' zero-shot pipeline finds them: entailment is the first label that begins
+    /// with `entail` in any casing, or else the last; contradiction (or `not_entailment`) is the
+    /// first column, or the last where entailment is the first.
+    pub(crate) fn find(labels: &[String]) -> Option<Self> {
+        let last = labels.len().checked_sub(1).filter(|&last| last > 0)?;
+        let named = labels.iter().position(|label| label.to_lowercase().starts_with("entail"));
+        let entailment = named.unwrap_or(last);
+        let contradiction = if entailment == 0 { last } else { 0 };
+        Some(Self { entailment, contradiction })
+    }
+}
+
+/// The sentence that says that a text is about `label`.
+pub(crate) fn fill(template: &str, label: &str) -> String {
+    template.replace(PLACE, label)
+}
+
+/// Where a template has the label.
+pub(crate) const PLACE: &str = "{}";
+
+#[cfg(test)]
+mod tests {
+    use super::Columns;
+
+    fn columns(labels: &[&str]) -> Option<(usize, usize)> {
+        let labels: Vec<String> = labels.iter().map(|&label| label.to_owned()).collect();
+        Columns::find(&labels).map(|columns| (columns.entailment, columns.contradiction))
+    }
+
+    #[test]
+    fn columns_are_found_by_name() {
+        assert_eq!(columns(&["contradiction", "neutral", "entailment"]), Some((2, 0)));
+        assert_eq!(columns(&["ENTAILMENT", "NEUTRAL", "CONTRADICTION"]), Some((0, 2)));
+        assert_eq!(columns(&["entailment", "not_entailment"]), Some((0, 1)));
+        assert_eq!(columns(&["not_entailment", "entailment"]), Some((1, 0)));
+        assert_eq!(columns(&["LABEL_0", "LABEL_1", "LABEL_2"]), Some((2, 0)));
+        assert_eq!(columns(&["only"]), None);
+    }
+}

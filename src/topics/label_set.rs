@@ -1,0 +1,28 @@
+use ndarray::Array2;
+
+/// Candidate topics, prepared once for one model and used for any number of texts.
+///
+/// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set).
+#[derive(Clone, Debug)]
+pub struct LabelSet {
+    pub(crate) labels: Vec<String>,
+    pub(crate) prepared: Prepared,
+    /// The model that it was prepared for.
+    pub(crate) model: String,
+}
+
+/// The labels in the form that the model takes.
+#[derive(Clone, Debug)]
+pub(crate) enum Prepared {
+    /// NLI: the tokens of each label's hypothesis.
+    Hypotheses(Vec<Vec<u32>>),
+    /// Bi-encoder: a unit vector a label, `[labels, hidden]`.
+    Embeddings(Array2<f32>),
+}
+
+impl LabelSet {
+    /// The labels, in the order given.
+    pub fn labels(&self) -> &[String] {
+        &self.labels
+    }
+}

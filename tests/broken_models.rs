@@ -1,0 +1,212 @@
+//! A model that is unknown, missing, cut off or mis-shaped gives an error that names what is
+//! wrong and what would be right.
+
+use std::fs;
+use std::path::Path;
+
+use entopic::{Error, ErrorKind, Ner, Registry, TopicClassifier};
+use tempfile::TempDir;
+
+/// A copy of the fixture `name`, to be damaged.
+fn copy(name: &str) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name);
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        fs::copy(source.join(file), folder.path().join(file)).expect("the fixture is copied");
+    }
+    folder
+}
+
+fn load(folder: &Path) -> Result<Ner, Error> {
+    Ner::builder(folder.display().to_string()).threads(1).build()
+}
+
+/// Changes one file of a copy and returns the error that loading gives.
+fn damage(file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
+    let folder = copy("ner-wordpiece-cased");
+    let path = folder.path().join(file);
+    let bytes = fs::read(&path).expect("the file is there");
+    fs::write(&path, change(bytes)).expect("the file is written");
+    load(folder.path()).err().unwrap_or_else(|| panic!("a damaged {file} was loaded"))
+}
+
+fn change_config(key: &str, value: serde_json::Value) -> Error {
+    damage("config.json", |bytes| {
+        let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+        config[key] = value.clone();
+        config.to_string().into_bytes()
+    })
+}
+
+fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    for word in words {
+        assert!(format!("{error:?}").contains(word), "{error:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn an_unknown_name_lists_the_known_ones() {
+    let error = Ner::builder("no-such-model").build().err().expect("is unknown");
+    assert_says(&error, ErrorKind::UnknownModel, &["no-such-model", "ner-en-small", "topics-en-small"]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    for (file, kind) in [
+        ("config.json", ErrorKind::Config),
+        ("tokenizer.json", ErrorKind::Tokenizer),
+        ("model.safetensors", ErrorKind::Weights),
+    ] {
+        let folder = copy("ner-wordpiece-cased");
+        fs::remove_file(folder.path().join(file)).expect("is removed");
+        assert_says(&load(folder.path()).err().expect("is missing"), kind, &[file]);
+    }
+}
+
+#[test]
+fn a_cut_off_file_is_named() {
+    let half = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();
+    assert_says(
+        &damage("model.safetensors", half),
+        ErrorKind::Weights,
+        &["model.safetensors", "not a whole"],
+    );
+    assert_says(&damage("tokenizer.json", half), ErrorKind::Tokenizer, &["tokenizer.json"]);
+    assert_says(&damage("config.json", half), ErrorKind::Config, &["config.json"]);
+    for length in [0, 1, 7, 8, 9, 200] {
+        let error = damage("model.safetensors", |bytes| bytes[..length].to_vec());
+        assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
+    }
+}
+
+#[test]
+fn a_header_that_promises_too_much_is_refused() {
+    let error = damage("model.safetensors", |mut bytes| {
+        bytes[..8].copy_from_slice(&u64::MAX.to_le_bytes());
+        bytes
+    });
+    assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
+}
+
+#[test]
+fn a_mis_shaped_tensor_is_named_with_both_shapes() {
+    let error = change_config("intermediate_size", 48.into());
+    assert_says(&error, ErrorKind::Weights, &["intermediate.dense.weight", "[64, 32]", "[48, 32]"]);
+    let error = change_config("num_hidden_layers", 3.into());
+    assert_says(&error, ErrorKind::Weights, &["encoder.layer.2", "no tensor"]);
+    let error = change_config("num_hidden_layers", 10_000_000.into());
+    assert_says(&error, ErrorKind::Weights, &["no tensor"]);
+    let error = change_config("num_hidden_layers", (usize::MAX / 2).into());
+    assert_says(&error, ErrorKind::Config, &["num_hidden_layers"]);
+    let error = change_config("id2label", serde_json::json!({"0": "O", "1": "PER"}));
+    assert_says(&error, ErrorKind::Weights, &["classifier.weight", "[9, 32]", "[2, 32]"]);
+}
+
+#[test]
+fn a_vocabulary_that_outgrows_the_embedding_is_refused() {
+    let error = damage("tokenizer.json", |bytes| {
+        let mut tokenizer: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+        tokenizer["model"]["vocab"]["outgrown"] = 520.into();
+        tokenizer.to_string().into_bytes()
+    });
+    assert_says(&error, ErrorKind::Tokenizer, &["521 tokens", "vocab_size 520"]);
+}
+
+#[test]
+fn a_model_of_another_kind_is_refused() {
+    assert_says(&change_config("model_type", "llama".into()), ErrorKind::Config, &["llama", "BertFor"]);
+    let path = copy("nli-cne");
+    let error = load(path.path()).err().expect("is no tagger");
+    assert_says(&error, ErrorKind::WrongTask, &["named-entity recognition"]);
+    let path = copy("ner-wordpiece-cased");
+    let error =
+        TopicClassifier::builder(path.path().display().to_string()).build().err().expect("is no classifier");
+    assert_says(&error, ErrorKind::WrongTask, &["topic classification"]);
+}
+
+#[test]
+fn weights_that_are_no_numbers_do_not_panic() {
+    let folder = copy("ner-wordpiece-cased");
+    let path = folder.path().join("model.safetensors");
+    let mut bytes = fs::read(&path).expect("the weights");
+    let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
+    for value in bytes[header..].chunks_exact_mut(4) {
+        value.copy_from_slice(&f32::NAN.to_le_bytes());
+    }
+    fs::write(&path, bytes).expect("is written");
+    let tagged =
+        load(folder.path()).expect("has the right shapes").tag("Obama, said Michelle").expect("is tagged");
+    assert!(tagged.coverage.is_complete());
+}
+
+#[test]
+fn labels_must_be_given_and_fit_their_model() {
+    let folder = copy("nli-cne");
+    let classifier = TopicClassifier::builder(folder.path().display().to_string()).build().expect("loads");
+    let refused = |labels: &[&str]| classifier.label_set(labels.iter().copied()).expect_err("are no labels");
+    assert_says(&refused(&[]), ErrorKind::Labels, &["no labels"]);
+    assert_says(&refused(&["sport", " "]), ErrorKind::Labels, &["label 1 is blank"]);
+    let long = "very ".repeat(200);
+    assert_says(&refused(&[&long]), ErrorKind::Labels, &["tokens"]);
+
+    let other = copy("nli-enc");
+    let other = TopicClassifier::builder(other.path().display().to_string()).build().expect("loads");
+    let foreign = other.label_set(["sport"]).expect("labels");
+    let error = classifier.classify("text", &foreign).expect_err("was made for another model");
+    assert_says(&error, ErrorKind::Labels, &["prepared for"]);
+}
+
+#[test]
+fn options_out_of_range_are_refused() {
+    let folder = copy("ner-wordpiece-cased");
+    let builder = || Ner::builder(folder.path().display().to_string());
+    assert_says(
+        &builder().window(2).build().err().expect("too short"),
+        ErrorKind::Options,
+        &["window 2", "64"],
+    );
+    assert_says(
+        &builder().window(65).build().err().expect("too long"),
+        ErrorKind::Options,
+        &["window 65", "64"],
+    );
+    assert_says(&builder().threads(0).build().err().expect("none"), ErrorKind::Options, &["threads"]);
+    let folder = copy("nli-cne");
+    let classifier = TopicClassifier::builder(folder.path().display().to_string()).template("no place");
+    assert_says(&classifier.build().err().expect("has no {}"), ErrorKind::Options, &["no place", "{}"]);
+    let folder = copy("embed-mean");
+    let classifier = TopicClassifier::builder(folder.path().display().to_string()).temperature(0.0);
+    assert_says(&classifier.build().err().expect("is 0"), ErrorKind::Options, &["temperature"]);
+}
+
+#[test]
+fn a_registry_of_ones_own_is_read_and_checked() {
+    let folder = copy("ner-wordpiece-cased");
+    let path = folder.path().join("own.toml");
+    let entry = r#"
+[[model]]
+name = "mine"
+task = "ner"
+architecture = "bert"
+window = 32
+source = { folder = "." }
+"#;
+    fs::write(&path, entry).expect("is written");
+    let registry = Registry::from_file(&path).expect("is a registry");
+    Ner::builder("mine").registry(registry).build().expect("the folder is beside the file");
+
+    for (broken, says) in [
+        (entry.replace("window = 32", "window = 0"), "above 0"),
+        (entry.replace("window = 32", "windows = 32"), "windows"),
+        (entry.replace("\"ner\"", "\"tagging\""), "tagging"),
+        (format!("{entry}{entry}"), "two models are named \"mine\""),
+        (entry.replace("window = 32", "template = \"about\""), "{}"),
+    ] {
+        fs::write(&path, broken).expect("is written");
+        let error = Registry::from_file(&path).expect_err("is broken");
+        assert_says(&error, ErrorKind::Registry, &[says, "own.toml"]);
+    }
+    let error = Registry::from_file(folder.path().join("none.toml")).expect_err("is missing");
+    assert_says(&error, ErrorKind::Registry, &["none.toml"]);
+}

