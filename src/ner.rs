@@ -176,10 +176,8 @@ impl Ner {
         let mut results = Vec::with_capacity(joined.len());
         for chunk in chunks(&joined) {
             let documents = self.model.runtime.map(chunk.len(), |index| self.read(&chunk[index].text));
-            let scored = self.score(&documents);
-            results.extend(chunk.iter().zip(&documents).zip(scored).map(|((words, document), scored)| {
-                let document = document.as_ref().map_err(Clone::clone)?;
-                self.decode_words(words, document, scored?)
+            results.extend(self.decode_each(&documents, |index, document, scored| {
+                self.decode_words(&chunk[index], document, scored)
             }));
         }
         results
@@ -212,11 +210,20 @@ impl Ner {
         &self,
         documents: &[Result<Document<'_>, Error>],
     ) -> Vec<Result<TaggedText, Error>> {
+        self.decode_each(documents, |_, document, scored| self.decode(document, scored))
+    }
+
+    /// Runs `documents` and decodes each, given its index, beside the others.
+    fn decode_each<T: Send>(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        decode: impl Fn(usize, &Document<'_>, &Scored) -> T + Sync,
+    ) -> Vec<Result<T, Error>> {
         let scored = self.score(documents);
-        let pairs = documents.iter().zip(scored);
-        pairs
-            .map(|(document, scored)| Ok(self.decode(document.as_ref().map_err(Clone::clone)?, scored?)))
-            .collect()
+        self.model.runtime.map(documents.len(), |index| {
+            let document = documents[index].as_ref().map_err(Clone::clone)?;
+            Ok(decode(index, document, scored[index].as_ref().map_err(Clone::clone)?))
+        })
     }
 
     fn score(&self, documents: &[Result<Document<'_>, Error>]) -> Vec<Result<Scored, Error>> {
@@ -229,9 +236,9 @@ impl Ner {
         self.model.run_windows(documents, context).into_iter().map(score).collect()
     }
 
-    fn decode(&self, document: &Document<'_>, scored: Scored) -> TaggedText {
+    fn decode(&self, document: &Document<'_>, scored: &Scored) -> TaggedText {
         let units = aggregation::units_of(document, self.aggregation);
-        let groups = self.group(&units, scored.logits, self.aggregation);
+        let groups = self.group(&units, &scored.logits, self.aggregation);
         let entities = groups.into_iter().map(|group| {
             let bytes = units[group.units.start].bytes.start..units[group.units.end - 1].bytes.end;
             let span = document.index.span(bytes);
@@ -245,15 +252,10 @@ impl Ner {
         TaggedText { entities: entities.collect(), coverage: document.coverage(&scored.windows) }
     }
 
-    fn decode_words(
-        &self,
-        words: &JoinedWords,
-        document: &Document<'_>,
-        scored: Scored,
-    ) -> Result<TaggedWords, Error> {
+    fn decode_words(&self, words: &JoinedWords, document: &Document<'_>, scored: &Scored) -> TaggedWords {
         let units =
             units::given_words(document, words.ranges.iter().filter(|range| !range.is_empty()).cloned());
-        let groups = self.group(&units, scored.logits, Aggregation::Word);
+        let groups = self.group(&units, &scored.logits, Aggregation::Word);
         // Words that have no token are no units, so units and words are matched by their place.
         let word_at = |byte: usize| words.ranges.partition_point(|range| range.end <= byte);
         let entities = groups.into_iter().map(|group| {
@@ -261,13 +263,13 @@ impl Ner {
             let last = word_at(units[group.units.end - 1].bytes.start);
             WordEntity { label: group.label, score: group.score, words: first..last + 1 }
         });
-        Ok(TaggedWords { entities: entities.collect(), coverage: document.coverage(&scored.windows) })
+        TaggedWords { entities: entities.collect(), coverage: document.coverage(&scored.windows) }
     }
 
     fn group(
         &self,
         units: &[Unit],
-        logits: Array2<f32>,
+        logits: &Array2<f32>,
         aggregation: Aggregation,
     ) -> Vec<aggregation::Group> {
         let probabilities = aggregation::probabilities(logits);

@@ -59,7 +59,8 @@ impl Runtime {
         Ok(Self { workers: workers.collect::<Result<_, _>>()?, wide: pool(threads, "entopic-wide".into())? })
     }
 
-    /// `f(0)` to `f(count - 1)` in order, computed on all workers.
+    /// `f(0)` to `f(count - 1)` in order, computed on all workers; a single one on the caller's
+    /// thread.
     pub(crate) fn map<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
         if count < 2 {
             return (0..count).map(f).collect();
@@ -102,7 +103,8 @@ impl Runtime {
             let batch = RaggedBatch::new(group.iter().map(|&index| &sequences[index]));
             backend.run(&batch).map(|rows| split(&rows, &batch, backend.rows_per()))
         };
-        let outputs = if groups.len() < self.workers.len() {
+        // A product outside these pools would start the global one.
+        let outputs = if groups.len() < self.workers.len().max(2) {
             self.wide.install(|| groups.iter().map(|group| run_group(group)).collect())
         } else {
             self.map(groups.len(), |index| run_group(&groups[index]))

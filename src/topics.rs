@@ -334,18 +334,16 @@ impl TopicClassifier {
             Ok(prepared) => prepared,
             Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
         };
-        let evidence = match prepared {
+        let evidence: Vec<Result<WindowEvidence, Error>> = match prepared {
             Prepared::Hypotheses(hypotheses) => {
                 documents.iter().map(|document| self.nli_evidence(document.as_ref(), hypotheses)).collect()
             }
             Prepared::Embeddings(embeddings) => self.bi_encoder_evidence(documents, embeddings),
         };
-        let pairs = documents.iter().zip(evidence);
-        pairs
-            .map(|(document, evidence)| {
-                Ok(self.judge(document.as_ref().map_err(Clone::clone)?, evidence?, labels))
-            })
-            .collect()
+        self.model.runtime.map(documents.len(), |index| {
+            let document = documents[index].as_ref().map_err(Clone::clone)?;
+            Ok(self.judge(document, evidence[index].as_ref().map_err(Clone::clone)?, labels))
+        })
     }
 
     fn check<'l>(&self, labels: &'l LabelSet) -> Result<&'l Prepared, Error> {
@@ -432,14 +430,14 @@ impl TopicClassifier {
         }
     }
 
-    fn judge(&self, document: &Document<'_>, found: WindowEvidence, labels: &LabelSet) -> ClassifiedText {
+    fn judge(&self, document: &Document<'_>, found: &WindowEvidence, labels: &LabelSet) -> ClassifiedText {
         let WindowEvidence { windows, evidence } = found;
-        let coverage = document.coverage(&windows);
+        let coverage = document.coverage(windows);
         if windows.ranges().is_empty() {
             return ClassifiedText { topics: Vec::new(), coverage };
         }
         let scoring = self.scoring(labels.labels.len());
-        let pooled = pooling::pool(&evidence, &lengths(&windows), self.pooling);
+        let pooled = pooling::pool(evidence, &lengths(windows), self.pooling);
         let scores = pooling::probabilities(pooled.view(), scoring);
         let rows = evidence.rows().into_iter();
         let by_window: Vec<Array1<f32>> = rows.map(|row| pooling::probabilities(row, scoring)).collect();

@@ -27,7 +27,7 @@ pub enum Aggregation {
     Max,
     /// The default. A word by Unicode's bounds has the label of its first token, and words are
     /// grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word,
-    /// never joins words across punctuation, never begins or ends with white space.
+    /// never takes punctuation for a part of it, never begins or ends with white space.
     #[default]
     Word,
 }
@@ -50,14 +50,15 @@ struct Labelled {
 }
 
 /// Softmax of each row, shifted by its maximum.
-pub(crate) fn probabilities(mut logits: Array2<f32>) -> Array2<f32> {
-    for mut row in logits.rows_mut() {
+pub(crate) fn probabilities(logits: &Array2<f32>) -> Array2<f32> {
+    let mut probabilities = logits.clone();
+    for mut row in probabilities.rows_mut() {
         let max = row.fold(f32::NEG_INFINITY, |max, &value| max.max(value));
         row.mapv_inplace(|value| (value - max).exp());
         let total = row.sum();
         row.mapv_inplace(|value| value / total);
     }
-    logits
+    probabilities
 }
 
 /// The units that `aggregation` labels.

@@ -2,9 +2,10 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, SimdOp};
 use rten_vecmath::Softmax;
 
-/// Queries that are worked on together: with two vectors of keys each they keep eight sums in
-/// flight, which covers the latency of a fused multiply-add on current CPUs.
-const ROWS: usize = 4;
+/// Queries that are worked on together. With two vectors of keys each they keep twelve sums in
+/// flight, which covers the latency of a fused multiply-add, and with the keys and a query they
+/// fit the sixteen registers of AVX2.
+const ROWS: usize = 6;
 
 /// Keys and head sizes are padded to a multiple of this: two of the widest vectors (AVX-512).
 const PAD: usize = 32;
