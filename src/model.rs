@@ -25,6 +25,8 @@ use source::{Files, Vocabulary};
 /// A model that is ready to run.
 pub(crate) struct Model {
     pub(crate) name: String,
+    /// Tells this loaded model from every other, whatever their names.
+    pub(crate) identity: Arc<()>,
     pub(crate) config: Config,
     pub(crate) tokenizer: Arc<TextTokenizer>,
     pub(crate) backend: Box<dyn Backend>,
@@ -39,6 +41,8 @@ pub(crate) struct Model {
 /// What the registry tells beyond a model's own files; empty for a folder that is in no registry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile {
+    /// What the registry says the model is; its config.json must agree.
+    kind: Option<(Task, String)>,
     pub(crate) template: Option<String>,
     pub(crate) temperature: Option<f32>,
     pub(crate) multi_label_temperature: Option<f32>,
@@ -147,8 +151,22 @@ impl Loader {
         let origin = files.origin.clone();
         let mut config = Config::parse(&files.config, &format!("{origin}/config.json"))?;
         if !heads.contains(&config.head) {
-            let message = format!("the model {name:?} does not do {task}: its head is {:?}", config.head);
+            let message = format!(
+                "the model {name:?} does not do {task}: by its config.json it does {}",
+                config.head.task()
+            );
             return Err(Error::new(ErrorKind::WrongTask, message));
+        }
+        if let Some((task, architecture)) = &profile.kind
+            && (*task, architecture) != (config.head.task(), &config.architecture)
+        {
+            let message = format!(
+                "the registry says that {name:?} does {task} with architecture {architecture:?}, but its \
+                 config.json says {} with {:?}",
+                config.head.task(),
+                config.architecture
+            );
+            return Err(Error::new(ErrorKind::Registry, message));
         }
         if config.head == HeadKind::MeanPooling
             && profile.pooling.or(files.pooling) == Some(TokenPooling::Cls)
@@ -169,10 +187,13 @@ impl Loader {
         );
         let (tokenizer, (backend, words)) = (tokenizer?, backend?);
         self.share(&files, &tokenizer, words);
-        if tokenizer.vocabulary() > config.vocabulary {
+        // The bundled vocabulary is tested; looking through one takes some milliseconds.
+        if let Vocabulary::Own { .. } = files.vocabulary
+            && tokenizer.largest_id() as usize >= config.vocabulary
+        {
             let message = format!(
-                "{origin}: tokenizer.json has {} tokens, but config.json says vocab_size {}",
-                tokenizer.vocabulary(),
+                "{origin}: tokenizer.json has ids up to {}, but config.json says vocab_size {}",
+                tokenizer.largest_id(),
                 config.vocabulary
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
@@ -188,6 +209,7 @@ impl Loader {
         }
         Ok(Model {
             name: name.to_owned(),
+            identity: Arc::default(),
             config,
             tokenizer,
             backend: Box::new(backend),
@@ -214,15 +236,19 @@ impl Loader {
         let files = match &entry.source {
             Source::Bundled(name) => source::bundled(name)?,
             Source::Folder(folder) => source::folder(folder)?,
+            Source::Hub { .. } if Path::new(name).is_dir() => source::folder(Path::new(name))?,
             Source::Hub { id, .. } => {
                 let message = format!(
                     "the model {name:?} is on the Hugging Face hub and this version does not download: \
-                     put config.json, tokenizer.json and model.safetensors of {id} into a folder and load that"
+                     put config.json, tokenizer.json and model.safetensors of {id} into a folder and load \
+                     that (where the hub has no tokenizer.json, save the tokenizer with transformers)"
                 );
                 return Err(Error::new(ErrorKind::ModelUnavailable, message));
             }
         };
+        files.check(entry)?;
         let profile = Profile {
+            kind: Some((entry.task, entry.architecture.clone())),
             template: entry.template.clone(),
             temperature: entry.temperature,
             multi_label_temperature: entry.multi_label_temperature,

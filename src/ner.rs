@@ -63,7 +63,7 @@ pub struct Entity {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedText {
-    /// The entities, in the order of the text. They do not overlap.
+    /// The entities, in the order of the text. With [`Aggregation::Word`] they do not overlap.
     pub entities: Vec<Entity>,
     /// How much of the text was read.
     pub coverage: Coverage,
@@ -148,7 +148,7 @@ impl Ner {
     /// alone. Memory does not grow with the number of texts, but for the results.
     pub fn tag_batch<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Vec<Result<TaggedText, Error>> {
         let mut results = Vec::with_capacity(texts.len());
-        for chunk in chunks(texts) {
+        for chunk in chunks(texts, |text| text.as_ref().len()) {
             let documents = self.model.runtime.map(chunk.len(), |index| self.read(chunk[index].as_ref()));
             results.extend(self.tag_documents(&documents));
         }
@@ -171,13 +171,14 @@ impl Ner {
         S: AsRef<[T]> + Sync,
         T: AsRef<str> + Sync,
     {
-        let joined: Vec<JoinedWords> =
-            sentences.iter().map(|words| JoinedWords::new(words.as_ref())).collect();
-        let mut results = Vec::with_capacity(joined.len());
-        for chunk in chunks(&joined) {
-            let documents = self.model.runtime.map(chunk.len(), |index| self.read(&chunk[index].text));
+        let bytes = |words: &S| words.as_ref().iter().map(|word| word.as_ref().len() + 1).sum();
+        let mut results = Vec::with_capacity(sentences.len());
+        for chunk in chunks(sentences, bytes) {
+            let joined: Vec<JoinedWords> =
+                chunk.iter().map(|words| JoinedWords::new(words.as_ref())).collect();
+            let documents = self.model.runtime.map(joined.len(), |index| self.read(&joined[index].text));
             results.extend(self.decode_each(&documents, |index, document, scored| {
-                self.decode_words(&chunk[index], document, scored)
+                self.decode_words(&joined[index], document, scored)
             }));
         }
         results
@@ -238,7 +239,7 @@ impl Ner {
 
     fn decode(&self, document: &Document<'_>, scored: &Scored) -> TaggedText {
         let units = aggregation::units_of(document, self.aggregation);
-        let groups = self.group(&units, &scored.logits, self.aggregation);
+        let groups = self.group(document, &units, scored, self.aggregation);
         let entities = groups.into_iter().map(|group| {
             let bytes = units[group.units.start].bytes.start..units[group.units.end - 1].bytes.end;
             let span = document.index.span(bytes);
@@ -255,7 +256,7 @@ impl Ner {
     fn decode_words(&self, words: &JoinedWords, document: &Document<'_>, scored: &Scored) -> TaggedWords {
         let units =
             units::given_words(document, words.ranges.iter().filter(|range| !range.is_empty()).cloned());
-        let groups = self.group(&units, &scored.logits, Aggregation::Word);
+        let groups = self.group(document, &units, scored, Aggregation::Word);
         // Words that have no token are no units, so units and words are matched by their place.
         let word_at = |byte: usize| words.ranges.partition_point(|range| range.end <= byte);
         let entities = groups.into_iter().map(|group| {
@@ -268,12 +269,14 @@ impl Ner {
 
     fn group(
         &self,
+        document: &Document<'_>,
         units: &[Unit],
-        logits: &Array2<f32>,
+        scored: &Scored,
         aggregation: Aggregation,
     ) -> Vec<aggregation::Group> {
-        let probabilities = aggregation::probabilities(logits);
-        aggregation::group(units, &probabilities, &self.model.config.labels, &self.tags, aggregation)
+        let probabilities = aggregation::probabilities(&scored.logits);
+        let labels = aggregation::Labels { names: &self.model.config.labels, tags: &self.tags };
+        aggregation::group(document.text, units, &probabilities, labels, aggregation)
     }
 }
 
@@ -302,12 +305,6 @@ impl JoinedWords {
             ranges.push(start..text.len());
         }
         Self { text, ranges }
-    }
-}
-
-impl AsRef<str> for JoinedWords {
-    fn as_ref(&self) -> &str {
-        &self.text
     }
 }
 

@@ -13,12 +13,20 @@ use crate::backend::{Backend, RaggedBatch, RowsPer, Sequence};
 use crate::error::{Error, ErrorKind};
 
 /// Tokens that run together through all layers. 64, 128 and 256 measured 18,200, 18,300 and
-/// 16,000 tokens a second: beyond 128 the activations of a group outgrow the cache.
+/// 16,000 tokens a second (six layers of 384, int8, two threads of a Zen 4): beyond 128 the
+/// activations of a group outgrow the cache.
 const GROUP_TOKENS: usize = 128;
+
+/// How many times more workers than groups there must be for groups to run one after another, each
+/// on all workers: what lies between products is not shared out.
+const FEW_GROUPS: usize = 4;
 
 /// Bytes of text that are worked on at once in a call with many documents. Memory follows it, not
 /// the number of documents; it holds some hundred groups, enough to keep many threads busy.
 const CHUNK_BYTES: usize = 256 * 1024;
+
+/// What a text costs beside its bytes: its bookkeeping and its result.
+const TEXT_BYTES: usize = 256;
 
 /// More threads than any machine has cores for; some ten thousand exhaust the memory for their
 /// stacks, and the standard library aborts the process then.
@@ -103,8 +111,9 @@ impl Runtime {
             let batch = RaggedBatch::new(group.iter().map(|&index| &sequences[index]));
             backend.run(&batch).map(|rows| split(&rows, &batch, backend.rows_per()))
         };
-        // A product outside these pools would start the global one.
-        let outputs = if groups.len() < self.workers.len().max(2) {
+        // One group, or so few that most workers would idle, share out their products; no product
+        // may run outside these pools, which would start the global one.
+        let outputs = if groups.len() == 1 || groups.len() * FEW_GROUPS <= self.workers.len() {
             self.wide.install(|| groups.iter().map(|group| run_group(group)).collect())
         } else {
             self.map(groups.len(), |index| run_group(&groups[index]))
@@ -169,14 +178,14 @@ fn split(rows: &Array2<f32>, batch: &RaggedBatch, rows_per: RowsPer) -> Vec<Arra
     }
 }
 
-/// Consecutive runs of `texts` that are worked on at once.
-pub(crate) fn chunks<T: AsRef<str>>(texts: &[T]) -> impl Iterator<Item = &[T]> {
+/// Consecutive runs of `texts` that are worked on at once; `bytes` tells a text's length.
+pub(crate) fn chunks<T>(texts: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = texts;
     std::iter::from_fn(move || {
-        let mut bytes = 0;
+        let mut total = 0;
         let fits = |text: &&T| {
-            bytes += text.as_ref().len();
-            bytes <= CHUNK_BYTES
+            total += bytes(text) + TEXT_BYTES;
+            total <= CHUNK_BYTES
         };
         let count = rest.iter().take_while(fits).count().max(1);
         let (chunk, after) = rest.split_at_checked(count)?;
@@ -214,10 +223,11 @@ mod tests {
     fn chunks_hold_every_text_once_in_order() {
         let big = "x".repeat(CHUNK_BYTES + 1);
         let texts = ["a", &big, "b", "c", &big[1..], "d"];
-        let joined: Vec<&str> = chunks(&texts).flatten().copied().collect();
+        let joined: Vec<&str> = chunks(&texts, |text| text.len()).flatten().copied().collect();
         assert_eq!(joined, texts);
-        assert!(chunks(&texts).count() > 2);
-        assert_eq!(chunks(&Vec::<String>::new()).count(), 0);
+        assert!(chunks(&texts, |text| text.len()).count() > 2);
+        assert!(chunks(&[""; 10_000], |text| text.len()).count() > 2);
+        assert_eq!(chunks(&[""; 0], |text| text.len()).count(), 0);
     }
 
     #[test]

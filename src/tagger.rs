@@ -43,7 +43,7 @@ pub struct TaggerBuilder {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedDocument {
-    /// The entities, in the order of the text. They do not overlap.
+    /// The entities, in the order of the text. With [`Aggregation::Word`] they do not overlap.
     pub entities: Vec<Entity>,
     /// All topics, the likeliest first; none if the text is empty.
     pub topics: Vec<Topic>,
@@ -90,7 +90,7 @@ impl Tagger {
     pub fn tag_batch<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Vec<Result<TaggedDocument, Error>> {
         let (ner, topics) = (self.ner.model(), self.topics.model());
         let mut results = Vec::with_capacity(texts.len());
-        for chunk in chunks(texts) {
+        for chunk in chunks(texts, |text| text.as_ref().len()) {
             let read = |tokenizer| {
                 ner.runtime.map(chunk.len(), |index| Document::read(chunk[index].as_ref(), tokenizer))
             };

@@ -1,17 +1,22 @@
+mod builder;
 mod hypotheses;
 mod label_set;
 mod pooling;
 
+use std::sync::Arc;
+
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 
+pub use builder::TopicClassifierBuilder;
+pub(crate) use builder::TopicOptions;
 pub use label_set::LabelSet;
 pub use pooling::{Scoring, WindowPooling};
 
-use crate::backend::{Precision, Sequence};
+use crate::backend::Sequence;
 use crate::document::{Coverage, Document, Windows};
 use crate::error::{Error, ErrorKind};
-use crate::model::{HeadKind, LoadOptions, Loader, Model, Registry, WindowOutputs};
+use crate::model::{HeadKind, Loader, Model, WindowOutputs};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
 use hypotheses::Columns;
@@ -44,7 +49,8 @@ pub const NEWS_TOPICS: [&str; 17] = [
 ///
 /// A bi-encoder encodes the labels once and each text once, whatever the number of labels. An NLI
 /// model reads each text once for each label; its scores are those of transformers'
-/// `zero-shot-classification` pipeline for a text of one window.
+/// `zero-shot-classification` pipeline for a text of one window, to the rounding of f32 with
+/// [`Precision::F32`](crate::Precision::F32).
 ///
 /// One `TopicClassifier` serves any number of threads; every call takes `&self`.
 ///
@@ -78,23 +84,6 @@ struct Calibration {
     temperature: f32,
     multi_label_temperature: f32,
     threshold: f32,
-}
-
-/// Builds a [`TopicClassifier`].
-#[derive(Clone, Debug)]
-pub struct TopicClassifierBuilder {
-    model: String,
-    options: TopicOptions,
-    load: LoadOptions,
-}
-
-#[derive(Clone, Debug, Default)]
-pub(crate) struct TopicOptions {
-    pub(crate) template: Option<String>,
-    pub(crate) scoring: Scoring,
-    pub(crate) pooling: WindowPooling,
-    temperature: Option<f32>,
-    threshold: Option<f32>,
 }
 
 /// The topics of a text.
@@ -154,12 +143,11 @@ impl TopicClassifier {
         Self::builder("topics-en-small").build()
     }
 
-    /// Starts from a model: a name of the [`Registry`], or the path of a folder with
+    /// Starts from a model: a name of the [`Registry`](crate::Registry), or the path of a folder with
     /// `config.json`, `tokenizer.json` and `model.safetensors`. A sequence classifier is taken
     /// for an NLI model, a bare encoder for a bi-encoder.
     pub fn builder(model: impl Into<String>) -> TopicClassifierBuilder {
-        let (options, load) = (TopicOptions::default(), LoadOptions::default());
-        TopicClassifierBuilder { model: model.into(), options, load }
+        TopicClassifierBuilder::new(model.into())
     }
 
     pub(crate) fn load(loader: &mut Loader, name: &str, options: TopicOptions) -> Result<Self, Error> {
@@ -178,11 +166,16 @@ impl TopicClassifier {
                 let message = format!("the temperature is {temperature}; it must be above 0");
                 return Err(Error::new(ErrorKind::Options, message));
             }
+            let threshold = options.threshold.or(profile.threshold).unwrap_or(DEFAULT_THRESHOLD);
+            if !(-1.0..=1.0).contains(&threshold) {
+                let message = format!("the threshold is {threshold}; a cosine is between -1 and 1");
+                return Err(Error::new(ErrorKind::Options, message));
+            }
             let multi_label_temperature = options.temperature.or(profile.multi_label_temperature);
             Kind::BiEncoder(Calibration {
                 temperature,
                 multi_label_temperature: multi_label_temperature.unwrap_or(temperature),
-                threshold: options.threshold.or(profile.threshold).unwrap_or(DEFAULT_THRESHOLD),
+                threshold,
             })
         };
         let template = options.template.or_else(|| profile.template.clone());
@@ -222,8 +215,8 @@ impl TopicClassifier {
         for label in &labels {
             let tokens = self.model.tokenizer.encode(&hypotheses::fill(&self.template, label))?;
             let limit = match self.kind {
-                // Half a window, so that no label takes more of it than the text.
-                Kind::Nli(_) => self.model.window / 2,
+                // Half the room of a window, so that no label takes more of it than the text.
+                Kind::Nli(_) => self.model.window.saturating_sub(self.model.tokenizer.pair_specials()) / 2,
                 Kind::BiEncoder(_) => self.model.max_length - self.model.tokenizer.specials(),
             };
             if tokens.len() > limit {
@@ -240,7 +233,8 @@ impl TopicClassifier {
                 Prepared::Embeddings(self.embed(&sequences)?)
             }
         };
-        Ok(LabelSet { labels, prepared, model: self.model.name.clone() })
+        let identity = Arc::clone(&self.model.identity);
+        Ok(LabelSet { labels, prepared, model: self.model.name.clone(), identity })
     }
 
     /// How likely each of `labels` is for `text`. A text of any length is read whole; an empty one
@@ -262,7 +256,7 @@ impl TopicClassifier {
         labels: &LabelSet,
     ) -> Vec<Result<ClassifiedText, Error>> {
         let mut results = Vec::with_capacity(texts.len());
-        for chunk in chunks(texts) {
+        for chunk in chunks(texts, |text| text.as_ref().len()) {
             let documents = self
                 .model
                 .runtime
@@ -347,11 +341,11 @@ impl TopicClassifier {
     }
 
     fn check<'l>(&self, labels: &'l LabelSet) -> Result<&'l Prepared, Error> {
-        if labels.model == self.model.name {
+        if Arc::ptr_eq(&labels.identity, &self.model.identity) {
             return Ok(&labels.prepared);
         }
         let message = format!(
-            "the label set was prepared for {:?}; prepare one for {:?}",
+            "the label set was prepared for another classifier, of {:?}; prepare one with this, of {:?}",
             labels.model, self.model.name
         );
         Err(Error::new(ErrorKind::Labels, message))
@@ -363,7 +357,8 @@ impl TopicClassifier {
     }
 
     fn pair_budget(&self, hypotheses: &[Vec<u32>]) -> usize {
-        // The same windows for every label, so the longest decides. It takes at most half.
+        // The same windows for every label, so the longest decides. It takes at most half the room,
+        // and at least one token, so one is left.
         let longest = hypotheses.iter().map(Vec::len).max().unwrap_or(0);
         self.model.window.saturating_sub(self.model.tokenizer.pair_specials() + longest).max(1)
     }
@@ -502,83 +497,5 @@ fn normalise(rows: &mut Array2<f32>) {
         if norm > 0.0 {
             row /= norm;
         }
-    }
-}
-
-impl TopicClassifierBuilder {
-    /// Whether topics exclude one another; [`Scoring::SingleLabel`] if not set.
-    #[must_use]
-    pub fn scoring(mut self, scoring: Scoring) -> Self {
-        self.options.scoring = scoring;
-        self
-    }
-
-    /// How windows make a document; [`WindowPooling::Mean`] if not set.
-    #[must_use]
-    pub fn pooling(mut self, pooling: WindowPooling) -> Self {
-        self.options.pooling = pooling;
-        self
-    }
-
-    /// The sentence that each label is put into, at `{}`. If not set, the registry's; for an NLI
-    /// model in no registry `This example is {}.`, for a bi-encoder the label alone.
-    #[must_use]
-    pub fn template(mut self, template: impl Into<String>) -> Self {
-        self.options.template = Some(template.into());
-        self
-    }
-
-    /// What a bi-encoder's cosines are divided by; the registry's, or 0.05, if not set.
-    #[must_use]
-    pub fn temperature(mut self, temperature: f32) -> Self {
-        self.options.temperature = Some(temperature);
-        self
-    }
-
-    /// The cosine at which a bi-encoder, with [`Scoring::MultiLabel`], calls a topic as likely as
-    /// not; the registry's, or 0.3, if not set.
-    #[must_use]
-    pub fn threshold(mut self, cosine: f32) -> Self {
-        self.options.threshold = Some(cosine);
-        self
-    }
-
-    /// How many threads the model runs on, at most 1,024; one for each core if not set.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.load.threads = Some(threads);
-        self
-    }
-
-    /// How products are computed; [`Precision::Int8`] if not set.
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.load.precision = Some(precision);
-        self
-    }
-
-    /// The tokens of a window, special tokens and an NLI model's hypothesis included; the
-    /// registry's, or the model's maximum length, if not set.
-    #[must_use]
-    pub fn window(mut self, tokens: usize) -> Self {
-        self.load.window = Some(tokens);
-        self
-    }
-
-    /// Models to look the name up in, before entopic's own.
-    #[must_use]
-    pub fn registry(mut self, registry: Registry) -> Self {
-        self.load.registry = Some(registry);
-        self
-    }
-
-    /// Loads the model.
-    ///
-    /// # Errors
-    ///
-    /// Names what is unknown, missing, cut off, mis-shaped or out of range, and the valid choices;
-    /// see [`ErrorKind`].
-    pub fn build(self) -> Result<TopicClassifier, Error> {
-        TopicClassifier::load(&mut Loader::new(&self.load)?, &self.model, self.options)
     }
 }

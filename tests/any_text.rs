@@ -175,13 +175,28 @@ fn a_document_of_300_000_characters_is_read_whole() {
 }
 
 #[test]
+fn public_types_are_send_and_sync() {
+    fn shared<T: Send + Sync>() {}
+    shared::<(Tagger, Ner, TopicClassifier, entopic::LabelSet, entopic::Registry, entopic::Error)>();
+    shared::<(entopic::TaggerBuilder, entopic::NerBuilder, entopic::TopicClassifierBuilder)>();
+    shared::<(entopic::TaggedDocument, TaggedText, entopic::TaggedWords, entopic::ClassifiedText)>();
+    shared::<entopic::TokenLogits>();
+}
+
+#[test]
+fn what_no_token_holds_is_not_called_read() {
+    let ner = Ner::builder(fixture("ner-wordpiece-cased")).threads(1).build().expect("loads");
+    let unknown = "x".repeat(200);
+    let coverage = ner.tag(&format!("Lagos {unknown} Lagos")).expect("is tagged").coverage;
+    assert_eq!((coverage.chars, coverage.chars_read, coverage.unknown_tokens), (212, 12, 1));
+    assert!(!coverage.is_complete());
+}
+
+#[test]
 fn one_model_serves_many_threads() {
-    fn shared<T: Send + Sync>(value: &T) -> &T {
-        value
-    }
     let builder = Tagger::builder().ner(fixture("ner-wordpiece-cased")).topics(fixture("nli-cne"));
     let tagger = builder.labels(["economy", "sport"]).threads(2).build().expect("loads");
-    let tagger = shared(&tagger);
+    let tagger = &tagger;
     let text = "Anna Kowalska of Berlin met the mayor of Lagos.";
     let expected = tagger.tag(text).expect("is tagged");
     std::thread::scope(|scope| {

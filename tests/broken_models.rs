@@ -110,7 +110,27 @@ fn a_vocabulary_that_outgrows_the_embedding_is_refused() {
         tokenizer["model"]["vocab"]["outgrown"] = 520.into();
         tokenizer.to_string().into_bytes()
     });
-    assert_says(&error, ErrorKind::Tokenizer, &["521 tokens", "vocab_size 520"]);
+    assert_says(&error, ErrorKind::Tokenizer, &["ids up to 520", "vocab_size 520"]);
+}
+
+#[test]
+fn a_tokenizer_that_makes_its_library_panic_is_refused() {
+    let change = |part: &'static str, value: serde_json::Value| {
+        damage("tokenizer.json", move |bytes| {
+            let mut tokenizer: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+            tokenizer[part] = value.clone();
+            tokenizer.to_string().into_bytes()
+        })
+    };
+    let charsmap = serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "AA=="});
+    assert_says(&change("normalizer", charsmap), ErrorKind::Tokenizer, &["tokenizer.json"]);
+    let template = serde_json::json!({
+        "type": "TemplateProcessing",
+        "single": [{"SpecialToken": {"id": "[GONE]", "type_id": 0}}, {"Sequence": {"id": "A", "type_id": 0}}],
+        "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {}
+    });
+    assert_says(&change("post_processor", template), ErrorKind::Tokenizer, &["tokenizer.json"]);
 }
 
 #[test]
@@ -126,7 +146,7 @@ fn a_model_of_another_kind_is_refused() {
 }
 
 #[test]
-fn weights_that_are_no_numbers_do_not_panic() {
+fn weights_that_are_no_numbers_are_refused() {
     let folder = copy("ner-wordpiece-cased");
     let path = folder.path().join("model.safetensors");
     let mut bytes = fs::read(&path).expect("the weights");
@@ -135,9 +155,7 @@ fn weights_that_are_no_numbers_do_not_panic() {
         value.copy_from_slice(&f32::NAN.to_le_bytes());
     }
     fs::write(&path, bytes).expect("is written");
-    let tagged =
-        load(folder.path()).expect("has the right shapes").tag("Obama, said Michelle").expect("is tagged");
-    assert!(tagged.coverage.is_complete());
+    assert_says(&load(folder.path()).err().expect("is NaN"), ErrorKind::Weights, &["no finite numbers"]);
 }
 
 #[test]
@@ -150,11 +168,13 @@ fn labels_must_be_given_and_fit_their_model() {
     let long = "very ".repeat(200);
     assert_says(&refused(&[&long]), ErrorKind::Labels, &["tokens"]);
 
-    let other = copy("nli-enc");
-    let other = TopicClassifier::builder(other.path().display().to_string()).build().expect("loads");
-    let foreign = other.label_set(["sport"]).expect("labels");
-    let error = classifier.classify("text", &foreign).expect_err("was made for another model");
-    assert_says(&error, ErrorKind::Labels, &["prepared for"]);
+    for other in ["nli-enc", "nli-cne", "embed-mean"] {
+        let other = copy(other);
+        let other = TopicClassifier::builder(other.path().display().to_string()).build().expect("loads");
+        let foreign = other.label_set(["sport"]).expect("labels");
+        let error = classifier.classify("text", &foreign).expect_err("was made for another model");
+        assert_says(&error, ErrorKind::Labels, &["prepared for"]);
+    }
 }
 
 #[test]
@@ -178,6 +198,8 @@ fn options_out_of_range_are_refused() {
     let folder = copy("embed-mean");
     let classifier = TopicClassifier::builder(folder.path().display().to_string()).temperature(0.0);
     assert_says(&classifier.build().err().expect("is 0"), ErrorKind::Options, &["temperature"]);
+    let classifier = TopicClassifier::builder(folder.path().display().to_string()).threshold(f32::NAN);
+    assert_says(&classifier.build().err().expect("is no cosine"), ErrorKind::Options, &["threshold"]);
 }
 
 #[test]
@@ -206,6 +228,21 @@ source = { folder = "." }
         fs::write(&path, broken).expect("is written");
         let error = Registry::from_file(&path).expect_err("is broken");
         assert_says(&error, ErrorKind::Registry, &[says, "own.toml"]);
+    }
+    let hash = "0".repeat(64);
+    for (wrong, kind, says) in [
+        (entry.replace("\"ner\"", "\"nli\""), ErrorKind::Registry, "natural-language inference"),
+        (entry.replace("\"bert\"", "\"roberta\""), ErrorKind::Registry, "roberta"),
+        (
+            format!("{entry}files = [{{ path = \"model.safetensors\", sha256 = \"{hash}\" }}]\n"),
+            ErrorKind::Weights,
+            "sha256",
+        ),
+    ] {
+        fs::write(&path, wrong).expect("is written");
+        let registry = Registry::from_file(&path).expect("is a registry");
+        let error = Ner::builder("mine").registry(registry).build().err().expect("contradicts the model");
+        assert_says(&error, kind, &[says]);
     }
     let error = Registry::from_file(folder.path().join("none.toml")).expect_err("is missing");
     assert_says(&error, ErrorKind::Registry, &["none.toml"]);

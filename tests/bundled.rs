@@ -96,7 +96,8 @@ fn every_name_in_the_article_is_found() {
         ("ORG", &["CSTO", "EAEU"]),
         ("MISC", &["Belarusian", "Russian", "Ukrainian", "Belarusian-Russian", "Belarusians"]),
     ];
-    // Names in which another name stands: a part is not a mention of its own.
+    // Organisations and states in whose names another name stands: the whole is the mention, as
+    // CoNLL-2003 has it, and its part is not asked for.
     let longer = ["Armed Forces of Ukraine", "Russian Federation"];
     for precision in [Precision::Int8, Precision::F32] {
         let ner = Ner::builder("ner-en-small").precision(precision).build().expect("is bundled");
@@ -159,6 +160,17 @@ fn a_batch_of_real_texts_gives_what_they_give_alone() {
     assert!(alone == together);
     assert!(tagger.tag("").expect("is tagged").topics.is_empty());
     assert!(tagger.tag_batch::<&str>(&[]).is_empty());
+}
+
+#[test]
+fn names_apart_are_not_joined() {
+    let ner = Ner::bundled().expect("is bundled");
+    let found = |text: &str| {
+        ner.tag(text).expect("is tagged").entities.into_iter().map(|e| e.text).collect::<Vec<_>>()
+    };
+    assert_eq!(found("Paris\n\nBerlin"), ["Paris", "Berlin"]);
+    assert_eq!(found("Angela Merkel\r\n\r\nParis"), ["Angela Merkel", "Paris"]);
+    assert_eq!(found("The leaders of Russia met Belarus’s in Minsk."), ["Russia", "Belarus", "Minsk"]);
 }
 
 #[test]

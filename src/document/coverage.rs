@@ -8,8 +8,10 @@ use super::{Document, Windows};
 pub struct Coverage {
     /// The characters of the text.
     pub chars: usize,
-    /// The characters that the model read: all but those of tokens that no window held and of
-    /// tokens outside its vocabulary, which it sees as one unknown word whatever they say.
+    /// The characters that the model read: all but those of tokens that no window held, those of
+    /// tokens outside its vocabulary, which it sees as one unknown word whatever they say, and
+    /// letters and digits that its tokenizer dropped. White space, control characters and accents
+    /// that a tokenizer drops by design count as read.
     pub chars_read: usize,
     /// The tokens of the text.
     pub tokens: usize,
@@ -28,17 +30,17 @@ impl Coverage {
         }
         let chars = document.index.len();
         let mut unread = 0;
-        let mut counted = 0;
+        // Tokens may overlap where one character became several.
+        let mut end = 0;
         for (token, range) in tokens.offsets.iter().enumerate() {
-            if !read[token] || tokens.unknown[token] {
-                // Tokens may overlap where one character became several.
-                let start = range.start.max(counted);
-                if start < range.end {
-                    unread += document.index.span(start..range.end).chars.len();
-                    counted = range.end;
-                }
+            unread += letters(document.text, end..range.start);
+            let start = range.start.max(end);
+            if start < range.end && (!read[token] || tokens.unknown[token]) {
+                unread += document.index.span(start..range.end).chars.len();
             }
+            end = end.max(range.end);
         }
+        unread += letters(document.text, end..document.text.len());
         Self {
             chars,
             chars_read: chars - unread.min(chars),
@@ -52,4 +54,10 @@ impl Coverage {
     pub fn is_complete(&self) -> bool {
         self.chars_read == self.chars
     }
+}
+
+/// The letters and digits in `range`, which is empty if it ends before it starts.
+fn letters(text: &str, range: std::ops::Range<usize>) -> usize {
+    let dropped = text.get(range).unwrap_or_default();
+    dropped.chars().filter(|character| character.is_alphanumeric()).count()
 }

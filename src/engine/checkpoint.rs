@@ -98,10 +98,16 @@ impl<'a> Checkpoint<'a> {
     }
 
     fn find(&self, name: &str) -> Result<(&'a str, TensorView<'a>), Error> {
-        for (file, tensors) in &self.files {
-            if let Ok(view) = tensors.tensor(name) {
-                return Ok((file, view));
-            }
+        let found = |name: &str| {
+            self.files.iter().find_map(|(file, tensors)| Some((*file, tensors.tensor(name).ok()?)))
+        };
+        // Checkpoints converted from TensorFlow keep its names for the norms.
+        let legacy = || {
+            let (norm, part) = name.rsplit_once('.').filter(|(norm, _)| norm.ends_with("LayerNorm"))?;
+            found(&format!("{norm}.{}", if part == "weight" { "gamma" } else { "beta" }))
+        };
+        if let Some(tensor) = found(name).or_else(legacy) {
+            return Ok(tensor);
         }
         let files: Vec<&str> = self.files.iter().map(|(file, _)| *file).collect();
         Err(Error::new(
@@ -132,11 +138,17 @@ fn read_f32<'a>(file: &str, name: &str, view: &TensorView<'a>) -> Result<Cow<'a,
         ));
     }
     let data: &'a [u8] = view.data();
-    Ok(match bytemuck::try_cast_slice(data) {
+    let values: Cow<'a, [f32]> = match bytemuck::try_cast_slice(data) {
         Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
         // Unaligned: safetensors aligns tensors within a file, but the file's own bytes may lie anywhere.
         _ => data.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
-    })
+    };
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    let message =
+        format!("tensor {name:?} in {file} holds values that are no finite numbers; fetch it again");
+    Err(Error::new(ErrorKind::Weights, message))
 }
 
 impl<'a> Matrix<'a> {

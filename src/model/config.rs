@@ -2,12 +2,15 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::registry::Task;
 use crate::engine::Activation;
 use crate::error::{Error, ErrorKind};
 
 /// What a model is, read from its `config.json`.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
+    /// `model_type`, such as `bert`.
+    pub(crate) architecture: String,
     pub(crate) head: HeadKind,
     /// The output labels in the order of their columns; empty for an embedding.
     pub(crate) labels: Vec<String>,
@@ -33,6 +36,17 @@ pub(crate) enum HeadKind {
     MeanPooling,
     /// The first token.
     FirstToken,
+}
+
+impl HeadKind {
+    /// What a model with this head does.
+    pub(crate) fn task(self) -> Task {
+        match self {
+            Self::TokenClassification => Task::Ner,
+            Self::SequenceClassification => Task::Nli,
+            Self::MeanPooling | Self::FirstToken => Task::Embedding,
+        }
+    }
 }
 
 /// What a model's token types tell it.
@@ -164,6 +178,7 @@ impl Config {
             HeadKind::MeanPooling | HeadKind::FirstToken => Vec::new(),
         };
         Ok(Self {
+            architecture: raw.model_type,
             head,
             labels,
             token_types: raw.token_types,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -80,6 +81,16 @@ pub enum Task {
     Embedding,
 }
 
+impl fmt::Display for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Ner => "named-entity recognition",
+            Self::Nli => "natural-language inference",
+            Self::Embedding => "text embedding",
+        })
+    }
+}
+
 /// Where a model's files are.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
@@ -106,7 +117,8 @@ pub enum Source {
 pub struct ModelFile {
     /// Its path inside the model.
     pub path: String,
-    /// Its SHA-256 in lower-case hexadecimal, where it is known.
+    /// Its SHA-256 in lower-case hexadecimal, where it is known. Files read from a folder are held
+    /// against it.
     #[serde(default)]
     pub sha256: Option<String>,
 }

@@ -3,8 +3,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
+use sha2::{Digest, Sha256};
 
-use super::registry::TokenPooling;
+use super::registry::{ModelEntry, TokenPooling};
 use crate::error::{Error, ErrorKind};
 
 /// The bytes of a model's files.
@@ -34,6 +35,31 @@ pub(crate) enum Vocabulary {
         /// The pieces of one safetensors file.
         words: [&'static [u8]; 2],
     },
+}
+
+impl Files {
+    /// Holds files that were read from a folder against the checksums of the registry's `entry`.
+    pub(crate) fn check(&self, entry: &ModelEntry) -> Result<(), Error> {
+        let Vocabulary::Own { tokenizer } = &self.vocabulary else { return Ok(()) };
+        for (path, bytes, kind) in [
+            ("config.json", &self.config, ErrorKind::Config),
+            ("tokenizer.json", tokenizer, ErrorKind::Tokenizer),
+            ("model.safetensors", &self.weights, ErrorKind::Weights),
+        ] {
+            let known = entry.files.iter().find(|file| file.path == path);
+            let Some(expected) = known.and_then(|file| file.sha256.as_deref()) else { continue };
+            let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+            if found != expected.to_lowercase() {
+                let message = format!(
+                    "{}/{path} has sha256 {found}, but the registry's {:?} has {expected}: it is another \
+                     revision or damaged",
+                    self.origin, entry.name
+                );
+                return Err(Error::new(kind, message));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The files of a model that is in the build.

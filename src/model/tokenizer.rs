@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokenizers::{ModelWrapper, Tokenizer};
 
@@ -54,6 +55,11 @@ enum Piece {
 impl TextTokenizer {
     /// Reads a `tokenizer.json`; `origin` names it in messages.
     pub(crate) fn parse(json: &[u8], origin: &str) -> Result<Self, Error> {
+        guarded(|| Self::read(json, origin))
+            .unwrap_or_else(|message| Err(Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"))))
+    }
+
+    fn read(json: &[u8], origin: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"));
         let mut tokenizer = Tokenizer::from_bytes(json)
             .map_err(|error| refuse("is not a usable tokenizer.json".into()).with_source(error))?;
@@ -86,11 +92,13 @@ impl TextTokenizer {
 
     /// The tokens of `text`, whole, without special tokens.
     pub(crate) fn encode(&self, text: &str) -> Result<Tokens, Error> {
-        let encoding = self.tokenizer.encode(text, false).map_err(|error| {
+        let refuse = || {
             let start: String = text.chars().take(40).collect();
             Error::new(ErrorKind::Tokenizer, format!("the tokenizer refused the text that begins {start:?}"))
-                .with_source(error)
-        })?;
+        };
+        let encoding = guarded(|| self.tokenizer.encode(text, false))
+            .map_err(|message| refuse().with_source(message))?
+            .map_err(|error| refuse().with_source(error))?;
         let offsets: Vec<Range<usize>> = encoding
             .get_offsets()
             .iter()
@@ -149,9 +157,9 @@ impl TextTokenizer {
         self.pair_frame.fill(first, second)
     }
 
-    /// The number of tokens in the vocabulary.
-    pub(crate) fn vocabulary(&self) -> usize {
-        self.tokenizer.get_vocab_size(true)
+    /// The largest id in the vocabulary.
+    pub(crate) fn largest_id(&self) -> u32 {
+        self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0)
     }
 }
 
@@ -189,6 +197,16 @@ impl Frame {
         }
         sequence
     }
+}
+
+/// Runs `f`; a panic of the tokenizers library, which some damaged files and unforeseen texts
+/// bring about, becomes a message. Nothing that `f` leaves half done is used afterwards.
+fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(f)).map_err(|panic| {
+        let message = panic.downcast_ref::<String>().map(String::as_str);
+        let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+        format!("the tokenizers library panicked: {message}")
+    })
 }
 
 /// The casing class of each token's word: the source text from the first to the last of the

@@ -9,8 +9,8 @@ use crate::document::Document;
 
 /// How the labels of tokens become entities.
 ///
-/// All but [`Word`](Aggregation::Word) give what transformers' pipelines give under that name,
-/// their known faults included.
+/// All but [`Word`](Aggregation::Word) give what transformers' pipelines give under that name, to
+/// the rounding of f32 with [`Precision::F32`](crate::Precision::F32), their known faults included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -27,7 +27,7 @@ pub enum Aggregation {
     Max,
     /// The default. A word by Unicode's bounds has the label of its first token, and words are
     /// grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word,
-    /// never takes punctuation for a part of it, never begins or ends with white space.
+    /// never joins words over a blank line, never begins or ends with white space.
     #[default]
     Word,
 }
@@ -70,12 +70,19 @@ pub(crate) fn units_of(document: &Document<'_>, aggregation: Aggregation) -> Vec
     }
 }
 
-/// The entities among `units`. `probabilities` is `[tokens, labels]`; `tags` are the labels read.
+/// A model's labels in the order of their columns, as they stand and as tags.
+#[derive(Clone, Copy)]
+pub(crate) struct Labels<'a> {
+    pub(crate) names: &'a [String],
+    pub(crate) tags: &'a [Tag],
+}
+
+/// The entities among the `units` of `text`. `probabilities` is `[tokens, labels]`.
 pub(crate) fn group(
+    text: &str,
     units: &[Unit],
     probabilities: &Array2<f32>,
-    labels: &[String],
-    tags: &[Tag],
+    labels: Labels<'_>,
     aggregation: Aggregation,
 ) -> Vec<Group> {
     let labelled: Vec<Labelled> = units
@@ -87,9 +94,12 @@ pub(crate) fn group(
         })
         .collect();
     match aggregation {
-        Aggregation::None => group_none(&labelled, labels),
-        Aggregation::Word => group_by_scheme(&labelled, tags),
-        _ => group_like_pipelines(&labelled, labels),
+        Aggregation::None => group_none(&labelled, labels.names),
+        Aggregation::Word => {
+            let apart = |at: usize| is_blank_line(text, units[at - 1].bytes.end..units[at].bytes.start);
+            group_by_scheme(&labelled, labels.tags, apart)
+        }
+        _ => group_like_pipelines(&labelled, labels.names),
     }
 }
 
@@ -139,9 +149,9 @@ fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> 
             _ => (false, label),
         }
     };
-    let runs = runs(labelled, |previous, next| {
-        let (begins, tag) = tag_of(next);
-        tag == tag_of(previous).1 && !begins
+    let runs = runs(labelled.len(), |at| {
+        let (begins, tag) = tag_of(&labelled[at]);
+        tag == tag_of(&labelled[at - 1]).1 && !begins
     });
     let named = runs.into_iter().map(|units| {
         let label = labels[labelled[units.start].label].as_str();
@@ -151,8 +161,11 @@ fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> 
     named.filter(|group| group.label != "O").collect()
 }
 
-fn group_by_scheme(labelled: &[Labelled], tags: &[Tag]) -> Vec<Group> {
-    let runs = runs(labelled, |previous, next| tags[previous.label].continues_with(&tags[next.label]));
+/// By the tag scheme. `apart(i)` tells whether units `i - 1` and `i` cannot be one entity, whatever
+/// their tags: headlines and lists often end without a full stop.
+fn group_by_scheme(labelled: &[Labelled], tags: &[Tag], apart: impl Fn(usize) -> bool) -> Vec<Group> {
+    let tag = |at: usize| &tags[labelled[at].label];
+    let runs = runs(labelled.len(), |at| tag(at - 1).continues_with(tag(at)) && !apart(at));
     let named = runs.into_iter().filter_map(|units| {
         let label = tags[labelled[units.start].label].entity()?.to_owned();
         Some(Group { label, score: mean_score(&labelled[units.clone()]), units })
@@ -160,12 +173,18 @@ fn group_by_scheme(labelled: &[Labelled], tags: &[Tag]) -> Vec<Group> {
     named.collect()
 }
 
-/// Cuts `labelled` wherever `joins(previous, next)` is false.
-fn runs(labelled: &[Labelled], joins: impl Fn(&Labelled, &Labelled) -> bool) -> Vec<Range<usize>> {
+/// Whether `gap` is white space with two line ends or more.
+fn is_blank_line(text: &str, gap: Range<usize>) -> bool {
+    let gap = text.get(gap).unwrap_or_default();
+    gap.trim().is_empty() && gap.matches('\n').count() > 1
+}
+
+/// Cuts `count` units wherever `joins(i)`, whether unit `i` goes on with the one before, is false.
+fn runs(count: usize, joins: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
-    for (at, unit) in labelled.iter().enumerate() {
+    for at in 0..count {
         match runs.last_mut() {
-            Some(run) if joins(&labelled[at - 1], unit) => run.end = at + 1,
+            Some(run) if joins(at) => run.end = at + 1,
             _ => runs.push(at..at + 1),
         }
     }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use ndarray::Array2;
 
 /// Candidate topics, prepared once for one model and used for any number of texts.
@@ -7,8 +9,10 @@ use ndarray::Array2;
 pub struct LabelSet {
     pub(crate) labels: Vec<String>,
     pub(crate) prepared: Prepared,
-    /// The model that it was prepared for.
+    /// The name of the model that it was prepared for.
     pub(crate) model: String,
+    /// That model itself.
+    pub(crate) identity: Arc<()>,
 }
 
 /// The labels in the form that the model takes.
