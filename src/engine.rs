@@ -10,6 +10,7 @@ mod encoder;
 mod head;
 mod kernels;
 mod linear;
+mod norm;
 
 pub(crate) use activation::Activation;
 pub(crate) use checkpoint::Checkpoint;

@@ -32,6 +32,7 @@ mod backend;
 mod document;
 mod engine;
 mod error;
+mod inference;
 mod model;
 mod ner;
 mod schedule;

@@ -11,12 +11,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use config::{Config, HeadKind, TokenTypes};
-use ndarray::Array2;
 pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens};
 
 use crate::backend::{Backend, Native, Precision, Sequence};
-use crate::document::{Document, Windows};
 use crate::engine::{Checkpoint, Embeddings, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
@@ -50,13 +48,6 @@ pub(crate) struct Profile {
     pooling: Option<TokenPooling>,
     max_length: Option<usize>,
     window: Option<usize>,
-}
-
-/// What the backend said of each window of a document.
-pub(crate) struct WindowOutputs {
-    pub(crate) windows: Windows,
-    /// One a window; a row a token, special tokens included, or one row.
-    pub(crate) rows: Vec<Array2<f32>>,
 }
 
 /// How models are loaded.
@@ -107,31 +98,6 @@ impl Model {
     /// How many of a text's tokens fit a window.
     pub(crate) fn window_budget(&self) -> usize {
         self.window - self.tokenizer.specials()
-    }
-
-    /// Runs the windows of all documents together, each with `context` tokens of its neighbours.
-    /// A document that could not be read gives its own error.
-    pub(crate) fn run_windows(
-        &self,
-        documents: &[Result<Document<'_>, Error>],
-        context: usize,
-    ) -> Vec<Result<WindowOutputs, Error>> {
-        let mut sequences = Vec::new();
-        let plan = |document: &Result<Document<'_>, Error>| {
-            let document = document.as_ref().map_err(Clone::clone)?;
-            let windows = document.windows(self.window_budget(), context);
-            sequences
-                .extend(windows.ranges().iter().map(|range| self.sequence(&document.tokens, range.clone())));
-            Ok(windows)
-        };
-        let plans: Vec<Result<Windows, Error>> = documents.iter().map(plan).collect();
-        let mut outputs = self.runtime.run(&*self.backend, &sequences).into_iter();
-        let with_rows = |windows: Result<Windows, Error>| {
-            let windows = windows?;
-            let rows = outputs.by_ref().take(windows.ranges().len()).collect::<Vec<_>>();
-            Ok(WindowOutputs { windows, rows: rows.into_iter().collect::<Result<_, _>>()? })
-        };
-        plans.into_iter().map(with_rows).collect()
     }
 }
 

@@ -12,7 +12,8 @@ pub use aggregation::Aggregation;
 use crate::backend::Precision;
 use crate::document::{Coverage, Document, Windows, merge};
 use crate::error::Error;
-use crate::model::{HeadKind, LoadOptions, Loader, Model, Registry, WindowOutputs};
+use crate::inference::{WindowOutputs, run_windows};
+use crate::model::{HeadKind, LoadOptions, Loader, Model, Registry};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
 use scheme::Tag;
@@ -234,7 +235,7 @@ impl Ner {
             let WindowOutputs { windows, rows } = outputs?;
             Ok(Scored { logits: merge(&windows, &rows, leading), windows })
         };
-        self.model.run_windows(documents, context).into_iter().map(score).collect()
+        run_windows(&self.model, documents, context).into_iter().map(score).collect()
     }
 
     fn decode(&self, document: &Document<'_>, scored: &Scored) -> TaggedText {

@@ -16,7 +16,8 @@ pub use pooling::{Scoring, WindowPooling};
 use crate::backend::Sequence;
 use crate::document::{Coverage, Document, Windows};
 use crate::error::{Error, ErrorKind};
-use crate::model::{HeadKind, Loader, Model, WindowOutputs};
+use crate::inference::{WindowOutputs, run_windows};
+use crate::model::{HeadKind, Loader, Model};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
 use hypotheses::Columns;
@@ -279,7 +280,7 @@ impl TopicClassifier {
             return Err(Error::new(ErrorKind::WrongTask, message));
         }
         let document = Document::read(text, &self.model.tokenizer);
-        let WindowOutputs { windows, rows } = single(self.model.run_windows(&[document], 0))?;
+        let WindowOutputs { windows, rows } = single(run_windows(&self.model, &[document], 0))?;
         if rows.is_empty() {
             return Ok(Array1::zeros(self.model.config.hidden));
         }
@@ -412,7 +413,7 @@ impl TopicClassifier {
             evidence.mapv_inplace(|cosine| self.evidence_of(cosine, labels.nrows()));
             Ok(WindowEvidence { windows, evidence })
         };
-        self.model.run_windows(documents, 0).into_iter().map(compare).collect()
+        run_windows(&self.model, documents, 0).into_iter().map(compare).collect()
     }
 
     fn evidence_of(&self, cosine: f32, labels: usize) -> f32 {

@@ -42,7 +42,7 @@ impl Backend for Native {
         // Not `Send`, so not kept; choosing kernels is a look at cached CPU features.
         let products = Products::new();
         let done = self.encoder.forward(&products, batch, &mut scratch);
-        let output = done.map(|()| self.head.forward(&products, batch, &mut scratch));
+        let output = done.and_then(|()| self.head.forward(&products, batch, &mut scratch));
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         output
     }

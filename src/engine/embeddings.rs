@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::checkpoint::{Checkpoint, Matrix, Values};
-use super::encoder::LayerNorm;
+use super::norm::LayerNorm;
 use crate::backend::RaggedBatch;
 use crate::error::{Error, ErrorKind};
 use crate::model::Config;

@@ -6,8 +6,9 @@ use rten_simd::SimdOp;
 use super::activation::Activation;
 use super::checkpoint::{Checkpoint, Matrix};
 use super::embeddings::{Embeddings, Table};
-use super::kernels::{Attention, AttentionScratch, add_and_normalise};
+use super::kernels::{Attention, AttentionScratch};
 use super::linear::{Linear, LinearScratch, Products};
+use super::norm::LayerNorm;
 use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
 use crate::model::Config;
@@ -73,7 +74,7 @@ impl Encoder {
     ) -> Result<(), Error> {
         self.embeddings.forward(batch, &mut scratch.hidden)?;
         for layer in &self.layers {
-            self.forward_layer(layer, products, batch, scratch);
+            self.forward_layer(layer, products, batch, scratch)?;
         }
         Ok(())
     }
@@ -84,10 +85,10 @@ impl Encoder {
         products: &Products,
         batch: &RaggedBatch,
         scratch: &mut EncoderScratch,
-    ) {
+    ) -> Result<(), Error> {
         let EncoderScratch { hidden, qkv, context, block, intermediate, attention, linear } = scratch;
 
-        layer.qkv.forward(products, hidden, qkv, linear);
+        layer.qkv.forward(products, hidden, qkv, linear)?;
         context.resize(hidden.len(), 0.0);
         for sequence in batch.sequences() {
             Attention {
@@ -99,13 +100,14 @@ impl Encoder {
             }
             .dispatch();
         }
-        layer.attention_out.forward(products, context, block, linear);
+        layer.attention_out.forward(products, context, block, linear)?;
         layer.attention_norm.forward(hidden, Some(block));
 
-        layer.up.forward(products, hidden, intermediate, linear);
+        layer.up.forward(products, hidden, intermediate, linear)?;
         layer.activation.apply(intermediate);
-        layer.down.forward(products, intermediate, block, linear);
+        layer.down.forward(products, intermediate, block, linear)?;
         layer.output_norm.forward(hidden, Some(block));
+        Ok(())
     }
 }
 
@@ -140,27 +142,5 @@ impl Layer {
             down: dense("output.dense", hidden, intermediate)?,
             output_norm: LayerNorm::load(checkpoint, &name("output.LayerNorm"), config)?,
         })
-    }
-}
-
-/// Layer normalisation over the hidden dimension.
-pub(crate) struct LayerNorm {
-    weight: Vec<f32>,
-    bias: Vec<f32>,
-    epsilon: f32,
-}
-
-impl LayerNorm {
-    pub(crate) fn load(checkpoint: &Checkpoint<'_>, name: &str, config: &Config) -> Result<Self, Error> {
-        Ok(Self {
-            weight: checkpoint.vector(&format!("{name}.weight"), config.hidden)?,
-            bias: checkpoint.vector(&format!("{name}.bias"), config.hidden)?,
-            epsilon: config.norm_epsilon,
-        })
-    }
-
-    /// `x = norm(x + y)`, each `[tokens, hidden]`.
-    pub(crate) fn forward(&self, x: &mut [f32], y: Option<&[f32]>) {
-        add_and_normalise(x, y, &self.weight, &self.bias, self.epsilon);
     }
 }

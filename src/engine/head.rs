@@ -58,17 +58,17 @@ impl Head {
         products: &Products,
         batch: &RaggedBatch,
         scratch: &mut EncoderScratch,
-    ) -> Array2<f32> {
+    ) -> Result<Array2<f32>, Error> {
         let EncoderScratch { hidden: states, linear, .. } = scratch;
         let hidden = states.len() / batch.ids.len().max(1);
-        match self {
-            Self::Tokens(classifier) => project(classifier, products, states, batch.ids.len(), linear),
+        Ok(match self {
+            Self::Tokens(classifier) => project(classifier, products, states, batch.ids.len(), linear)?,
             Self::Sequences { pooler, classifier } => {
                 let first = first_tokens(batch, states, hidden);
                 let mut pooled = Vec::new();
-                pooler.forward(products, &first, &mut pooled, linear);
+                pooler.forward(products, &first, &mut pooled, linear)?;
                 pooled.iter_mut().for_each(|value| *value = value.tanh());
-                project(classifier, products, &pooled, batch.bounds.len() - 1, linear)
+                project(classifier, products, &pooled, batch.bounds.len() - 1, linear)?
             }
             Self::FirstToken => rows(first_tokens(batch, states, hidden), batch.bounds.len() - 1),
             Self::MeanPooling => {
@@ -83,7 +83,7 @@ impl Head {
                 }
                 rows(means, batch.bounds.len() - 1)
             }
-        }
+        })
     }
 }
 
@@ -101,10 +101,10 @@ fn project(
     x: &[f32],
     count: usize,
     linear: &mut LinearScratch,
-) -> Array2<f32> {
+) -> Result<Array2<f32>, Error> {
     let mut out = Vec::new();
-    classifier.forward(products, x, &mut out, linear);
-    rows(out, count)
+    classifier.forward(products, x, &mut out, linear)?;
+    Ok(rows(out, count))
 }
 
 /// `values` as `count` rows.

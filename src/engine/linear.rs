@@ -5,6 +5,7 @@ use rten_tensor::NdTensorView;
 use super::checkpoint::Matrix;
 use super::kernels::{Dequantise, RowQuantisation, quantise_row};
 use crate::backend::Precision;
+use crate::error::{Error, ErrorKind};
 
 /// The kernels of matrix products, chosen for this CPU when they are made.
 pub(crate) struct Products {
@@ -88,7 +89,7 @@ impl Linear {
         x: &[f32],
         out: &mut Vec<f32>,
         scratch: &mut LinearScratch,
-    ) {
+    ) -> Result<(), Error> {
         let (tokens, outputs) = (x.len() / self.inputs, self.bias.len());
         out.resize(tokens * outputs, 0.0);
         let done = match &self.weights {
@@ -117,7 +118,10 @@ impl Linear {
                 done
             }
         };
-        debug_assert!(done.is_ok(), "the shapes were made above");
+        done.map_err(|error| {
+            Error::new(ErrorKind::Weights, "a product was refused: its packed weights do not fit")
+                .with_source(error)
+        })
     }
 }
 
@@ -163,7 +167,7 @@ mod tests {
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
             let linear = Linear::new(&products, &matrix, bias.clone(), Precision::F32);
             let mut out = Vec::new();
-            linear.forward(&products, &x, &mut out, &mut LinearScratch::default());
+            linear.forward(&products, &x, &mut out, &mut LinearScratch::default()).expect("fits");
             assert_eq!(out.len(), tokens * outputs);
             for (at, &value) in out.iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
@@ -185,7 +189,7 @@ mod tests {
             let (quantised, scales) = matrix.to_int8();
             let linear = Linear::new(&products, &matrix, vec![0.0; outputs], Precision::Int8);
             let (mut out, mut scratch) = (Vec::new(), LinearScratch::default());
-            linear.forward(&products, &x, &mut out, &mut scratch);
+            linear.forward(&products, &x, &mut out, &mut scratch).expect("fits");
             for (at, &value) in out.iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
                 let rule = scratch.rows[token];

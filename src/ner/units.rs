@@ -77,3 +77,67 @@ fn possessive(word: &str) -> usize {
     let Some(stem) = rest.strip_suffix(['\'', '\u{2019}']) else { return 0 };
     if stem.is_empty() { 0 } else { word.len() - stem.len() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ops::Range;
+
+    use super::{given_words, unicode_words};
+    use crate::document::Document;
+    use crate::model::Tokens;
+    use crate::span::CharIndex;
+
+    fn document<'t>(text: &'t str, offsets: &[Range<usize>]) -> Document<'t> {
+        let count = offsets.len();
+        let tokens = Tokens {
+            ids: vec![0; count],
+            casing: vec![0; count],
+            offsets: offsets.to_vec(),
+            unknown: vec![false; count],
+            continues: vec![false; count],
+        };
+        Document { text, index: CharIndex::new(text), tokens, sentences: vec![0] }
+    }
+
+    /// The words' texts and how many tokens each has.
+    fn words<'t>(document: &Document<'t>) -> Vec<(&'t str, usize)> {
+        let units = unicode_words(document).into_iter();
+        units.map(|unit| (&document.text[unit.bytes], unit.tokens.len())).collect()
+    }
+
+    #[test]
+    fn words_have_their_tokens_and_no_white_space() {
+        let with_spaces = document(
+            "Jean-Luc\u{a0}came, twice.",
+            &[0..4, 4..5, 5..8, 8..12, 12..14, 14..15, 15..21, 21..22],
+        );
+        let expected = [("Jean", 1), ("-", 1), ("Luc", 1), ("came", 2), (",", 1), ("twice", 1), (".", 1)];
+        assert_eq!(words(&with_spaces), expected);
+    }
+
+    #[test]
+    fn a_possessive_is_a_word_of_its_own() {
+        let text = "Russia’s O'Neill's boss's s";
+        let apostrophe = "’".len();
+        let end = 6 + apostrophe + 1;
+        let offsets = [
+            0..6,
+            6..6 + apostrophe,
+            6 + apostrophe..end,
+            end + 1..end + 8,
+            end + 8..end + 10,
+            end + 11..end + 15,
+        ];
+        let found = words(&document(text, &offsets));
+        assert_eq!(found, [("Russia", 1), ("’s", 2), ("O'Neill", 1), ("'s", 1), ("boss", 1)]);
+    }
+
+    #[test]
+    fn a_token_belongs_to_the_word_of_its_first_letter() {
+        // A token of a quotation mark and a name, one of white space alone, and one past all words.
+        let document = document("\"Ada  x", &[0..4, 4..5, 6..7]);
+        let units = given_words(&document, [0..1, 1..4]);
+        assert_eq!(units.len(), 1);
+        assert_eq!((units[0].tokens.clone(), units[0].bytes.clone()), (0..1, 1..4));
+    }
+}
