@@ -118,7 +118,8 @@ impl Loader {
         let mut config = Config::parse(&files.config, &format!("{origin}/config.json"))?;
         if !heads.contains(&config.head) {
             let message = format!(
-                "the model {name:?} does not do {task}: by its config.json it does {}",
+                "the model {name:?} does not do {task}: by its config.json it does {}; choose another model \
+                 for this, or use it for that",
                 config.head.task()
             );
             return Err(Error::new(ErrorKind::WrongTask, message));
@@ -194,7 +195,7 @@ impl Loader {
             }
             let names: Vec<&str> = self.registry.entries().iter().map(|entry| entry.name.as_str()).collect();
             let message = format!(
-                "no model is named {name:?}, and no folder is; known models are {}",
+                "no model is named {name:?}, and no folder is; give the path of a model folder, or one of {}",
                 names.join(", ")
             );
             return Err(Error::new(ErrorKind::UnknownModel, message));
@@ -202,12 +203,13 @@ impl Loader {
         let files = match &entry.source {
             Source::Bundled(name) => source::bundled(name)?,
             Source::Folder(folder) => source::folder(folder)?,
-            Source::Hub { .. } if Path::new(name).is_dir() => source::folder(Path::new(name))?,
+            Source::Hub { id, .. } if Path::new(id).is_dir() => source::folder(Path::new(id))?,
             Source::Hub { id, .. } => {
                 let message = format!(
                     "the model {name:?} is on the Hugging Face hub and this version does not download: \
-                     put config.json, tokenizer.json and model.safetensors of {id} into a folder and load \
-                     that (where the hub has no tokenizer.json, save the tokenizer with transformers)"
+                     put config.json, tokenizer.json and model.safetensors of {id} (and 1_Pooling/config.json, \
+                     if it has one) into the folder {id}, or into another and load that by its path; where the \
+                     hub has no tokenizer.json, save the tokenizer with transformers"
                 );
                 return Err(Error::new(ErrorKind::ModelUnavailable, message));
             }

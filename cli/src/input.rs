@@ -44,9 +44,13 @@ impl Input {
                 let before = &error.as_bytes()[..at];
                 let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
                 let byte = error.as_bytes()[at];
+                let likely = match error.as_bytes() {
+                    [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "utf-16",
+                    _ => "windows-1252",
+                };
                 Err(Failure::new(format!(
-                    "{name} is not UTF-8: 0x{byte:02X} at byte {at}, in line {line}; convert it, for example \
-                     with `iconv -f windows-1252 -t utf-8`"
+                    "{name} is not UTF-8: 0x{byte:02X} at byte {at}, in line {line}; if it is text, convert it, \
+                     for example with `iconv -f {likely} -t utf-8`"
                 )))
             }
         }

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -126,11 +126,13 @@ struct PoolingConfig {
 
 fn folder_pooling(folder: &Path) -> Result<Option<TokenPooling>, Error> {
     let path = folder.join("1_Pooling").join("config.json");
-    let Ok(json) = fs::read(&path) else {
-        return Ok(None);
-    };
     let refuse =
         || Error::new(ErrorKind::Config, format!("{} is not a usable pooling config", path.display()));
+    let json = match fs::read(&path) {
+        Ok(json) => json,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(refuse().with_source(error)),
+    };
     let config: PoolingConfig = serde_json::from_slice(&json).map_err(|error| refuse().with_source(error))?;
     match (config.pooling_mode_mean_tokens, config.pooling_mode_cls_token) {
         (true, false) => Ok(Some(TokenPooling::Mean)),
