@@ -21,6 +21,7 @@ example:
 
 # No crate in the tree compiles C or C++, or links a library that was.
 no-c:
+    mkdir -p target
     cargo tree --workspace --target all --edges normal,build,dev --prefix none > target/tree.txt
     ! grep -E '^(cc|cmake|bindgen|pkg-config|vcpkg) v' target/tree.txt
 

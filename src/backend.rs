@@ -17,7 +17,7 @@ pub enum Precision {
     /// 32-bit floats: the reference.
     F32,
     /// 8-bit integers: weights with one scale an output channel, activations with one scale a
-    /// token, chosen as they come. About three times as fast where the CPU has VNNI.
+    /// token, chosen as they come. Faster, most of all where the CPU has VNNI.
     Int8,
 }
 

@@ -59,6 +59,33 @@ pub(crate) struct LoadOptions {
     pub(crate) window: Option<usize>,
 }
 
+/// The setters of [`LoadOptions`] that every builder with a field `load` has.
+macro_rules! load_setters {
+    () => {
+        /// How many threads the builder's models run on, at most 1,024; one for each core if not set.
+        #[must_use]
+        pub fn threads(mut self, threads: usize) -> Self {
+            self.load.threads = Some(threads);
+            self
+        }
+
+        /// How products are computed; [`Precision::Int8`](crate::Precision::Int8) if not set.
+        #[must_use]
+        pub fn precision(mut self, precision: crate::Precision) -> Self {
+            self.load.precision = Some(precision);
+            self
+        }
+
+        /// Models to look names up in, before entopic's own.
+        #[must_use]
+        pub fn registry(mut self, registry: crate::Registry) -> Self {
+            self.load.registry = Some(registry);
+            self
+        }
+    };
+}
+pub(crate) use load_setters;
+
 /// Loads models that run on the same threads and share what they can.
 pub(crate) struct Loader {
     options: LoadOptions,

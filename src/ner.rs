@@ -9,11 +9,10 @@ use serde::{Deserialize, Serialize};
 
 pub use aggregation::Aggregation;
 
-use crate::backend::Precision;
 use crate::document::{Coverage, Document, Windows, merge};
 use crate::error::Error;
 use crate::inference::{WindowOutputs, run_windows};
-use crate::model::{HeadKind, LoadOptions, Loader, Model, Registry};
+use crate::model::{HeadKind, LoadOptions, Loader, Model, load_setters};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
 use scheme::Tag;
@@ -118,7 +117,7 @@ impl Ner {
         Self::builder("ner-en-small").build()
     }
 
-    /// Starts from a model: a name of the [`Registry`], or the path of a folder with
+    /// Starts from a model: a name of the [`Registry`](crate::Registry), or the path of a folder with
     /// `config.json`, `tokenizer.json` and `model.safetensors`.
     pub fn builder(model: impl Into<String>) -> NerBuilder {
         NerBuilder { model: model.into(), aggregation: Aggregation::default(), load: LoadOptions::default() }
@@ -317,32 +316,13 @@ impl NerBuilder {
         self
     }
 
-    /// How many threads the model runs on, at most 1,024; one for each core if not set.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.load.threads = Some(threads);
-        self
-    }
-
-    /// How products are computed; [`Precision::Int8`] if not set.
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.load.precision = Some(precision);
-        self
-    }
+    load_setters!();
 
     /// The tokens of a window, special tokens included; the registry's, or the model's maximum
     /// length, if not set.
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
         self.load.window = Some(tokens);
-        self
-    }
-
-    /// Models to look the name up in, before entopic's own.
-    #[must_use]
-    pub fn registry(mut self, registry: Registry) -> Self {
-        self.load.registry = Some(registry);
         self
     }
 

@@ -13,7 +13,7 @@ use crate::backend::{Backend, RaggedBatch, RowsPer, Sequence};
 use crate::error::{Error, ErrorKind};
 
 /// Tokens that run together through all layers. 64, 128 and 256 measured 18,200, 18,300 and
-/// 16,000 tokens a second (six layers of 384, int8, two threads of a Zen 4): beyond 128 the
+/// 16,000 tokens a second (a sketch of this engine, six layers of 384, int8, two threads of a Zen 4): beyond 128 the
 /// activations of a group outgrow the cache.
 const GROUP_TOKENS: usize = 128;
 

@@ -2,10 +2,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backend::Precision;
 use crate::document::{Coverage, Document};
 use crate::error::Error;
-use crate::model::{LoadOptions, Loader, Registry};
+use crate::model::{LoadOptions, Loader, load_setters};
 use crate::ner::{Aggregation, Entity, Ner};
 use crate::schedule::{chunks, single};
 use crate::topics::{LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, TopicOptions, WindowPooling};
@@ -169,26 +168,7 @@ impl TaggerBuilder {
         self
     }
 
-    /// How many threads both models run on, at most 1,024; one for each core if not set.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.load.threads = Some(threads);
-        self
-    }
-
-    /// How products are computed; [`Precision::Int8`] if not set.
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.load.precision = Some(precision);
-        self
-    }
-
-    /// Models to look the names up in, before entopic's own.
-    #[must_use]
-    pub fn registry(mut self, registry: Registry) -> Self {
-        self.load.registry = Some(registry);
-        self
-    }
+    load_setters!();
 
     /// Loads the models and prepares the labels.
     ///

@@ -22,6 +22,7 @@ use crate::schedule::{chunks, single};
 use crate::span::Span;
 use hypotheses::Columns;
 use label_set::Prepared;
+use pooling::Calibration;
 
 /// The topics that news agencies file under: the top level of the IPTC Media Topics
 /// (<https://iptc.org/standards/media-topics/>), in short words.
@@ -77,14 +78,6 @@ pub struct TopicClassifier {
 enum Kind {
     Nli(Columns),
     BiEncoder(Calibration),
-}
-
-/// How the cosines of a bi-encoder become evidence.
-#[derive(Clone, Copy, Debug)]
-struct Calibration {
-    temperature: f32,
-    multi_label_temperature: f32,
-    threshold: f32,
 }
 
 /// The topics of a text.
@@ -227,11 +220,14 @@ impl TopicClassifier {
             texts.push(tokens);
         }
         let prepared = match self.kind {
-            Kind::Nli(_) => Prepared::Hypotheses(texts.into_iter().map(|tokens| tokens.ids).collect()),
-            Kind::BiEncoder(_) => {
+            Kind::Nli(columns) => {
+                let hypotheses = texts.into_iter().map(|tokens| tokens.ids).collect();
+                Prepared::Hypotheses { hypotheses, columns }
+            }
+            Kind::BiEncoder(calibration) => {
                 let whole = texts.iter().map(|tokens| self.model.sequence(tokens, 0..tokens.len()));
                 let sequences: Vec<Sequence> = whole.collect();
-                Prepared::Embeddings(self.embed(&sequences)?)
+                Prepared::Embeddings { embeddings: self.embed(&sequences)?, calibration }
             }
         };
         let identity = Arc::clone(&self.model.identity);
@@ -295,7 +291,7 @@ impl TopicClassifier {
     /// [`ErrorKind::WrongTask`] if the model is a bi-encoder, [`ErrorKind::Labels`] if the label
     /// set was prepared for another model or has no label `label`.
     pub fn nli_logits(&self, text: &str, labels: &LabelSet, label: usize) -> Result<Array2<f32>, Error> {
-        let Prepared::Hypotheses(hypotheses) = self.check(labels)? else {
+        let Prepared::Hypotheses { hypotheses, .. } = self.check(labels)? else {
             let message = format!("the model {:?} is a bi-encoder and has no NLI logits", self.model.name);
             return Err(Error::new(ErrorKind::WrongTask, message));
         };
@@ -330,10 +326,13 @@ impl TopicClassifier {
             Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
         };
         let evidence: Vec<Result<WindowEvidence, Error>> = match prepared {
-            Prepared::Hypotheses(hypotheses) => {
-                documents.iter().map(|document| self.nli_evidence(document.as_ref(), hypotheses)).collect()
+            Prepared::Hypotheses { hypotheses, columns } => documents
+                .iter()
+                .map(|document| self.nli_evidence(document.as_ref(), hypotheses, *columns))
+                .collect(),
+            Prepared::Embeddings { embeddings, calibration } => {
+                self.bi_encoder_evidence(documents, embeddings, *calibration)
             }
-            Prepared::Embeddings(embeddings) => self.bi_encoder_evidence(documents, embeddings),
         };
         self.model.runtime.map(documents.len(), |index| {
             let document = documents[index].as_ref().map_err(Clone::clone)?;
@@ -368,11 +367,11 @@ impl TopicClassifier {
         &self,
         document: Result<&Document<'_>, &Error>,
         hypotheses: &[Vec<u32>],
+        columns: Columns,
     ) -> Result<WindowEvidence, Error> {
         let document = document.map_err(Clone::clone)?;
         let windows = document.windows(self.pair_budget(hypotheses), 0);
         let mut evidence = Array2::zeros((windows.ranges().len(), hypotheses.len()));
-        let Kind::Nli(columns) = self.kind else { return Ok(WindowEvidence { windows, evidence }) };
         let scoring = self.scoring(hypotheses.len());
         let cells = evidence.len();
         let at = |cell: usize| (cell / hypotheses.len(), cell % hypotheses.len());
@@ -402,7 +401,9 @@ impl TopicClassifier {
         &self,
         documents: &[Result<Document<'_>, Error>],
         labels: &Array2<f32>,
+        calibration: Calibration,
     ) -> Vec<Result<WindowEvidence, Error>> {
+        let scoring = self.scoring(labels.nrows());
         let compare = |outputs: Result<WindowOutputs, Error>| {
             let WindowOutputs { windows, rows } = outputs?;
             let mut embeddings = stack(&rows, self.model.config.hidden);
@@ -410,20 +411,10 @@ impl TopicClassifier {
             // Each document by itself: a product of all windows may round differently with their
             // number, and a batch must give what its documents give alone.
             let mut evidence = embeddings.dot(&labels.t());
-            evidence.mapv_inplace(|cosine| self.evidence_of(cosine, labels.nrows()));
+            evidence.mapv_inplace(|cosine| calibration.evidence(cosine, scoring));
             Ok(WindowEvidence { windows, evidence })
         };
         run_windows(&self.model, documents, 0).into_iter().map(compare).collect()
-    }
-
-    fn evidence_of(&self, cosine: f32, labels: usize) -> f32 {
-        match (self.kind, self.scoring(labels)) {
-            (Kind::BiEncoder(calibration), Scoring::SingleLabel) => cosine / calibration.temperature,
-            (Kind::BiEncoder(calibration), Scoring::MultiLabel) => {
-                (cosine - calibration.threshold) / calibration.multi_label_temperature
-            }
-            (Kind::Nli(_), _) => cosine,
-        }
     }
 
     fn judge(&self, document: &Document<'_>, found: &WindowEvidence, labels: &LabelSet) -> ClassifiedText {

@@ -229,6 +229,13 @@ source = { folder = "." }
         let error = Registry::from_file(&path).expect_err("is broken");
         assert_says(&error, ErrorKind::Registry, &[says, "own.toml"]);
     }
+    // A hub model is loaded from a folder of its id.
+    let id = folder.path().display();
+    let on_hub = entry.replace(r#"folder = ".""#, &format!("hub = {{ id = \"{id}\" }}"));
+    fs::write(&path, on_hub).expect("is written");
+    let registry = Registry::from_file(&path).expect("is a registry");
+    Ner::builder("mine").registry(registry).build().expect("the folder has the id for its name");
+
     let hash = "0".repeat(64);
     for (wrong, kind, says) in [
         (entry.replace("\"ner\"", "\"nli\""), ErrorKind::Registry, "natural-language inference"),

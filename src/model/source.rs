@@ -52,7 +52,7 @@ impl Files {
             if found != expected.to_lowercase() {
                 let message = format!(
                     "{}/{path} has sha256 {found}, but the registry's {:?} has {expected}: it is another \
-                     revision or damaged",
+                     revision or damaged; fetch it again, or load the folder by another path",
                     self.origin, entry.name
                 );
                 return Err(Error::new(kind, message));

@@ -1,6 +1,5 @@
-use crate::backend::Precision;
 use crate::error::Error;
-use crate::model::{LoadOptions, Loader, Registry};
+use crate::model::{LoadOptions, Loader, load_setters};
 use crate::topics::{Scoring, TopicClassifier, WindowPooling};
 
 /// Builds a [`TopicClassifier`].
@@ -64,32 +63,13 @@ impl TopicClassifierBuilder {
         self
     }
 
-    /// How many threads the model runs on, at most 1,024; one for each core if not set.
-    #[must_use]
-    pub fn threads(mut self, threads: usize) -> Self {
-        self.load.threads = Some(threads);
-        self
-    }
-
-    /// How products are computed; [`Precision::Int8`] if not set.
-    #[must_use]
-    pub fn precision(mut self, precision: Precision) -> Self {
-        self.load.precision = Some(precision);
-        self
-    }
+    load_setters!();
 
     /// The tokens of a window, special tokens and an NLI model's hypothesis included; the
     /// registry's, or the model's maximum length, if not set.
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
         self.load.window = Some(tokens);
-        self
-    }
-
-    /// Models to look the name up in, before entopic's own.
-    #[must_use]
-    pub fn registry(mut self, registry: Registry) -> Self {
-        self.load.registry = Some(registry);
         self
     }
 

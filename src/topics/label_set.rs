@@ -2,6 +2,9 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
+use super::hypotheses::Columns;
+use super::pooling::Calibration;
+
 /// Candidate topics, prepared once for one model and used for any number of texts.
 ///
 /// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set).
@@ -19,9 +22,9 @@ pub struct LabelSet {
 #[derive(Clone, Debug)]
 pub(crate) enum Prepared {
     /// NLI: the tokens of each label's hypothesis.
-    Hypotheses(Vec<Vec<u32>>),
+    Hypotheses { hypotheses: Vec<Vec<u32>>, columns: Columns },
     /// Bi-encoder: a unit vector a label, `[labels, hidden]`.
-    Embeddings(Array2<f32>),
+    Embeddings { embeddings: Array2<f32>, calibration: Calibration },
 }
 
 impl LabelSet {

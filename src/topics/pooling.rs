@@ -33,6 +33,24 @@ pub enum Scoring {
     MultiLabel,
 }
 
+/// How the cosines of a bi-encoder become evidence.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Calibration {
+    pub(crate) temperature: f32,
+    pub(crate) multi_label_temperature: f32,
+    /// The cosine at which a topic is as likely as not.
+    pub(crate) threshold: f32,
+}
+
+impl Calibration {
+    pub(crate) fn evidence(&self, cosine: f32, scoring: Scoring) -> f32 {
+        match scoring {
+            Scoring::SingleLabel => cosine / self.temperature,
+            Scoring::MultiLabel => (cosine - self.threshold) / self.multi_label_temperature,
+        }
+    }
+}
+
 /// The evidence for the document, `[labels]`, from `evidence`, `[windows, labels]`, and the number
 /// of tokens in each window.
 pub(crate) fn pool(evidence: &Array2<f32>, tokens: &[usize], pooling: WindowPooling) -> Array1<f32> {
