@@ -4,6 +4,7 @@
 //! inside each sequence's bounds.
 
 mod activation;
+mod activations;
 mod checkpoint;
 mod embeddings;
 mod encoder;

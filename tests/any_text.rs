@@ -22,6 +22,7 @@ fn nasty() -> Vec<String> {
         "Zoe\u{308} met Chloe\u{301} in Sa\u{303}o Paulo.",
         "محمد يعيش في القاهرة. דוד גר בירושלים.",
         "東京都は日本の首都です。ไทยไม่มีช่องว่าง",
+        " \u{e0100}",
         "a\u{300}\u{301}\u{302}\u{303}\u{304}\u{305}\u{306}\u{307}",
         "\u{202e}Moscow\u{202c} [MASK] [SEP] [CLS] [UNK] ##ing",
         "Obama's U.S. e-mail at x@y.org: O'Neill & Jean-Luc (AT&T's).",

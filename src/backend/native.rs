@@ -38,9 +38,9 @@ impl Backend for Native {
     fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
         // A poisoned pool holds plain buffers, which are overwritten before they are read.
         let taken = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut scratch = taken.unwrap_or_default();
         // Not `Send`, so not kept; choosing kernels is a look at cached CPU features.
         let products = Products::new();
+        let mut scratch = taken.unwrap_or_else(|| self.encoder.scratch(&products));
         let done = self.encoder.forward(&products, batch, &mut scratch);
         let output = done.and_then(|()| self.head.forward(&products, batch, &mut scratch));
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);

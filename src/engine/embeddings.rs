@@ -108,7 +108,7 @@ impl Embeddings {
                 self.positions.add_row(position, row);
             }
         }
-        self.norm.forward(out, None);
+        out.chunks_exact_mut(hidden).for_each(|row| self.norm.apply(row));
         Ok(())
     }
 

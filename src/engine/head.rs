@@ -1,8 +1,9 @@
 use ndarray::Array2;
 
+use super::activations::Input;
 use super::checkpoint::Checkpoint;
 use super::encoder::EncoderScratch;
-use super::linear::{Linear, LinearScratch, Products};
+use super::linear::{Linear, Output, Products};
 use crate::backend::{Precision, RaggedBatch, RowsPer};
 use crate::error::Error;
 use crate::model::{Config, HeadKind};
@@ -59,16 +60,15 @@ impl Head {
         batch: &RaggedBatch,
         scratch: &mut EncoderScratch,
     ) -> Result<Array2<f32>, Error> {
-        let EncoderScratch { hidden: states, linear, .. } = scratch;
+        let EncoderScratch { hidden: states, output, .. } = scratch;
         let hidden = states.len() / batch.ids.len().max(1);
         Ok(match self {
-            Self::Tokens(classifier) => project(classifier, products, states, batch.ids.len(), linear)?,
+            Self::Tokens(classifier) => project(classifier, products, states, output)?,
             Self::Sequences { pooler, classifier } => {
                 let first = first_tokens(batch, states, hidden);
-                let mut pooled = Vec::new();
-                pooler.forward(products, &first, &mut pooled, linear)?;
-                pooled.iter_mut().for_each(|value| *value = value.tanh());
-                project(classifier, products, &pooled, batch.bounds.len() - 1, linear)?
+                let mut pooled = project(pooler, products, &first, output)?;
+                pooled.mapv_inplace(f32::tanh);
+                project(classifier, products, pooled.as_slice().unwrap_or_default(), output)?
             }
             Self::FirstToken => rows(first_tokens(batch, states, hidden), batch.bounds.len() - 1),
             Self::MeanPooling => {
@@ -95,16 +95,19 @@ fn first_tokens(batch: &RaggedBatch, states: &[f32], hidden: usize) -> Vec<f32> 
         .collect()
 }
 
+/// `[rows, outputs]` from `x`, `[rows, inputs]`.
 fn project(
-    classifier: &Linear,
+    linear: &Linear,
     products: &Products,
     x: &[f32],
-    count: usize,
-    linear: &mut LinearScratch,
+    output: &mut Output,
 ) -> Result<Array2<f32>, Error> {
-    let mut out = Vec::new();
-    classifier.forward(products, x, &mut out, linear)?;
-    Ok(rows(out, count))
+    let rows = linear.forward(products, Input::F32(x), output)?;
+    let mut out = Array2::zeros((rows.len(), linear.outputs()));
+    for (row, mut out) in out.rows_mut().into_iter().enumerate() {
+        rows.read(row, out.as_slice_mut().unwrap_or_default());
+    }
+    Ok(out)
 }
 
 /// `values` as `count` rows.

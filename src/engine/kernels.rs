@@ -2,11 +2,12 @@
 //! rten-simd, and is held against a plain loop by its tests.
 
 mod attention;
-mod dequantise;
+mod exp;
 mod norm;
 mod quantise;
+mod rows;
 
 pub(crate) use attention::{Attention, AttentionScratch};
-pub(crate) use dequantise::Dequantise;
-pub(crate) use norm::add_and_normalise;
-pub(crate) use quantise::{RowQuantisation, quantise_row};
+pub(crate) use norm::Normalise;
+pub(crate) use quantise::{QuantiseRow, RowQuantisation};
+pub(crate) use rows::{Rows, Sums};

@@ -1,9 +1,9 @@
-use rten_gemm::{BiasVector, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::SimdOp;
+use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
 use rten_tensor::NdTensorView;
 
+use super::activations::Input;
 use super::checkpoint::Matrix;
-use super::kernels::{Dequantise, RowQuantisation, quantise_row};
+use super::kernels::{Rows, Sums};
 use crate::backend::Precision;
 use crate::error::{Error, ErrorKind};
 
@@ -11,16 +11,17 @@ use crate::error::{Error, ErrorKind};
 pub(crate) struct Products {
     f32: GemmExecutor<f32>,
     int8: GemmExecutor<u8, i8, i32>,
-    /// The largest quantised activation. 127 where the int8 kernel adds pairs of products in
-    /// 16 bits (AVX2 without VNNI), which 255 * 127 * 2 would overflow; else 255.
-    largest_activation: u8,
 }
 
 impl Products {
     pub(crate) fn new() -> Self {
-        let int8 = GemmExecutor::<u8, i8, i32>::default();
-        let largest_activation = if int8.may_saturate() { 127 } else { 255 };
-        Self { f32: GemmExecutor::default(), int8, largest_activation }
+        Self { f32: GemmExecutor::default(), int8: GemmExecutor::default() }
+    }
+
+    /// The largest quantised activation. 127 where the int8 kernel adds pairs of products in
+    /// 16 bits (AVX2 without VNNI), which 255 * 127 * 2 would overflow; else 255.
+    pub(super) fn largest_activation(&self) -> u8 {
+        if self.int8.may_saturate() { 127 } else { 255 }
     }
 }
 
@@ -42,15 +43,12 @@ enum Weights {
     },
 }
 
-/// Buffers of the int8 path, taken once and reused.
+/// What products write before it is read as [`Rows`]; taken once and reused. Only one of the two is
+/// used; they never shrink, since growing again would write zeros.
 #[derive(Default)]
-pub(crate) struct LinearScratch {
-    /// `[tokens, inputs]`.
-    activations: Vec<u8>,
-    /// One a token.
-    rows: Vec<RowQuantisation>,
-    /// `[tokens, outputs]` of the widest layer so far: shrinking and growing would write zeros.
-    sums: Vec<i32>,
+pub(crate) struct Output {
+    f32: Vec<f32>,
+    int8: Vec<i32>,
 }
 
 impl Linear {
@@ -82,64 +80,66 @@ impl Linear {
         Self { weights, bias, inputs: weight.columns }
     }
 
-    /// Writes `x W^T + b` to `out`; `x` is `[tokens, inputs]`, `out` becomes `[tokens, outputs]`.
-    pub(crate) fn forward(
-        &self,
+    pub(crate) fn outputs(&self) -> usize {
+        self.bias.len()
+    }
+
+    /// `x W^T + b`: a row for each of `x`.
+    ///
+    /// # Errors
+    ///
+    /// If `x` is of the other precision.
+    pub(crate) fn forward<'a>(
+        &'a self,
         products: &Products,
-        x: &[f32],
-        out: &mut Vec<f32>,
-        scratch: &mut LinearScratch,
-    ) -> Result<(), Error> {
-        let (tokens, outputs) = (x.len() / self.inputs, self.bias.len());
-        out.resize(tokens * outputs, 0.0);
-        let done = match &self.weights {
-            Weights::F32(packed) => products.f32.gemm(
-                out,
-                GemmInputA::Unpacked(NdTensorView::from_data([tokens, self.inputs], x)),
-                GemmInputB::Packed(packed),
-                GemmOptions { bias: Some(BiasVector::Row(&self.bias)), ..GemmOptions::default() },
-            ),
-            Weights::Int8 { packed, scales, totals } => {
-                scratch.quantise(x, self.inputs, products.largest_activation);
-                if scratch.sums.len() < tokens * outputs {
-                    scratch.sums.resize(tokens * outputs, 0);
-                }
-                let sums = &mut scratch.sums[..tokens * outputs];
-                let a = NdTensorView::from_data([tokens, self.inputs], &scratch.activations[..]);
-                let done = products.int8.gemm(
-                    sums,
-                    GemmInputA::Unpacked(a),
-                    GemmInputB::Packed(packed),
-                    // Zero points are subtracted below: rten-gemm 0.27 takes those of the first
-                    // tile of rows for every tile.
-                    GemmOptions::default(),
-                );
-                Dequantise { sums, rows: &scratch.rows, totals, scales, bias: &self.bias, out }.dispatch();
-                done
+        x: Input<'a>,
+        output: &'a mut Output,
+    ) -> Result<Rows<'a>, Error> {
+        let outputs = self.bias.len();
+        let done = match (&self.weights, x) {
+            (Weights::F32(packed), Input::F32(values)) => {
+                let shape = [values.len() / self.inputs, self.inputs];
+                let out = first(&mut output.f32, shape[0] * outputs);
+                let a = GemmInputA::Unpacked(NdTensorView::from_data(shape, values));
+                let done = products.f32.gemm(out, a, GemmInputB::Packed(packed), GemmOptions::default());
+                done.map(|()| Sums::F32(out))
             }
+            (Weights::Int8 { packed, scales, totals }, Input::Int8 { codes, rules }) => {
+                let shape = [rules.len(), self.inputs];
+                let sums = first(&mut output.int8, shape[0] * outputs);
+                let a = GemmInputA::Unpacked(NdTensorView::from_data(shape, codes));
+                // Zero points are subtracted when the sums are read: rten-gemm 0.27 takes those of the
+                // first tile of rows for every tile.
+                let done = products.int8.gemm(sums, a, GemmInputB::Packed(packed), GemmOptions::default());
+                done.map(|()| Sums::Int8 { sums, rows: rules, totals, scales })
+            }
+            _ => return Err(Error::new(ErrorKind::Weights, "activations and weights differ in precision")),
         };
-        done.map_err(|error| {
+        let refused = |error| {
             Error::new(ErrorKind::Weights, "a product was refused: its packed weights do not fit")
                 .with_source(error)
-        })
+        };
+        Ok(Rows { sums: done.map_err(refused)?, bias: &self.bias })
     }
 }
 
-impl LinearScratch {
-    fn quantise(&mut self, x: &[f32], inputs: usize, largest: u8) {
-        self.activations.clear();
-        self.rows.clear();
-        for row in x.chunks_exact(inputs) {
-            self.rows.push(quantise_row(row, largest, &mut self.activations));
-        }
+/// The first `len` values of `buffer`, which grows if it must.
+fn first<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
+    if buffer.len() < len {
+        buffer.resize(len, T::default());
     }
+    &mut buffer[..len]
 }
 
 #[cfg(test)]
 mod tests {
     use std::borrow::Cow;
 
-    use super::{Linear, LinearScratch, Products};
+    use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+    use rayon::slice::ParallelSlice;
+
+    use super::super::activations::{Activations, Input};
+    use super::{Linear, Output, Products};
     use crate::backend::Precision;
     use crate::engine::checkpoint::{Matrix, Values};
 
@@ -157,6 +157,15 @@ mod tests {
         (0..count).map(step).collect()
     }
 
+    /// `[tokens, outputs]`.
+    fn product(linear: &Linear, products: &Products, input: Input<'_>) -> Vec<f32> {
+        let mut output = Output::default();
+        let rows = linear.forward(products, input, &mut output).expect("fits");
+        let mut out = vec![0.0; rows.len() * linear.bias.len()];
+        out.chunks_exact_mut(linear.bias.len()).enumerate().for_each(|(row, out)| rows.read(row, out));
+        out
+    }
+
     #[test]
     fn f32_agrees_with_the_definition() {
         let products = Products::new();
@@ -166,10 +175,7 @@ mod tests {
             let matrix =
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
             let linear = Linear::new(&products, &matrix, bias.clone(), Precision::F32);
-            let mut out = Vec::new();
-            linear.forward(&products, &x, &mut out, &mut LinearScratch::default()).expect("fits");
-            assert_eq!(out.len(), tokens * outputs);
-            for (at, &value) in out.iter().enumerate() {
+            for (at, value) in product(&linear, &products, Input::F32(&x)).into_iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
                 let pairs = x[token * inputs..][..inputs].iter().zip(&weights[output * inputs..][..inputs]);
                 let exact: f64 = pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
@@ -188,12 +194,15 @@ mod tests {
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
             let (quantised, scales) = matrix.to_int8();
             let linear = Linear::new(&products, &matrix, vec![0.0; outputs], Precision::Int8);
-            let (mut out, mut scratch) = (Vec::new(), LinearScratch::default());
-            linear.forward(&products, &x, &mut out, &mut scratch).expect("fits");
-            for (at, &value) in out.iter().enumerate() {
+            let mut activations = Activations::new(Precision::Int8, &products);
+            activations.resize(tokens, inputs);
+            activations.rows_mut(0..tokens).zip(x.par_chunks_exact(inputs)).for_each(|(to, row)| to.set(row));
+            let input = activations.rows(0..tokens);
+            let Input::Int8 { codes, rules } = input else { panic!("asked for int8") };
+            for (at, value) in product(&linear, &products, input).into_iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
-                let rule = scratch.rows[token];
-                let row = scratch.activations[token * inputs..][..inputs].iter();
+                let rule = rules[token];
+                let row = codes[token * inputs..][..inputs].iter();
                 let pairs = row.zip(&quantised[output * inputs..][..inputs]);
                 let zero = i32::from(rule.zero_point);
                 let exact: i32 = pairs.map(|(&a, &b)| (i32::from(a) - zero) * i32::from(b)).sum();

@@ -1,5 +1,7 @@
+use rten_simd::SimdOp;
+
 use super::checkpoint::Checkpoint;
-use super::kernels::add_and_normalise;
+use super::kernels::Normalise;
 use crate::error::Error;
 use crate::model::Config;
 
@@ -19,8 +21,14 @@ impl LayerNorm {
         })
     }
 
-    /// `x = norm(x + y)`, each `[tokens, hidden]`.
-    pub(crate) fn forward(&self, x: &mut [f32], y: Option<&[f32]>) {
-        add_and_normalise(x, y, &self.weight, &self.bias, self.epsilon);
+    /// `row = norm(row + addend)`, each `[hidden]`.
+    pub(crate) fn add(&self, row: &mut [f32], addend: &[f32]) {
+        row.iter_mut().zip(addend).for_each(|(to, value)| *to += value);
+        self.apply(row);
+    }
+
+    /// `row = norm(row)`, `[hidden]`.
+    pub(crate) fn apply(&self, row: &mut [f32]) {
+        Normalise { row, weight: &self.weight, bias: &self.bias, epsilon: self.epsilon }.dispatch();
     }
 }

@@ -42,7 +42,13 @@ pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
         let stem = word.len() - possessive(word);
         [start..start + stem, start + stem..start + word.len()]
     });
-    given_words(document, words.filter(|word| !document.text[word.clone()].trim().is_empty()))
+    // White space with a combining mark is one piece for Unicode; the mark alone is the word.
+    let trimmed = words.map(|word| {
+        let text = &document.text[word.clone()];
+        let start = word.end - text.trim_start().len();
+        start..start + text.trim().len()
+    });
+    given_words(document, trimmed.filter(|word| !word.is_empty()))
 }
 
 /// The words of the byte ranges `words`, which are in order, apart and not blank. A token belongs
@@ -113,6 +119,8 @@ mod tests {
         );
         let expected = [("Jean", 1), ("-", 1), ("Luc", 1), ("came", 2), (",", 1), ("twice", 1), (".", 1)];
         assert_eq!(words(&with_spaces), expected);
+        let marked_space = document("a \u{e0100}", &[0..1, 1..6]);
+        assert_eq!(words(&marked_space), [("a", 1), ("\u{e0100}", 1)]);
     }
 
     #[test]

@@ -1,42 +1,47 @@
+use std::f32::consts::LOG2_E;
+use std::ops::Range;
+
 use rten_simd::ops::{BitOps, NumOps};
-use rten_simd::{Isa, SimdOp};
-use rten_vecmath::Softmax;
+use rten_simd::{Isa, Simd, SimdOp};
+
+use super::exp::exp2_of_negative;
+use super::rows::{Columns, Rows};
 
 /// Queries that are worked on together. With two vectors of keys each they keep twelve sums in
 /// flight, which covers the latency of a fused multiply-add, and with the keys and a query they
 /// fit the sixteen registers of AVX2.
 const ROWS: usize = 6;
 
-/// Keys and head sizes are padded to a multiple of this: two of the widest vectors (AVX-512).
-const PAD: usize = 32;
-
-/// Scaled dot-product attention of one window (<https://arxiv.org/abs/1706.03762>):
-/// `softmax(Q K^T / sqrt(head size)) V` for each head.
+/// Scaled dot-product attention (<https://arxiv.org/abs/1706.03762>) of some heads, each window for
+/// itself: `softmax(Q K^T / sqrt(head size)) V`.
 pub(crate) struct Attention<'a> {
     /// `[tokens, 3 * hidden]`: queries, keys and values side by side.
-    pub(crate) qkv: &'a [f32],
-    pub(crate) hidden: usize,
-    pub(crate) heads: usize,
-    /// `[tokens, hidden]`.
+    pub(crate) qkv: Rows<'a>,
+    /// `[windows + 1]`: window `i` holds tokens `bounds[i]..bounds[i + 1]`.
+    pub(crate) bounds: &'a [usize],
+    pub(crate) heads: Range<usize>,
+    /// The columns of a head.
+    pub(crate) size: usize,
+    /// `[heads, tokens, size]`, of these heads.
     pub(crate) out: &'a mut [f32],
     pub(crate) scratch: &'a mut AttentionScratch,
 }
 
-/// Buffers of one head, taken once and reused. What lies in the padding is computed with and
-/// never read.
+/// Buffers of one head and window, taken once and reused. What lies in the padding is computed with
+/// and never read.
 #[derive(Default)]
 pub(crate) struct AttentionScratch {
-    /// `[head size, padded tokens]`.
-    keys: Vec<f32>,
-    /// `[tokens, padded head size]`.
-    values: Vec<f32>,
-    /// `[head size]`: the queries of a block side by side, scaled.
+    /// `[size]`: a row of queries or keys.
+    row: Vec<f32>,
+    /// `[blocks of queries, size]`: the queries of a block side by side, scaled.
     queries: Vec<[f32; ROWS]>,
-    /// `[ROWS, padded tokens]`.
+    /// `[size, padded tokens]`.
+    keys: Vec<f32>,
+    /// `[parts of two vectors, tokens, two vectors]`.
+    values: Vec<f32>,
+    /// `[ROWS, padded tokens]`: scores, then weights before they are divided by their sum.
     scores: Vec<f32>,
-    /// `[tokens]`: the scores of a block side by side, after softmax.
-    weights: Vec<[f32; ROWS]>,
-    /// `[ROWS, padded head size]`.
+    /// `[ROWS, two vectors]`.
     context: Vec<f32>,
 }
 
@@ -45,76 +50,141 @@ impl SimdOp for Attention<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let ops = isa.f32();
-        let width = ops.len();
-        let Self { qkv, hidden, heads, out, scratch } = self;
-        let (tokens, size) = (out.len() / hidden, hidden / heads);
-        let (padded_tokens, padded_size) = (tokens.next_multiple_of(PAD), size.next_multiple_of(PAD));
-        let AttentionScratch { keys, values, queries, scores, weights, context } = scratch;
-        keys.resize(size * padded_tokens, 0.0);
-        values.resize(tokens * padded_size, 0.0);
-        queries.resize(size, [0.0; ROWS]);
-        scores.resize(ROWS * padded_tokens, 0.0);
-        weights.resize(tokens, [0.0; ROWS]);
-        context.resize(ROWS * padded_size, 0.0);
-        let scale = 1.0 / (size as f32).sqrt();
+        let Self { qkv, bounds, heads, size, out, scratch } = self;
+        let hidden = qkv.bias.len() / 3;
+        let tokens = bounds.last().copied().unwrap_or(0);
+        for window in bounds.windows(2) {
+            let (start, count) = (window[0], window[1] - window[0]);
+            scratch.fit(isa, count, size);
+            for (head, out) in heads.clone().zip(out.chunks_exact_mut(tokens * size)) {
+                let columns = |part: usize| {
+                    let first = part * hidden + head * size;
+                    qkv.columns(first..first + size)
+                };
+                scratch.read(isa, [columns(0), columns(1), columns(2)], start, count);
+                scratch.attend(isa, count, size, &mut out[start * size..][..count * size]);
+            }
+        }
+    }
+}
 
-        for head in 0..heads {
-            for (token, row) in qkv.chunks_exact(3 * hidden).enumerate() {
-                let key = &row[hidden + head * size..][..size];
-                for (i, &value) in key.iter().enumerate() {
-                    keys[i * padded_tokens + token] = value;
+/// Values that two vectors hold.
+#[inline(always)]
+fn stride<I: Isa>(isa: I) -> usize {
+    2 * isa.f32().len()
+}
+
+impl AttentionScratch {
+    #[inline(always)]
+    fn fit<I: Isa>(&mut self, isa: I, tokens: usize, size: usize) {
+        let stride = stride(isa);
+        let padded = tokens.next_multiple_of(stride);
+        self.row.resize(size, 0.0);
+        self.queries.resize(tokens.div_ceil(ROWS) * size, [0.0; ROWS]);
+        self.keys.resize(size * padded, 0.0);
+        self.values.resize(size.div_ceil(stride) * tokens * stride, 0.0);
+        self.scores.resize(ROWS * padded, 0.0);
+        self.context.resize(ROWS * stride, 0.0);
+    }
+
+    /// Takes queries, keys and values of `count` tokens from `start` on.
+    #[inline(always)]
+    fn read<I: Isa>(&mut self, isa: I, parts: [Columns<'_>; 3], start: usize, count: usize) {
+        let stride = stride(isa);
+        let padded = count.next_multiple_of(stride);
+        let Self { row, queries, keys, values, .. } = self;
+        let size = row.len();
+        // Scores are powers of two, not of e.
+        let scale = LOG2_E / (size as f32).sqrt();
+        let [query, key, value] = parts;
+        for token in 0..count {
+            query.read(isa, start + token, row);
+            for (to, value) in queries[token / ROWS * size..][..size].iter_mut().zip(&*row) {
+                to[token % ROWS] = value * scale;
+            }
+            key.read(isa, start + token, row);
+            for (to, value) in keys.chunks_exact_mut(padded).zip(&*row) {
+                to[token] = *value;
+            }
+            value.read(isa, start + token, row);
+            for (part, from) in values.chunks_exact_mut(count * stride).zip(row.chunks(stride)) {
+                part[token * stride..][..from.len()].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// `out` is `[tokens, size]`.
+    #[inline(always)]
+    fn attend<I: Isa>(&mut self, isa: I, tokens: usize, size: usize, out: &mut [f32]) {
+        let ops = isa.f32();
+        let (width, stride) = (ops.len(), stride(isa));
+        let padded = tokens.next_multiple_of(stride);
+        let Self { queries, keys, values, scores, context, .. } = self;
+        for (queries, out) in queries.chunks_exact(size).zip(out.chunks_mut(ROWS * size)) {
+            let mut largest = [ops.splat(f32::NEG_INFINITY); ROWS];
+            for at in (0..padded).step_by(stride) {
+                let mut sums = [[ops.zero(); 2]; ROWS];
+                for (query, keys) in queries.iter().zip(keys.chunks_exact(padded)) {
+                    let [k0, k1] = ops.load_many::<2>(&keys[at..]);
+                    for (sum, &query) in sums.iter_mut().zip(query) {
+                        let query = ops.splat(query);
+                        sum[0] = ops.mul_add(query, k0, sum[0]);
+                        sum[1] = ops.mul_add(query, k1, sum[1]);
+                    }
                 }
-                let value = &row[2 * hidden + head * size..][..size];
-                values[token * padded_size..][..size].copy_from_slice(value);
+                if at + stride > tokens {
+                    let masks =
+                        [0, width].map(|from| ops.first_n_mask(tokens.saturating_sub(at + from).min(width)));
+                    let nothing = ops.splat(f32::NEG_INFINITY);
+                    for sum in &mut sums {
+                        *sum = [ops.select(sum[0], nothing, masks[0]), ops.select(sum[1], nothing, masks[1])];
+                    }
+                }
+                let rows = scores.chunks_exact_mut(padded).zip(&mut largest);
+                for ((scores, largest), sum) in rows.zip(sums) {
+                    let to = &mut scores[at..at + stride];
+                    ops.store(sum[0], &mut to[..width]);
+                    ops.store(sum[1], &mut to[width..]);
+                    *largest = ops.max(*largest, ops.max(sum[0], sum[1]));
+                }
             }
 
-            for first in (0..tokens).step_by(ROWS) {
-                let rows = ROWS.min(tokens - first);
-                for row in 0..ROWS {
-                    // A short last block repeats its last query rather than branch in the loops.
-                    let token = first + row.min(rows - 1);
-                    let query = &qkv[token * 3 * hidden + head * size..][..size];
-                    queries.iter_mut().zip(query).for_each(|(to, value)| to[row] = value * scale);
+            let mut shares = [0.0; ROWS];
+            for ((scores, largest), share) in scores.chunks_exact_mut(padded).zip(largest).zip(&mut shares) {
+                let largest = ops.fold_splat(largest, f32::NEG_INFINITY, f32::max);
+                let mut total = ops.zero();
+                for scores in scores.chunks_exact_mut(width) {
+                    let weight = exp2_of_negative(isa, ops.sub(ops.load(scores), largest));
+                    total = ops.add(total, weight);
+                    ops.store(weight, scores);
                 }
-                for at in (0..padded_tokens).step_by(2 * width) {
-                    let mut sums = [[ops.zero(); 2]; ROWS];
-                    for (query, keys) in queries.iter().zip(keys[at..].chunks(padded_tokens)) {
-                        let [k0, k1] = ops.load_many::<2>(keys);
-                        for (sum, &query) in sums.iter_mut().zip(query) {
-                            let query = ops.splat(query);
-                            sum[0] = ops.mul_add(query, k0, sum[0]);
-                            sum[1] = ops.mul_add(query, k1, sum[1]);
-                        }
-                    }
-                    for (row, sum) in sums.iter().enumerate() {
-                        let to = &mut scores[row * padded_tokens + at..];
-                        ops.store(sum[0], to);
-                        ops.store(sum[1], &mut to[width..]);
-                    }
-                }
-                for (row, scores) in scores.chunks_exact_mut(padded_tokens).enumerate() {
-                    let scores = Softmax::new_mut(&mut scores[..tokens]).eval(isa);
-                    weights.iter_mut().zip(scores).for_each(|(to, value)| to[row] = *value);
-                }
-                for at in (0..padded_size).step_by(2 * width) {
-                    let mut sums = [[ops.zero(); 2]; ROWS];
-                    for (weights, values) in weights.iter().zip(values[at..].chunks(padded_size)) {
-                        let [v0, v1] = ops.load_many::<2>(values);
-                        for (sum, &weight) in sums.iter_mut().zip(weights) {
-                            let weight = ops.splat(weight);
-                            sum[0] = ops.mul_add(weight, v0, sum[0]);
-                            sum[1] = ops.mul_add(weight, v1, sum[1]);
-                        }
-                    }
-                    for (row, sum) in sums.iter().enumerate() {
-                        let to = &mut context[row * padded_size + at..];
-                        ops.store(sum[0], to);
-                        ops.store(sum[1], &mut to[width..]);
+                *share = total.to_array().into_iter().sum::<f32>().recip();
+            }
+
+            let mut rows = scores.chunks_exact(padded).map(|row| &row[..tokens]);
+            let weights: [&[f32]; ROWS] = std::array::from_fn(|_| rows.next().unwrap_or_default());
+            let [w0, w1, w2, w3, w4, w5] = weights.map(<[f32]>::iter);
+            let weights = w0.zip(w1).zip(w2).zip(w3).zip(w4).zip(w5);
+            for (part, values) in values.chunks_exact(tokens * stride).enumerate() {
+                let mut sums = [[ops.zero(); 2]; ROWS];
+                let columns = values.chunks_exact(stride);
+                for (values, (((((w0, w1), w2), w3), w4), w5)) in columns.zip(weights.clone()) {
+                    let [v0, v1] = ops.load_many::<2>(values);
+                    for (sum, weight) in sums.iter_mut().zip([w0, w1, w2, w3, w4, w5]) {
+                        let weight = ops.splat(*weight);
+                        sum[0] = ops.mul_add(weight, v0, sum[0]);
+                        sum[1] = ops.mul_add(weight, v1, sum[1]);
                     }
                 }
-                for (row, from) in context.chunks_exact(padded_size).take(rows).enumerate() {
-                    out[(first + row) * hidden + head * size..][..size].copy_from_slice(&from[..size]);
+                for ((to, sum), share) in context.chunks_exact_mut(stride).zip(sums).zip(shares) {
+                    let share = ops.splat(share);
+                    ops.store(ops.mul(sum[0], share), &mut to[..width]);
+                    ops.store(ops.mul(sum[1], share), &mut to[width..]);
+                }
+                let start = part * stride;
+                let count = stride.min(size - start);
+                for (out, from) in out.chunks_exact_mut(size).zip(context.chunks_exact(stride)) {
+                    out[start..start + count].copy_from_slice(&from[..count]);
                 }
             }
         }
@@ -125,26 +195,31 @@ impl SimdOp for Attention<'_> {
 mod tests {
     use rten_simd::SimdOp;
 
+    use super::super::{Rows, Sums};
     use super::{Attention, AttentionScratch};
 
-    /// The definition, in f64, one query at a time.
-    fn plain(qkv: &[f32], hidden: usize, heads: usize) -> Vec<f64> {
+    /// The definition, in f64, one query at a time; `[heads, tokens, size]`.
+    fn plain(qkv: &[f32], bounds: &[usize], hidden: usize, heads: usize) -> Vec<f64> {
         let (tokens, size) = (qkv.len() / (3 * hidden), hidden / heads);
         let at = |token: usize, part: usize, i: usize| f64::from(qkv[token * 3 * hidden + part * hidden + i]);
         let mut out = vec![0.0; tokens * hidden];
         for head in 0..heads {
-            let range = head * size..(head + 1) * size;
-            for query in 0..tokens {
-                let scores: Vec<f64> = (0..tokens)
-                    .map(|key| {
-                        let dot: f64 = range.clone().map(|i| at(query, 0, i) * at(key, 1, i)).sum();
-                        (dot / (size as f64).sqrt()).exp()
-                    })
-                    .collect();
-                let total: f64 = scores.iter().sum();
-                for i in range.clone() {
-                    out[query * hidden + i] =
-                        scores.iter().enumerate().map(|(key, score)| score / total * at(key, 2, i)).sum();
+            for window in bounds.windows(2) {
+                for query in window[0]..window[1] {
+                    let column = |i: usize| head * size + i;
+                    let scores: Vec<f64> = (window[0]..window[1])
+                        .map(|key| {
+                            let dot: f64 =
+                                (0..size).map(|i| at(query, 0, column(i)) * at(key, 1, column(i))).sum();
+                            (dot / (size as f64).sqrt()).exp()
+                        })
+                        .collect();
+                    let total: f64 = scores.iter().sum();
+                    for i in 0..size {
+                        let keys = scores.iter().zip(window[0]..);
+                        out[(head * tokens + query) * size + i] =
+                            keys.map(|(score, key)| score / total * at(key, 2, column(i))).sum();
+                    }
                 }
             }
         }
@@ -155,13 +230,27 @@ mod tests {
     fn agrees_with_the_definition() {
         let mut scratch = AttentionScratch::default();
         // Longer windows come first, so that later ones meet what these left in the scratch.
-        for (tokens, hidden, heads) in [(130, 64, 2), (33, 24, 3), (32, 32, 1), (5, 16, 4), (1, 8, 2)] {
+        let cases: [(&[usize], usize, usize); 5] = [
+            (&[0, 130], 64, 2),
+            (&[0, 33, 34, 50], 24, 3),
+            (&[0, 32], 32, 1),
+            (&[0, 5, 11], 16, 4),
+            (&[0, 1], 8, 2),
+        ];
+        for (bounds, hidden, heads) in cases {
+            let (tokens, size) = (bounds[bounds.len() - 1], hidden / heads);
             let qkv: Vec<f32> = (0..tokens * hidden * 3)
                 .map(|i| ((i * 2654435761_usize % 997) as f32 - 498.0) / 200.0)
                 .collect();
+            let rows = Rows { sums: Sums::F32(&qkv), bias: &vec![0.0; 3 * hidden] };
+            let expected = plain(&qkv, bounds, hidden, heads);
             let mut out = vec![0.0; tokens * hidden];
-            Attention { qkv: &qkv, hidden, heads, out: &mut out, scratch: &mut scratch }.dispatch();
-            for (value, expected) in out.iter().zip(plain(&qkv, hidden, heads)) {
+            // Heads may be computed apart.
+            let (first, rest) = out.split_at_mut(tokens * size);
+            for (heads, out) in [(0..1, first), (1..heads, rest)] {
+                Attention { qkv: rows, bounds, heads, size, out, scratch: &mut scratch }.dispatch();
+            }
+            for (value, expected) in out.iter().zip(expected) {
                 assert!((f64::from(*value) - expected).abs() < 1e-5, "{value} {expected}");
             }
         }

@@ -1,0 +1,121 @@
+use std::ops::Range;
+
+use rayon::iter::{Either, IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
+use rten_simd::SimdOp;
+
+use super::kernels::{QuantiseRow, RowQuantisation};
+use super::linear::Products;
+use crate::backend::Precision;
+
+/// What products read, `[tokens, width]`, in the form that their precision wants.
+pub(crate) enum Activations {
+    F32 {
+        width: usize,
+        values: Vec<f32>,
+    },
+    Int8 {
+        width: usize,
+        codes: Vec<u8>,
+        /// One a token.
+        rules: Vec<RowQuantisation>,
+        /// The largest code.
+        largest: u8,
+    },
+}
+
+/// Some rows, to be read by a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Input<'a> {
+    /// `[rows, width]`.
+    F32(&'a [f32]),
+    Int8 {
+        /// `[rows, width]`.
+        codes: &'a [u8],
+        /// One a row.
+        rules: &'a [RowQuantisation],
+    },
+}
+
+/// A row to be written.
+pub(crate) enum RowMut<'a> {
+    F32(&'a mut [f32]),
+    Int8 { codes: &'a mut [u8], rule: &'a mut RowQuantisation, largest: u8 },
+}
+
+impl Activations {
+    pub(crate) fn new(precision: Precision, products: &Products) -> Self {
+        match precision {
+            Precision::F32 => Self::F32 { width: 0, values: Vec::new() },
+            Precision::Int8 => Self::Int8 {
+                width: 0,
+                codes: Vec::new(),
+                rules: Vec::new(),
+                largest: products.largest_activation(),
+            },
+        }
+    }
+
+    /// Makes room for `tokens` rows of `columns`; what they hold is to be written.
+    pub(crate) fn resize(&mut self, tokens: usize, columns: usize) {
+        match self {
+            Self::F32 { width, values } => {
+                *width = columns;
+                values.resize(tokens * columns, 0.0);
+            }
+            Self::Int8 { width, codes, rules, .. } => {
+                *width = columns;
+                codes.resize(tokens * columns, 0);
+                rules.resize(tokens, RowQuantisation::default());
+            }
+        }
+    }
+
+    pub(crate) fn rows(&self, rows: Range<usize>) -> Input<'_> {
+        match self {
+            Self::F32 { width, values } => Input::F32(&values[rows.start * width..rows.end * width]),
+            Self::Int8 { width, codes, rules, .. } => {
+                Input::Int8 { codes: &codes[rows.start * width..rows.end * width], rules: &rules[rows] }
+            }
+        }
+    }
+
+    /// Rows `rows`, to be written, shared out among the threads of the current pool.
+    pub(crate) fn rows_mut(&mut self, rows: Range<usize>) -> impl IndexedParallelIterator<Item = RowMut<'_>> {
+        let share = rows.len().div_ceil(rayon::current_num_threads());
+        let iter = match self {
+            Self::F32 { width, values } => {
+                let values = &mut values[rows.start * *width..rows.end * *width];
+                Either::Left(values.par_chunks_exact_mut((*width).max(1)).map(RowMut::F32))
+            }
+            Self::Int8 { width, codes, rules, largest } => {
+                let codes = &mut codes[rows.start * *width..rows.end * *width];
+                let rows = codes.par_chunks_exact_mut((*width).max(1)).zip(&mut rules[rows]);
+                let largest = *largest;
+                Either::Right(rows.map(move |(codes, rule)| RowMut::Int8 { codes, rule, largest }))
+            }
+        };
+        iter.with_min_len(share.max(1))
+    }
+}
+
+impl RowMut<'_> {
+    pub(crate) fn set(self, row: &[f32]) {
+        match self {
+            Self::F32(to) => to.copy_from_slice(row),
+            Self::Int8 { codes, rule, largest } => *rule = QuantiseRow { row, largest, codes }.dispatch(),
+        }
+    }
+
+    /// Sets it to what `write` makes of a row of unknown content; `buffer` is for any use.
+    pub(crate) fn write(self, buffer: &mut Vec<f32>, write: impl FnOnce(&mut [f32])) {
+        match self {
+            Self::F32(to) => write(to),
+            Self::Int8 { ref codes, .. } => {
+                buffer.resize(codes.len(), 0.0);
+                write(buffer);
+                self.set(buffer);
+            }
+        }
+    }
+}

@@ -1,0 +1,166 @@
+use std::ops::Range;
+
+use rten_simd::ops::{BitOps, NumOps, ToFloat};
+use rten_simd::{Isa, SimdOp};
+
+use super::RowQuantisation;
+
+/// What a product gave, read as `x W^T + b`, row by row and only when it is wanted: int8 sums are
+/// scaled back on the way, so no pass over memory is spent on that.
+#[derive(Clone, Copy)]
+pub(crate) struct Rows<'a> {
+    pub(crate) sums: Sums<'a>,
+    /// One a column.
+    pub(crate) bias: &'a [f32],
+}
+
+#[derive(Clone, Copy)]
+pub(crate) enum Sums<'a> {
+    /// `[rows, columns]`.
+    F32(&'a [f32]),
+    Int8 {
+        /// `[rows, columns]`.
+        sums: &'a [i32],
+        /// One a row: how the activations were quantised.
+        rows: &'a [RowQuantisation],
+        /// One a column: the sum of its weights, which is what a zero point of 1 adds.
+        totals: &'a [i32],
+        /// One a column: the scale of its weights.
+        scales: &'a [f32],
+    },
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn len(&self) -> usize {
+        match self.sums {
+            Sums::F32(sums) => sums.len() / self.bias.len().max(1),
+            Sums::Int8 { rows, .. } => rows.len(),
+        }
+    }
+
+    /// Writes row `row` to `out`, `[columns]`.
+    pub(crate) fn read(&self, row: usize, out: &mut [f32]) {
+        ReadRow { columns: self.columns(0..self.bias.len()), row, out }.dispatch();
+    }
+
+    /// The part of each row that lies in columns `range`.
+    #[inline(always)]
+    pub(super) fn columns(&self, range: Range<usize>) -> Columns<'a> {
+        Columns {
+            width: self.bias.len(),
+            start: range.start,
+            bias: &self.bias[range.clone()],
+            sums: match self.sums {
+                Sums::F32(sums) => Sums::F32(sums),
+                Sums::Int8 { sums, rows, totals, scales } => {
+                    Sums::Int8 { sums, rows, totals: &totals[range.clone()], scales: &scales[range] }
+                }
+            },
+        }
+    }
+}
+
+/// Neighbouring columns of all rows.
+#[derive(Clone, Copy)]
+pub(super) struct Columns<'a> {
+    /// Of a whole row.
+    width: usize,
+    start: usize,
+    /// The sums of whole rows; totals and scales of these columns.
+    sums: Sums<'a>,
+    /// Of these columns.
+    bias: &'a [f32],
+}
+
+impl Columns<'_> {
+    /// Writes their part of row `row` to `out`:
+    /// `(sum - zero point of the row * total) * scale of the row * scale + bias`.
+    #[inline(always)]
+    pub(super) fn read<I: Isa>(&self, isa: I, row: usize, out: &mut [f32]) {
+        let (ints, floats) = (isa.i32(), isa.f32());
+        let vector = floats.len();
+        let count = self.bias.len();
+        let at = row * self.width + self.start;
+        let out = &mut out[..count];
+        let whole = count - count % vector;
+        match self.sums {
+            Sums::F32(sums) => {
+                for ((out, sum), bias) in out.iter_mut().zip(&sums[at..][..count]).zip(self.bias) {
+                    *out = sum + bias;
+                }
+            }
+            Sums::Int8 { sums, rows, totals, scales } => {
+                let RowQuantisation { scale: row_scale, zero_point } = rows[row];
+                let (zero, sums) = (i32::from(zero_point), &sums[at..][..count]);
+                let (zeros, row_scales) = (ints.splat(zero), floats.splat(row_scale));
+                let parameters = totals.chunks_exact(vector).zip(scales.chunks_exact(vector));
+                let parameters = parameters.zip(self.bias.chunks_exact(vector));
+                let cells = sums.chunks_exact(vector).zip(out.chunks_exact_mut(vector));
+                for ((sums, out), ((totals, scales), bias)) in cells.zip(parameters) {
+                    let offset = ints.mul(zeros, ints.load(totals));
+                    let sum = ints.to_float(ints.sub(ints.load(sums), offset));
+                    let scale = floats.mul(row_scales, floats.load(scales));
+                    floats.store(floats.mul_add(sum, scale, floats.load(bias)), out);
+                }
+                for at in whole..count {
+                    let sum = (sums[at] - zero * totals[at]) as f32;
+                    out[at] = sum.mul_add(row_scale * scales[at], self.bias[at]);
+                }
+            }
+        }
+    }
+}
+
+struct ReadRow<'a> {
+    columns: Columns<'a>,
+    row: usize,
+    out: &'a mut [f32],
+}
+
+impl SimdOp for ReadRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        self.columns.read(isa, self.row, self.out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::RowQuantisation;
+    use super::{Rows, Sums};
+
+    #[test]
+    fn int8_sums_agree_with_a_plain_loop() {
+        let (rows, columns) = (3, 37);
+        let sums: Vec<i32> = (0..rows * columns).map(|i| (i as i32 * 7919) % 20_011 - 10_000).collect();
+        let totals: Vec<i32> = (0..columns).map(|i| i as i32 * 31 - 500).collect();
+        let scales: Vec<f32> = (0..columns).map(|i| 0.01 + i as f32 * 0.001).collect();
+        let bias: Vec<f32> = (0..columns).map(|i| i as f32 - 18.0).collect();
+        let rules: Vec<RowQuantisation> =
+            (0..rows).map(|i| RowQuantisation { scale: 0.02 * (i + 1) as f32, zero_point: 3 }).collect();
+        let product = Rows {
+            sums: Sums::Int8 { sums: &sums, rows: &rules, totals: &totals, scales: &scales },
+            bias: &bias,
+        };
+        for row in 0..rows {
+            let mut out = vec![0.0; columns];
+            product.read(row, &mut out);
+            for (column, &value) in out.iter().enumerate() {
+                let sum = sums[row * columns + column] - 3 * totals[column];
+                let expected = f64::from(sum) * f64::from(rules[row].scale) * f64::from(scales[column])
+                    + f64::from(bias[column]);
+                assert!((f64::from(value) - expected).abs() <= 1e-5 * expected.abs().max(1.0));
+            }
+        }
+    }
+
+    #[test]
+    fn f32_sums_take_the_bias() {
+        let product = Rows { sums: Sums::F32(&[1.0, 2.0, 3.0, 4.0]), bias: &[0.5, -0.5] };
+        let mut out = [0.0; 2];
+        product.read(1, &mut out);
+        assert_eq!(out, [3.5, 3.5]);
+    }
+}
