@@ -1,8 +1,9 @@
 //! Threads, and how sequences are put on them.
 
+use std::hint;
 use std::num::NonZero;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -17,9 +18,12 @@ use crate::error::{Error, ErrorKind};
 /// activations of a group outgrow the cache.
 const GROUP_TOKENS: usize = 128;
 
-/// How many times more workers than groups there must be for groups to run one after another, each
-/// on all workers: what lies between products is not shared out.
-const FEW_GROUPS: usize = 4;
+/// Threads that share a lone group. The products of a hidden size of 384 fall into at most 12 parts
+/// (rten-gemm shares them out in 128 columns), those of 768 into 24; more threads would only wait.
+const MOST_WIDE: usize = 16;
+
+/// Polls for shared work before a waiting thread lets others run: about the time between two products.
+const POLLS: u32 = 64;
 
 /// Bytes of text that are worked on at once in a call with many documents. Memory follows it, not
 /// the number of documents; it holds some hundred groups, enough to keep many threads busy.
@@ -33,13 +37,20 @@ const TEXT_BYTES: usize = 256;
 const MOST_THREADS: usize = 1024;
 
 /// Threads of its own: the caller's thread pools are left alone, and products never run outside
-/// these.
+/// these, which would start the global one.
 pub(crate) struct Runtime {
-    /// One thread each. A group runs through all layers on one of them, with no barriers: in a
-    /// pool of one, products do not share their work out.
-    workers: Vec<ThreadPool>,
-    /// As many threads as there are workers, for the products of a group that runs alone.
-    wide: ThreadPool,
+    workers: Vec<Worker>,
+    /// As many threads as there are workers, for a group that runs alone; one at a time, since its
+    /// threads stay awake for it.
+    wide: Mutex<ThreadPool>,
+}
+
+/// A pool of one thread. A group runs through all layers on it with no barriers: in such a pool
+/// products do not share their work out.
+struct Worker {
+    pool: ThreadPool,
+    /// Calls that it works for or that wait for it.
+    calls: AtomicUsize,
 }
 
 impl Runtime {
@@ -53,9 +64,9 @@ impl Runtime {
             }
             None => thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS),
         };
-        let pool = |threads, name: String| {
+        let pool = |count, name: String| {
             ThreadPoolBuilder::new()
-                .num_threads(threads)
+                .num_threads(count)
                 .thread_name(move |thread| format!("{name}-{thread}"))
                 .build()
                 .map_err(|error| {
@@ -63,32 +74,19 @@ impl Runtime {
                     Error::new(ErrorKind::System, message).with_source(error)
                 })
         };
-        let workers = (0..threads).map(|worker| pool(1, format!("entopic-{worker}")));
-        Ok(Self { workers: workers.collect::<Result<_, _>>()?, wide: pool(threads, "entopic-wide".into())? })
+        let worker = |index| {
+            let pool = pool(1, format!("entopic-{index}"))?;
+            Ok(Worker { pool, calls: AtomicUsize::new(0) })
+        };
+        let workers = (0..threads).map(worker).collect::<Result<_, Error>>()?;
+        let wide = Mutex::new(pool(threads.min(MOST_WIDE), "entopic-wide".into())?);
+        Ok(Self { workers, wide })
     }
 
     /// `f(0)` to `f(count - 1)` in order, computed on all workers; a single one on the caller's
-    /// thread.
+    /// thread, so `f` must not run products.
     pub(crate) fn map<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
-        if count < 2 {
-            return (0..count).map(f).collect();
-        }
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::with_capacity(count));
-        on_each(&self.workers, &|| {
-            let mut own = Vec::new();
-            loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                if index >= count {
-                    break;
-                }
-                own.push((index, f(index)));
-            }
-            done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
-        });
-        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
-        done.sort_unstable_by_key(|(index, _)| *index);
-        done.into_iter().map(|(_, value)| value).collect()
+        if count < 2 { (0..count).map(f).collect() } else { self.map_on_workers(count, f) }
     }
 
     /// `a()` and `b()`, beside one another. What they share out among threads stays among these.
@@ -97,7 +95,8 @@ impl Runtime {
         a: impl FnOnce() -> A + Send,
         b: impl FnOnce() -> B + Send,
     ) -> (A, B) {
-        self.wide.install(|| rayon::join(a, b))
+        let wide = self.wide.lock().unwrap_or_else(PoisonError::into_inner);
+        wide.install(|| rayon::join(a, b))
     }
 
     /// The backend's rows for each sequence, in the order given.
@@ -107,17 +106,20 @@ impl Runtime {
         sequences: &[Sequence],
     ) -> Vec<Result<Array2<f32>, Error>> {
         let groups = group(sequences);
-        let run_group = |group: &[usize]| {
-            let batch = RaggedBatch::new(group.iter().map(|&index| &sequences[index]));
+        let run_group = |index: usize| {
+            let batch = RaggedBatch::new(groups[index].iter().map(|&index| &sequences[index]));
             backend.run(&batch).map(|rows| split(&rows, &batch, backend.rows_per()))
         };
-        // One group, or so few that most workers would idle, share out their products; no product
-        // may run outside these pools, which would start the global one.
-        let outputs = if groups.len() == 1 || groups.len() * FEW_GROUPS <= self.workers.len() {
-            self.wide.install(|| groups.iter().map(|group| run_group(group)).collect())
-        } else {
-            self.map(groups.len(), |index| run_group(&groups[index]))
-        };
+        let alone = self.alone(groups.len());
+        let together = groups.len() - alone;
+        let mut outputs = self.map_on_workers(together, run_group);
+        let rest = together..groups.len();
+        match self.wide.try_lock() {
+            Ok(wide) if alone > 0 => outputs.extend(awake(&wide, || rest.map(run_group).collect::<Vec<_>>())),
+            // Others are alone as well: they keep all cores busy without sharing.
+            _ => outputs.extend(self.map_on_workers(alone, |index| run_group(together + index))),
+        }
+
         let mut results: Vec<Option<Result<Array2<f32>, Error>>> = vec![None; sequences.len()];
         for (group, output) in groups.iter().zip(outputs) {
             match output {
@@ -136,15 +138,85 @@ impl Runtime {
         // Every sequence is in exactly one group.
         results.into_iter().flatten().collect()
     }
+
+    /// How many of `groups` run one after another, each on all threads: those that are left when
+    /// each worker has had as many as the others, if they are so few that most workers would idle.
+    /// A third, since a shared group is not sped up by the full number of its threads.
+    fn alone(&self, groups: usize) -> usize {
+        let workers = self.workers.len();
+        let left = groups % workers;
+        if workers > 1 && 3 * left <= workers + 1 { left } else { 0 }
+    }
+
+    /// `f(0)` to `f(count - 1)` in order, computed on the workers that are least in demand.
+    fn map_on_workers<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        let mut workers: Vec<&Worker> = self.workers.iter().collect();
+        workers.sort_by_key(|worker| worker.calls.load(Ordering::Relaxed));
+        workers.truncate(count);
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::with_capacity(count));
+        on_each(&workers, &|| {
+            let mut own = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                own.push((index, f(index)));
+            }
+            done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
+        });
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_unstable_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, value)| value).collect()
+    }
 }
 
 /// Runs `job` once on each worker and waits for all.
-fn on_each(workers: &[ThreadPool], job: &(impl Fn() + Sync)) {
+fn on_each(workers: &[&Worker], job: &(impl Fn() + Sync)) {
     if let [first, rest @ ..] = workers {
-        first.in_place_scope(|scope| {
+        first.calls.fetch_add(1, Ordering::Relaxed);
+        first.pool.in_place_scope(|scope| {
             scope.spawn(|_| job());
             on_each(rest, job);
         });
+        first.calls.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Runs `job` in `pool` while its other threads poll for what `job` shares out. Asleep, they would
+/// take longer to wake up than a product takes. Only one such job may run in a pool at a time: two
+/// could wait for one another on the same stack.
+fn awake<T: Send>(pool: &ThreadPool, job: impl FnOnce() -> T + Send) -> T {
+    let done = AtomicBool::new(false);
+    let done = &done;
+    pool.scope(|scope| {
+        let own = rayon::current_thread_index();
+        scope.spawn_broadcast(move |_, context| {
+            let mut polls = 0;
+            // The thread of `job` may come here while it waits for the others.
+            while own != Some(context.index()) && !done.load(Ordering::Acquire) {
+                if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                    polls = 0;
+                } else if polls < POLLS {
+                    polls += 1;
+                    hint::spin_loop();
+                } else {
+                    thread::yield_now();
+                }
+            }
+        });
+        // Set also when `job` panics.
+        let _guard = SetOnDrop(done);
+        job()
+    })
+}
+
+struct SetOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for SetOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
     }
 }
 

@@ -1,5 +1,7 @@
 use rten_simd::SimdUnaryOp;
-use rten_vecmath::{ApproxGelu, Gelu};
+use rten_vecmath::ApproxGelu;
+
+use super::kernels::Gelu;
 
 /// The function between the two products of a feed-forward block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +26,7 @@ impl Activation {
 
     pub(crate) fn apply(self, x: &mut [f32]) {
         match self {
-            Self::Gelu => Gelu {}.map_mut(x),
+            Self::Gelu => Gelu.map_mut(x),
             Self::GeluTanh => ApproxGelu {}.map_mut(x),
             Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
         }

@@ -3,11 +3,13 @@
 
 mod attention;
 mod exp;
+mod gelu;
 mod norm;
 mod quantise;
 mod rows;
 
 pub(crate) use attention::{Attention, AttentionScratch};
+pub(crate) use gelu::Gelu;
 pub(crate) use norm::Normalise;
 pub(crate) use quantise::{QuantiseRow, RowQuantisation};
 pub(crate) use rows::{Rows, Sums};

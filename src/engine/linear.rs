@@ -107,7 +107,9 @@ impl Linear {
             (Weights::Int8 { packed, scales, totals }, Input::Int8 { codes, rules }) => {
                 let shape = [rules.len(), self.inputs];
                 let sums = first(&mut output.int8, shape[0] * outputs);
-                let a = GemmInputA::Unpacked(NdTensorView::from_data(shape, codes));
+                // Packed ahead: it would be packed anew for each block of columns.
+                let a = products.int8.prepack_a(NdTensorView::from_data(shape, codes));
+                let a = GemmInputA::Packed(&a);
                 // Zero points are subtracted when the sums are read: rten-gemm 0.27 takes those of the
                 // first tile of rows for every tile.
                 let done = products.int8.gemm(sums, a, GemmInputB::Packed(packed), GemmOptions::default());

@@ -1,5 +1,7 @@
 use std::f32::consts::LOG2_E;
+use std::iter::Zip;
 use std::ops::Range;
+use std::slice::Iter;
 
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
@@ -31,10 +33,10 @@ pub(crate) struct Attention<'a> {
 /// and never read.
 #[derive(Default)]
 pub(crate) struct AttentionScratch {
-    /// `[size]`: a row of queries or keys.
-    row: Vec<f32>,
-    /// `[blocks of queries, size]`: the queries of a block side by side, scaled.
-    queries: Vec<[f32; ROWS]>,
+    /// `[tokens, size]`, filled up to whole blocks of `ROWS` tokens.
+    queries: Vec<f32>,
+    /// `[size]`.
+    key: Vec<f32>,
     /// `[size, padded tokens]`.
     keys: Vec<f32>,
     /// `[parts of two vectors, tokens, two vectors]`.
@@ -79,8 +81,8 @@ impl AttentionScratch {
     fn fit<I: Isa>(&mut self, isa: I, tokens: usize, size: usize) {
         let stride = stride(isa);
         let padded = tokens.next_multiple_of(stride);
-        self.row.resize(size, 0.0);
-        self.queries.resize(tokens.div_ceil(ROWS) * size, [0.0; ROWS]);
+        self.queries.resize(tokens.next_multiple_of(ROWS) * size, 0.0);
+        self.key.resize(size, 0.0);
         self.keys.resize(size * padded, 0.0);
         self.values.resize(size.div_ceil(stride) * tokens * stride, 0.0);
         self.scores.resize(ROWS * padded, 0.0);
@@ -92,22 +94,17 @@ impl AttentionScratch {
     fn read<I: Isa>(&mut self, isa: I, parts: [Columns<'_>; 3], start: usize, count: usize) {
         let stride = stride(isa);
         let padded = count.next_multiple_of(stride);
-        let Self { row, queries, keys, values, .. } = self;
-        let size = row.len();
-        // Scores are powers of two, not of e.
-        let scale = LOG2_E / (size as f32).sqrt();
-        let [query, key, value] = parts;
+        let Self { queries, key, keys, values, .. } = self;
+        let size = key.len();
+        let [from_query, from_key, from_value] = parts;
         for token in 0..count {
-            query.read(isa, start + token, row);
-            for (to, value) in queries[token / ROWS * size..][..size].iter_mut().zip(&*row) {
-                to[token % ROWS] = value * scale;
-            }
-            key.read(isa, start + token, row);
-            for (to, value) in keys.chunks_exact_mut(padded).zip(&*row) {
+            from_query.read(isa, start + token, &mut queries[token * size..][..size]);
+            from_key.read(isa, start + token, key);
+            for (to, value) in keys.chunks_exact_mut(padded).zip(&*key) {
                 to[token] = *value;
             }
-            value.read(isa, start + token, row);
-            for (part, from) in values.chunks_exact_mut(count * stride).zip(row.chunks(stride)) {
+            from_value.read(isa, start + token, key);
+            for (part, from) in values.chunks_exact_mut(count * stride).zip(key.chunks(stride)) {
                 part[token * stride..][..from.len()].copy_from_slice(from);
             }
         }
@@ -120,14 +117,18 @@ impl AttentionScratch {
         let (width, stride) = (ops.len(), stride(isa));
         let padded = tokens.next_multiple_of(stride);
         let Self { queries, keys, values, scores, context, .. } = self;
-        for (queries, out) in queries.chunks_exact(size).zip(out.chunks_mut(ROWS * size)) {
+        // Weights are powers of two, not of e.
+        let scale = ops.splat(LOG2_E / (size as f32).sqrt());
+        for (queries, out) in queries.chunks_exact(ROWS * size).zip(out.chunks_mut(ROWS * size)) {
+            let queries = side_by_side(queries, size, size);
             let mut largest = [ops.splat(f32::NEG_INFINITY); ROWS];
             for at in (0..padded).step_by(stride) {
                 let mut sums = [[ops.zero(); 2]; ROWS];
-                for (query, keys) in queries.iter().zip(keys.chunks_exact(padded)) {
+                let columns = keys.chunks_exact(padded);
+                for (keys, (((((q0, q1), q2), q3), q4), q5)) in columns.zip(queries.clone()) {
                     let [k0, k1] = ops.load_many::<2>(&keys[at..]);
-                    for (sum, &query) in sums.iter_mut().zip(query) {
-                        let query = ops.splat(query);
+                    for (sum, query) in sums.iter_mut().zip([q0, q1, q2, q3, q4, q5]) {
+                        let query = ops.splat(*query);
                         sum[0] = ops.mul_add(query, k0, sum[0]);
                         sum[1] = ops.mul_add(query, k1, sum[1]);
                     }
@@ -152,19 +153,17 @@ impl AttentionScratch {
             let mut shares = [0.0; ROWS];
             for ((scores, largest), share) in scores.chunks_exact_mut(padded).zip(largest).zip(&mut shares) {
                 let largest = ops.fold_splat(largest, f32::NEG_INFINITY, f32::max);
+                let offset = ops.mul(ops.sub(ops.zero(), largest), scale);
                 let mut total = ops.zero();
                 for scores in scores.chunks_exact_mut(width) {
-                    let weight = exp2_of_negative(isa, ops.sub(ops.load(scores), largest));
+                    let weight = exp2_of_negative(isa, ops.mul_add(ops.load(scores), scale, offset));
                     total = ops.add(total, weight);
                     ops.store(weight, scores);
                 }
                 *share = total.to_array().into_iter().sum::<f32>().recip();
             }
 
-            let mut rows = scores.chunks_exact(padded).map(|row| &row[..tokens]);
-            let weights: [&[f32]; ROWS] = std::array::from_fn(|_| rows.next().unwrap_or_default());
-            let [w0, w1, w2, w3, w4, w5] = weights.map(<[f32]>::iter);
-            let weights = w0.zip(w1).zip(w2).zip(w3).zip(w4).zip(w5);
+            let weights = side_by_side(scores, padded, tokens);
             for (part, values) in values.chunks_exact(tokens * stride).enumerate() {
                 let mut sums = [[ops.zero(); 2]; ROWS];
                 let columns = values.chunks_exact(stride);
@@ -189,6 +188,21 @@ impl AttentionScratch {
             }
         }
     }
+}
+
+type Six<'a> = Zip<
+    Zip<Zip<Zip<Zip<Iter<'a, f32>, Iter<'a, f32>>, Iter<'a, f32>>, Iter<'a, f32>>, Iter<'a, f32>>,
+    Iter<'a, f32>,
+>;
+
+/// The first `count` values of each of `ROWS` rows of `width`, a value of each at a time: zipped
+/// slices need no check of their bounds in the loops that matter most.
+#[inline(always)]
+fn side_by_side(rows: &[f32], width: usize, count: usize) -> Six<'_> {
+    let mut rows = rows.chunks_exact(width);
+    let [a, b, c, d, e, f]: [Iter<'_, f32>; ROWS] =
+        std::array::from_fn(|_| rows.next().map_or([].iter(), |row| row[..count].iter()));
+    a.zip(b).zip(c).zip(d).zip(e).zip(f)
 }
 
 #[cfg(test)]
