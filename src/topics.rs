@@ -326,10 +326,9 @@ impl TopicClassifier {
             Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
         };
         let evidence: Vec<Result<WindowEvidence, Error>> = match prepared {
-            Prepared::Hypotheses { hypotheses, columns } => documents
-                .iter()
-                .map(|document| self.nli_evidence(document.as_ref(), hypotheses, *columns))
-                .collect(),
+            Prepared::Hypotheses { hypotheses, columns } => {
+                self.nli_evidence(documents, hypotheses, *columns)
+            }
             Prepared::Embeddings { embeddings, calibration } => {
                 self.bi_encoder_evidence(documents, embeddings, *calibration)
             }
@@ -365,36 +364,56 @@ impl TopicClassifier {
 
     fn nli_evidence(
         &self,
-        document: Result<&Document<'_>, &Error>,
+        documents: &[Result<Document<'_>, Error>],
         hypotheses: &[Vec<u32>],
         columns: Columns,
-    ) -> Result<WindowEvidence, Error> {
-        let document = document.map_err(Clone::clone)?;
-        let windows = document.windows(self.pair_budget(hypotheses), 0);
-        let mut evidence = Array2::zeros((windows.ranges().len(), hypotheses.len()));
+    ) -> Vec<Result<WindowEvidence, Error>> {
+        let budget = self.pair_budget(hypotheses);
         let scoring = self.scoring(hypotheses.len());
-        let cells = evidence.len();
-        let at = |cell: usize| (cell / hypotheses.len(), cell % hypotheses.len());
-        for start in (0..cells).step_by(PAIRS) {
-            let part = start..(start + PAIRS).min(cells);
-            let pairs: Vec<Sequence> = part
-                .clone()
-                .map(|cell| {
-                    let (window, label) = at(cell);
-                    self.model.pair(&document.tokens, windows.ranges()[window].clone(), &hypotheses[label])
-                })
-                .collect();
-            let logits = self.run(&pairs)?;
-            for (cell, row) in part.zip(logits.rows()) {
-                let contradiction = match scoring {
-                    Scoring::SingleLabel => 0.0,
-                    // Softmax over the two is the logistic function of their difference.
-                    Scoring::MultiLabel => row[columns.contradiction],
-                };
-                evidence[at(cell)] = row[columns.entailment] - contradiction;
+        let mut found: Vec<Result<WindowEvidence, Error>> = documents
+            .iter()
+            .map(|document| {
+                let windows = document.as_ref().map_err(Clone::clone)?.windows(budget, 0);
+                let evidence = Array2::zeros((windows.ranges().len(), hypotheses.len()));
+                Ok(WindowEvidence { windows, evidence })
+            })
+            .collect();
+        let counts: Vec<usize> =
+            found.iter().map(|found| found.as_ref().map_or(0, |found| found.evidence.nrows())).collect();
+        // Each window of each document with each label.
+        let mut cells = counts.iter().enumerate().flat_map(|(document, &windows)| {
+            (0..windows)
+                .flat_map(move |window| (0..hypotheses.len()).map(move |label| (document, window, label)))
+        });
+        loop {
+            let part: Vec<(usize, usize, usize)> = cells.by_ref().take(PAIRS).collect();
+            if part.is_empty() {
+                break found;
+            }
+            // A document that failed on the way needs no more pairs.
+            let pair = |(document, window, label): (usize, usize, usize)| {
+                let ranges = found[document].as_ref().ok()?.windows.ranges();
+                let tokens = &documents[document].as_ref().ok()?.tokens;
+                let pair = self.model.pair(tokens, ranges[window].clone(), &hypotheses[label]);
+                Some(((document, window, label), pair))
+            };
+            let (part, pairs): (Vec<_>, Vec<Sequence>) = part.into_iter().filter_map(pair).unzip();
+            let outputs = self.model.runtime.run(&*self.model.backend, &pairs);
+            for ((document, window, label), output) in part.into_iter().zip(outputs) {
+                match (&mut found[document], output) {
+                    (Ok(found), Ok(logits)) => {
+                        let contradiction = match scoring {
+                            Scoring::SingleLabel => 0.0,
+                            // Softmax over the two is the logistic function of their difference.
+                            Scoring::MultiLabel => logits[[0, columns.contradiction]],
+                        };
+                        found.evidence[[window, label]] = logits[[0, columns.entailment]] - contradiction;
+                    }
+                    (failed @ Ok(_), Err(error)) => *failed = Err(error),
+                    (Err(_), _) => {}
+                }
             }
         }
-        Ok(WindowEvidence { windows, evidence })
     }
 
     fn bi_encoder_evidence(

@@ -41,7 +41,7 @@ impl Backend for Native {
         // Not `Send`, so not kept; choosing kernels is a look at cached CPU features.
         let products = Products::new();
         let mut scratch = taken.unwrap_or_else(|| self.encoder.scratch(&products));
-        let done = self.encoder.forward(&products, batch, &mut scratch);
+        let done = self.encoder.forward(&products, batch, self.head.reads(), &mut scratch);
         let output = done.and_then(|()| self.head.forward(&products, batch, &mut scratch));
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         output

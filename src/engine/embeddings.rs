@@ -122,6 +122,12 @@ impl Embeddings {
         let largest = |values: &[u32]| values.iter().max().map_or(0, |&value| value as usize);
         let (id, token_type) = (largest(&batch.ids), largest(&batch.token_types));
         let length = batch.sequences().map(|sequence| sequence.len()).max().unwrap_or(0);
+        if batch.sequences().any(|sequence| sequence.is_empty()) {
+            return Err(Error::new(
+                ErrorKind::Tokenizer,
+                "a text or label has no tokens, not even special ones",
+            ));
+        }
         if id >= self.words.rows() {
             return refuse("token id", id, self.words.rows());
         }

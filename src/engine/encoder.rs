@@ -53,6 +53,14 @@ pub(crate) struct EncoderScratch {
     pub(crate) output: Output,
 }
 
+/// Which of the last states are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reads {
+    EveryToken,
+    /// Of each sequence, which saves most of the last layer.
+    FirstTokens,
+}
+
 /// Rows that go through a product and what follows it together, so that its sums are still in the
 /// cache: a multiple of 6, 8 and 16, the rows of the products' tiles.
 const BLOCK_ROWS: usize = 48;
@@ -83,12 +91,14 @@ impl Encoder {
         }
     }
 
-    /// Runs `batch`; the last hidden states are left in `scratch.hidden`, `[tokens, hidden]`. What can
-    /// be shared out is, among the threads of the current pool.
+    /// Runs `batch`; the last hidden states are left in `scratch.hidden`: `[tokens, hidden]`, or
+    /// `[sequences, hidden]` of their first tokens. What can be shared out is, among the threads of the
+    /// current pool.
     pub(crate) fn forward(
         &self,
         products: &Products,
         batch: &RaggedBatch,
+        reads: Reads,
         scratch: &mut EncoderScratch,
     ) -> Result<(), Error> {
         let EncoderScratch { hidden, states, .. } = scratch;
@@ -97,19 +107,21 @@ impl Encoder {
         states.resize(tokens, self.hidden);
         let rows = hidden.par_chunks_exact(self.hidden);
         states.rows_mut(0..tokens).zip(rows).for_each(|(to, row)| to.set(row));
-        for layer in &self.layers {
-            self.attend(layer, products, batch, scratch)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let reads = if index + 1 == self.layers.len() { reads } else { Reads::EveryToken };
+            self.attend(layer, products, batch, reads, scratch)?;
             self.feed_forward(layer, products, scratch)?;
         }
         Ok(())
     }
 
-    /// `hidden = norm(hidden + attention(hidden))`.
+    /// `hidden = norm(hidden + attention(hidden))`, of the tokens that are read afterwards.
     fn attend(
         &self,
         layer: &Layer,
         products: &Products,
         batch: &RaggedBatch,
+        reads: Reads,
         scratch: &mut EncoderScratch,
     ) -> Result<(), Error> {
         let EncoderScratch { hidden, states, inner, context, attention, output } = scratch;
@@ -130,16 +142,26 @@ impl Encoder {
             Attention { qkv, bounds: &batch.bounds, heads, size, out, scratch }.dispatch();
         });
 
-        inner.resize(tokens, self.hidden);
-        inner.rows_mut(0..tokens).enumerate().for_each_init(Vec::new, |buffer, (token, to)| {
-            to.write(buffer, |row| {
+        let kept: Vec<usize> = match reads {
+            Reads::EveryToken => (0..tokens).collect(),
+            // What follows works on each token by itself, so the others can go.
+            Reads::FirstTokens => batch.sequences().map(|sequence| sequence.start).collect(),
+        };
+        for (row, &token) in kept.iter().enumerate().filter(|(row, token)| row != *token) {
+            hidden.copy_within(token * self.hidden..(token + 1) * self.hidden, row * self.hidden);
+        }
+        hidden.truncate(kept.len() * self.hidden);
+        inner.resize(kept.len(), self.hidden);
+        inner.rows_mut(0..kept.len()).zip(&kept).for_each_init(Vec::new, |buffer, (to, &token)| {
+            to.write(buffer, |values| {
                 let heads = context.chunks_exact(head_cells);
-                for (to, head) in row.chunks_exact_mut(size).zip(heads) {
+                for (to, head) in values.chunks_exact_mut(size).zip(heads) {
                     to.copy_from_slice(&head[token * size..][..size]);
                 }
             });
         });
-        for block in blocks(tokens) {
+        states.resize(kept.len(), self.hidden);
+        for block in blocks(kept.len()) {
             let rows = layer.attention_out.forward(products, inner.rows(block.clone()), output)?;
             self.add(&layer.attention_norm, block, rows, hidden, states);
         }

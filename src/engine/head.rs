@@ -2,7 +2,7 @@ use ndarray::Array2;
 
 use super::activations::Input;
 use super::checkpoint::Checkpoint;
-use super::encoder::EncoderScratch;
+use super::encoder::{EncoderScratch, Reads};
 use super::linear::{Linear, Output, Products};
 use crate::backend::{Precision, RaggedBatch, RowsPer};
 use crate::error::Error;
@@ -53,7 +53,16 @@ impl Head {
         }
     }
 
-    /// Reads the encoder's output from `scratch.hidden`, `[tokens, hidden]`.
+    /// Which states [`forward`](Self::forward) reads.
+    pub(crate) fn reads(&self) -> Reads {
+        match self {
+            Self::Tokens(_) | Self::MeanPooling => Reads::EveryToken,
+            Self::Sequences { .. } | Self::FirstToken => Reads::FirstTokens,
+        }
+    }
+
+    /// Reads the encoder's output from `scratch.hidden`: `[tokens, hidden]`, or `[sequences, hidden]`
+    /// if it reads first tokens alone.
     pub(crate) fn forward(
         &self,
         products: &Products,
@@ -61,17 +70,16 @@ impl Head {
         scratch: &mut EncoderScratch,
     ) -> Result<Array2<f32>, Error> {
         let EncoderScratch { hidden: states, output, .. } = scratch;
-        let hidden = states.len() / batch.ids.len().max(1);
         Ok(match self {
             Self::Tokens(classifier) => project(classifier, products, states, output)?,
             Self::Sequences { pooler, classifier } => {
-                let first = first_tokens(batch, states, hidden);
-                let mut pooled = project(pooler, products, &first, output)?;
+                let mut pooled = project(pooler, products, states, output)?;
                 pooled.mapv_inplace(f32::tanh);
                 project(classifier, products, pooled.as_slice().unwrap_or_default(), output)?
             }
-            Self::FirstToken => rows(first_tokens(batch, states, hidden), batch.bounds.len() - 1),
+            Self::FirstToken => rows(states.clone(), batch.bounds.len() - 1),
             Self::MeanPooling => {
+                let hidden = states.len() / batch.ids.len().max(1);
                 let mut means = Vec::with_capacity((batch.bounds.len() - 1) * hidden);
                 for sequence in batch.sequences() {
                     let mut mean = vec![0.0; hidden];
@@ -85,14 +93,6 @@ impl Head {
             }
         })
     }
-}
-
-/// The state of each sequence's first token, `[sequences, hidden]`.
-fn first_tokens(batch: &RaggedBatch, states: &[f32], hidden: usize) -> Vec<f32> {
-    batch
-        .sequences()
-        .flat_map(|sequence| states[sequence.start * hidden..][..hidden].iter().copied())
-        .collect()
 }
 
 /// `[rows, outputs]` from `x`, `[rows, inputs]`.
