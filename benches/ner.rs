@@ -1,36 +1,36 @@
-//! Named-entity recognition over the article's lines: one text a call, all in one call, and the
-//! article as one document.
+//! Named-entity recognition with the bundled model, by the lengths of the texts, by threads and by
+//! precision: all texts in one call, and one text a call. Tokens and documents a second.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
-use std::hint::black_box;
+mod texts;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group, criterion_main};
 use entopic::{Ner, Precision};
 
-const ARTICLE: &str = include_str!("../examples/data/article.txt");
+use texts::{measure, mixes};
 
 fn ner(criterion: &mut Criterion) {
-    let lines: Vec<&str> = ARTICLE.lines().filter(|line| !line.is_empty()).collect();
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
     for precision in [Precision::Int8, Precision::F32] {
-        let ner = Ner::builder("ner-en-small").precision(precision).build().expect("is bundled");
-        let tokens = |texts: &[&str]| {
-            let tagged = ner.tag_batch(texts);
-            tagged
-                .iter()
-                .map(|tagged| tagged.as_ref().map_or(0, |tagged| tagged.coverage.tokens))
-                .sum::<usize>()
-        };
-        let mut group = criterion.benchmark_group(format!("ner/{precision:?}"));
-        group.sample_size(10);
-        group.throughput(Throughput::Elements(tokens(&lines) as u64));
-        group.bench_function("lines, one a call", |bencher| {
-            bencher.iter(|| lines.iter().for_each(|line| drop(black_box(ner.tag(line)))));
-        });
-        group.bench_function("lines, one call", |bencher| bencher.iter(|| black_box(ner.tag_batch(&lines))));
-        group.throughput(Throughput::Elements(tokens(&[ARTICLE]) as u64));
-        group.bench_function("article", |bencher| bencher.iter(|| black_box(ner.tag(ARTICLE))));
-        group.finish();
+        for threads in [all, 1] {
+            let builder = Ner::builder("ner-en-small").precision(precision).threads(threads);
+            let ner = builder.build().expect("is bundled");
+            let tokens = |texts: &[String]| -> usize {
+                let tagged = ner.tag_batch(texts).into_iter();
+                tagged.map(|tagged| tagged.map_or(0, |tagged| tagged.coverage.tokens)).sum()
+            };
+            let mut group = criterion.benchmark_group(format!("ner/{precision:?}/{threads} threads"));
+            group.sample_size(10);
+            for (name, texts) in mixes() {
+                measure(&mut group, name, texts.len(), || tokens(&texts));
+                if texts.len() > 1 {
+                    let one_by_one = || texts.chunks(1).map(tokens).sum();
+                    measure(&mut group, &format!("{name}, one a call"), texts.len(), one_by_one);
+                }
+            }
+            group.finish();
+        }
     }
 }
 

@@ -1,33 +1,42 @@
-//! Topic classification of the article by the bundled bi-encoder, by the number of labels.
+//! Topic classification with the bundled bi-encoder, by the number of labels, by threads, by the
+//! lengths of the texts and by precision. Tokens and documents a second.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
-use std::hint::black_box;
+mod texts;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use entopic::{Precision, TopicClassifier};
+use criterion::{Criterion, criterion_group, criterion_main};
+use entopic::{NEWS_TOPICS, Precision, TopicClassifier};
 
-const ARTICLE: &str = include_str!("../examples/data/article.txt");
+use texts::{ARTICLE, measure, mixes};
 
 fn topics(criterion: &mut Criterion) {
+    let all = std::thread::available_parallelism().map_or(1, usize::from);
     for precision in [Precision::Int8, Precision::F32] {
-        let builder = TopicClassifier::builder("topics-en-small").precision(precision);
-        let classifier = builder.build().expect("is bundled");
-        let mut group = criterion.benchmark_group(format!("topics/{precision:?}"));
-        group.sample_size(10);
-        for count in [10, 100, 1_000] {
-            let labels = classifier.label_set((0..count).map(|i| format!("topic {i}"))).expect("are labels");
-            let tokens =
-                classifier.classify(ARTICLE, &labels).map_or(0, |classified| classified.coverage.tokens);
-            group.throughput(Throughput::Elements(tokens as u64));
-            group.bench_function(format!("article, {count} labels"), |bencher| {
-                bencher.iter(|| black_box(classifier.classify(ARTICLE, &labels)));
+        for threads in [all, 1] {
+            let builder = TopicClassifier::builder("topics-en-small").precision(precision).threads(threads);
+            let classifier = builder.build().expect("is bundled");
+            let mut group = criterion.benchmark_group(format!("topics/{precision:?}/{threads} threads"));
+            group.sample_size(10);
+            for count in [10, 100, 1_000] {
+                let labels = (0..count).map(|label| format!("topic {label}"));
+                let labels = classifier.label_set(labels).expect("are labels");
+                measure(&mut group, &format!("article, {count} labels"), 1, || {
+                    classifier.classify(ARTICLE, &labels).map_or(0, |classified| classified.coverage.tokens)
+                });
+            }
+            let labels = classifier.label_set(NEWS_TOPICS).expect("are labels");
+            for (name, texts) in mixes() {
+                measure(&mut group, &format!("{name}, news topics"), texts.len(), || {
+                    let classified = classifier.classify_batch(&texts, &labels).into_iter();
+                    classified.map(|one| one.map_or(0, |classified| classified.coverage.tokens)).sum()
+                });
+            }
+            group.bench_function("preparing 100 labels", |bencher| {
+                bencher.iter(|| classifier.label_set((0..100).map(|label| format!("topic {label}"))));
             });
+            group.finish();
         }
-        group.bench_function("preparing 100 labels", |bencher| {
-            bencher.iter(|| black_box(classifier.label_set((0..100).map(|i| format!("topic {i}")))));
-        });
-        group.finish();
     }
 }
 

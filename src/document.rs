@@ -11,6 +11,7 @@ use ndarray::{Array2, ArrayView2};
 use crate::error::Error;
 use crate::model::{TextTokenizer, Tokens};
 use crate::span::CharIndex;
+use crate::stage::stage;
 
 pub use coverage::Coverage;
 pub(crate) use windows::Windows;
@@ -26,6 +27,7 @@ pub(crate) struct Document<'t> {
 
 impl<'t> Document<'t> {
     pub(crate) fn read(text: &'t str, tokenizer: &TextTokenizer) -> Result<Self, Error> {
+        stage!("tokenise");
         let tokens = tokenizer.encode(text)?;
         let sentences = sentences::starts(text, &tokens.offsets);
         Ok(Self { text, index: CharIndex::new(text), tokens, sentences })
@@ -52,6 +54,7 @@ impl<'t> Document<'t> {
 ///
 /// `outputs` holds a window's rows, of which the first `leading` are special tokens'.
 pub(crate) fn merge(windows: &Windows, outputs: &[Array2<f32>], leading: usize) -> Array2<f32> {
+    stage!("merge");
     let columns = outputs.first().map_or(0, Array2::ncols);
     let mut merged = Array2::zeros((windows.tokens(), columns));
     for (token, window) in windows.owners().into_iter().enumerate() {

@@ -11,6 +11,7 @@ mod encoder;
 mod head;
 mod kernels;
 mod linear;
+pub(crate) mod measure;
 mod norm;
 
 pub(crate) use activation::Activation;

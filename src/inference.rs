@@ -5,6 +5,7 @@ use ndarray::Array2;
 use crate::document::{Document, Windows};
 use crate::error::Error;
 use crate::model::Model;
+use crate::stage::stage;
 
 /// What the backend said of each window of a document.
 pub(crate) struct WindowOutputs {
@@ -22,6 +23,7 @@ pub(crate) fn run_windows(
 ) -> Vec<Result<WindowOutputs, Error>> {
     let mut sequences = Vec::new();
     let plan = |document: &Result<Document<'_>, Error>| {
+        stage!("windows");
         let document = document.as_ref().map_err(Clone::clone)?;
         let windows = document.windows(model.window_budget(), context);
         sequences

@@ -25,6 +25,8 @@
 //! # Features
 //!
 //! * `bundled` (default): the models `ner-en-small` and `topics-en-small` in the build, 34 MB.
+//! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
+//!   and the level `TRACE`. Without it, nothing of that is compiled.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -33,10 +35,13 @@ mod document;
 mod engine;
 mod error;
 mod inference;
+#[doc(hidden)]
+pub mod measure;
 mod model;
 mod ner;
 mod schedule;
 mod span;
+mod stage;
 mod tagger;
 mod topics;
 

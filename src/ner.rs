@@ -15,6 +15,7 @@ use crate::inference::{WindowOutputs, run_windows};
 use crate::model::{HeadKind, LoadOptions, Loader, Model, load_setters};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
+use crate::stage::stage;
 use scheme::Tag;
 use units::Unit;
 
@@ -238,6 +239,7 @@ impl Ner {
     }
 
     fn decode(&self, document: &Document<'_>, scored: &Scored) -> TaggedText {
+        stage!("decode");
         let units = aggregation::units_of(document, self.aggregation);
         let groups = self.group(document, &units, scored, self.aggregation);
         let entities = groups.into_iter().map(|group| {

@@ -12,6 +12,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use crate::backend::{Backend, RaggedBatch, RowsPer, Sequence};
 use crate::error::{Error, ErrorKind};
+use crate::stage::stage;
 
 /// Tokens that run together through all layers. 64, 128 and 256 measured 18,200, 18,300 and
 /// 16,000 tokens a second (a sketch of this engine, six layers of 384, int8, two threads of a Zen 4): beyond 128 the
@@ -107,6 +108,7 @@ impl Runtime {
     ) -> Vec<Result<Array2<f32>, Error>> {
         let groups = group(sequences);
         let run_group = |index: usize| {
+            stage!("group");
             let batch = RaggedBatch::new(groups[index].iter().map(|&index| &sequences[index]));
             backend.run(&batch).map(|rows| split(&rows, &batch, backend.rows_per()))
         };

@@ -20,6 +20,7 @@ use crate::inference::{WindowOutputs, run_windows};
 use crate::model::{HeadKind, Loader, Model};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
+use crate::stage::stage;
 use hypotheses::Columns;
 use label_set::Prepared;
 use pooling::Calibration;
@@ -437,6 +438,7 @@ impl TopicClassifier {
     }
 
     fn judge(&self, document: &Document<'_>, found: &WindowEvidence, labels: &LabelSet) -> ClassifiedText {
+        stage!("judge");
         let WindowEvidence { windows, evidence } = found;
         let coverage = document.coverage(windows);
         if windows.ranges().is_empty() {

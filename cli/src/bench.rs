@@ -1,5 +1,7 @@
 //! `entopic bench`: how fast a model reads.
 
+mod stages;
+
 use std::fs;
 use std::num::NonZeroUsize;
 use std::thread;
@@ -12,6 +14,7 @@ use crate::args::{BenchArgs, NER_MODEL, Precision, RunOptions, TOPIC_MODEL, Task
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::{load, output};
+use stages::Stage;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -26,6 +29,9 @@ struct Report<'a> {
     tokens_per_second: f64,
     documents_per_second: f64,
     peak_rss_bytes: Option<u64>,
+    /// Of one pass, with all threads' time added up; the longest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stages: Option<Vec<Stage>>,
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
@@ -52,7 +58,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
             let ner = load::ner(model, &run)?;
             let pass =
                 || total(ner.tag_batch(&texts).into_iter().map(|r| r.map(|tagged| tagged.coverage.tokens)));
-            ("ner", model, measure(args.repeat, pass)?)
+            ("ner", model, measure(args, pass)?)
         }
         Task::Topics => {
             let model = args.model.as_deref().unwrap_or(TOPIC_MODEL);
@@ -65,10 +71,10 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
                 let classified = classifier.classify_batch(&texts, &labels).into_iter();
                 total(classified.map(|r| r.map(|classified| classified.coverage.tokens)))
             };
-            ("topics", model, measure(args.repeat, pass)?)
+            ("topics", model, measure(args, pass)?)
         }
     };
-    let Measured { tokens, seconds } = measured;
+    let Measured { tokens, seconds, stages } = measured;
     output::print_json(&Report {
         task,
         model,
@@ -83,6 +89,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         tokens_per_second: tokens as f64 / seconds,
         documents_per_second: texts.len() as f64 / seconds,
         peak_rss_bytes: peak_rss_bytes(),
+        stages,
     })
 }
 
@@ -90,22 +97,27 @@ struct Measured {
     tokens: usize,
     /// The median over the passes.
     seconds: f64,
+    stages: Option<Vec<Stage>>,
 }
 
-/// Runs `pass` once to warm caches and scratch memory up, then `repeat` times by the clock.
+/// Runs `pass` once to warm caches and scratch memory up, then by the clock as often as asked.
 /// It returns the tokens that it read.
-fn measure(
-    repeat: NonZeroUsize,
-    pass: impl Fn() -> Result<usize, entopic::Error>,
-) -> Result<Measured, Failure> {
+fn measure(args: &BenchArgs, pass: impl Fn() -> Result<usize, entopic::Error>) -> Result<Measured, Failure> {
     let tokens = pass()?;
-    let mut seconds = Vec::with_capacity(repeat.get());
-    for _ in 0..repeat.get() {
+    let mut seconds = Vec::with_capacity(args.repeat.get());
+    for _ in 0..args.repeat.get() {
         let start = Instant::now();
         pass()?;
         seconds.push(start.elapsed().as_secs_f64());
     }
-    Ok(Measured { tokens, seconds: median(seconds) })
+    let stages = if args.stages {
+        let (done, stages) = stages::record(pass)?;
+        done?;
+        Some(stages)
+    } else {
+        None
+    };
+    Ok(Measured { tokens, seconds: median(seconds), stages })
 }
 
 fn total(tokens: impl Iterator<Item = Result<usize, entopic::Error>>) -> Result<usize, entopic::Error> {

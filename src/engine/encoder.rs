@@ -16,6 +16,7 @@ use super::norm::LayerNorm;
 use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
 use crate::model::Config;
+use crate::stage::stage;
 
 /// A stack of transformer layers with the norm after each block, as in BERT
 /// (<https://arxiv.org/abs/1810.04805>).
@@ -101,17 +102,24 @@ impl Encoder {
         reads: Reads,
         scratch: &mut EncoderScratch,
     ) -> Result<(), Error> {
+        self.embed(batch, scratch)?;
+        for (index, layer) in self.layers.iter().enumerate() {
+            let reads = if index + 1 == self.layers.len() { reads } else { Reads::EveryToken };
+            self.attend(layer, products, batch, reads, scratch)?;
+            self.feed_forward(layer, products, scratch)?;
+        }
+        Ok(())
+    }
+
+    /// `hidden = embeddings(batch)`.
+    fn embed(&self, batch: &RaggedBatch, scratch: &mut EncoderScratch) -> Result<(), Error> {
+        stage!("embeddings");
         let EncoderScratch { hidden, states, .. } = scratch;
         self.embeddings.forward(batch, hidden)?;
         let tokens = batch.ids.len();
         states.resize(tokens, self.hidden);
         let rows = hidden.par_chunks_exact(self.hidden);
         states.rows_mut(0..tokens).zip(rows).for_each(|(to, row)| to.set(row));
-        for (index, layer) in self.layers.iter().enumerate() {
-            let reads = if index + 1 == self.layers.len() { reads } else { Reads::EveryToken };
-            self.attend(layer, products, batch, reads, scratch)?;
-            self.feed_forward(layer, products, scratch)?;
-        }
         Ok(())
     }
 
@@ -131,17 +139,24 @@ impl Encoder {
             return Ok(());
         }
 
-        let qkv = layer.qkv.forward(products, states.rows(0..tokens), output)?;
-        context.resize(self.heads * head_cells, 0.0);
-        let share = self.heads.div_ceil(rayon::current_num_threads());
-        attention.resize_with(self.heads.div_ceil(share), AttentionScratch::default);
-        let shares = context.par_chunks_mut(share * head_cells).zip(attention);
-        shares.enumerate().for_each(|(index, (out, scratch))| {
-            let first = index * share;
-            let heads = first..first + out.len() / head_cells;
-            Attention { qkv, bounds: &batch.bounds, heads, size, out, scratch }.dispatch();
-        });
+        let qkv = {
+            stage!("qkv");
+            layer.qkv.forward(products, states.rows(0..tokens), output)?
+        };
+        {
+            stage!("attention");
+            context.resize(self.heads * head_cells, 0.0);
+            let share = self.heads.div_ceil(rayon::current_num_threads());
+            attention.resize_with(self.heads.div_ceil(share), AttentionScratch::default);
+            let shares = context.par_chunks_mut(share * head_cells).zip(attention);
+            shares.enumerate().for_each(|(index, (out, scratch))| {
+                let first = index * share;
+                let heads = first..first + out.len() / head_cells;
+                Attention { qkv, bounds: &batch.bounds, heads, size, out, scratch }.dispatch();
+            });
+        }
 
+        stage!("attention output");
         let kept: Vec<usize> = match reads {
             Reads::EveryToken => (0..tokens).collect(),
             // What follows works on each token by itself, so the others can go.
@@ -178,15 +193,19 @@ impl Encoder {
         let EncoderScratch { hidden, states, inner, output, .. } = scratch;
         let tokens = hidden.len() / self.hidden;
         inner.resize(tokens, layer.up.outputs());
-        for block in blocks(tokens) {
-            let rows = layer.up.forward(products, states.rows(block.clone()), output)?;
-            inner.rows_mut(block).enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
-                to.write(buffer, |values| {
-                    rows.read(row, values);
-                    layer.activation.apply(values);
+        {
+            stage!("up");
+            for block in blocks(tokens) {
+                let rows = layer.up.forward(products, states.rows(block.clone()), output)?;
+                inner.rows_mut(block).enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
+                    to.write(buffer, |values| {
+                        rows.read(row, values);
+                        layer.activation.apply(values);
+                    });
                 });
-            });
+            }
         }
+        stage!("down");
         for block in blocks(tokens) {
             let rows = layer.down.forward(products, inner.rows(block.clone()), output)?;
             self.add(&layer.output_norm, block, rows, hidden, states);

@@ -7,6 +7,7 @@ use super::linear::{Linear, Output, Products};
 use crate::backend::{Precision, RaggedBatch, RowsPer};
 use crate::error::Error;
 use crate::model::{Config, HeadKind};
+use crate::stage::stage;
 
 /// What stands on the encoder. Heads are computed in f32 whatever the precision: they are small,
 /// and their errors are not averaged away by later layers.
@@ -69,6 +70,7 @@ impl Head {
         batch: &RaggedBatch,
         scratch: &mut EncoderScratch,
     ) -> Result<Array2<f32>, Error> {
+        stage!("head");
         let EncoderScratch { hidden: states, output, .. } = scratch;
         Ok(match self {
             Self::Tokens(classifier) => project(classifier, products, states, output)?,

@@ -6,6 +6,7 @@ use super::checkpoint::Matrix;
 use super::kernels::{Rows, Sums};
 use crate::backend::Precision;
 use crate::error::{Error, ErrorKind};
+use crate::stage::stage;
 
 /// The kernels of matrix products, chosen for this CPU when they are made.
 pub(crate) struct Products {
@@ -95,6 +96,7 @@ impl Linear {
         x: Input<'a>,
         output: &'a mut Output,
     ) -> Result<Rows<'a>, Error> {
+        stage!("product");
         let outputs = self.bias.len();
         let done = match (&self.weights, x) {
             (Weights::F32(packed), Input::F32(values)) => {
@@ -144,20 +146,11 @@ mod tests {
     use super::{Linear, Output, Products};
     use crate::backend::Precision;
     use crate::engine::checkpoint::{Matrix, Values};
+    use crate::engine::measure::noise;
 
     /// Tokens, inputs, outputs: tails in each dimension, and depths of more than one block.
     const SHAPES: [(usize, usize, usize); 5] =
         [(1, 384, 9), (3, 32, 96), (17, 384, 1152), (64, 1536, 384), (130, 384, 1536)];
-
-    /// Numbers between -1 and 1 that look random and are the same in every run.
-    fn noise(count: usize, seed: u32) -> Vec<f32> {
-        let mut state = seed;
-        let step = |_| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            (state >> 8) as f32 / (1 << 23) as f32 - 1.0
-        };
-        (0..count).map(step).collect()
-    }
 
     /// `[tokens, outputs]`.
     fn product(linear: &Linear, products: &Products, input: Input<'_>) -> Vec<f32> {

@@ -1,0 +1,99 @@
+//! Workloads of the kernels and products, each a closure that runs it once.
+
+use std::hint::black_box;
+
+use rayon::ThreadPoolBuilder;
+use rayon::iter::{IndexedParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSlice;
+use rten_simd::{SimdOp, SimdUnaryOp};
+
+use super::activations::Activations;
+use super::checkpoint::{Matrix, Values};
+use super::kernels::{Attention, AttentionScratch, Gelu, Normalise, QuantiseRow, Rows, Sums};
+use super::linear::{Linear, Output, Products};
+use crate::backend::Precision;
+
+/// The products of a layer of BERT's shape on `tokens` tokens, with nothing around them: what the rest
+/// of the engine can at best come near to. On one thread.
+pub fn products(precision: Precision, tokens: usize, hidden: usize) -> impl FnMut() {
+    let shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, 4 * hidden), (4 * hidden, hidden)];
+    let products = Products::new();
+    let mut layers: Vec<(Linear, Activations)> = shapes
+        .map(|(inputs, outputs)| {
+            let weights = Values::F32(noise(inputs * outputs, 1).into());
+            let matrix = Matrix { rows: outputs, columns: inputs, values: weights };
+            let linear = Linear::new(&products, &matrix, vec![0.0; outputs], precision);
+            let mut activations = Activations::new(precision, &products);
+            activations.resize(tokens, inputs);
+            let rows = noise(tokens * inputs, 2);
+            let set = activations.rows_mut(0..tokens).zip(rows.par_chunks_exact(inputs));
+            set.for_each(|(to, row)| to.set(row));
+            (linear, activations)
+        })
+        .into();
+    let pool = ThreadPoolBuilder::new().num_threads(1).build();
+    let mut output = Output::default();
+    move || {
+        let mut run = || {
+            // Not `Send`, so made where it is used.
+            let products = Products::new();
+            for (linear, activations) in &mut layers {
+                black_box(linear.forward(&products, activations.rows(0..tokens), &mut output).is_ok());
+            }
+        };
+        match &pool {
+            Ok(pool) => pool.install(run),
+            Err(_) => run(),
+        }
+    }
+}
+
+/// Attention of one window in one layer.
+pub fn attention(tokens: usize, hidden: usize, heads: usize) -> impl FnMut() {
+    let (qkv, bias) = (noise(tokens * 3 * hidden, 1), noise(3 * hidden, 2));
+    let (mut out, mut scratch) = (vec![0.0; tokens * hidden], AttentionScratch::default());
+    move || {
+        let qkv = Rows { sums: Sums::F32(&qkv), bias: &bias };
+        let (bounds, out) = (&[0, tokens], &mut out[..]);
+        Attention { qkv, bounds, heads: 0..heads, size: hidden / heads, out, scratch: &mut scratch }
+            .dispatch();
+    }
+}
+
+/// GELU of `count` values.
+pub fn gelu(count: usize) -> impl FnMut() {
+    let values = noise(count, 1);
+    let mut out = values.clone();
+    move || {
+        out.copy_from_slice(&values);
+        Gelu.map_mut(&mut out);
+    }
+}
+
+/// Layer normalisation of a row of `count` values.
+pub fn normalise(count: usize) -> impl FnMut() {
+    let (values, weight) = (noise(count, 1), noise(count, 2));
+    let mut row = values.clone();
+    move || {
+        row.copy_from_slice(&values);
+        Normalise { row: &mut row, weight: &weight, bias: &values, epsilon: 1e-12 }.dispatch();
+    }
+}
+
+/// Quantising a row of `count` values.
+pub fn quantise(count: usize) -> impl FnMut() {
+    let (row, mut codes) = (noise(count, 1), vec![0; count]);
+    move || {
+        black_box(QuantiseRow { row: &row, largest: 127, codes: &mut codes }.dispatch());
+    }
+}
+
+/// Numbers between -1 and 1 that look random and are the same in every run.
+pub(super) fn noise(count: usize, seed: u32) -> Vec<f32> {
+    let mut state = seed;
+    let step = |_| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (state >> 8) as f32 / (1 << 23) as f32 - 1.0
+    };
+    (0..count).map(step).collect()
+}
