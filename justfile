@@ -1,5 +1,5 @@
 # All that CI runs.
-check: fmt clippy doc example no-c deny test
+check: fmt clippy doc example no-c deny test emulated
 
 # Formatting, as rustfmt.toml says.
 fmt:
@@ -9,6 +9,7 @@ fmt:
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --package entopic --no-default-features -- -D warnings
+    cargo clippy --package entopic --features tracing -- -D warnings
 
 # Public documentation.
 doc:
@@ -32,6 +33,15 @@ deny:
 # README's second command.
 test:
     cargo test --workspace
+
+# The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
+# without AVX-512, and neither, where portable code runs.
+emulated: (emulate "max") (emulate "max,avx=off,avx2=off,fma=off")
+
+[private]
+emulate cpu:
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
+        cargo test --lib --test ner_pipelines --test topics_pipelines
 
 # Criterion benchmarks: tokens and documents a second.
 bench:

@@ -183,6 +183,7 @@ mod tests {
     #[test]
     fn int8_is_exact_up_to_the_quantisation() {
         let products = Products::new();
+        println!("kernels: {} and {}", products.int8.kernel_name(), products.f32.kernel_name());
         for (tokens, inputs, outputs) in SHAPES {
             let (x, weights) = (noise(tokens * inputs, 1), noise(outputs * inputs, 2));
             let matrix =
