@@ -36,11 +36,11 @@ test:
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.
-emulated: (emulate "max") (emulate "max,avx=off,avx2=off,fma=off")
+emulated: (emulate "max" "x86_64-u8i8i32-avx2,x86_64-f32-fma") (emulate "max,avx=off,avx2=off,fma=off" "generic-u8i8i32,generic-f32")
 
 [private]
-emulate cpu:
-    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
+emulate cpu kernels:
+    ENTOPIC_EXPECT_KERNELS="{{kernels}}" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
         cargo test --lib --test ner_pipelines --test topics_pipelines
 
 # Criterion benchmarks: tokens and documents a second.

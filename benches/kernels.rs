@@ -6,6 +6,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use entopic::Precision;
 use entopic::measure::{attention, gelu, normalise, products, quantise};
+use rayon::ThreadPoolBuilder;
 
 fn kernels(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("products of a layer");
@@ -14,7 +15,8 @@ fn kernels(criterion: &mut Criterion) {
             for tokens in [17, 128] {
                 group.throughput(Throughput::Elements(tokens as u64));
                 let name = format!("{precision:?}, hidden {shape}, {tokens} tokens");
-                let mut run = products(precision, tokens, hidden);
+                let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("a thread");
+                let mut run = products(pool, precision, tokens, hidden);
                 group.bench_function(name, |bencher| bencher.iter(&mut run));
             }
         }

@@ -19,4 +19,3 @@ pub(crate) use checkpoint::Checkpoint;
 pub(crate) use embeddings::{Embeddings, Table};
 pub(crate) use encoder::{Encoder, EncoderScratch};
 pub(crate) use head::Head;
-pub(crate) use linear::Products;

@@ -63,6 +63,8 @@ pub(crate) struct LoadOptions {
 macro_rules! load_setters {
     () => {
         /// How many threads the builder's models run on, at most 1,024; one for each core if not set.
+        /// A short text alone in its call shares its work among as many again, up to 16, so that it
+        /// does not wait for longer calls.
         #[must_use]
         pub fn threads(mut self, threads: usize) -> Self {
             self.load.threads = Some(threads);

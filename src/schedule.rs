@@ -1,11 +1,15 @@
 //! Threads, and how sequences are put on them.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::hint;
 use std::num::NonZero;
 use std::ops::Range;
+use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, TryLockError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use ndarray::{Array2, Axis, Slice};
 use rayon::{ThreadPool, ThreadPoolBuilder};
@@ -25,6 +29,10 @@ const MOST_WIDE: usize = 16;
 
 /// Polls for shared work before a waiting thread lets others run: about the time between two products.
 const POLLS: u32 = 64;
+
+/// How long a thread polls for nothing before it goes to sleep after all: longer than what lies between
+/// the parts of a group that are shared out.
+const AWAKE: Duration = Duration::from_micros(500);
 
 /// Bytes of text that are worked on at once in a call with many documents. Memory follows it, not
 /// the number of documents; it holds some hundred groups, enough to keep many threads busy.
@@ -90,55 +98,59 @@ impl Runtime {
         if count < 2 { (0..count).map(f).collect() } else { self.map_on_workers(count, f) }
     }
 
-    /// `a()` and `b()`, beside one another. What they share out among threads stays among these.
+    /// `a()` and `b()`, beside one another. What they share out stays in this runtime's threads.
     pub(crate) fn both<A: Send, B: Send>(
         &self,
         a: impl FnOnce() -> A + Send,
         b: impl FnOnce() -> B + Send,
     ) -> (A, B) {
         let wide = self.wide.lock().unwrap_or_else(PoisonError::into_inner);
-        wide.install(|| rayon::join(a, b))
+        outside_pools(|| wide.install(|| rayon::join(a, b)))
     }
 
-    /// The backend's rows for each sequence, in the order given.
+    /// The backend's rows for each sequence, in the order given. A sequence that fails costs itself.
     pub(crate) fn run(
         &self,
         backend: &dyn Backend,
         sequences: &[Sequence],
     ) -> Vec<Result<Array2<f32>, Error>> {
-        let groups = group(sequences);
-        let run_group = |index: usize| {
-            stage!("group");
-            let batch = RaggedBatch::new(groups[index].iter().map(|&index| &sequences[index]));
+        let groups = group(sequences, self.workers.len());
+        let run_batch = |group: &[usize]| {
+            let batch = RaggedBatch::new(group.iter().map(|&index| &sequences[index]));
             backend.run(&batch).map(|rows| split(&rows, &batch, backend.rows_per()))
+        };
+        let run_group = |index: usize| -> Vec<Result<Array2<f32>, Error>> {
+            stage!("group");
+            let group = &groups[index];
+            match run_batch(group) {
+                Ok(rows) => rows.into_iter().map(Ok).collect(),
+                Err(error) if group.len() == 1 => vec![Err(error)],
+                Err(_) => group.iter().map(|&index| run_batch(&[index]).and_then(one)).collect(),
+            }
         };
         let alone = self.alone(groups.len());
         let together = groups.len() - alone;
         let mut outputs = self.map_on_workers(together, run_group);
-        let rest = together..groups.len();
-        match self.wide.try_lock() {
-            Ok(wide) if alone > 0 => outputs.extend(awake(&wide, || rest.map(run_group).collect::<Vec<_>>())),
-            // Others are alone as well: they keep all cores busy without sharing.
-            _ => outputs.extend(self.map_on_workers(alone, |index| run_group(together + index))),
+        if alone > 0 {
+            let rest = together..groups.len();
+            let wide = match self.wide.try_lock() {
+                Ok(wide) => Some(wide),
+                Err(TryLockError::Poisoned(wide)) => Some(wide.into_inner()),
+                // Others are alone as well: they keep the cores busy without sharing.
+                Err(TryLockError::WouldBlock) => None,
+            };
+            outputs.extend(match wide {
+                Some(wide) => outside_pools(|| awake(&wide, || rest.map(run_group).collect())),
+                None => self.map_on_workers(alone, |index| run_group(together + index)),
+            });
         }
 
-        let mut results: Vec<Option<Result<Array2<f32>, Error>>> = vec![None; sequences.len()];
-        for (group, output) in groups.iter().zip(outputs) {
-            match output {
-                Ok(parts) => {
-                    for (&index, part) in group.iter().zip(parts) {
-                        results[index] = Some(Ok(part));
-                    }
-                }
-                Err(error) => {
-                    for &index in group {
-                        results[index] = Some(Err(error.clone()));
-                    }
-                }
-            }
+        let missing = || Err(Error::new(ErrorKind::System, "a sequence was in no group"));
+        let mut results: Vec<Result<Array2<f32>, Error>> = sequences.iter().map(|_| missing()).collect();
+        for (&index, output) in groups.iter().flatten().zip(outputs.into_iter().flatten()) {
+            results[index] = output;
         }
-        // Every sequence is in exactly one group.
-        results.into_iter().flatten().collect()
+        results
     }
 
     /// How many of `groups` run one after another, each on all threads: those that are left when
@@ -147,17 +159,18 @@ impl Runtime {
     fn alone(&self, groups: usize) -> usize {
         let workers = self.workers.len();
         let left = groups % workers;
-        if workers > 1 && 3 * left <= workers + 1 { left } else { 0 }
+        if workers > 1 && 3 * left <= workers.min(MOST_WIDE) + 1 { left } else { 0 }
     }
 
     /// `f(0)` to `f(count - 1)` in order, computed on the workers that are least in demand.
     fn map_on_workers<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let mut workers: Vec<&Worker> = self.workers.iter().collect();
-        workers.sort_by_key(|worker| worker.calls.load(Ordering::Relaxed));
+        // Cached, since the counts change meanwhile.
+        workers.sort_by_cached_key(|worker| worker.calls.load(Ordering::Relaxed));
         workers.truncate(count);
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(count));
-        on_each(&workers, &|| {
+        let job = || {
             let mut own = Vec::new();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
@@ -167,79 +180,99 @@ impl Runtime {
                 own.push((index, f(index)));
             }
             done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
-        });
+        };
+        outside_pools(|| on_each(&workers, &job));
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_unstable_by_key(|(index, _)| *index);
         done.into_iter().map(|(_, value)| value).collect()
     }
 }
 
+/// Runs `wait`, which waits for pools. A thread of the caller's own rayon pool would take up other jobs
+/// of that pool meanwhile, each of which may come here again, until its stack is full; so it waits for
+/// a thread of no pool instead.
+fn outside_pools<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
+    if rayon::current_thread_index().is_none() {
+        return wait();
+    }
+    thread::scope(|scope| scope.spawn(wait).join().unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
 /// Runs `job` once on each worker and waits for all.
 fn on_each(workers: &[&Worker], job: &(impl Fn() + Sync)) {
     if let [first, rest @ ..] = workers {
         first.calls.fetch_add(1, Ordering::Relaxed);
+        let _done = OnDrop(|| {
+            first.calls.fetch_sub(1, Ordering::Relaxed);
+        });
         first.pool.in_place_scope(|scope| {
             scope.spawn(|_| job());
             on_each(rest, job);
         });
-        first.calls.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-/// Runs `job` in `pool` while its other threads poll for what `job` shares out. Asleep, they would
-/// take longer to wake up than a product takes. Only one such job may run in a pool at a time: two
-/// could wait for one another on the same stack.
+/// Runs `job` in `pool` while its other threads poll for what `job` shares out: asleep, they would take
+/// longer to wake up than a product takes.
+///
+/// A thread may come to poll on top of work of `job` that it has taken before, and `job` waits for
+/// that work; so no thread polls in vain for long. One such job runs in a pool at a time: two would wait
+/// for one another's polls.
 fn awake<T: Send>(pool: &ThreadPool, job: impl FnOnce() -> T + Send) -> T {
     let done = AtomicBool::new(false);
     let done = &done;
     pool.scope(|scope| {
         let own = rayon::current_thread_index();
         scope.spawn_broadcast(move |_, context| {
-            let mut polls = 0;
+            let (mut polls, mut last) = (0, Instant::now());
             // The thread of `job` may come here while it waits for the others.
             while own != Some(context.index()) && !done.load(Ordering::Acquire) {
                 if rayon::yield_now() == Some(rayon::Yield::Executed) {
-                    polls = 0;
+                    (polls, last) = (0, Instant::now());
                 } else if polls < POLLS {
                     polls += 1;
                     hint::spin_loop();
-                } else {
+                } else if last.elapsed() < AWAKE {
                     thread::yield_now();
+                } else {
+                    break;
                 }
             }
         });
         // Set also when `job` panics.
-        let _guard = SetOnDrop(done);
+        let _done = OnDrop(|| done.store(true, Ordering::Release));
         job()
     })
 }
 
-struct SetOnDrop<'a>(&'a AtomicBool);
+struct OnDrop<F: Fn()>(F);
 
-impl Drop for SetOnDrop<'_> {
+impl<F: Fn()> Drop for OnDrop<F> {
     fn drop(&mut self) {
-        self.0.store(true, Ordering::Release);
+        self.0();
     }
 }
 
-/// Groups of about `GROUP_TOKENS` tokens, as indices into `sequences`. Longest first: the long
-/// ones start early and the short ones fill the ends.
-fn group(sequences: &[Sequence]) -> Vec<Vec<usize>> {
+/// Groups of about `GROUP_TOKENS` tokens or less (or up to one sequence more), as indices into
+/// `sequences`, the heaviest first. There are as many for each worker, if there are sequences enough,
+/// and they are about as heavy: the longest sequence that is left goes to the lightest group.
+fn group(sequences: &[Sequence], workers: usize) -> Vec<Vec<usize>> {
+    let tokens = |index: usize| sequences[index].ids.len();
     let mut order: Vec<usize> = (0..sequences.len()).collect();
-    order.sort_by_key(|&index| std::cmp::Reverse(sequences[index].ids.len()));
-    let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut tokens = usize::MAX;
+    order.sort_by_key(|&index| Reverse(tokens(index)));
+    let total: usize = (0..sequences.len()).map(tokens).sum();
+    let count = total.div_ceil(GROUP_TOKENS).max(1).next_multiple_of(workers).min(sequences.len());
+    let mut groups: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut lightest: BinaryHeap<Reverse<(usize, usize)>> =
+        (0..count).map(|group| Reverse((0, group))).collect();
     for index in order {
-        let length = sequences[index].ids.len();
-        if tokens.saturating_add(length) > GROUP_TOKENS {
-            groups.push(Vec::new());
-            tokens = 0;
-        }
-        tokens += length;
-        if let Some(group) = groups.last_mut() {
-            group.push(index);
+        if let Some(mut light) = lightest.peek_mut() {
+            let Reverse((weight, group)) = *light;
+            groups[group].push(index);
+            *light = Reverse((weight + tokens(index), group));
         }
     }
+    groups.sort_by_cached_key(|group| Reverse(group.iter().map(|&index| tokens(index)).sum::<usize>()));
     groups
 }
 
@@ -268,6 +301,11 @@ pub(crate) fn chunks<T>(texts: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterat
     })
 }
 
+/// The only part of a batch of one.
+fn one(parts: Vec<Array2<f32>>) -> Result<Array2<f32>, Error> {
+    single(parts.into_iter().map(Ok).collect())
+}
+
 /// The only result of a batch of one.
 pub(crate) fn single<T>(results: Vec<Result<T, Error>>) -> Result<T, Error> {
     let missing = || Err(Error::new(ErrorKind::System, "a batch of one gave no result"));
@@ -276,21 +314,36 @@ pub(crate) fn single<T>(results: Vec<Result<T, Error>>) -> Result<T, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK_BYTES, GROUP_TOKENS, Runtime, Sequence, chunks, group};
+    use std::sync::atomic::Ordering;
 
-    #[test]
-    fn every_sequence_is_in_one_group_within_the_budget() {
-        let lengths = [3, 128, 7, 200, 64, 64, 1, 127, 2];
-        let sequences: Vec<Sequence> =
-            lengths.iter().map(|&n| Sequence { ids: vec![0; n], token_types: vec![0; n] }).collect();
-        let groups = group(&sequences);
+    use ndarray::Array2;
+    use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
+    use super::{CHUNK_BYTES, Runtime, Sequence, chunks, group};
+    use crate::backend::{Backend, RaggedBatch, RowsPer};
+    use crate::error::{Error, ErrorKind};
+
+    fn grouped(lengths: &[usize], workers: usize) -> Vec<usize> {
+        let sequence = |&length: &usize| Sequence { ids: vec![0; length], token_types: vec![0; length] };
+        let sequences: Vec<Sequence> = lengths.iter().map(sequence).collect();
+        let groups = group(&sequences, workers);
         let mut seen: Vec<usize> = groups.concat();
         seen.sort_unstable();
         assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
-        for group in groups {
-            let tokens: usize = group.iter().map(|&index| lengths[index]).sum();
-            assert!(tokens <= GROUP_TOKENS || group.len() == 1, "{tokens} tokens in {group:?}");
-        }
+        groups.into_iter().map(|group| group.into_iter().map(|index| lengths[index]).sum()).collect()
+    }
+
+    #[test]
+    fn groups_are_balanced_within_the_budget() {
+        assert_eq!(grouped(&[3, 128, 7, 200, 64, 64, 1, 127, 2], 1), [200, 128, 127, 71, 70]);
+        // Each worker has as much to do, also where fewer groups would hold all tokens.
+        assert_eq!(grouped(&[20; 8], 2), [80, 80]);
+        assert_eq!(grouped(&[20; 8], 4), [40; 4]);
+        assert_eq!(grouped(&[20; 15], 2), [80, 80, 80, 60]);
+        assert_eq!(grouped(&[20; 3], 8), [20; 3]);
+        assert_eq!(grouped(&[500], 2), [500]);
+        assert_eq!(grouped(&[], 2), [0; 0]);
+        assert_eq!(grouped(&[0, 0], 2), [0, 0]);
     }
 
     #[test]
@@ -319,5 +372,91 @@ mod tests {
     fn no_threads_or_too_many_are_an_error() {
         assert!(Runtime::new(Some(0)).is_err());
         assert!(Runtime::new(Some(100_000)).is_err());
+    }
+
+    /// Gives each sequence its first id and its length; refuses, or panics at, marked ones.
+    struct Echo;
+
+    const REFUSED: u32 = 1_000;
+    const PANICS: u32 = 2_000;
+
+    impl Backend for Echo {
+        fn rows_per(&self) -> RowsPer {
+            RowsPer::Sequence
+        }
+
+        fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
+            let firsts: Vec<u32> = batch.sequences().map(|sequence| batch.ids[sequence.start]).collect();
+            assert!(!firsts.contains(&PANICS), "asked to panic");
+            if firsts.contains(&REFUSED) {
+                return Err(Error::new(ErrorKind::System, "asked to refuse"));
+            }
+            // Work to share out, where threads are many.
+            let lengths: Vec<usize> = (0..firsts.len())
+                .into_par_iter()
+                .map(|index| (batch.bounds[index]..batch.bounds[index + 1]).into_par_iter().count())
+                .collect();
+            Ok(Array2::from_shape_fn((firsts.len(), 2), |(row, column)| {
+                if column == 0 { firsts[row] as f32 } else { lengths[row] as f32 }
+            }))
+        }
+    }
+
+    fn numbered(count: usize) -> Vec<Sequence> {
+        let length = |index: usize| 1 + index * 37 % 90;
+        let sequence =
+            |index| Sequence { ids: vec![index as u32; length(index)], token_types: vec![0; length(index)] };
+        (0..count).map(sequence).collect()
+    }
+
+    #[test]
+    fn every_sequence_gets_its_own_rows_whatever_the_threads() {
+        for threads in [1, 2, 3, 5, 17] {
+            let runtime = Runtime::new(Some(threads)).expect("threads");
+            for count in (0..20).chain([40, 333]) {
+                let sequences = numbered(count);
+                let outputs = runtime.run(&Echo, &sequences);
+                assert_eq!(outputs.len(), count);
+                for (index, output) in outputs.into_iter().enumerate() {
+                    let expected = [index as f32, sequences[index].ids.len() as f32];
+                    assert_eq!(output.expect("is not refused").as_slice(), Some(&expected[..]));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_refused_sequence_costs_itself_and_a_panic_its_call() {
+        let runtime = Runtime::new(Some(2)).expect("threads");
+        let mut sequences = numbered(30);
+        sequences[7].ids.fill(REFUSED);
+        for (index, output) in runtime.run(&Echo, &sequences).into_iter().enumerate() {
+            assert_eq!(output.is_err(), index == 7, "{index}");
+        }
+        let panicking = Sequence { ids: vec![PANICS; 5], token_types: vec![0; 5] };
+        for count in [1, 30] {
+            let sequences = vec![panicking.clone(); count];
+            let run = std::panic::AssertUnwindSafe(|| runtime.run(&Echo, &sequences));
+            assert!(std::panic::catch_unwind(run).is_err());
+        }
+        assert!(runtime.workers.iter().all(|worker| worker.calls.load(Ordering::Relaxed) == 0));
+        assert!(runtime.run(&Echo, &numbered(1))[0].is_ok());
+    }
+
+    #[test]
+    fn callers_may_be_many_and_jobs_of_another_pool() {
+        let runtime = Runtime::new(Some(2)).expect("threads");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        let call = |count: usize| {
+            let outputs = runtime.run(&Echo, &numbered(count));
+            assert!(outputs.len() == count && outputs.iter().all(Result::is_ok));
+        };
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| (0..200).for_each(|round| call(1 + round % 4)));
+            }
+            // Waiting in the pool's own way, one call would pile up on another until the stack is full.
+            pool.scope(|jobs| (0..3_000).for_each(|_| jobs.spawn(|_| call(1))));
+        });
     }
 }

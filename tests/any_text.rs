@@ -109,6 +109,29 @@ fn a_batch_gives_what_its_documents_give_alone() {
 }
 
 #[test]
+fn threads_make_no_difference() {
+    let text = "Anna Kowalska of Berlin met Reuters in Oslo. ".repeat(60);
+    let texts: Vec<&str> = (0..9).map(|i| &text[..1 + i * i * 40]).collect();
+    for precision in [Precision::F32, Precision::Int8] {
+        let tag = |threads: usize, window: usize| {
+            let ner = Ner::builder(fixture("ner-wordpiece-cased")).precision(precision).window(window);
+            let ner = ner.threads(threads).build().expect("loads");
+            let one_by_one = texts.iter().map(|text| ner.logits(text).expect("is read").logits);
+            let alone: Vec<_> = one_by_one.collect();
+            let together: Vec<TaggedText> =
+                ner.tag_batch(&texts).into_iter().map(|tagged| tagged.expect("is tagged")).collect();
+            (alone, together)
+        };
+        for window in [20, 64] {
+            let expected = tag(1, window);
+            for threads in [2, 3, 5] {
+                assert!(tag(threads, window) == expected, "{threads} threads differ at {precision:?}");
+            }
+        }
+    }
+}
+
+#[test]
 fn topics_of_a_batch_are_those_of_its_documents_alone() {
     for (model, pooling) in [
         ("nli-cne", WindowPooling::Mean),

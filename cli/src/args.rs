@@ -120,7 +120,7 @@ pub(crate) struct BenchArgs {
     /// Timed passes over the file, after one that is not timed; the median is printed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) repeat: NonZeroUsize,
-    /// Add where the time goes, stage by stage, of one more pass
+    /// Add where the time goes in one more pass, stage by stage; exact with --threads 1
     #[arg(long)]
     pub(crate) stages: bool,
     #[command(flatten)]

@@ -29,7 +29,8 @@ struct Report<'a> {
     tokens_per_second: f64,
     documents_per_second: f64,
     peak_rss_bytes: Option<u64>,
-    /// Of one pass, with all threads' time added up; the longest first.
+    /// Of one pass, the longest first; exact with one thread. With more, what helps a group that runs
+    /// alone is in no span.
     #[serde(skip_serializing_if = "Option::is_none")]
     stages: Option<Vec<Stage>>,
 }

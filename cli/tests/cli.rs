@@ -242,6 +242,20 @@ fn bench_counts_documents_and_tokens() {
 }
 
 #[test]
+fn bench_tells_where_the_time_goes() {
+    let folder = Folder::new();
+    let file = folder.file("texts.txt", "Oslo is cold.\nBerlin is warm.\n");
+    let report = json(&["bench", &file, "--task", "ner", "--threads", "1", "--repeat", "1", "--stages"], b"");
+    let stages = report["stages"].as_array().expect("are stages");
+    let names: Vec<&str> = stages.iter().filter_map(|stage| stage["stage"].as_str()).collect();
+    for name in ["tokenise", "product", "attention", "head", "decode"] {
+        assert!(names.contains(&name), "no {name} in {names:?}");
+    }
+    let shares: f64 = stages.iter().filter_map(|stage| stage["share"].as_f64()).sum();
+    assert!((shares - 1.0).abs() < 1e-6, "{report}");
+}
+
+#[test]
 fn an_unknown_model_is_answered_with_those_there_are() {
     let message = failure(&["tag", "-", "--model", "ner-xx"], NEWS.as_bytes(), 1);
     assert!(message.contains("\"ner-xx\"") && message.contains("ner-en-small"), "{message}");

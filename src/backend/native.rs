@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ndarray::Array2;
 
 use super::{Backend, Precision, RaggedBatch, RowsPer};
-use crate::engine::{Checkpoint, Encoder, EncoderScratch, Head, Products, Table};
+use crate::engine::{Checkpoint, Encoder, EncoderScratch, Head, Table};
 use crate::error::Error;
 use crate::model::Config;
 
@@ -24,7 +24,7 @@ impl Native {
     ) -> Result<Self, Error> {
         Ok(Self {
             encoder: Encoder::load(checkpoint, config, words, precision)?,
-            head: Head::load(checkpoint, config, &Products::new())?,
+            head: Head::load(checkpoint, config)?,
             scratch: Mutex::default(),
         })
     }
@@ -38,11 +38,9 @@ impl Backend for Native {
     fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
         // A poisoned pool holds plain buffers, which are overwritten before they are read.
         let taken = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        // Not `Send`, so not kept; choosing kernels is a look at cached CPU features.
-        let products = Products::new();
-        let mut scratch = taken.unwrap_or_else(|| self.encoder.scratch(&products));
-        let done = self.encoder.forward(&products, batch, self.head.reads(), &mut scratch);
-        let output = done.and_then(|()| self.head.forward(&products, batch, &mut scratch));
+        let mut scratch = taken.unwrap_or_else(|| self.encoder.scratch());
+        let done = self.encoder.forward(batch, self.head.reads(), &mut scratch);
+        let output = done.and_then(|()| self.head.forward(batch, &mut scratch));
         self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
         output
     }

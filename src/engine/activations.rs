@@ -5,8 +5,11 @@ use rayon::slice::ParallelSliceMut;
 use rten_simd::SimdOp;
 
 use super::kernels::{QuantiseRow, RowQuantisation};
-use super::linear::Products;
+use super::linear::largest_activation;
 use crate::backend::Precision;
+
+/// Rows that a thread takes at once: some microseconds' work, so that sharing it out is worth while.
+const LEAST_ROWS: usize = 8;
 
 /// What products read, `[tokens, width]`, in the form that their precision wants.
 pub(crate) enum Activations {
@@ -37,6 +40,12 @@ pub(crate) enum Input<'a> {
     },
 }
 
+/// Some rows, to be written.
+pub(crate) enum RowsMut<'a> {
+    F32 { width: usize, values: &'a mut [f32] },
+    Int8 { width: usize, codes: &'a mut [u8], rules: &'a mut [RowQuantisation], largest: u8 },
+}
+
 /// A row to be written.
 pub(crate) enum RowMut<'a> {
     F32(&'a mut [f32]),
@@ -44,15 +53,12 @@ pub(crate) enum RowMut<'a> {
 }
 
 impl Activations {
-    pub(crate) fn new(precision: Precision, products: &Products) -> Self {
+    pub(crate) fn new(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32 { width: 0, values: Vec::new() },
-            Precision::Int8 => Self::Int8 {
-                width: 0,
-                codes: Vec::new(),
-                rules: Vec::new(),
-                largest: products.largest_activation(),
-            },
+            Precision::Int8 => {
+                Self::Int8 { width: 0, codes: Vec::new(), rules: Vec::new(), largest: largest_activation() }
+            }
         }
     }
 
@@ -80,22 +86,53 @@ impl Activations {
         }
     }
 
-    /// Rows `rows`, to be written, shared out among the threads of the current pool.
-    pub(crate) fn rows_mut(&mut self, rows: Range<usize>) -> impl IndexedParallelIterator<Item = RowMut<'_>> {
-        let share = rows.len().div_ceil(rayon::current_num_threads());
-        let iter = match self {
+    /// All rows, to be written.
+    pub(crate) fn all_mut(&mut self) -> RowsMut<'_> {
+        match self {
+            Self::F32 { width, values } => RowsMut::F32 { width: *width, values },
+            Self::Int8 { width, codes, rules, largest } => {
+                RowsMut::Int8 { width: *width, codes, rules, largest: *largest }
+            }
+        }
+    }
+
+    /// All rows, to be written, in blocks of `rows`.
+    pub(crate) fn blocks_mut(&mut self, rows: usize) -> impl IndexedParallelIterator<Item = RowsMut<'_>> {
+        let rows = rows.max(1);
+        match self {
             Self::F32 { width, values } => {
-                let values = &mut values[rows.start * *width..rows.end * *width];
-                Either::Left(values.par_chunks_exact_mut((*width).max(1)).map(RowMut::F32))
+                let width = (*width).max(1);
+                let blocks = values.par_chunks_mut(rows * width);
+                Either::Left(blocks.map(move |values| RowsMut::F32 { width, values }))
             }
             Self::Int8 { width, codes, rules, largest } => {
-                let codes = &mut codes[rows.start * *width..rows.end * *width];
-                let rows = codes.par_chunks_exact_mut((*width).max(1)).zip(&mut rules[rows]);
-                let largest = *largest;
+                let (width, largest) = ((*width).max(1), *largest);
+                let blocks = codes.par_chunks_mut(rows * width).zip(rules.par_chunks_mut(rows));
+                Either::Right(blocks.map(move |(codes, rules)| RowsMut::Int8 {
+                    width,
+                    codes,
+                    rules,
+                    largest,
+                }))
+            }
+        }
+    }
+}
+
+impl<'a> RowsMut<'a> {
+    /// Each row, shared out among the threads of the current pool.
+    pub(crate) fn each(self) -> impl IndexedParallelIterator<Item = RowMut<'a>> {
+        let least = if rayon::current_num_threads() == 1 { usize::MAX } else { LEAST_ROWS };
+        match self {
+            Self::F32 { width, values } => {
+                Either::Left(values.par_chunks_exact_mut(width.max(1)).map(RowMut::F32))
+            }
+            Self::Int8 { width, codes, rules, largest } => {
+                let rows = codes.par_chunks_exact_mut(width.max(1)).zip(rules);
                 Either::Right(rows.map(move |(codes, rule)| RowMut::Int8 { codes, rule, largest }))
             }
-        };
-        iter.with_min_len(share.max(1))
+        }
+        .with_min_len(least)
     }
 }
 

@@ -1,5 +1,4 @@
-use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::{
     IndexedParallelIterator, IntoParallelIterator, ParallelIterator, ParallelSlice, ParallelSliceMut,
@@ -10,8 +9,8 @@ use super::activation::Activation;
 use super::activations::Activations;
 use super::checkpoint::{Checkpoint, Matrix};
 use super::embeddings::{Embeddings, Table};
-use super::kernels::{Attention, AttentionScratch, Rows};
-use super::linear::{Linear, Output, Products};
+use super::kernels::{Attention, AttentionScratch};
+use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
 use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
@@ -39,7 +38,7 @@ struct Layer {
     output_norm: LayerNorm,
 }
 
-/// Buffers of one thread, taken once and reused.
+/// Buffers of one group, taken once and reused.
 pub(crate) struct EncoderScratch {
     /// The residual stream, `[tokens, hidden]`; the encoder's output when it is done.
     pub(crate) hidden: Vec<f32>,
@@ -49,9 +48,10 @@ pub(crate) struct EncoderScratch {
     inner: Activations,
     /// What attention gives, `[heads, tokens, head size]`.
     context: Vec<f32>,
-    /// One for each thread that shares a group.
-    attention: Vec<AttentionScratch>,
-    pub(crate) output: Output,
+    /// Of the threads that share the group.
+    attention: Spare<AttentionScratch>,
+    /// Of the threads that share the group.
+    outputs: Spare<Output>,
 }
 
 /// Which of the last states are read.
@@ -76,19 +76,19 @@ impl Encoder {
     ) -> Result<Self, Error> {
         let embeddings = Embeddings::load(checkpoint, config, words)?;
         // Packing is most of the work of loading. The kernels are not `Sync`, so each layer chooses.
-        let load = |layer| Layer::load(checkpoint, config, layer, &Products::new(), precision);
+        let load = |layer| Layer::load(checkpoint, config, layer, precision);
         let layers = (0..config.layers).into_par_iter().map(load).collect::<Result<_, _>>()?;
         Ok(Self { embeddings, layers, hidden: config.hidden, heads: config.heads, precision })
     }
 
-    pub(crate) fn scratch(&self, products: &Products) -> EncoderScratch {
+    pub(crate) fn scratch(&self) -> EncoderScratch {
         EncoderScratch {
             hidden: Vec::new(),
-            states: Activations::new(self.precision, products),
-            inner: Activations::new(self.precision, products),
+            states: Activations::new(self.precision),
+            inner: Activations::new(self.precision),
             context: Vec::new(),
-            attention: Vec::new(),
-            output: Output::default(),
+            attention: Spare::default(),
+            outputs: Spare::default(),
         }
     }
 
@@ -97,7 +97,6 @@ impl Encoder {
     /// current pool.
     pub(crate) fn forward(
         &self,
-        products: &Products,
         batch: &RaggedBatch,
         reads: Reads,
         scratch: &mut EncoderScratch,
@@ -105,8 +104,8 @@ impl Encoder {
         self.embed(batch, scratch)?;
         for (index, layer) in self.layers.iter().enumerate() {
             let reads = if index + 1 == self.layers.len() { reads } else { Reads::EveryToken };
-            self.attend(layer, products, batch, reads, scratch)?;
-            self.feed_forward(layer, products, scratch)?;
+            self.attend(layer, batch, reads, scratch)?;
+            self.feed_forward(layer, scratch)?;
         }
         Ok(())
     }
@@ -116,10 +115,9 @@ impl Encoder {
         stage!("embeddings");
         let EncoderScratch { hidden, states, .. } = scratch;
         self.embeddings.forward(batch, hidden)?;
-        let tokens = batch.ids.len();
-        states.resize(tokens, self.hidden);
+        states.resize(batch.ids.len(), self.hidden);
         let rows = hidden.par_chunks_exact(self.hidden);
-        states.rows_mut(0..tokens).zip(rows).for_each(|(to, row)| to.set(row));
+        states.all_mut().each().zip(rows).for_each(|(to, row)| to.set(row));
         Ok(())
     }
 
@@ -127,34 +125,33 @@ impl Encoder {
     fn attend(
         &self,
         layer: &Layer,
-        products: &Products,
         batch: &RaggedBatch,
         reads: Reads,
         scratch: &mut EncoderScratch,
     ) -> Result<(), Error> {
-        let EncoderScratch { hidden, states, inner, context, attention, output } = scratch;
+        let EncoderScratch { hidden, states, inner, context, attention, outputs } = scratch;
         let (tokens, size) = (batch.ids.len(), self.hidden / self.heads);
         let head_cells = tokens * size;
         if head_cells == 0 {
             return Ok(());
         }
-
-        let qkv = {
-            stage!("qkv");
-            layer.qkv.forward(products, states.rows(0..tokens), output)?
-        };
-        {
+        context.resize(self.heads * head_cells, 0.0);
+        outputs.lend(|output| {
+            let qkv = {
+                stage!("qkv");
+                layer.qkv.forward(states.rows(0..tokens), output)?
+            };
             stage!("attention");
-            context.resize(self.heads * head_cells, 0.0);
-            let share = self.heads.div_ceil(rayon::current_num_threads());
-            attention.resize_with(self.heads.div_ceil(share), AttentionScratch::default);
-            let shares = context.par_chunks_mut(share * head_cells).zip(attention);
-            shares.enumerate().for_each(|(index, (out, scratch))| {
+            let share = self.heads.div_ceil(head_shares(tokens));
+            context.par_chunks_mut(share * head_cells).enumerate().for_each(|(index, out)| {
                 let first = index * share;
                 let heads = first..first + out.len() / head_cells;
-                Attention { qkv, bounds: &batch.bounds, heads, size, out, scratch }.dispatch();
+                attention.lend(|scratch| {
+                    Attention { qkv, bounds: &batch.bounds, heads, size, out, scratch }.dispatch();
+                });
             });
-        }
+            Ok::<(), Error>(())
+        })?;
 
         stage!("attention output");
         let kept: Vec<usize> = match reads {
@@ -166,8 +163,9 @@ impl Encoder {
             hidden.copy_within(token * self.hidden..(token + 1) * self.hidden, row * self.hidden);
         }
         hidden.truncate(kept.len() * self.hidden);
+        states.resize(kept.len(), self.hidden);
         inner.resize(kept.len(), self.hidden);
-        inner.rows_mut(0..kept.len()).zip(&kept).for_each_init(Vec::new, |buffer, (to, &token)| {
+        inner.all_mut().each().zip(&kept).for_each_init(Vec::new, |buffer, (to, &token)| {
             to.write(buffer, |values| {
                 let heads = context.chunks_exact(head_cells);
                 for (to, head) in values.chunks_exact_mut(size).zip(heads) {
@@ -175,71 +173,100 @@ impl Encoder {
                 }
             });
         });
-        states.resize(kept.len(), self.hidden);
-        for block in blocks(kept.len()) {
-            let rows = layer.attention_out.forward(products, inner.rows(block.clone()), output)?;
-            self.add(&layer.attention_norm, block, rows, hidden, states);
-        }
-        Ok(())
+        self.add(&layer.attention_out, &layer.attention_norm, inner, hidden, states, outputs)
     }
 
     /// `hidden = norm(hidden + down(activation(up(hidden))))`.
-    fn feed_forward(
-        &self,
-        layer: &Layer,
-        products: &Products,
-        scratch: &mut EncoderScratch,
-    ) -> Result<(), Error> {
-        let EncoderScratch { hidden, states, inner, output, .. } = scratch;
+    fn feed_forward(&self, layer: &Layer, scratch: &mut EncoderScratch) -> Result<(), Error> {
+        let EncoderScratch { hidden, states, inner, outputs, .. } = scratch;
         let tokens = hidden.len() / self.hidden;
+        let block = block_rows(tokens);
         inner.resize(tokens, layer.up.outputs());
         {
             stage!("up");
-            for block in blocks(tokens) {
-                let rows = layer.up.forward(products, states.rows(block.clone()), output)?;
-                inner.rows_mut(block).enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
-                    to.write(buffer, |values| {
-                        rows.read(row, values);
-                        layer.activation.apply(values);
+            inner.blocks_mut(block).enumerate().try_for_each(|(index, to)| {
+                let start = index * block;
+                outputs.lend(|output| {
+                    let input = states.rows(start..tokens.min(start + block));
+                    let rows = layer.up.forward(input, output)?;
+                    to.each().enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
+                        to.write(buffer, |values| {
+                            rows.read(row, values);
+                            layer.activation.apply(values);
+                        });
                     });
-                });
-            }
+                    Ok::<(), Error>(())
+                })
+            })?;
         }
         stage!("down");
-        for block in blocks(tokens) {
-            let rows = layer.down.forward(products, inner.rows(block.clone()), output)?;
-            self.add(&layer.output_norm, block, rows, hidden, states);
-        }
-        Ok(())
+        self.add(&layer.down, &layer.output_norm, inner, hidden, states, outputs)
     }
 
-    /// Adds `rows` to the residual stream at `block` and normalises it.
+    /// `hidden = norm(hidden + linear(inner))`, and `states` what products read of it.
     fn add(
         &self,
+        linear: &Linear,
         norm: &LayerNorm,
-        block: Range<usize>,
-        rows: Rows<'_>,
+        inner: &Activations,
         hidden: &mut [f32],
         states: &mut Activations,
-    ) {
-        let residual =
-            hidden[block.start * self.hidden..block.end * self.hidden].par_chunks_exact_mut(self.hidden);
-        let zipped = states.rows_mut(block).zip(residual).enumerate();
-        zipped.for_each_init(
-            || vec![0.0; self.hidden],
-            |addend, (row, (to, hidden))| {
-                rows.read(row, addend);
-                norm.add(hidden, addend);
-                to.set(hidden);
-            },
-        );
+        outputs: &Spare<Output>,
+    ) -> Result<(), Error> {
+        let width = self.hidden;
+        let tokens = hidden.len() / width;
+        let block = block_rows(tokens);
+        let blocks = states.blocks_mut(block).zip(hidden.par_chunks_mut(block * width));
+        blocks.enumerate().try_for_each(|(index, (to, hidden))| {
+            let start = index * block;
+            outputs.lend(|output| {
+                let input = inner.rows(start..tokens.min(start + block));
+                let rows = linear.forward(input, output)?;
+                let residual = hidden.par_chunks_exact_mut(width);
+                to.each().zip(residual).enumerate().for_each_init(
+                    || vec![0.0; width],
+                    |addend, (row, (to, hidden))| {
+                        rows.read(row, addend);
+                        norm.add(hidden, addend);
+                        to.set(hidden);
+                    },
+                );
+                Ok(())
+            })
+        })
     }
 }
 
-/// `0..tokens` in parts, each to be shared out among the threads of the current pool.
-fn blocks(tokens: usize) -> impl Iterator<Item = Range<usize>> {
-    let rows = BLOCK_ROWS * rayon::current_num_threads();
-    (0..tokens).step_by(rows).map(move |start| start..tokens.min(start + rows))
+/// How many rows a block has: `BLOCK_ROWS` where there is a block for each thread that shares the group;
+/// else all, and the product itself is shared out.
+fn block_rows(tokens: usize) -> usize {
+    if tokens < BLOCK_ROWS * rayon::current_num_threads() { tokens.max(1) } else { BLOCK_ROWS }
+}
+
+/// In how many parts a group's heads are shared out: for each thread one, or some where they are long,
+/// so that a thread that was held up leaves work to the others.
+fn head_shares(tokens: usize) -> usize {
+    match rayon::current_num_threads() {
+        1 => 1,
+        threads if tokens < 2 * BLOCK_ROWS => threads,
+        threads => 3 * threads,
+    }
+}
+
+/// Buffers that no thread is using now. A thread that waits inside a product may take up other work of
+/// the same kind, so buffers cannot belong to threads.
+#[derive(Default)]
+struct Spare<T>(Mutex<Vec<T>>);
+
+impl<T: Default> Spare<T> {
+    fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
+        // A poisoned pool holds plain buffers, which are overwritten before they are read.
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut buffer = taken.unwrap_or_default();
+        let result = work(&mut buffer);
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        result
+    }
 }
 
 impl Layer {
@@ -247,7 +274,6 @@ impl Layer {
         checkpoint: &Checkpoint<'_>,
         config: &Config,
         layer: usize,
-        products: &Products,
         precision: Precision,
     ) -> Result<Self, Error> {
         let (hidden, intermediate) = (config.hidden, config.intermediate);
@@ -255,7 +281,7 @@ impl Layer {
         let dense = |part: &str, outputs, inputs| -> Result<Linear, Error> {
             let weight = checkpoint.matrix(&name(&format!("{part}.weight")), outputs, inputs)?;
             let bias = checkpoint.vector(&name(&format!("{part}.bias")), outputs)?;
-            Ok(Linear::new(products, &weight, bias, precision))
+            Ok(Linear::new(&weight, bias, precision))
         };
         let mut qkv_weights = Vec::new();
         let mut qkv_bias = Vec::new();
@@ -265,7 +291,7 @@ impl Layer {
             qkv_bias.extend(checkpoint.vector(&format!("{part}.bias"), hidden)?);
         }
         Ok(Self {
-            qkv: Linear::new(products, &Matrix::stack(&qkv_weights), qkv_bias, precision),
+            qkv: Linear::new(&Matrix::stack(&qkv_weights), qkv_bias, precision),
             attention_out: dense("attention.output.dense", hidden, hidden)?,
             attention_norm: LayerNorm::load(checkpoint, &name("attention.output.LayerNorm"), config)?,
             up: dense("intermediate.dense", intermediate, hidden)?,

@@ -3,7 +3,7 @@ use ndarray::Array2;
 use super::activations::Input;
 use super::checkpoint::Checkpoint;
 use super::encoder::{EncoderScratch, Reads};
-use super::linear::{Linear, Output, Products};
+use super::linear::{Linear, Output};
 use crate::backend::{Precision, RaggedBatch, RowsPer};
 use crate::error::Error;
 use crate::model::{Config, HeadKind};
@@ -23,23 +23,19 @@ pub(crate) enum Head {
 }
 
 impl Head {
-    pub(crate) fn load(
-        checkpoint: &Checkpoint<'_>,
-        config: &Config,
-        products: &Products,
-    ) -> Result<Self, Error> {
+    pub(crate) fn load(checkpoint: &Checkpoint<'_>, config: &Config) -> Result<Self, Error> {
         let (hidden, labels) = (config.hidden, config.labels.len());
         let classifier = || -> Result<Linear, Error> {
             let weight = checkpoint.head_matrix("classifier.weight", labels, hidden)?;
             let bias = checkpoint.head_vector("classifier.bias", labels)?;
-            Ok(Linear::new(products, &weight, bias, Precision::F32))
+            Ok(Linear::new(&weight, bias, Precision::F32))
         };
         Ok(match config.head {
             HeadKind::TokenClassification => Self::Tokens(classifier()?),
             HeadKind::SequenceClassification => {
                 let weight = checkpoint.matrix("pooler.dense.weight", hidden, hidden)?;
                 let bias = checkpoint.vector("pooler.dense.bias", hidden)?;
-                let pooler = Linear::new(products, &weight, bias, Precision::F32);
+                let pooler = Linear::new(&weight, bias, Precision::F32);
                 Self::Sequences { pooler, classifier: classifier()? }
             }
             HeadKind::MeanPooling => Self::MeanPooling,
@@ -66,18 +62,17 @@ impl Head {
     /// if it reads first tokens alone.
     pub(crate) fn forward(
         &self,
-        products: &Products,
         batch: &RaggedBatch,
         scratch: &mut EncoderScratch,
     ) -> Result<Array2<f32>, Error> {
         stage!("head");
-        let EncoderScratch { hidden: states, output, .. } = scratch;
+        let (states, output) = (&scratch.hidden, &mut Output::default());
         Ok(match self {
-            Self::Tokens(classifier) => project(classifier, products, states, output)?,
+            Self::Tokens(classifier) => project(classifier, states, output)?,
             Self::Sequences { pooler, classifier } => {
-                let mut pooled = project(pooler, products, states, output)?;
+                let mut pooled = project(pooler, states, output)?;
                 pooled.mapv_inplace(f32::tanh);
-                project(classifier, products, pooled.as_slice().unwrap_or_default(), output)?
+                project(classifier, pooled.as_slice().unwrap_or_default(), output)?
             }
             Self::FirstToken => rows(states.clone(), batch.bounds.len() - 1),
             Self::MeanPooling => {
@@ -98,13 +93,8 @@ impl Head {
 }
 
 /// `[rows, outputs]` from `x`, `[rows, inputs]`.
-fn project(
-    linear: &Linear,
-    products: &Products,
-    x: &[f32],
-    output: &mut Output,
-) -> Result<Array2<f32>, Error> {
-    let rows = linear.forward(products, Input::F32(x), output)?;
+fn project(linear: &Linear, x: &[f32], output: &mut Output) -> Result<Array2<f32>, Error> {
+    let rows = linear.forward(Input::F32(x), output)?;
     let mut out = Array2::zeros((rows.len(), linear.outputs()));
     for (row, mut out) in out.rows_mut().into_iter().enumerate() {
         rows.read(row, out.as_slice_mut().unwrap_or_default());

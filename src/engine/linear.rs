@@ -9,21 +9,21 @@ use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
 /// The kernels of matrix products, chosen for this CPU when they are made.
-pub(crate) struct Products {
+struct Products {
     f32: GemmExecutor<f32>,
     int8: GemmExecutor<u8, i8, i32>,
 }
 
-impl Products {
-    pub(crate) fn new() -> Self {
-        Self { f32: GemmExecutor::default(), int8: GemmExecutor::default() }
-    }
+thread_local! {
+    /// They cannot be shared between threads, and choosing them may trap into a hypervisor, which takes
+    /// longer than a small product.
+    static PRODUCTS: Products = Products { f32: GemmExecutor::default(), int8: GemmExecutor::default() };
+}
 
-    /// The largest quantised activation. 127 where the int8 kernel adds pairs of products in
-    /// 16 bits (AVX2 without VNNI), which 255 * 127 * 2 would overflow; else 255.
-    pub(super) fn largest_activation(&self) -> u8 {
-        if self.int8.may_saturate() { 127 } else { 255 }
-    }
+/// The largest quantised activation. 127 where the int8 kernel adds pairs of products in 16 bits (AVX2
+/// without VNNI), which 255 * 127 * 2 would overflow; else 255.
+pub(super) fn largest_activation() -> u8 {
+    if PRODUCTS.with(|products| products.int8.may_saturate()) { 127 } else { 255 }
 }
 
 /// A dense layer, `y = x W^T + b`, with its weights packed for the products.
@@ -44,8 +44,8 @@ enum Weights {
     },
 }
 
-/// What products write before it is read as [`Rows`]; taken once and reused. Only one of the two is
-/// used; they never shrink, since growing again would write zeros.
+/// What products write before it is read as [`Rows`]; taken once and reused. Neither ever shrinks:
+/// growing again would write zeros.
 #[derive(Default)]
 pub(crate) struct Output {
     f32: Vec<f32>,
@@ -54,25 +54,20 @@ pub(crate) struct Output {
 
 impl Linear {
     /// `weight` is `[outputs, inputs]` as checkpoints store it, `bias` is `[outputs]`.
-    pub(crate) fn new(
-        products: &Products,
-        weight: &Matrix<'_>,
-        bias: Vec<f32>,
-        precision: Precision,
-    ) -> Self {
+    pub(crate) fn new(weight: &Matrix<'_>, bias: Vec<f32>, precision: Precision) -> Self {
         let shape = [weight.rows, weight.columns];
         let weights = match precision {
             Precision::F32 => {
                 let values = weight.to_f32();
                 let view = NdTensorView::from_data(shape, &values[..]);
-                Weights::F32(products.f32.prepack_b(view.transposed()))
+                Weights::F32(PRODUCTS.with(|products| products.f32.prepack_b(view.transposed())))
             }
             Precision::Int8 => {
                 let (values, scales) = weight.to_int8();
                 let view = NdTensorView::from_data(shape, &values[..]);
                 let rows = values.chunks_exact(weight.columns);
                 Weights::Int8 {
-                    packed: products.int8.prepack_b(view.transposed()),
+                    packed: PRODUCTS.with(|products| products.int8.prepack_b(view.transposed())),
                     scales: scales.into_owned(),
                     totals: rows.map(|row| row.iter().map(|&value| i32::from(value)).sum()).collect(),
                 }
@@ -90,13 +85,17 @@ impl Linear {
     /// # Errors
     ///
     /// If `x` is of the other precision.
-    pub(crate) fn forward<'a>(
+    pub(crate) fn forward<'a>(&'a self, x: Input<'a>, output: &'a mut Output) -> Result<Rows<'a>, Error> {
+        stage!("product");
+        PRODUCTS.with(|products| self.multiply(products, x, output))
+    }
+
+    fn multiply<'a>(
         &'a self,
         products: &Products,
         x: Input<'a>,
         output: &'a mut Output,
     ) -> Result<Rows<'a>, Error> {
-        stage!("product");
         let outputs = self.bias.len();
         let done = match (&self.weights, x) {
             (Weights::F32(packed), Input::F32(values)) => {
@@ -143,7 +142,7 @@ mod tests {
     use rayon::slice::ParallelSlice;
 
     use super::super::activations::{Activations, Input};
-    use super::{Linear, Output, Products};
+    use super::{Linear, Output, PRODUCTS};
     use crate::backend::Precision;
     use crate::engine::checkpoint::{Matrix, Values};
     use crate::engine::measure::noise;
@@ -153,9 +152,9 @@ mod tests {
         [(1, 384, 9), (3, 32, 96), (17, 384, 1152), (64, 1536, 384), (130, 384, 1536)];
 
     /// `[tokens, outputs]`.
-    fn product(linear: &Linear, products: &Products, input: Input<'_>) -> Vec<f32> {
+    fn product(linear: &Linear, input: Input<'_>) -> Vec<f32> {
         let mut output = Output::default();
-        let rows = linear.forward(products, input, &mut output).expect("fits");
+        let rows = linear.forward(input, &mut output).expect("fits");
         let mut out = vec![0.0; rows.len() * linear.bias.len()];
         out.chunks_exact_mut(linear.bias.len()).enumerate().for_each(|(row, out)| rows.read(row, out));
         out
@@ -163,14 +162,13 @@ mod tests {
 
     #[test]
     fn f32_agrees_with_the_definition() {
-        let products = Products::new();
         for (tokens, inputs, outputs) in SHAPES {
             let (x, weights) = (noise(tokens * inputs, 1), noise(outputs * inputs, 2));
             let bias = noise(outputs, 3);
             let matrix =
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
-            let linear = Linear::new(&products, &matrix, bias.clone(), Precision::F32);
-            for (at, value) in product(&linear, &products, Input::F32(&x)).into_iter().enumerate() {
+            let linear = Linear::new(&matrix, bias.clone(), Precision::F32);
+            for (at, value) in product(&linear, Input::F32(&x)).into_iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
                 let pairs = x[token * inputs..][..inputs].iter().zip(&weights[output * inputs..][..inputs]);
                 let exact: f64 = pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
@@ -180,22 +178,31 @@ mod tests {
         }
     }
 
+    /// The emulated CPUs of `just emulated` must lead to the kernels that they are meant to test.
+    #[test]
+    fn the_kernels_are_those_expected() {
+        let [int8, f32] = PRODUCTS
+            .with(|products| [products.int8.kernel_name(), products.f32.kernel_name()].map(str::to_owned));
+        println!("kernels: {int8}, {f32}");
+        if let Ok(expected) = std::env::var("ENTOPIC_EXPECT_KERNELS") {
+            assert_eq!(format!("{int8},{f32}"), expected);
+        }
+    }
+
     #[test]
     fn int8_is_exact_up_to_the_quantisation() {
-        let products = Products::new();
-        println!("kernels: {} and {}", products.int8.kernel_name(), products.f32.kernel_name());
         for (tokens, inputs, outputs) in SHAPES {
             let (x, weights) = (noise(tokens * inputs, 1), noise(outputs * inputs, 2));
             let matrix =
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
             let (quantised, scales) = matrix.to_int8();
-            let linear = Linear::new(&products, &matrix, vec![0.0; outputs], Precision::Int8);
-            let mut activations = Activations::new(Precision::Int8, &products);
+            let linear = Linear::new(&matrix, vec![0.0; outputs], Precision::Int8);
+            let mut activations = Activations::new(Precision::Int8);
             activations.resize(tokens, inputs);
-            activations.rows_mut(0..tokens).zip(x.par_chunks_exact(inputs)).for_each(|(to, row)| to.set(row));
+            activations.all_mut().each().zip(x.par_chunks_exact(inputs)).for_each(|(to, row)| to.set(row));
             let input = activations.rows(0..tokens);
             let Input::Int8 { codes, rules } = input else { panic!("asked for int8") };
-            for (at, value) in product(&linear, &products, input).into_iter().enumerate() {
+            for (at, value) in product(&linear, input).into_iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
                 let rule = rules[token];
                 let row = codes[token * inputs..][..inputs].iter();

@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use rayon::ThreadPoolBuilder;
+use rayon::ThreadPool;
 use rayon::iter::{IndexedParallelIterator, ParallelIterator};
 use rayon::slice::ParallelSlice;
 use rten_simd::{SimdOp, SimdUnaryOp};
@@ -10,41 +10,36 @@ use rten_simd::{SimdOp, SimdUnaryOp};
 use super::activations::Activations;
 use super::checkpoint::{Matrix, Values};
 use super::kernels::{Attention, AttentionScratch, Gelu, Normalise, QuantiseRow, Rows, Sums};
-use super::linear::{Linear, Output, Products};
+use super::linear::{Linear, Output};
 use crate::backend::Precision;
 
 /// The products of a layer of BERT's shape on `tokens` tokens, with nothing around them: what the rest
-/// of the engine can at best come near to. On one thread.
-pub fn products(precision: Precision, tokens: usize, hidden: usize) -> impl FnMut() {
+/// of the engine can at best come near to. On the one thread of `pool`.
+pub fn products(pool: ThreadPool, precision: Precision, tokens: usize, hidden: usize) -> impl FnMut() {
     let shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, 4 * hidden), (4 * hidden, hidden)];
-    let products = Products::new();
     let mut layers: Vec<(Linear, Activations)> = shapes
         .map(|(inputs, outputs)| {
             let weights = Values::F32(noise(inputs * outputs, 1).into());
             let matrix = Matrix { rows: outputs, columns: inputs, values: weights };
-            let linear = Linear::new(&products, &matrix, vec![0.0; outputs], precision);
-            let mut activations = Activations::new(precision, &products);
+            let linear = Linear::new(&matrix, vec![0.0; outputs], precision);
+            let mut activations = Activations::new(precision);
             activations.resize(tokens, inputs);
             let rows = noise(tokens * inputs, 2);
-            let set = activations.rows_mut(0..tokens).zip(rows.par_chunks_exact(inputs));
-            set.for_each(|(to, row)| to.set(row));
+            pool.install(|| {
+                let set = activations.all_mut().each().zip(rows.par_chunks_exact(inputs));
+                set.for_each(|(to, row)| to.set(row));
+            });
             (linear, activations)
         })
         .into();
-    let pool = ThreadPoolBuilder::new().num_threads(1).build();
     let mut output = Output::default();
     move || {
-        let mut run = || {
-            // Not `Send`, so made where it is used.
-            let products = Products::new();
+        // Outside a pool of one thread products would share themselves out.
+        pool.install(|| {
             for (linear, activations) in &mut layers {
-                black_box(linear.forward(&products, activations.rows(0..tokens), &mut output).is_ok());
+                black_box(linear.forward(activations.rows(0..tokens), &mut output).is_ok());
             }
-        };
-        match &pool {
-            Ok(pool) => pool.install(run),
-            Err(_) => run(),
-        }
+        });
     }
 }
 
