@@ -76,7 +76,10 @@ class Worker:
         if not line:
             said = self.log.read_text().strip().splitlines()
             raise WorkerError(said[-1].replace(f"{ROOT}/", "") if said else "it ended without a word")
-        return json.loads(line)
+        try:
+            return json.loads(line)
+        except ValueError as error:
+            raise WorkerError(f"it answered {line.strip()!r}") from error
 
     def ask(self, work: str, batch: int | None = None) -> dict[str, Any]:
         try:
@@ -160,7 +163,10 @@ def largest_difference(found: list, expected: list) -> float:
 
 
 def check_logits(model: str, worker: Worker, report: Report) -> None:
-    expected = json.loads((TARGET / "models" / model / "logits.json").read_text())
+    path = TARGET / "models" / model / "logits.json"
+    if not path.exists():
+        raise WorkerError(f"models.py made no {path.name} to compare {model} with")
+    expected = json.loads(path.read_text())
     difference = largest_difference(worker.ask("logits")["logits"], expected)
     wrong = worker.engine.precision == "f32" and not difference <= F32_TOLERANCE
     report.checks.append(Check(worker.engine.name, model, difference, wrong))
