@@ -13,9 +13,11 @@ mod kernels;
 mod linear;
 pub(crate) mod measure;
 mod norm;
+mod spare;
 
 pub(crate) use activation::Activation;
 pub(crate) use checkpoint::Checkpoint;
 pub(crate) use embeddings::{Embeddings, Table};
 pub(crate) use encoder::{Encoder, EncoderScratch};
 pub(crate) use head::Head;
+pub(crate) use spare::Spare;

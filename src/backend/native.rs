@@ -1,9 +1,9 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ndarray::Array2;
 
 use super::{Backend, Precision, RaggedBatch, RowsPer};
-use crate::engine::{Checkpoint, Encoder, EncoderScratch, Head, Table};
+use crate::engine::{Checkpoint, Encoder, EncoderScratch, Head, Spare, Table};
 use crate::error::Error;
 use crate::model::Config;
 
@@ -11,8 +11,7 @@ use crate::model::Config;
 pub(crate) struct Native {
     encoder: Encoder,
     head: Head,
-    /// Buffers that no thread is using now: at most one a thread that ever ran at once.
-    scratch: Mutex<Vec<EncoderScratch>>,
+    scratch: Spare<EncoderScratch>,
 }
 
 impl Native {
@@ -25,7 +24,7 @@ impl Native {
         Ok(Self {
             encoder: Encoder::load(checkpoint, config, words, precision)?,
             head: Head::load(checkpoint, config)?,
-            scratch: Mutex::default(),
+            scratch: Spare::default(),
         })
     }
 }
@@ -36,12 +35,12 @@ impl Backend for Native {
     }
 
     fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
-        // A poisoned pool holds plain buffers, which are overwritten before they are read.
-        let taken = self.scratch.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut scratch = taken.unwrap_or_else(|| self.encoder.scratch());
-        let done = self.encoder.forward(batch, self.head.reads(), &mut scratch);
-        let output = done.and_then(|()| self.head.forward(batch, &mut scratch));
-        self.scratch.lock().unwrap_or_else(PoisonError::into_inner).push(scratch);
-        output
+        self.scratch.lend(
+            || self.encoder.scratch(),
+            |scratch| {
+                self.encoder.forward(batch, self.head.reads(), scratch)?;
+                self.head.forward(batch, scratch)
+            },
+        )
     }
 }

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use rayon::prelude::{
     IndexedParallelIterator, IntoParallelIterator, ParallelIterator, ParallelSlice, ParallelSliceMut,
@@ -12,6 +12,7 @@ use super::embeddings::{Embeddings, Table};
 use super::kernels::{Attention, AttentionScratch};
 use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
+use super::spare::Spare;
 use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
 use crate::model::Config;
@@ -75,7 +76,7 @@ impl Encoder {
         precision: Precision,
     ) -> Result<Self, Error> {
         let embeddings = Embeddings::load(checkpoint, config, words)?;
-        // Packing is most of the work of loading. The kernels are not `Sync`, so each layer chooses.
+        // Packing is most of the work of loading.
         let load = |layer| Layer::load(checkpoint, config, layer, precision);
         let layers = (0..config.layers).into_par_iter().map(load).collect::<Result<_, _>>()?;
         Ok(Self { embeddings, layers, hidden: config.hidden, heads: config.heads, precision })
@@ -136,7 +137,7 @@ impl Encoder {
             return Ok(());
         }
         context.resize(self.heads * head_cells, 0.0);
-        outputs.lend(|output| {
+        outputs.lend(Output::default, |output| {
             let qkv = {
                 stage!("qkv");
                 layer.qkv.forward(states.rows(0..tokens), output)?
@@ -146,7 +147,7 @@ impl Encoder {
             context.par_chunks_mut(share * head_cells).enumerate().for_each(|(index, out)| {
                 let first = index * share;
                 let heads = first..first + out.len() / head_cells;
-                attention.lend(|scratch| {
+                attention.lend(AttentionScratch::default, |scratch| {
                     Attention { qkv, bounds: &batch.bounds, heads, size, out, scratch }.dispatch();
                 });
             });
@@ -186,7 +187,7 @@ impl Encoder {
             stage!("up");
             inner.blocks_mut(block).enumerate().try_for_each(|(index, to)| {
                 let start = index * block;
-                outputs.lend(|output| {
+                outputs.lend(Output::default, |output| {
                     let input = states.rows(start..tokens.min(start + block));
                     let rows = layer.up.forward(input, output)?;
                     to.each().enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
@@ -219,7 +220,7 @@ impl Encoder {
         let blocks = states.blocks_mut(block).zip(hidden.par_chunks_mut(block * width));
         blocks.enumerate().try_for_each(|(index, (to, hidden))| {
             let start = index * block;
-            outputs.lend(|output| {
+            outputs.lend(Output::default, |output| {
                 let input = inner.rows(start..tokens.min(start + block));
                 let rows = linear.forward(input, output)?;
                 let residual = hidden.par_chunks_exact_mut(width);
@@ -250,22 +251,6 @@ fn head_shares(tokens: usize) -> usize {
         1 => 1,
         threads if tokens < 2 * BLOCK_ROWS => threads,
         threads => 3 * threads,
-    }
-}
-
-/// Buffers that no thread is using now. A thread that waits inside a product may take up other work of
-/// the same kind, so buffers cannot belong to threads.
-#[derive(Default)]
-struct Spare<T>(Mutex<Vec<T>>);
-
-impl<T: Default> Spare<T> {
-    fn lend<R>(&self, work: impl FnOnce(&mut T) -> R) -> R {
-        // A poisoned pool holds plain buffers, which are overwritten before they are read.
-        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut buffer = taken.unwrap_or_default();
-        let result = work(&mut buffer);
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
-        result
     }
 }
 
