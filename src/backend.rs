@@ -30,6 +30,8 @@ pub(crate) struct RaggedBatch {
     pub(crate) token_types: Vec<u32>,
     /// `[sequences + 1]`: sequence `i` holds tokens `bounds[i]..bounds[i + 1]`.
     pub(crate) bounds: Vec<usize>,
+    /// One a sequence.
+    pub(crate) marks: Vec<Marks>,
 }
 
 /// One sequence, with its special tokens.
@@ -38,6 +40,17 @@ pub(crate) struct Sequence {
     pub(crate) ids: Vec<u32>,
     /// As long as `ids`.
     pub(crate) token_types: Vec<u32>,
+    pub(crate) marks: Marks,
+}
+
+/// Places in a sequence that models which are given labels with the text have to know, as indices of
+/// its tokens; empty for others.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// The first token of each word of the text.
+    pub(crate) words: Vec<usize>,
+    /// The token that stands for each label.
+    pub(crate) labels: Vec<usize>,
 }
 
 impl RaggedBatch {
@@ -47,6 +60,7 @@ impl RaggedBatch {
             batch.ids.extend_from_slice(&sequence.ids);
             batch.token_types.extend_from_slice(&sequence.token_types);
             batch.bounds.push(batch.ids.len());
+            batch.marks.push(sequence.marks.clone());
         }
         batch
     }
@@ -57,22 +71,15 @@ impl RaggedBatch {
     }
 }
 
-/// What a row of a backend's output stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowsPer {
-    /// One row a token, specials included: label logits.
-    Token,
-    /// One row a sequence: label logits, or an embedding.
-    Sequence,
-}
-
 /// What turns token ids into numbers. Everything before it (tokens, windows, batches) and after
 /// it (decoding, pooling over windows) is the same for every backend.
 pub(crate) trait Backend: Send + Sync {
-    /// What a row of [`run`](Backend::run)'s output stands for.
-    fn rows_per(&self) -> RowsPer;
-
-    /// Runs `batch`. Rows are in the batch's order; the columns are the model's labels, or the
-    /// dimensions of its embedding. A backend that needs padding pads inside.
-    fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error>;
+    /// Runs `batch`: an array for each of its sequences, in their order. By the model's task it holds
+    ///
+    /// * a row a token, specials included, of label logits;
+    /// * one row: label logits, or an embedding;
+    /// * for models that are given labels with the text, what [`Marks`] call for.
+    ///
+    /// A backend that needs padding pads inside.
+    fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error>;
 }

@@ -2,6 +2,8 @@
 
 mod casing;
 mod config;
+mod layout;
+mod pooling;
 mod registry;
 mod source;
 mod tokenizer;
@@ -18,7 +20,8 @@ use crate::backend::{Backend, Native, Precision, Sequence};
 use crate::engine::{Checkpoint, Embeddings, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
-use source::{Files, Vocabulary};
+use layout::Layout;
+use source::Files;
 
 /// A model that is ready to run.
 pub(crate) struct Model {
@@ -143,8 +146,9 @@ impl Loader {
     /// Loads the model `name` of the registry, or of the folder `name`, which must do one of `heads`.
     pub(crate) fn load(&mut self, name: &str, task: &str, heads: &[HeadKind]) -> Result<Model, Error> {
         let (files, profile) = self.find(name)?;
-        let origin = files.origin.clone();
-        let mut config = Config::parse(&files.config, &format!("{origin}/config.json"))?;
+        let layout = files.layout()?;
+        let json = files.read(layout.config, ErrorKind::Config)?;
+        let mut config = Config::parse(&json, &files.name(layout.config))?;
         if !heads.contains(&config.head) {
             let message = format!(
                 "the model {name:?} does not do {task}: by its config.json it does {}; choose another model \
@@ -165,17 +169,18 @@ impl Loader {
             return Err(Error::new(ErrorKind::Registry, message));
         }
         if config.head == HeadKind::MeanPooling
-            && profile.pooling.or(files.pooling) == Some(TokenPooling::Cls)
+            && profile.pooling.or(pooling::read(&files)?) == Some(TokenPooling::Cls)
         {
             config.head = HeadKind::FirstToken;
         }
 
-        let weights_name = format!("{origin}/model.safetensors");
-        let checkpoint = Checkpoint::open(&[(&weights_name, &files.weights)], "bert.")?;
+        let weights_name = files.name(layout.weights.file());
+        let weights = files.read(layout.weights.file(), ErrorKind::Weights)?;
+        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], "bert.")?;
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
-            || self.tokenizer(&files),
+            || self.tokenizer(&files, &layout),
             || {
                 let words = self.words(&files, &config)?;
                 Ok((Native::load(&checkpoint, &config, words.clone(), precision)?, words))
@@ -184,12 +189,13 @@ impl Loader {
         let (tokenizer, (backend, words)) = (tokenizer?, backend?);
         self.share(&files, &tokenizer, words);
         // The bundled vocabulary is tested; looking through one takes some milliseconds.
-        if let Vocabulary::Own { .. } = files.vocabulary
-            && tokenizer.largest_id() as usize >= config.vocabulary
-        {
+        if files.words().is_none() && tokenizer.largest_id() as usize >= config.vocabulary {
             let message = format!(
-                "{origin}: tokenizer.json has ids up to {}, but config.json says vocab_size {}",
+                "{}: {} has ids up to {}, but {} says vocab_size {}",
+                files.origin,
+                layout.tokenizer.files().join(" with "),
                 tokenizer.largest_id(),
+                layout.config,
                 config.vocabulary
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
@@ -220,7 +226,7 @@ impl Loader {
         let Some(entry) = self.registry.find(name) else {
             let path = Path::new(name);
             if path.is_dir() {
-                return Ok((source::folder(path)?, Profile::default()));
+                return Ok((Files::folder(path, &[]), Profile::default()));
             }
             let names: Vec<&str> = self.registry.entries().iter().map(|entry| entry.name.as_str()).collect();
             let message = format!(
@@ -230,9 +236,9 @@ impl Loader {
             return Err(Error::new(ErrorKind::UnknownModel, message));
         };
         let files = match &entry.source {
-            Source::Bundled(name) => source::bundled(name)?,
-            Source::Folder(folder) => source::folder(folder)?,
-            Source::Hub { id, .. } if Path::new(id).is_dir() => source::folder(Path::new(id))?,
+            Source::Bundled(name) => Files::bundled(name)?,
+            Source::Folder(folder) => Files::folder(folder, &entry.files),
+            Source::Hub { id, .. } if Path::new(id).is_dir() => Files::folder(Path::new(id), &entry.files),
             Source::Hub { id, .. } => {
                 let message = format!(
                     "the model {name:?} is on the Hugging Face hub and this version does not download: \
@@ -243,7 +249,6 @@ impl Loader {
                 return Err(Error::new(ErrorKind::ModelUnavailable, message));
             }
         };
-        files.check(entry)?;
         let profile = Profile {
             kind: Some((entry.task, entry.architecture.clone())),
             template: entry.template.clone(),
@@ -258,25 +263,21 @@ impl Loader {
     }
 
     /// The model's tokenizer.
-    fn tokenizer(&self, files: &Files) -> Result<Arc<TextTokenizer>, Error> {
-        let (origin, json): (_, &[u8]) = match &files.vocabulary {
-            Vocabulary::Own { tokenizer } => (files.origin.as_str(), tokenizer),
-            Vocabulary::Shared { name, tokenizer, .. } => match self.shared(name) {
-                Some(shared) => return Ok(Arc::clone(&shared.tokenizer)),
-                None => (name, tokenizer),
-            },
-        };
-        TextTokenizer::parse(json, &format!("{origin}/tokenizer.json")).map(Arc::new)
+    fn tokenizer(&self, files: &Files, layout: &Layout) -> Result<Arc<TextTokenizer>, Error> {
+        if let Some(shared) = files.words().and_then(|words| self.shared(words.name)) {
+            return Ok(Arc::clone(&shared.tokenizer));
+        }
+        TextTokenizer::load(files, layout).map(Arc::new)
     }
 
     /// The model's word embedding, where it is not among its weights.
     fn words(&self, files: &Files, config: &Config) -> Result<Option<Arc<Table>>, Error> {
-        let Vocabulary::Shared { name, words, .. } = &files.vocabulary else { return Ok(None) };
-        if let Some(shared) = self.shared(name) {
+        let Some(words) = files.words() else { return Ok(None) };
+        if let Some(shared) = self.shared(words.name) {
             return Ok(Some(Arc::clone(&shared.words)));
         }
-        let bytes = words.concat();
-        let file = format!("{name}/words.safetensors");
+        let bytes = words.pieces.concat();
+        let file = format!("{}/words.safetensors", words.name);
         let checkpoint = Checkpoint::open(&[(&file, &bytes)], "bert.")?;
         Embeddings::load_words(&checkpoint, config).map(|words| Some(Arc::new(words)))
     }
@@ -287,10 +288,11 @@ impl Loader {
 
     /// Keeps what later models may share.
     fn share(&mut self, files: &Files, tokenizer: &Arc<TextTokenizer>, words: Option<Arc<Table>>) {
-        if let (Vocabulary::Shared { name, .. }, Some(words)) = (&files.vocabulary, words)
-            && self.shared(name).is_none()
+        if let (Some(shared), Some(words)) = (files.words(), words)
+            && self.shared(shared.name).is_none()
         {
-            self.vocabularies.push(SharedVocabulary { name, tokenizer: Arc::clone(tokenizer), words });
+            let tokenizer = Arc::clone(tokenizer);
+            self.vocabularies.push(SharedVocabulary { name: shared.name, tokenizer, words });
         }
     }
 }

@@ -4,17 +4,16 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::hint;
 use std::num::NonZero;
-use std::ops::Range;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array2, Axis, Slice};
+use ndarray::Array2;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::backend::{Backend, RaggedBatch, RowsPer, Sequence};
+use crate::backend::{Backend, RaggedBatch, Sequence};
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
@@ -115,10 +114,8 @@ impl Runtime {
         sequences: &[Sequence],
     ) -> Vec<Result<Array2<f32>, Error>> {
         let groups = group(sequences, self.workers.len());
-        let run_batch = |group: &[usize]| {
-            let batch = RaggedBatch::new(group.iter().map(|&index| &sequences[index]));
-            backend.run(&batch).map(|rows| split(&rows, &batch, backend.rows_per()))
-        };
+        let run_batch =
+            |group: &[usize]| backend.run(&RaggedBatch::new(group.iter().map(|&index| &sequences[index])));
         let run_group = |index: usize| -> Vec<Result<Array2<f32>, Error>> {
             stage!("group");
             let group = &groups[index];
@@ -276,15 +273,6 @@ fn group(sequences: &[Sequence], workers: usize) -> Vec<Vec<usize>> {
     groups
 }
 
-/// The rows of each sequence of `batch`.
-fn split(rows: &Array2<f32>, batch: &RaggedBatch, rows_per: RowsPer) -> Vec<Array2<f32>> {
-    let part = |range: Range<usize>| rows.slice_axis(Axis(0), Slice::from(range)).to_owned();
-    match rows_per {
-        RowsPer::Token => batch.sequences().map(part).collect(),
-        RowsPer::Sequence => (0..batch.bounds.len() - 1).map(|index| part(index..index + 1)).collect(),
-    }
-}
-
 /// Consecutive runs of `texts` that are worked on at once; `bytes` tells a text's length.
 pub(crate) fn chunks<T>(texts: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = texts;
@@ -320,11 +308,15 @@ mod tests {
     use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
     use super::{CHUNK_BYTES, Runtime, Sequence, chunks, group};
-    use crate::backend::{Backend, RaggedBatch, RowsPer};
+    use crate::backend::{Backend, RaggedBatch};
     use crate::error::{Error, ErrorKind};
 
     fn grouped(lengths: &[usize], workers: usize) -> Vec<usize> {
-        let sequence = |&length: &usize| Sequence { ids: vec![0; length], token_types: vec![0; length] };
+        let sequence = |&length: &usize| Sequence {
+            ids: vec![0; length],
+            token_types: vec![0; length],
+            ..Sequence::default()
+        };
         let sequences: Vec<Sequence> = lengths.iter().map(sequence).collect();
         let groups = group(&sequences, workers);
         let mut seen: Vec<usize> = groups.concat();
@@ -381,11 +373,7 @@ mod tests {
     const PANICS: u32 = 2_000;
 
     impl Backend for Echo {
-        fn rows_per(&self) -> RowsPer {
-            RowsPer::Sequence
-        }
-
-        fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
+        fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
             let firsts: Vec<u32> = batch.sequences().map(|sequence| batch.ids[sequence.start]).collect();
             assert!(!firsts.contains(&PANICS), "asked to panic");
             if firsts.contains(&REFUSED) {
@@ -396,16 +384,14 @@ mod tests {
                 .into_par_iter()
                 .map(|index| (batch.bounds[index]..batch.bounds[index + 1]).into_par_iter().count())
                 .collect();
-            Ok(Array2::from_shape_fn((firsts.len(), 2), |(row, column)| {
-                if column == 0 { firsts[row] as f32 } else { lengths[row] as f32 }
-            }))
+            let row = |(&first, &length): (&u32, &usize)| ndarray::arr2(&[[first as f32, length as f32]]);
+            Ok(firsts.iter().zip(&lengths).map(row).collect())
         }
     }
 
     fn numbered(count: usize) -> Vec<Sequence> {
         let length = |index: usize| 1 + index * 37 % 90;
-        let sequence =
-            |index| Sequence { ids: vec![index as u32; length(index)], token_types: vec![0; length(index)] };
+        let sequence = |index| Sequence { ids: vec![index as u32; length(index)], ..Sequence::default() };
         (0..count).map(sequence).collect()
     }
 
@@ -433,7 +419,7 @@ mod tests {
         for (index, output) in runtime.run(&Echo, &sequences).into_iter().enumerate() {
             assert_eq!(output.is_err(), index == 7, "{index}");
         }
-        let panicking = Sequence { ids: vec![PANICS; 5], token_types: vec![0; 5] };
+        let panicking = Sequence { ids: vec![PANICS; 5], ..Sequence::default() };
         for count in [1, 30] {
             let sequences = vec![panicking.clone(); count];
             let run = std::panic::AssertUnwindSafe(|| runtime.run(&Echo, &sequences));

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Backend, Precision, RaggedBatch, RowsPer};
+use super::{Backend, Precision, RaggedBatch};
 use crate::engine::{Checkpoint, Encoder, EncoderScratch, Head, Spare, Table};
 use crate::error::Error;
 use crate::model::Config;
@@ -30,11 +30,7 @@ impl Native {
 }
 
 impl Backend for Native {
-    fn rows_per(&self) -> RowsPer {
-        self.head.rows_per()
-    }
-
-    fn run(&self, batch: &RaggedBatch) -> Result<Array2<f32>, Error> {
+    fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
         self.scratch.lend(
             || self.encoder.scratch(),
             |scratch| {

@@ -1,10 +1,12 @@
-use ndarray::Array2;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView1, Axis, Slice};
 
 use super::activations::Input;
 use super::checkpoint::Checkpoint;
 use super::encoder::{EncoderScratch, Reads};
 use super::linear::{Linear, Output};
-use crate::backend::{Precision, RaggedBatch, RowsPer};
+use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
 use crate::model::{Config, HeadKind};
 use crate::stage::stage;
@@ -43,13 +45,6 @@ impl Head {
         })
     }
 
-    pub(crate) fn rows_per(&self) -> RowsPer {
-        match self {
-            Self::Tokens(_) => RowsPer::Token,
-            Self::Sequences { .. } | Self::MeanPooling | Self::FirstToken => RowsPer::Sequence,
-        }
-    }
-
     /// Which states [`forward`](Self::forward) reads.
     pub(crate) fn reads(&self) -> Reads {
         match self {
@@ -64,29 +59,38 @@ impl Head {
         &self,
         batch: &RaggedBatch,
         scratch: &mut EncoderScratch,
-    ) -> Result<Array2<f32>, Error> {
+    ) -> Result<Vec<Array2<f32>>, Error> {
         stage!("head");
         let (states, output) = (&scratch.hidden, &mut Output::default());
+        let sequences = batch.bounds.len() - 1;
         Ok(match self {
-            Self::Tokens(classifier) => project(classifier, states, output)?,
+            Self::Tokens(classifier) => {
+                let rows = project(classifier, states, output)?;
+                let part = |range| rows.slice_axis(Axis(0), Slice::from(range)).to_owned();
+                batch.sequences().map(part).collect()
+            }
             Self::Sequences { pooler, classifier } => {
                 let mut pooled = project(pooler, states, output)?;
                 pooled.mapv_inplace(f32::tanh);
-                project(classifier, pooled.as_slice().unwrap_or_default(), output)?
+                let logits = project(classifier, pooled.as_slice().unwrap_or_default(), output)?;
+                logits.axis_chunks_iter(Axis(0), 1).map(|row| row.to_owned()).collect()
             }
-            Self::FirstToken => rows(states.clone(), batch.bounds.len() - 1),
+            Self::FirstToken => {
+                let hidden = states.len() / sequences.max(1);
+                states.chunks_exact(hidden.max(1)).map(row).collect()
+            }
             Self::MeanPooling => {
                 let hidden = states.len() / batch.ids.len().max(1);
-                let mut means = Vec::with_capacity((batch.bounds.len() - 1) * hidden);
-                for sequence in batch.sequences() {
+                let mean = |sequence: Range<usize>| {
                     let mut mean = vec![0.0; hidden];
                     for row in states[sequence.start * hidden..sequence.end * hidden].chunks_exact(hidden) {
                         mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
                     }
                     let count = sequence.len().max(1) as f32;
-                    means.extend(mean.iter().map(|sum| sum / count));
-                }
-                rows(means, batch.bounds.len() - 1)
+                    mean.iter_mut().for_each(|sum| *sum /= count);
+                    row(&mean)
+                };
+                batch.sequences().map(mean).collect()
             }
         })
     }
@@ -102,10 +106,7 @@ fn project(linear: &Linear, x: &[f32], output: &mut Output) -> Result<Array2<f32
     Ok(out)
 }
 
-/// `values` as `count` rows.
-fn rows(values: Vec<f32>, count: usize) -> Array2<f32> {
-    let columns = values.len() / count.max(1);
-    let mut rows = Array2::zeros((count, columns));
-    rows.iter_mut().zip(values).for_each(|(to, from)| *to = from);
-    rows
+/// `values` as one row.
+fn row(values: &[f32]) -> Array2<f32> {
+    ArrayView1::from(values).insert_axis(Axis(0)).to_owned()
 }

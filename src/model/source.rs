@@ -1,145 +1,188 @@
 use std::borrow::Cow;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use super::registry::{ModelEntry, TokenPooling};
+use super::layout::Layout;
+use super::registry::ModelFile;
 use crate::error::{Error, ErrorKind};
 
-/// The bytes of a model's files.
+/// The files of one model, by their paths inside it as the Hugging Face hub has them.
 pub(crate) struct Files {
     /// What messages call the model's place.
     pub(crate) origin: String,
-    pub(crate) config: Cow<'static, [u8]>,
-    pub(crate) weights: Cow<'static, [u8]>,
-    pub(crate) vocabulary: Vocabulary,
-    /// What the model's own files say of its pooling.
-    pub(crate) pooling: Option<TokenPooling>,
+    place: Place,
+    /// What files are held against when they are read.
+    known: Vec<ModelFile>,
 }
 
-/// A tokenizer, and the word embedding where it is not among the weights.
-pub(crate) enum Vocabulary {
-    Own {
-        tokenizer: Cow<'static, [u8]>,
+enum Place {
+    #[cfg_attr(not(feature = "bundled"), expect(dead_code, reason = "no model is in the build"))]
+    Build {
+        files: Vec<(&'static str, &'static [u8])>,
+        words: SharedWords,
     },
-    #[cfg_attr(
-        not(feature = "bundled"),
-        expect(dead_code, reason = "only bundled models share a vocabulary")
-    )]
-    /// Models with the same `name` share one tokenizer and one word embedding.
-    Shared {
-        name: &'static str,
-        tokenizer: &'static [u8],
-        /// The pieces of one safetensors file.
-        words: [&'static [u8]; 2],
-    },
+    Folder(PathBuf),
 }
+
+/// A word embedding beside the weights; models with the same `name` share it and their tokenizer.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedWords {
+    pub(crate) name: &'static str,
+    /// The pieces of one safetensors file.
+    pub(crate) pieces: [&'static [u8]; 2],
+}
+
+/// The longest file that is no weights: more would be an attack, or a mistake.
+const LONGEST_TEXT: u64 = 256 << 20;
 
 impl Files {
-    /// Holds files that were read from a folder against the checksums of the registry's `entry`.
-    pub(crate) fn check(&self, entry: &ModelEntry) -> Result<(), Error> {
-        let Vocabulary::Own { tokenizer } = &self.vocabulary else { return Ok(()) };
-        for (path, bytes, kind) in [
-            ("config.json", &self.config, ErrorKind::Config),
-            ("tokenizer.json", tokenizer, ErrorKind::Tokenizer),
-            ("model.safetensors", &self.weights, ErrorKind::Weights),
-        ] {
-            let known = entry.files.iter().find(|file| file.path == path);
-            let Some(expected) = known.and_then(|file| file.sha256.as_deref()) else { continue };
-            let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-            if found != expected.to_lowercase() {
-                let message = format!(
-                    "{}/{path} has sha256 {found}, but the registry's {:?} has {expected}: it is another \
-                     revision or damaged; fetch it again, or load the folder by another path",
-                    self.origin, entry.name
-                );
+    /// Those of a model that is in the build.
+    #[cfg(feature = "bundled")]
+    pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
+        let (config, weights) = match name {
+            "ner-en-small" => (entopic_ner_en_small::CONFIG, entopic_ner_en_small::WEIGHTS),
+            "topics-en-small" => (entopic_topics_en_small::CONFIG, entopic_topics_en_small::WEIGHTS),
+            _ => {
+                let message =
+                    format!("no model {name:?} is in the build; there are ner-en-small and topics-en-small");
+                return Err(Error::new(ErrorKind::UnknownModel, message));
+            }
+        };
+        let files = vec![
+            ("config.json", config),
+            ("model.safetensors", weights),
+            ("tokenizer.json", entopic_words_en_1::TOKENIZER),
+        ];
+        let pieces = [entopic_words_en_1::WORDS, entopic_words_en_2::WORDS];
+        let words = SharedWords { name: "words-en", pieces };
+        Ok(Self { origin: name.to_owned(), place: Place::Build { files, words }, known: Vec::new() })
+    }
+
+    /// Those of a model that is in the build.
+    #[cfg(not(feature = "bundled"))]
+    pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
+        let message =
+            format!("the model {name:?} is in builds with the feature `bundled`, which this one lacks");
+        Err(Error::new(ErrorKind::ModelUnavailable, message))
+    }
+
+    /// Those in a folder, laid out as on the Hugging Face hub; `known` tells of some what they are to be.
+    pub(crate) fn folder(folder: &Path, known: &[ModelFile]) -> Self {
+        let place = Place::Folder(folder.to_owned());
+        Self { origin: folder.display().to_string(), place, known: known.to_vec() }
+    }
+
+    /// Which of them the model is loaded from.
+    pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        let names = match &self.place {
+            Place::Build { files, .. } => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            Place::Folder(folder) => list(folder).map_err(|error| {
+                let message = format!("the folder {} cannot be read", self.origin);
+                Error::new(ErrorKind::ModelUnavailable, message).with_source(error)
+            })?,
+        };
+        Layout::choose(&names, &self.origin)
+    }
+
+    /// The word embedding, where it is not among the weights.
+    pub(crate) fn words(&self) -> Option<SharedWords> {
+        match &self.place {
+            Place::Build { words, .. } => Some(*words),
+            Place::Folder(_) => None,
+        }
+    }
+
+    /// What messages call the file `path`.
+    pub(crate) fn name(&self, path: &str) -> String {
+        format!("{}/{path}", self.origin)
+    }
+
+    /// The bytes of the file `path`, which must be there; `kind` is that of the errors.
+    pub(crate) fn read(&self, path: &str, kind: ErrorKind) -> Result<Cow<'static, [u8]>, Error> {
+        self.find(path, kind)?.ok_or_else(|| Error::new(kind, format!("{} is missing", self.name(path))))
+    }
+
+    /// The bytes of the file `path`, if it is there; `kind` is that of the errors.
+    pub(crate) fn find(&self, path: &str, kind: ErrorKind) -> Result<Option<Cow<'static, [u8]>>, Error> {
+        let folder = match &self.place {
+            Place::Build { files, .. } => {
+                let found = files.iter().find(|(name, _)| *name == path);
+                return Ok(found.map(|(_, bytes)| Cow::Borrowed(*bytes)));
+            }
+            Place::Folder(folder) => folder,
+        };
+        let name = self.name(path);
+        if !stays_inside(path) {
+            return Err(Error::new(kind, format!("{name} would leave the model's folder; it is not read")));
+        }
+        let refuse = |error: io::Error| Error::new(kind, format!("{name} cannot be read")).with_source(error);
+        let bytes = match fs::metadata(folder.join(path)) {
+            Ok(found) if kind != ErrorKind::Weights && found.len() > LONGEST_TEXT => {
+                let message = format!("{name} has {} bytes; at most {LONGEST_TEXT} are read", found.len());
                 return Err(Error::new(kind, message));
             }
+            Ok(_) => fs::read(folder.join(path)).map_err(refuse)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(refuse(error)),
+        };
+        self.check(path, &bytes, kind)?;
+        Ok(Some(Cow::Owned(bytes)))
+    }
+
+    /// Holds a file against its known checksum.
+    fn check(&self, path: &str, bytes: &[u8], kind: ErrorKind) -> Result<(), Error> {
+        let known = self.known.iter().find(|file| file.path == path);
+        let Some(expected) = known.and_then(|file| file.sha256.as_deref()) else { return Ok(()) };
+        let found: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        if found == expected.to_lowercase() {
+            return Ok(());
         }
-        Ok(())
+        let message = format!(
+            "{} has sha256 {found}, but the registry has {expected}: it is another revision or damaged; \
+             fetch it again, or load the folder by another path",
+            self.name(path)
+        );
+        Err(Error::new(kind, message))
     }
 }
 
-/// The files of a model that is in the build.
-#[cfg(feature = "bundled")]
-pub(crate) fn bundled(name: &str) -> Result<Files, Error> {
-    let (config, weights) = match name {
-        "ner-en-small" => (entopic_ner_en_small::CONFIG, entopic_ner_en_small::WEIGHTS),
-        "topics-en-small" => (entopic_topics_en_small::CONFIG, entopic_topics_en_small::WEIGHTS),
-        _ => {
-            let message =
-                format!("no model {name:?} is in the build; there are ner-en-small and topics-en-small");
-            return Err(Error::new(ErrorKind::UnknownModel, message));
+/// Whether `path`, which a model's own files may name, stays in its folder.
+fn stays_inside(path: &str) -> bool {
+    let mut parts = path.split(['/', '\\']);
+    !path.contains(':') && parts.all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+/// The files of a folder and of the folders in it, as paths with `/`.
+fn list(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !entry.path().is_dir() {
+            names.push(name);
+            continue;
         }
-    };
-    Ok(Files {
-        origin: name.to_owned(),
-        config: Cow::Borrowed(config),
-        weights: Cow::Borrowed(weights),
-        vocabulary: Vocabulary::Shared {
-            name: "words-en",
-            tokenizer: entopic_words_en_1::TOKENIZER,
-            words: [entopic_words_en_1::WORDS, entopic_words_en_2::WORDS],
-        },
-        pooling: None,
-    })
+        // Folders that are none of the model's need not be readable.
+        for inner in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+            names.push(format!("{name}/{}", inner.file_name().to_string_lossy()));
+        }
+    }
+    Ok(names)
 }
 
-/// The files of a model that is in the build.
-#[cfg(not(feature = "bundled"))]
-pub(crate) fn bundled(name: &str) -> Result<Files, Error> {
-    let message = format!("the model {name:?} is in builds with the feature `bundled`, which this one lacks");
-    Err(Error::new(ErrorKind::ModelUnavailable, message))
-}
+#[cfg(test)]
+mod tests {
+    use super::stays_inside;
 
-/// The files of a model in a folder, laid out as on the Hugging Face hub.
-pub(crate) fn folder(folder: &Path) -> Result<Files, Error> {
-    let read = |name: &str, kind| {
-        let path = folder.join(name);
-        fs::read(&path).map(Cow::Owned).map_err(|error| {
-            let message = format!(
-                "{} cannot be read; a model folder holds config.json, tokenizer.json and model.safetensors",
-                path.display()
-            );
-            Error::new(kind, message).with_source(error)
-        })
-    };
-    Ok(Files {
-        origin: folder.display().to_string(),
-        config: read("config.json", ErrorKind::Config)?,
-        weights: read("model.safetensors", ErrorKind::Weights)?,
-        vocabulary: Vocabulary::Own { tokenizer: read("tokenizer.json", ErrorKind::Tokenizer)? },
-        pooling: folder_pooling(folder)?,
-    })
-}
-
-/// What sentence-transformers keeps in `1_Pooling/config.json`.
-#[derive(Deserialize)]
-struct PoolingConfig {
-    #[serde(default)]
-    pooling_mode_cls_token: bool,
-    #[serde(default)]
-    pooling_mode_mean_tokens: bool,
-}
-
-fn folder_pooling(folder: &Path) -> Result<Option<TokenPooling>, Error> {
-    let path = folder.join("1_Pooling").join("config.json");
-    let refuse =
-        || Error::new(ErrorKind::Config, format!("{} is not a usable pooling config", path.display()));
-    let json = match fs::read(&path) {
-        Ok(json) => json,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refuse().with_source(error)),
-    };
-    let config: PoolingConfig = serde_json::from_slice(&json).map_err(|error| refuse().with_source(error))?;
-    match (config.pooling_mode_mean_tokens, config.pooling_mode_cls_token) {
-        (true, false) => Ok(Some(TokenPooling::Mean)),
-        (false, true) => Ok(Some(TokenPooling::Cls)),
-        _ => {
-            Err(refuse()
-                .with_source("supported is one of pooling_mode_mean_tokens and pooling_mode_cls_token"))
+    #[test]
+    fn paths_that_leave_the_folder_are_told() {
+        for path in ["model.safetensors", "1_Pooling/config.json", "a..b"] {
+            assert!(stays_inside(path), "{path}");
+        }
+        for path in ["", "/etc/passwd", "../model", "a/../../b", "a//b", "..\\x", "C:\\x", "./x"] {
+            assert!(!stays_inside(path), "{path}");
         }
     }
 }

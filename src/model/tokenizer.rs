@@ -4,6 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokenizers::{ModelWrapper, Tokenizer};
 
 use super::casing;
+use super::layout::{self, Layout};
+use super::source::Files;
 use crate::backend::Sequence;
 use crate::error::{Error, ErrorKind};
 
@@ -53,6 +55,22 @@ enum Piece {
 }
 
 impl TextTokenizer {
+    /// Reads a model's tokenizer.
+    pub(crate) fn load(files: &Files, layout: &Layout) -> Result<Self, Error> {
+        match layout.tokenizer {
+            layout::Tokenizer::Json => {
+                let json = files.read("tokenizer.json", ErrorKind::Tokenizer)?;
+                Self::parse(&json, &files.name("tokenizer.json"))
+            }
+            layout::Tokenizer::Vocabulary
+            | layout::Tokenizer::Merges
+            | layout::Tokenizer::SentencePiece(_) => {
+                let message = format!("{} has no tokenizer.json", files.origin);
+                Err(Error::new(ErrorKind::Tokenizer, message))
+            }
+        }
+    }
+
     /// Reads a `tokenizer.json`; `origin` names it in messages.
     pub(crate) fn parse(json: &[u8], origin: &str) -> Result<Self, Error> {
         guarded(|| Self::read(json, origin))

@@ -1,0 +1,194 @@
+//! Which of a model's files are read, whatever place they are in.
+
+use crate::error::{Error, ErrorKind};
+
+/// The files that a model is loaded from, chosen from those that it has.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Layout {
+    pub(crate) config: &'static str,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) weights: Weights,
+    /// What the others refer to and what refines them, where it is there.
+    pub(crate) beside: Vec<String>,
+}
+
+/// What a tokenizer is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tokenizer {
+    /// `tokenizer.json`, which is complete.
+    Json,
+    /// WordPiece: `vocab.txt`.
+    Vocabulary,
+    /// Byte-level BPE: `vocab.json` and `merges.txt`.
+    Merges,
+    /// A SentencePiece model, of this name.
+    SentencePiece(&'static str),
+}
+
+/// What the weights are in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weights {
+    Safetensors,
+    /// Several safetensors files and an index of their tensors.
+    ShardedSafetensors,
+    /// PyTorch's pickle of a state dict.
+    Pickle,
+    /// Several pickles and an index of their tensors.
+    ShardedPickle,
+    /// ONNX, the weights within the graph. At this path.
+    Onnx(&'static str),
+}
+
+const CONFIGS: [&str; 2] = ["config.json", "gliner_config.json"];
+
+const SENTENCE_PIECES: [&str; 4] =
+    ["spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model"];
+
+/// The best first: safetensors are read fastest, and a pickle only for want of them.
+const WEIGHTS: [(&str, Weights); 6] = [
+    ("model.safetensors", Weights::Safetensors),
+    ("model.safetensors.index.json", Weights::ShardedSafetensors),
+    ("pytorch_model.bin", Weights::Pickle),
+    ("pytorch_model.bin.index.json", Weights::ShardedPickle),
+    ("model.onnx", Weights::Onnx("model.onnx")),
+    ("onnx/model.onnx", Weights::Onnx("onnx/model.onnx")),
+];
+
+/// Files that refine a model's config or its tokenizer.
+const REFINEMENTS: [&str; 6] = [
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "modules.json",
+    "1_Pooling/config.json",
+    "config_sentence_transformers.json",
+];
+
+impl Weights {
+    /// The file that leads to all others.
+    pub(crate) fn file(self) -> &'static str {
+        match self {
+            Self::Safetensors => "model.safetensors",
+            Self::ShardedSafetensors => "model.safetensors.index.json",
+            Self::Pickle => "pytorch_model.bin",
+            Self::ShardedPickle => "pytorch_model.bin.index.json",
+            Self::Onnx(path) => path,
+        }
+    }
+
+    /// Whether `name` is one of its shards.
+    fn is_shard(self, name: &str) -> bool {
+        let (start, end) = match self {
+            Self::ShardedSafetensors => ("model-", ".safetensors"),
+            Self::ShardedPickle => ("pytorch_model-", ".bin"),
+            Self::Safetensors | Self::Pickle | Self::Onnx(_) => return false,
+        };
+        name.starts_with(start) && name.ends_with(end) && !name.contains('/')
+    }
+}
+
+impl Tokenizer {
+    /// Its files.
+    pub(crate) fn files(self) -> Vec<&'static str> {
+        match self {
+            Self::Json => vec!["tokenizer.json"],
+            Self::Vocabulary => vec!["vocab.txt"],
+            Self::Merges => vec!["vocab.json", "merges.txt"],
+            Self::SentencePiece(name) => vec![name],
+        }
+    }
+}
+
+impl Layout {
+    /// Chooses among the files `names`, paths inside the model with `/`; `origin` names the model in
+    /// messages.
+    pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
+        let has = |name: &str| names.iter().any(|other| other == name);
+        let missing = |kind, what: &str| Error::new(kind, format!("{origin} has no {what}"));
+        let config = CONFIGS.into_iter().find(|name| has(name));
+        let config = config.ok_or_else(|| missing(ErrorKind::Config, &CONFIGS.join(" or ")))?;
+        let weights = WEIGHTS.into_iter().find(|(name, _)| has(name)).map(|(_, weights)| weights);
+        let weights = weights
+            .ok_or_else(|| missing(ErrorKind::Weights, &WEIGHTS.map(|(name, _)| name).join(", nor ")))?;
+        let sentence_piece =
+            || SENTENCE_PIECES.into_iter().find(|name| has(name)).map(Tokenizer::SentencePiece);
+        let tokenizer = [Tokenizer::Json, Tokenizer::Vocabulary, Tokenizer::Merges].into_iter();
+        let tokenizer = tokenizer.into_iter().find(|tokenizer| tokenizer.files().into_iter().all(has));
+        let tokenizer = tokenizer.or_else(sentence_piece).ok_or_else(|| {
+            let files = "tokenizer.json, nor vocab.txt, nor vocab.json and merges.txt, nor";
+            missing(ErrorKind::Tokenizer, &format!("{files} {}", SENTENCE_PIECES.join(", nor ")))
+        })?;
+        let refinements = REFINEMENTS.into_iter().filter(|name| has(name)).map(str::to_owned);
+        let shards = names.iter().filter(|name| weights.is_shard(name)).cloned();
+        Ok(Self { config, tokenizer, weights, beside: refinements.chain(shards).collect() })
+    }
+
+    /// The paths of all files.
+    #[cfg_attr(
+        not(any(test, feature = "hub")),
+        expect(dead_code, reason = "only the hub fetches files by name")
+    )]
+    pub(crate) fn paths(&self) -> Vec<String> {
+        let mut paths = vec![self.config.to_owned(), self.weights.file().to_owned()];
+        paths.extend(self.tokenizer.files().into_iter().map(str::to_owned));
+        paths.extend(self.beside.iter().cloned());
+        paths
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Layout, Tokenizer, Weights};
+
+    fn choose(names: &[&str]) -> Layout {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        Layout::choose(&names, "here").expect("is a model")
+    }
+
+    #[test]
+    fn the_best_of_several_is_chosen() {
+        let layout = choose(&[
+            "README.md",
+            "config.json",
+            "model.safetensors",
+            "pytorch_model.bin",
+            "tokenizer.json",
+            "tokenizer_config.json",
+            "vocab.txt",
+            "onnx/model.onnx",
+        ]);
+        assert_eq!(layout.weights, Weights::Safetensors);
+        assert_eq!(layout.tokenizer, Tokenizer::Json);
+        let expected = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
+        assert_eq!(layout.paths(), expected);
+    }
+
+    #[test]
+    fn shards_belong_to_their_index() {
+        let layout = choose(&[
+            "config.json",
+            "model-00001-of-00002.safetensors",
+            "model-00002-of-00002.safetensors",
+            "model.safetensors.index.json",
+            "spm.model",
+            "training/model-00001-of-00002.safetensors",
+        ]);
+        assert_eq!(layout.weights, Weights::ShardedSafetensors);
+        assert_eq!(layout.tokenizer, Tokenizer::SentencePiece("spm.model"));
+        let expected = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
+        assert_eq!(layout.beside, expected);
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        for (names, missing) in [
+            (&["model.safetensors", "tokenizer.json"][..], "config.json"),
+            (&["config.json", "tokenizer.json"], "pytorch_model.bin"),
+            (&["config.json", "model.safetensors", "vocab.json"], "merges.txt"),
+        ] {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let error = Layout::choose(&names, "here").expect_err("is not whole");
+            assert!(error.to_string().contains(missing), "{error}");
+        }
+    }
+}
