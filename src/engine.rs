@@ -5,19 +5,25 @@
 
 mod activation;
 mod activations;
+pub(crate) mod blueprint;
 mod checkpoint;
+mod convolution;
 mod embeddings;
 mod encoder;
 mod head;
 mod kernels;
+mod layer;
 mod linear;
 pub(crate) mod measure;
+mod network;
 mod norm;
+mod relation;
 mod spare;
 
 pub(crate) use activation::Activation;
+pub(crate) use blueprint::Blueprint;
 pub(crate) use checkpoint::Checkpoint;
-pub(crate) use embeddings::{Embeddings, Table};
-pub(crate) use encoder::{Encoder, EncoderScratch};
-pub(crate) use head::Head;
+pub(crate) use embeddings::Table;
+pub(crate) use kernels::Reach;
+pub(crate) use network::{Network, NetworkScratch};
 pub(crate) use spare::Spare;

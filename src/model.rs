@@ -1,5 +1,6 @@
 //! A loaded model: what it is, its tokenizer, and the backend that runs it.
 
+mod architecture;
 mod casing;
 mod config;
 mod layout;
@@ -12,12 +13,13 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use config::{Config, HeadKind, TokenTypes};
+pub(crate) use architecture::HeadKind;
+pub(crate) use config::{Config, TokenTypes};
 pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens};
 
 use crate::backend::{Backend, Native, Precision, Sequence};
-use crate::engine::{Checkpoint, Embeddings, Table};
+use crate::engine::{Checkpoint, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
 use layout::Layout;
@@ -120,7 +122,7 @@ impl Model {
     /// The sequence of `range` of a text's tokens and the tokens of a second text.
     pub(crate) fn pair(&self, tokens: &Tokens, range: Range<usize>, second: &[u32]) -> Sequence {
         let mut sequence = self.tokenizer.pair(&tokens.ids[range], second);
-        if self.config.token_type_count == 1 {
+        if !self.config.tells_segments() {
             // The tokenizer numbers the two texts; the model does not tell them apart.
             sequence.token_types.fill(0);
         }
@@ -148,7 +150,8 @@ impl Loader {
         let (files, profile) = self.find(name)?;
         let layout = files.layout()?;
         let json = files.read(layout.config, ErrorKind::Config)?;
-        let mut config = Config::parse(&json, &files.name(layout.config))?;
+        let pooling = profile.pooling.or(pooling::read(&files)?);
+        let config = Config::parse(&json, &files.name(layout.config), pooling)?;
         if !heads.contains(&config.head) {
             let message = format!(
                 "the model {name:?} does not do {task}: by its config.json it does {}; choose another model \
@@ -168,40 +171,34 @@ impl Loader {
             );
             return Err(Error::new(ErrorKind::Registry, message));
         }
-        if config.head == HeadKind::MeanPooling
-            && profile.pooling.or(pooling::read(&files)?) == Some(TokenPooling::Cls)
-        {
-            config.head = HeadKind::FirstToken;
-        }
-
         let weights_name = files.name(layout.weights.file());
         let weights = files.read(layout.weights.file(), ErrorKind::Weights)?;
-        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], "bert.")?;
+        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], config.blueprint.prefix)?;
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
             || self.tokenizer(&files, &layout),
             || {
                 let words = self.words(&files, &config)?;
-                Ok((Native::load(&checkpoint, &config, words.clone(), precision)?, words))
+                Ok((Native::load(&checkpoint, &config.blueprint, words.clone(), precision)?, words))
             },
         );
         let (tokenizer, (backend, words)) = (tokenizer?, backend?);
         self.share(&files, &tokenizer, words);
         // The bundled vocabulary is tested; looking through one takes some milliseconds.
-        if files.words().is_none() && tokenizer.largest_id() as usize >= config.vocabulary {
+        if files.words().is_none() && tokenizer.largest_id() as usize >= config.vocabulary() {
             let message = format!(
                 "{}: {} has ids up to {}, but {} says vocab_size {}",
                 files.origin,
                 layout.tokenizer.files().join(" with "),
                 tokenizer.largest_id(),
                 layout.config,
-                config.vocabulary
+                config.vocabulary()
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
 
-        let max_length = profile.max_length.unwrap_or(config.positions).min(config.positions);
+        let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.blueprint.longest);
         let window = self.options.window.or(profile.window).unwrap_or(max_length);
         let smallest = tokenizer.specials() + 1;
         if window < smallest || window > max_length {
@@ -278,8 +275,9 @@ impl Loader {
         }
         let bytes = words.pieces.concat();
         let file = format!("{}/words.safetensors", words.name);
-        let checkpoint = Checkpoint::open(&[(&file, &bytes)], "bert.")?;
-        Embeddings::load_words(&checkpoint, config).map(|words| Some(Arc::new(words)))
+        let plan = &config.blueprint.encoder.embeddings;
+        let checkpoint = Checkpoint::open(&[(&file, &bytes)], config.blueprint.prefix)?;
+        Table::load(&checkpoint, &plan.words, plan.width).map(|words| Some(Arc::new(words)))
     }
 
     fn shared(&self, name: &str) -> Option<&SharedVocabulary> {

@@ -8,13 +8,22 @@ use serde::Deserialize;
 
 const TOLERANCE: f32 = 1e-4;
 
-const MODELS: [&str; 6] = [
+const MODELS: [&str; 15] = [
     "ner-wordpiece-cased",
     "ner-wordpiece-uncased",
     "ner-bioes",
     "ner-bytelevel",
     "ner-metaspace",
     "ner-int8",
+    "distilbert-ner",
+    "roberta-ner",
+    "xlm-roberta-ner",
+    "camembert-ner",
+    "electra-ner",
+    "albert-ner",
+    "mpnet-ner",
+    "deberta-v2-ner",
+    "modernbert-ner",
 ];
 
 #[derive(Deserialize)]

@@ -9,6 +9,41 @@ use serde::de::DeserializeOwned;
 
 const TOLERANCE: f32 = 1e-4;
 
+const NLI_MODELS: [&str; 18] = [
+    "nli-cne",
+    "nli-enc",
+    "nli-e-not",
+    "nli-not-e",
+    "nli-unnamed",
+    "distilbert-nli",
+    "roberta-nli",
+    "xlm-roberta-nli",
+    "camembert-nli",
+    "electra-nli",
+    "albert-nli",
+    "mpnet-nli",
+    "deberta-v2-nli",
+    "deberta-v2-c2p-nli",
+    "deberta-v2-conv-nli",
+    "modernbert-nli",
+    "modernbert-mean-nli",
+    "bart-nli",
+];
+
+const EMBEDDING_MODELS: [&str; 11] = [
+    "embed-mean",
+    "embed-cls",
+    "distilbert-embed",
+    "roberta-embed",
+    "xlm-roberta-embed",
+    "camembert-embed",
+    "electra-embed",
+    "albert-embed",
+    "mpnet-embed",
+    "deberta-v2-embed",
+    "modernbert-embed",
+];
+
 #[derive(Deserialize)]
 struct NliGolden {
     model_labels: Vec<String>,
@@ -88,7 +123,7 @@ fn load(model: &str, template: &str, multi_label: bool) -> TopicClassifier {
 
 #[test]
 fn nli_equals_the_pipeline_for_every_order_of_classes() {
-    for model in ["nli-cne", "nli-enc", "nli-e-not", "nli-not-e", "nli-unnamed"] {
+    for model in NLI_MODELS {
         let golden: NliGolden = golden(model);
         let (mut largest_logit, mut largest_score): (f32, f32) = (0.0, 0.0);
         for case in golden.cases {
@@ -145,7 +180,7 @@ fn what_the_pipeline_refuses_is_refused_or_empty() {
 
 #[test]
 fn embeddings_equal_transformers() {
-    for model in ["embed-mean", "embed-cls"] {
+    for model in EMBEDDING_MODELS {
         let classifier = load(model, "{}", false);
         let mut largest: f32 = 0.0;
         for case in golden::<EmbeddingGolden>(model).texts {

@@ -77,6 +77,18 @@ impl Activations {
         }
     }
 
+    /// Sets row `at`.
+    pub(crate) fn set(&mut self, at: usize, row: &[f32]) {
+        let to = match self {
+            Self::F32 { width, values } => RowMut::F32(&mut values[at * *width..(at + 1) * *width]),
+            Self::Int8 { width, codes, rules, largest } => {
+                let codes = &mut codes[at * *width..(at + 1) * *width];
+                RowMut::Int8 { codes, rule: &mut rules[at], largest: *largest }
+            }
+        };
+        to.set(row);
+    }
+
     pub(crate) fn rows(&self, rows: Range<usize>) -> Input<'_> {
         match self {
             Self::F32 { width, values } => Input::F32(&values[rows.start * width..rows.end * width]),

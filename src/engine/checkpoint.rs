@@ -12,9 +12,9 @@ use crate::error::{Error, ErrorKind};
 /// with `value = int8 * scale of its row`.
 pub(crate) struct Checkpoint<'a> {
     files: Vec<(&'a str, SafeTensors<'a>)>,
-    /// What stands before each name in the files: `bert.` in checkpoints with a task head,
-    /// nothing in those of the bare encoder.
-    prefix: &'static str,
+    /// What the names asked for begin with and those in the files do not: `bert.` in checkpoints of the
+    /// bare encoder, nothing in those with a task head.
+    absent_prefix: &'static str,
 }
 
 /// A matrix as it is stored, `[rows, columns]`, row-major.
@@ -49,30 +49,11 @@ impl<'a> Checkpoint<'a> {
         }
         let prefixed =
             opened.iter().any(|(_, tensors)| tensors.names().iter().any(|name| name.starts_with(prefix)));
-        Ok(Self { files: opened, prefix: if prefixed { prefix } else { "" } })
+        Ok(Self { files: opened, absent_prefix: if prefixed { "" } else { prefix } })
     }
 
-    /// The tensor `name` of the encoder, `[rows, columns]`.
+    /// The tensor `name`, `[rows, columns]`.
     pub(crate) fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix<'a>, Error> {
-        self.read_matrix(&format!("{}{name}", self.prefix), rows, columns)
-    }
-
-    /// The tensor `name` of the encoder, `[len]`.
-    pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        self.read_vector(&format!("{}{name}", self.prefix), len)
-    }
-
-    /// The tensor `name` of a task head, which bears no prefix, `[rows, columns]`.
-    pub(crate) fn head_matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix<'a>, Error> {
-        self.read_matrix(name, rows, columns)
-    }
-
-    /// The tensor `name` of a task head, which bears no prefix, `[len]`.
-    pub(crate) fn head_vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        self.read_vector(name, len)
-    }
-
-    fn read_matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix<'a>, Error> {
         let (file, view) = self.find(name)?;
         check_shape(file, name, &view, &[rows, columns])?;
         let values = match view.dtype() {
@@ -85,9 +66,17 @@ impl<'a> Checkpoint<'a> {
         Ok(Matrix { rows, columns, values })
     }
 
-    fn read_vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
+    /// The tensor `name`, `[len]`.
+    pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
         let (file, view) = self.find(name)?;
         check_shape(file, name, &view, &[len])?;
+        Ok(read_f32(file, name, &view)?.into_owned())
+    }
+
+    /// The tensor `name`, `[a, b, c]`.
+    pub(crate) fn cube(&self, name: &str, shape: [usize; 3]) -> Result<Vec<f32>, Error> {
+        let (file, view) = self.find(name)?;
+        check_shape(file, name, &view, &shape)?;
         Ok(read_f32(file, name, &view)?.into_owned())
     }
 
@@ -98,6 +87,7 @@ impl<'a> Checkpoint<'a> {
     }
 
     fn find(&self, name: &str) -> Result<(&'a str, TensorView<'a>), Error> {
+        let name = name.strip_prefix(self.absent_prefix).unwrap_or(name);
         let found = |name: &str| {
             self.files.iter().find_map(|(file, tensors)| Some((*file, tensors.tensor(name).ok()?)))
         };

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
+use super::activations::Input;
+use super::blueprint::{self, Numbering};
 use super::checkpoint::{Checkpoint, Matrix, Values};
+use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
-use crate::backend::RaggedBatch;
+use crate::backend::{Precision, RaggedBatch};
 use crate::error::{Error, ErrorKind};
-use crate::model::Config;
 
 /// Rows to look up, kept as they are stored.
 pub(crate) struct Table {
@@ -22,7 +24,7 @@ enum TableValues {
 }
 
 impl Table {
-    pub(crate) fn new(matrix: Matrix<'_>) -> Self {
+    fn new(matrix: Matrix<'_>) -> Self {
         let values = match matrix.values {
             Values::F32(values) => TableValues::F32(values.into_owned()),
             Values::Int8 { values, scales } => {
@@ -30,6 +32,14 @@ impl Table {
             }
         };
         Self { columns: matrix.columns, values }
+    }
+
+    pub(crate) fn load(
+        checkpoint: &Checkpoint<'_>,
+        table: &blueprint::Table,
+        columns: usize,
+    ) -> Result<Self, Error> {
+        checkpoint.matrix(&format!("{}.weight", table.name), table.rows, columns).map(Self::new)
     }
 
     fn rows(&self) -> usize {
@@ -62,53 +72,92 @@ impl Table {
 /// Word, position and token-type embeddings, summed and normalised.
 pub(crate) struct Embeddings {
     words: Arc<Table>,
-    positions: Table,
-    token_types: Table,
-    norm: LayerNorm,
+    scale: f32,
+    positions: Option<(Table, Numbering)>,
+    token_types: Option<Table>,
+    norm: Option<LayerNorm>,
+    projection: Option<Linear>,
+    projected_norm: Option<LayerNorm>,
 }
 
 impl Embeddings {
     /// `words` is given where models share it; else it is read from the checkpoint.
     pub(crate) fn load(
         checkpoint: &Checkpoint<'_>,
-        config: &Config,
+        plan: &blueprint::Embeddings,
         words: Option<Arc<Table>>,
     ) -> Result<Self, Error> {
-        let hidden = config.hidden;
         let words = match words {
             Some(words) => words,
-            None => Arc::new(Self::load_words(checkpoint, config)?),
+            None => Arc::new(Table::load(checkpoint, &plan.words, plan.width)?),
         };
-        let table = |name: &str, rows| checkpoint.matrix(name, rows, hidden).map(Table::new);
+        let table = |table| Table::load(checkpoint, table, plan.width);
+        let norm = |norm: &Option<_>| norm.as_ref().map(|norm| LayerNorm::load(checkpoint, norm)).transpose();
+        let positions = plan.positions.as_ref();
+        let positions = positions.map(|positions| Ok((table(&positions.table)?, positions.numbering)));
+        let projection = plan.projection.as_ref();
         Ok(Self {
             words,
-            positions: table("embeddings.position_embeddings.weight", config.positions)?,
-            token_types: table("embeddings.token_type_embeddings.weight", config.token_type_count)?,
-            norm: LayerNorm::load(checkpoint, "embeddings.LayerNorm", config)?,
+            scale: plan.scale,
+            positions: positions.transpose()?,
+            token_types: plan.token_types.as_ref().map(table).transpose()?,
+            norm: norm(&plan.norm)?,
+            // Once a token, of few columns: nothing is gained by int8.
+            projection: projection
+                .map(|dense| Linear::load(checkpoint, dense, Precision::F32))
+                .transpose()?,
+            projected_norm: norm(&plan.projected_norm)?,
         })
     }
 
-    /// The word embedding, `[vocabulary, hidden]`.
-    pub(crate) fn load_words(checkpoint: &Checkpoint<'_>, config: &Config) -> Result<Table, Error> {
-        let name = "embeddings.word_embeddings.weight";
-        checkpoint.matrix(name, config.vocabulary, config.hidden).map(Table::new)
+    pub(crate) fn words(&self) -> Arc<Table> {
+        Arc::clone(&self.words)
     }
 
     /// Writes the embedded tokens to `out`, `[tokens, hidden]`.
     pub(crate) fn forward(&self, batch: &RaggedBatch, out: &mut Vec<f32>) -> Result<(), Error> {
         self.check(batch)?;
-        let hidden = self.words.columns;
+        let width = self.words.columns;
         out.clear();
-        out.resize(batch.ids.len() * hidden, 0.0);
+        out.resize(batch.ids.len() * width, 0.0);
         for sequence in batch.sequences() {
-            for (position, token) in sequence.enumerate() {
-                let row = &mut out[token * hidden..(token + 1) * hidden];
+            let mut counted = 0;
+            for (place, token) in sequence.enumerate() {
+                let row = &mut out[token * width..(token + 1) * width];
                 self.words.add_row(batch.ids[token] as usize, row);
-                self.token_types.add_row(batch.token_types[token] as usize, row);
-                self.positions.add_row(position, row);
+                if self.scale != 1.0 {
+                    row.iter_mut().for_each(|value| *value *= self.scale);
+                }
+                if let Some(token_types) = &self.token_types {
+                    token_types.add_row(batch.token_types[token] as usize, row);
+                }
+                if let Some((positions, numbering)) = &self.positions {
+                    let position = match *numbering {
+                        Numbering::From(first) => first + place,
+                        Numbering::AfterPadding(padding) if batch.ids[token] == padding => padding as usize,
+                        Numbering::AfterPadding(padding) => {
+                            counted += 1;
+                            padding as usize + counted
+                        }
+                    };
+                    positions.add_row(position, row);
+                }
             }
         }
-        out.chunks_exact_mut(hidden).for_each(|row| self.norm.apply(row));
+        let normalise = |norm: &Option<LayerNorm>, rows: &mut [f32], width| {
+            if let Some(norm) = norm {
+                rows.chunks_exact_mut(width).for_each(|row| norm.apply(row));
+            }
+        };
+        normalise(&self.norm, out, width);
+        let Some(projection) = &self.projection else { return Ok(()) };
+        let narrow = std::mem::take(out);
+        let hidden = projection.outputs();
+        out.resize(batch.ids.len() * hidden, 0.0);
+        let mut product = Output::default();
+        let rows = projection.forward(Input::F32(&narrow), &mut product)?;
+        out.chunks_exact_mut(hidden).enumerate().for_each(|(row, out)| rows.read(row, out));
+        normalise(&self.projected_norm, out, hidden);
         Ok(())
     }
 
@@ -120,7 +169,6 @@ impl Embeddings {
             Err(Error::new(ErrorKind::Config, message))
         };
         let largest = |values: &[u32]| values.iter().max().map_or(0, |&value| value as usize);
-        let (id, token_type) = (largest(&batch.ids), largest(&batch.token_types));
         let length = batch.sequences().map(|sequence| sequence.len()).max().unwrap_or(0);
         if batch.sequences().any(|sequence| sequence.is_empty()) {
             return Err(Error::new(
@@ -128,14 +176,21 @@ impl Embeddings {
                 "a text or label has no tokens, not even special ones",
             ));
         }
+        let id = largest(&batch.ids);
         if id >= self.words.rows() {
             return refuse("token id", id, self.words.rows());
         }
-        if token_type >= self.token_types.rows() {
-            return refuse("token type", token_type, self.token_types.rows());
+        if let Some(token_types) = &self.token_types {
+            let token_type = largest(&batch.token_types);
+            if token_type >= token_types.rows() {
+                return refuse("token type", token_type, token_types.rows());
+            }
         }
-        if length > self.positions.rows() {
-            return refuse("sequence length", length, self.positions.rows());
+        if let Some((positions, numbering)) = &self.positions {
+            let limit = positions.rows().saturating_sub(numbering.before());
+            if length > limit {
+                return refuse("sequence length", length, limit);
+            }
         }
         Ok(())
     }

@@ -1,112 +1,100 @@
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView1, Axis, Slice};
+use ndarray::{Array2, ArrayView2};
 
+use super::activation::Activation;
 use super::activations::Input;
+use super::blueprint::{self, Pool};
 use super::checkpoint::Checkpoint;
-use super::encoder::{EncoderScratch, Reads};
 use super::linear::{Linear, Output};
+use super::norm::LayerNorm;
 use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
-use crate::model::{Config, HeadKind};
 use crate::stage::stage;
 
 /// What stands on the encoder. Heads are computed in f32 whatever the precision: they are small,
 /// and their errors are not averaged away by later layers.
-pub(crate) enum Head {
-    /// A dense layer on every token: `[tokens, labels]`.
-    Tokens(Linear),
-    /// A dense layer with tanh on the first token, then one to the labels: `[sequences, labels]`.
-    Sequences { pooler: Linear, classifier: Linear },
-    /// The mean of all tokens: `[sequences, hidden]`.
-    MeanPooling,
-    /// The first token: `[sequences, hidden]`.
-    FirstToken,
+pub(crate) struct Head {
+    pub(crate) pool: Pool,
+    steps: Vec<Step>,
+}
+
+struct Step {
+    dense: Linear,
+    activation: Option<Activation>,
+    norm: Option<LayerNorm>,
 }
 
 impl Head {
-    pub(crate) fn load(checkpoint: &Checkpoint<'_>, config: &Config) -> Result<Self, Error> {
-        let (hidden, labels) = (config.hidden, config.labels.len());
-        let classifier = || -> Result<Linear, Error> {
-            let weight = checkpoint.head_matrix("classifier.weight", labels, hidden)?;
-            let bias = checkpoint.head_vector("classifier.bias", labels)?;
-            Ok(Linear::new(&weight, bias, Precision::F32))
+    pub(crate) fn load(checkpoint: &Checkpoint<'_>, plan: &blueprint::Head) -> Result<Self, Error> {
+        let step = |step: &blueprint::Step| {
+            let norm = step.norm.as_ref().map(|norm| LayerNorm::load(checkpoint, norm));
+            Ok(Step {
+                dense: Linear::load(checkpoint, &step.dense, Precision::F32)?,
+                activation: step.activation,
+                norm: norm.transpose()?,
+            })
         };
-        Ok(match config.head {
-            HeadKind::TokenClassification => Self::Tokens(classifier()?),
-            HeadKind::SequenceClassification => {
-                let weight = checkpoint.matrix("pooler.dense.weight", hidden, hidden)?;
-                let bias = checkpoint.vector("pooler.dense.bias", hidden)?;
-                let pooler = Linear::new(&weight, bias, Precision::F32);
-                Self::Sequences { pooler, classifier: classifier()? }
-            }
-            HeadKind::MeanPooling => Self::MeanPooling,
-            HeadKind::FirstToken => Self::FirstToken,
-        })
+        Ok(Self { pool: plan.pool, steps: plan.steps.iter().map(step).collect::<Result<_, Error>>()? })
     }
 
-    /// Which states [`forward`](Self::forward) reads.
-    pub(crate) fn reads(&self) -> Reads {
-        match self {
-            Self::Tokens(_) | Self::MeanPooling => Reads::EveryToken,
-            Self::Sequences { .. } | Self::FirstToken => Reads::FirstTokens,
-        }
-    }
-
-    /// Reads the encoder's output from `scratch.hidden`: `[tokens, hidden]`, or `[sequences, hidden]`
-    /// if it reads first tokens alone.
-    pub(crate) fn forward(
-        &self,
-        batch: &RaggedBatch,
-        scratch: &mut EncoderScratch,
-    ) -> Result<Vec<Array2<f32>>, Error> {
+    /// An array for each sequence, from the last states: `[tokens, hidden]`, or `[sequences, hidden]` if
+    /// it pools one token of each.
+    pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
         stage!("head");
-        let (states, output) = (&scratch.hidden, &mut Output::default());
         let sequences = batch.bounds.len() - 1;
-        Ok(match self {
-            Self::Tokens(classifier) => {
-                let rows = project(classifier, states, output)?;
-                let part = |range| rows.slice_axis(Axis(0), Slice::from(range)).to_owned();
-                batch.sequences().map(part).collect()
-            }
-            Self::Sequences { pooler, classifier } => {
-                let mut pooled = project(pooler, states, output)?;
-                pooled.mapv_inplace(f32::tanh);
-                let logits = project(classifier, pooled.as_slice().unwrap_or_default(), output)?;
-                logits.axis_chunks_iter(Axis(0), 1).map(|row| row.to_owned()).collect()
-            }
-            Self::FirstToken => {
-                let hidden = states.len() / sequences.max(1);
-                states.chunks_exact(hidden.max(1)).map(row).collect()
-            }
-            Self::MeanPooling => {
-                let hidden = states.len() / batch.ids.len().max(1);
-                let mean = |sequence: Range<usize>| {
-                    let mut mean = vec![0.0; hidden];
-                    for row in states[sequence.start * hidden..sequence.end * hidden].chunks_exact(hidden) {
-                        mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
-                    }
-                    let count = sequence.len().max(1) as f32;
-                    mean.iter_mut().for_each(|sum| *sum /= count);
-                    row(&mean)
-                };
-                batch.sequences().map(mean).collect()
+        let width = match self.pool {
+            Pool::EveryToken | Pool::Mean => states.len() / batch.ids.len().max(1),
+            Pool::First | Pool::Last(_) => states.len() / sequences.max(1),
+        };
+        let pooled = match self.pool {
+            Pool::Mean => batch.sequences().flat_map(|sequence| mean(states, sequence, width)).collect(),
+            Pool::EveryToken | Pool::First | Pool::Last(_) => states.to_vec(),
+        };
+        let rows = self.steps.iter().try_fold(pooled, |rows, step| step.forward(&rows))?;
+        let columns = self.steps.last().map_or(width, |step| step.dense.outputs());
+        let part = |range: Range<usize>| {
+            let rows = ArrayView2::from_shape(
+                (range.len(), columns),
+                &rows[range.start * columns..range.end * columns],
+            );
+            rows.map(|rows| rows.to_owned()).unwrap_or_default()
+        };
+        Ok(match self.pool {
+            Pool::EveryToken => batch.sequences().map(part).collect(),
+            Pool::First | Pool::Mean | Pool::Last(_) => {
+                (0..sequences).map(|row| part(row..row + 1)).collect()
             }
         })
     }
 }
 
-/// `[rows, outputs]` from `x`, `[rows, inputs]`.
-fn project(linear: &Linear, x: &[f32], output: &mut Output) -> Result<Array2<f32>, Error> {
-    let rows = linear.forward(Input::F32(x), output)?;
-    let mut out = Array2::zeros((rows.len(), linear.outputs()));
-    for (row, mut out) in out.rows_mut().into_iter().enumerate() {
-        rows.read(row, out.as_slice_mut().unwrap_or_default());
+impl Step {
+    /// `[rows, outputs]` from `x`, `[rows, inputs]`.
+    fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
+        let mut product = Output::default();
+        let rows = self.dense.forward(Input::F32(x), &mut product)?;
+        let columns = self.dense.outputs();
+        let mut out = vec![0.0; rows.len() * columns];
+        for (row, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
+            rows.read(row, out);
+            if let Some(activation) = self.activation {
+                activation.apply(out);
+            }
+            if let Some(norm) = &self.norm {
+                norm.apply(out);
+            }
+        }
+        Ok(out)
     }
-    Ok(out)
 }
 
-/// `values` as one row.
-fn row(values: &[f32]) -> Array2<f32> {
-    ArrayView1::from(values).insert_axis(Axis(0)).to_owned()
+fn mean(states: &[f32], sequence: Range<usize>, width: usize) -> Vec<f32> {
+    let mut mean = vec![0.0; width];
+    for row in states[sequence.start * width..sequence.end * width].chunks_exact(width) {
+        mean.iter_mut().zip(row).for_each(|(sum, value)| *sum += value);
+    }
+    let count = sequence.len().max(1) as f32;
+    mean.iter_mut().for_each(|sum| *sum /= count);
+    mean
 }

@@ -2,7 +2,8 @@ use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix
 use rten_tensor::NdTensorView;
 
 use super::activations::Input;
-use super::checkpoint::Matrix;
+use super::blueprint::Dense;
+use super::checkpoint::{Checkpoint, Matrix};
 use super::kernels::{Rows, Sums};
 use crate::backend::Precision;
 use crate::error::{Error, ErrorKind};
@@ -76,6 +77,34 @@ impl Linear {
         Self { weights, bias, inputs: weight.columns }
     }
 
+    /// Several layers that read the same rows as one: their outputs lie side by side.
+    pub(crate) fn load_all(
+        checkpoint: &Checkpoint<'_>,
+        layers: &[Dense],
+        precision: Precision,
+    ) -> Result<Self, Error> {
+        let (mut weights, mut bias) = (Vec::with_capacity(layers.len()), Vec::new());
+        for Dense { name, inputs, outputs, bias: has_bias } in layers {
+            weights.push(checkpoint.matrix(&format!("{name}.weight"), *outputs, *inputs)?);
+            match has_bias {
+                true => bias.extend(checkpoint.vector(&format!("{name}.bias"), *outputs)?),
+                false => bias.resize(bias.len() + outputs, 0.0),
+            }
+        }
+        match &weights[..] {
+            [weight] => Ok(Self::new(weight, bias, precision)),
+            _ => Ok(Self::new(&Matrix::stack(&weights), bias, precision)),
+        }
+    }
+
+    pub(crate) fn load(
+        checkpoint: &Checkpoint<'_>,
+        dense: &Dense,
+        precision: Precision,
+    ) -> Result<Self, Error> {
+        Self::load_all(checkpoint, std::slice::from_ref(dense), precision)
+    }
+
     pub(crate) fn outputs(&self) -> usize {
         self.bias.len()
     }
@@ -124,6 +153,14 @@ impl Linear {
         };
         Ok(Rows { sums: done.map_err(refused)?, bias: &self.bias })
     }
+}
+
+/// `out = a b`, `[m, n]` of `[m, k]` and `[k, n]`, where neither is packed ahead. Shapes that do not fit
+/// leave `out` as it is.
+pub(super) fn multiply(a: NdTensorView<'_, f32, 2>, b: NdTensorView<'_, f32, 2>, out: &mut [f32]) {
+    let (a, b) = (GemmInputA::Unpacked(a), GemmInputB::Unpacked(b));
+    let done = PRODUCTS.with(|products| products.f32.gemm(out, a, b, GemmOptions::default()));
+    debug_assert!(done.is_ok(), "{done:?}");
 }
 
 /// The first `len` values of `buffer`, which grows if it must.

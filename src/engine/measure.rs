@@ -9,7 +9,9 @@ use rten_simd::{SimdOp, SimdUnaryOp};
 
 use super::activations::Activations;
 use super::checkpoint::{Matrix, Values};
-use super::kernels::{Attention, AttentionScratch, Gelu, Normalise, QuantiseRow, Rows, Sums};
+use super::kernels::{
+    Attention, AttentionScratch, Gelu, Normalise, Part, QuantiseRow, Reach, Relation, Rows, Sums,
+};
 use super::linear::{Linear, Output};
 use crate::backend::Precision;
 
@@ -47,11 +49,25 @@ pub fn products(pool: ThreadPool, precision: Precision, tokens: usize, hidden: u
 pub fn attention(tokens: usize, hidden: usize, heads: usize) -> impl FnMut() {
     let (qkv, bias) = (noise(tokens * 3 * hidden, 1), noise(3 * hidden, 2));
     let (mut out, mut scratch) = (vec![0.0; tokens * hidden], AttentionScratch::default());
+    let size = hidden / heads;
     move || {
-        let qkv = Rows { sums: Sums::F32(&qkv), bias: &bias };
-        let (bounds, out) = (&[0, tokens], &mut out[..]);
-        Attention { qkv, bounds, heads: 0..heads, size: hidden / heads, out, scratch: &mut scratch }
-            .dispatch();
+        let rows = Rows { sums: Sums::F32(&qkv), bias: &bias };
+        let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
+        Attention {
+            queries,
+            keys,
+            values,
+            bounds: &[0, tokens],
+            key_bounds: &[0, tokens],
+            heads: 0..heads,
+            size,
+            scale: (size as f32).sqrt().recip(),
+            reach: Reach::All,
+            relation: Relation::None,
+            out: &mut out,
+            scratch: &mut scratch,
+        }
+        .dispatch();
     }
 }
 

@@ -92,7 +92,11 @@ impl TextTokenizer {
             }
             ModelWrapper::WordLevel(model) => (Some(model.unk_token.clone()), None),
             ModelWrapper::BPE(model) => (model.unk_token.clone(), model.continuing_subword_prefix.clone()),
-            ModelWrapper::Unigram(_) => (Some("<unk>".into()), None),
+            // The library does not tell which it is; these are the names in use.
+            ModelWrapper::Unigram(_) => {
+                let names = ["<unk>", "[UNK]"].into_iter();
+                (names.map(str::to_owned).find(|name| tokenizer.token_to_id(name).is_some()), None)
+            }
         };
         let unknown = unknown.and_then(|token| tokenizer.token_to_id(&token));
         let continuing_prefix = continuing_prefix.filter(|prefix| !prefix.is_empty());
@@ -126,12 +130,12 @@ impl TextTokenizer {
             })
             .collect();
         let unknown: Vec<bool> = encoding.get_ids().iter().map(|&id| Some(id) == self.unknown).collect();
-        let continues = encoding
-            .get_tokens()
-            .iter()
-            .zip(&offsets)
-            .zip(&unknown)
-            .map(|((token, range), &unknown)| !unknown && self.continues(text, token, range))
+        let continues = (0..offsets.len())
+            .map(|at| {
+                // A special token that takes the space before it is found with that space.
+                let token = encoding.get_tokens()[at].trim_matches(' ');
+                !unknown[at] && self.continues(text, token, &offsets[at])
+            })
             .collect();
         let casing = casing_classes(text, encoding.get_word_ids(), &offsets);
         Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, offsets, unknown, continues })

@@ -7,6 +7,7 @@ use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 use super::exp::exp2_of_negative;
+use super::relation::{Reach, Relation, RelationScratch, Transposed};
 use super::rows::{Columns, Rows};
 
 /// Queries that are worked on together. With two vectors of keys each they keep twelve sums in
@@ -15,36 +16,60 @@ use super::rows::{Columns, Rows};
 const ROWS: usize = 6;
 
 /// Scaled dot-product attention (<https://arxiv.org/abs/1706.03762>) of some heads, each window for
-/// itself: `softmax(Q K^T / sqrt(head size)) V`.
+/// itself: `softmax(scale (Q K^T + bias)) V`, the bias being what the relation makes of two places.
 pub(crate) struct Attention<'a> {
-    /// `[tokens, 3 * hidden]`: queries, keys and values side by side.
-    pub(crate) qkv: Rows<'a>,
-    /// `[windows + 1]`: window `i` holds tokens `bounds[i]..bounds[i + 1]`.
+    pub(crate) queries: Part<'a>,
+    pub(crate) keys: Part<'a>,
+    pub(crate) values: Part<'a>,
+    /// `[windows + 1]`: the queries of window `i` are those from `bounds[i]` to `bounds[i + 1]`.
     pub(crate) bounds: &'a [usize],
+    /// The same of keys and values. Where there is a relation or not all is in reach, they are the same.
+    pub(crate) key_bounds: &'a [usize],
     pub(crate) heads: Range<usize>,
     /// The columns of a head.
     pub(crate) size: usize,
-    /// `[heads, tokens, size]`, of these heads.
+    pub(crate) scale: f32,
+    pub(crate) reach: Reach,
+    pub(crate) relation: Relation<'a>,
+    /// `[heads, queries, size]`, of these heads.
     pub(crate) out: &'a mut [f32],
     pub(crate) scratch: &'a mut AttentionScratch,
+}
+
+/// The columns of a product from `first` on: `heads * size` of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) rows: Rows<'a>,
+    pub(crate) first: usize,
+}
+
+impl<'a> Part<'a> {
+    #[inline(always)]
+    fn head(&self, head: usize, size: usize) -> Columns<'a> {
+        let start = self.first + head * size;
+        self.rows.columns(start..start + size)
+    }
 }
 
 /// Buffers of one head and window, taken once and reused. What lies in the padding is computed with
 /// and never read.
 #[derive(Default)]
 pub(crate) struct AttentionScratch {
-    /// `[tokens, size]`, filled up to whole blocks of `ROWS` tokens.
+    /// `[queries, size]`, filled up to whole blocks of `ROWS` tokens.
     queries: Vec<f32>,
     /// `[size]`.
     key: Vec<f32>,
-    /// `[size, padded tokens]`.
+    /// `[size, padded keys]`.
     keys: Vec<f32>,
-    /// `[parts of two vectors, tokens, two vectors]`.
+    /// `[parts of two vectors, keys, two vectors]`.
     values: Vec<f32>,
-    /// `[ROWS, padded tokens]`: scores, then weights before they are divided by their sum.
+    /// `[ROWS, padded keys]`: scores, then weights before they are divided by their sum.
     scores: Vec<f32>,
+    /// `[ROWS, padded keys]`: what is added to scores before they are scaled.
+    bias: Vec<f32>,
     /// `[ROWS, two vectors]`.
     context: Vec<f32>,
+    relation: RelationScratch,
 }
 
 impl SimdOp for Attention<'_> {
@@ -52,22 +77,35 @@ impl SimdOp for Attention<'_> {
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Self { qkv, bounds, heads, size, out, scratch } = self;
-        let hidden = qkv.bias.len() / 3;
+        let Self { queries, keys, values, bounds, key_bounds, heads, size, .. } = self;
+        let Self { scale, reach, relation, out, scratch, .. } = self;
         let tokens = bounds.last().copied().unwrap_or(0);
-        for window in bounds.windows(2) {
-            let (start, count) = (window[0], window[1] - window[0]);
-            scratch.fit(isa, count, size);
+        for (window, keys_of) in bounds.windows(2).zip(key_bounds.windows(2)) {
+            let (window, keys_of) = (window[0]..window[1], keys_of[0]..keys_of[1]);
+            scratch.fit(isa, window.len(), keys_of.len(), size);
             for (head, out) in heads.clone().zip(out.chunks_exact_mut(tokens * size)) {
-                let columns = |part: usize| {
-                    let first = part * hidden + head * size;
-                    qkv.columns(first..first + size)
-                };
-                scratch.read(isa, [columns(0), columns(1), columns(2)], start, count);
-                scratch.attend(isa, count, size, &mut out[start * size..][..count * size]);
+                let parts = [queries, keys, values].map(|part| part.head(head, size));
+                scratch.read(isa, parts, window.clone(), keys_of.clone(), relation);
+                let padded = keys_of.len().next_multiple_of(stride(isa));
+                let keys_by_column = Transposed { values: &scratch.keys, count: keys_of.len(), padded };
+                scratch.relation.prepare(relation, &scratch.queries, keys_by_column, head, size);
+                let out = &mut out[window.start * size..window.end * size];
+                let scope = Scope { keys: keys_of.len(), size, scale, reach, relation, head };
+                scratch.attend(isa, scope, out);
             }
         }
     }
+}
+
+/// What attention of one head in one window is to do.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    keys: usize,
+    size: usize,
+    scale: f32,
+    reach: Reach,
+    relation: Relation<'a>,
+    head: usize,
 }
 
 /// Values that two vectors hold.
@@ -78,51 +116,81 @@ fn stride<I: Isa>(isa: I) -> usize {
 
 impl AttentionScratch {
     #[inline(always)]
-    fn fit<I: Isa>(&mut self, isa: I, tokens: usize, size: usize) {
+    fn fit<I: Isa>(&mut self, isa: I, queries: usize, keys: usize, size: usize) {
         let stride = stride(isa);
-        let padded = tokens.next_multiple_of(stride);
-        self.queries.resize(tokens.next_multiple_of(ROWS) * size, 0.0);
+        let padded = keys.next_multiple_of(stride);
+        self.queries.resize(queries.next_multiple_of(ROWS) * size, 0.0);
         self.key.resize(size, 0.0);
         self.keys.resize(size * padded, 0.0);
-        self.values.resize(size.div_ceil(stride) * tokens * stride, 0.0);
+        self.values.resize(size.div_ceil(stride) * keys * stride, 0.0);
         self.scores.resize(ROWS * padded, 0.0);
+        self.bias.resize(ROWS * padded, 0.0);
         self.context.resize(ROWS * stride, 0.0);
     }
 
-    /// Takes queries, keys and values of `count` tokens from `start` on.
+    /// Takes the queries of `window` and the keys and values of `keys_of`.
     #[inline(always)]
-    fn read<I: Isa>(&mut self, isa: I, parts: [Columns<'_>; 3], start: usize, count: usize) {
+    fn read<I: Isa>(
+        &mut self,
+        isa: I,
+        parts: [Columns<'_>; 3],
+        window: Range<usize>,
+        keys_of: Range<usize>,
+        relation: Relation<'_>,
+    ) {
         let stride = stride(isa);
+        let count = keys_of.len();
         let padded = count.next_multiple_of(stride);
         let Self { queries, key, keys, values, .. } = self;
         let size = key.len();
         let [from_query, from_key, from_value] = parts;
-        for token in 0..count {
-            from_query.read(isa, start + token, &mut queries[token * size..][..size]);
-            from_key.read(isa, start + token, key);
+        for (place, (token, query)) in window.zip(queries.chunks_exact_mut(size)).enumerate() {
+            from_query.read(isa, token, query);
+            relation.turn(place, query);
+        }
+        for (place, token) in keys_of.enumerate() {
+            from_key.read(isa, token, key);
+            relation.turn(place, key);
             for (to, value) in keys.chunks_exact_mut(padded).zip(&*key) {
-                to[token] = *value;
+                to[place] = *value;
             }
-            from_value.read(isa, start + token, key);
+            from_value.read(isa, token, key);
             for (part, from) in values.chunks_exact_mut(count * stride).zip(key.chunks(stride)) {
-                part[token * stride..][..from.len()].copy_from_slice(from);
+                part[place * stride..][..from.len()].copy_from_slice(from);
             }
         }
     }
 
-    /// `out` is `[tokens, size]`.
+    /// `out` is `[queries, size]`.
     #[inline(always)]
-    fn attend<I: Isa>(&mut self, isa: I, tokens: usize, size: usize, out: &mut [f32]) {
+    fn attend<I: Isa>(&mut self, isa: I, scope: Scope<'_>, out: &mut [f32]) {
+        let Scope { keys: tokens, size, reach, relation, head, .. } = scope;
         let ops = isa.f32();
         let (width, stride) = (ops.len(), stride(isa));
         let padded = tokens.next_multiple_of(stride);
-        let Self { queries, keys, values, scores, context, .. } = self;
+        let biased = reach != Reach::All || relation.has_bias();
+        let Self { queries, keys, values, scores, bias, context, relation: prepared, .. } = self;
         // Weights are powers of two, not of e.
-        let scale = ops.splat(LOG2_E / (size as f32).sqrt());
-        for (queries, out) in queries.chunks_exact(ROWS * size).zip(out.chunks_mut(ROWS * size)) {
-            let queries = side_by_side(queries, size, size);
+        let scale = ops.splat(LOG2_E * scope.scale);
+        let blocks = queries.chunks_exact(ROWS * size).zip(out.chunks_mut(ROWS * size));
+        for (block, (queries, out)) in blocks.enumerate() {
+            let first = block * ROWS;
+            // The keys that any of these queries meets.
+            let met = reach.of(first..first + ROWS, tokens);
+            let start = met.start - met.start % stride;
+            let end = met.end.next_multiple_of(stride).min(padded);
+            if biased {
+                for (row, bias) in bias.chunks_exact_mut(padded).enumerate() {
+                    let query = first + row;
+                    prepared.bias(relation, head, query, tokens, &mut bias[..tokens]);
+                    let own = reach.of(query..query + 1, tokens);
+                    bias[start..own.start.max(start)].fill(f32::NEG_INFINITY);
+                    bias[own.end..end.max(own.end)].fill(f32::NEG_INFINITY);
+                }
+            }
+            let queries = side_by_side(queries, size, 0..size);
             let mut largest = [ops.splat(f32::NEG_INFINITY); ROWS];
-            for at in (0..padded).step_by(stride) {
+            for at in (start..end).step_by(stride) {
                 let mut sums = [[ops.zero(); 2]; ROWS];
                 let columns = keys.chunks_exact(padded);
                 for (keys, (((((q0, q1), q2), q3), q4), q5)) in columns.zip(queries.clone()) {
@@ -131,6 +199,12 @@ impl AttentionScratch {
                         let query = ops.splat(*query);
                         sum[0] = ops.mul_add(query, k0, sum[0]);
                         sum[1] = ops.mul_add(query, k1, sum[1]);
+                    }
+                }
+                if biased {
+                    for (sum, bias) in sums.iter_mut().zip(bias.chunks_exact(padded)) {
+                        let [b0, b1] = ops.load_many::<2>(&bias[at..]);
+                        *sum = [ops.add(sum[0], b0), ops.add(sum[1], b1)];
                     }
                 }
                 if at + stride > tokens {
@@ -152,6 +226,7 @@ impl AttentionScratch {
 
             let mut shares = [0.0; ROWS];
             for ((scores, largest), share) in scores.chunks_exact_mut(padded).zip(largest).zip(&mut shares) {
+                let scores = &mut scores[start..end];
                 let largest = ops.fold_splat(largest, f32::NEG_INFINITY, f32::max);
                 let offset = ops.mul(ops.sub(ops.zero(), largest), scale);
                 let mut total = ops.zero();
@@ -163,10 +238,11 @@ impl AttentionScratch {
                 *share = total.to_array().into_iter().sum::<f32>().recip();
             }
 
-            let weights = side_by_side(scores, padded, tokens);
+            let end = end.min(tokens);
+            let weights = side_by_side(scores, padded, start..end);
             for (part, values) in values.chunks_exact(tokens * stride).enumerate() {
                 let mut sums = [[ops.zero(); 2]; ROWS];
-                let columns = values.chunks_exact(stride);
+                let columns = values[start * stride..end * stride].chunks_exact(stride);
                 for (values, (((((w0, w1), w2), w3), w4), w5)) in columns.zip(weights.clone()) {
                     let [v0, v1] = ops.load_many::<2>(values);
                     for (sum, weight) in sums.iter_mut().zip([w0, w1, w2, w3, w4, w5]) {
@@ -180,10 +256,10 @@ impl AttentionScratch {
                     ops.store(ops.mul(sum[0], share), &mut to[..width]);
                     ops.store(ops.mul(sum[1], share), &mut to[width..]);
                 }
-                let start = part * stride;
-                let count = stride.min(size - start);
+                let first = part * stride;
+                let count = stride.min(size - first);
                 for (out, from) in out.chunks_exact_mut(size).zip(context.chunks_exact(stride)) {
-                    out[start..start + count].copy_from_slice(&from[..count]);
+                    out[first..first + count].copy_from_slice(&from[..count]);
                 }
             }
         }
@@ -195,13 +271,13 @@ type Six<'a> = Zip<
     Iter<'a, f32>,
 >;
 
-/// The first `count` values of each of `ROWS` rows of `width`, a value of each at a time: zipped
+/// The values in `columns` of each of `ROWS` rows of `width`, a value of each at a time: zipped
 /// slices need no check of their bounds in the loops that matter most.
 #[inline(always)]
-fn side_by_side(rows: &[f32], width: usize, count: usize) -> Six<'_> {
+fn side_by_side(rows: &[f32], width: usize, columns: Range<usize>) -> Six<'_> {
     let mut rows = rows.chunks_exact(width);
     let [a, b, c, d, e, f]: [Iter<'_, f32>; ROWS] =
-        std::array::from_fn(|_| rows.next().map_or([].iter(), |row| row[..count].iter()));
+        std::array::from_fn(|_| rows.next().map_or([].iter(), |row| row[columns.clone()].iter()));
     a.zip(b).zip(c).zip(d).zip(e).zip(f)
 }
 
@@ -209,8 +285,8 @@ fn side_by_side(rows: &[f32], width: usize, count: usize) -> Six<'_> {
 mod tests {
     use rten_simd::SimdOp;
 
-    use super::super::{Rows, Sums};
-    use super::{Attention, AttentionScratch};
+    use super::super::{Reach, Relation, Rows, Sums};
+    use super::{Attention, AttentionScratch, Part};
 
     /// The definition, in f64, one query at a time; `[heads, tokens, size]`.
     fn plain(qkv: &[f32], bounds: &[usize], hidden: usize, heads: usize) -> Vec<f64> {
@@ -262,7 +338,22 @@ mod tests {
             // Heads may be computed apart.
             let (first, rest) = out.split_at_mut(tokens * size);
             for (heads, out) in [(0..1, first), (1..heads, rest)] {
-                Attention { qkv: rows, bounds, heads, size, out, scratch: &mut scratch }.dispatch();
+                let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
+                Attention {
+                    queries,
+                    keys,
+                    values,
+                    bounds,
+                    key_bounds: bounds,
+                    heads,
+                    size,
+                    scale: (size as f32).sqrt().recip(),
+                    reach: Reach::All,
+                    relation: Relation::None,
+                    out,
+                    scratch: &mut scratch,
+                }
+                .dispatch();
             }
             for (value, expected) in out.iter().zip(expected) {
                 assert!((f64::from(*value) - expected).abs() < 1e-5, "{value} {expected}");

@@ -1,0 +1,255 @@
+//! What a model is made of: blocks, and the tensors that they read. An architecture is no more than
+//! this; the engine knows none by name.
+
+use super::activation::Activation;
+use super::kernels::Reach;
+
+/// A whole model. Names of tensors are those of a checkpoint with a task head.
+#[derive(Clone, Debug)]
+pub(crate) struct Blueprint {
+    /// What stands before the names of the encoder's tensors, and is missing in checkpoints of the bare
+    /// encoder.
+    pub(crate) prefix: &'static str,
+    /// The width of the residual stream.
+    pub(crate) hidden: usize,
+    /// The longest sequence, special tokens included.
+    pub(crate) longest: usize,
+    pub(crate) encoder: Stack,
+    pub(crate) decoder: Option<Decoder>,
+    pub(crate) head: Head,
+}
+
+/// Embeddings and the layers on them.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    pub(crate) embeddings: Embeddings,
+    pub(crate) heads: usize,
+    /// Equal layers share their weights.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) relation: Relation,
+    /// A convolution over the embedded tokens, added to what the first layer gives.
+    pub(crate) convolution: Option<Convolution>,
+}
+
+/// A stack that attends to the encoder's output, as in BART (<https://arxiv.org/abs/1910.13461>). It reads
+/// the encoder's tokens one place later, the first being `start`.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoder {
+    pub(crate) start: u32,
+    pub(crate) stack: Stack,
+}
+
+/// Word, position and token-type embeddings, summed; then normalised and projected, as there is.
+#[derive(Clone, Debug)]
+pub(crate) struct Embeddings {
+    pub(crate) words: Table,
+    /// What word embeddings are multiplied by.
+    pub(crate) scale: f32,
+    pub(crate) positions: Option<Positions>,
+    pub(crate) token_types: Option<Table>,
+    pub(crate) width: usize,
+    pub(crate) norm: Option<Norm>,
+    /// From `width` to the hidden width.
+    pub(crate) projection: Option<Dense>,
+    /// Of the hidden width.
+    pub(crate) projected_norm: Option<Norm>,
+}
+
+/// Rows to look up: `[rows, width]`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    pub(crate) rows: usize,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Positions {
+    pub(crate) table: Table,
+    pub(crate) numbering: Numbering,
+}
+
+/// Which row the token at a place reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// Its place, this many rows further down.
+    From(usize),
+    /// As fairseq counts: padding reads the row of its own id, and all else the rows after that, padding
+    /// not counted. A text may hold padding, written out.
+    AfterPadding(u32),
+}
+
+/// How the places of two tokens enter their attention score.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Relation {
+    /// Not at all.
+    None,
+    /// A bias for each head and bucket of distances (<https://arxiv.org/abs/1910.10683>), `[buckets, heads]`.
+    Bias { table: String, buckets: usize, farthest: usize },
+    /// Disentangled attention (<https://arxiv.org/abs/2006.03654>): products with embedded distances.
+    Disentangled(Disentangled),
+    /// Queries and keys are turned by their places (<https://arxiv.org/abs/2104.09864>); each layer has
+    /// its base.
+    Rotary,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Disentangled {
+    /// `[2 * span, hidden]`.
+    pub(crate) table: String,
+    pub(crate) norm: Option<Norm>,
+    /// Distances that are told apart on each side; where `buckets` is set, the farther ones by their
+    /// logarithm.
+    pub(crate) span: usize,
+    pub(crate) buckets: bool,
+    pub(crate) farthest: usize,
+    /// The query's content meets the distance.
+    pub(crate) content_to_position: bool,
+    /// The distance meets the key's content.
+    pub(crate) position_to_content: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layer {
+    pub(crate) attention: Attention,
+    /// To the encoder's output, in a decoder.
+    pub(crate) cross_attention: Option<CrossAttention>,
+    pub(crate) feed_forward: FeedForward,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Attention {
+    /// Query, key and value: three products, or one that gives all.
+    pub(crate) qkv: Vec<Dense>,
+    pub(crate) output: Dense,
+    pub(crate) norm: Seam,
+    pub(crate) reach: Reach,
+    /// With [`Relation::Disentangled`]: what distances are projected by to meet queries, and keys.
+    pub(crate) distances: [Option<Dense>; 2],
+    /// With [`Relation::Rotary`].
+    pub(crate) rotary_base: f32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CrossAttention {
+    pub(crate) query: Dense,
+    pub(crate) key_value: [Dense; 2],
+    pub(crate) output: Dense,
+    pub(crate) norm: Seam,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FeedForward {
+    pub(crate) up: Dense,
+    pub(crate) activation: Activation,
+    /// Whether `up` gives twice the width, and its second half multiplies the activated first
+    /// (<https://arxiv.org/abs/2002.05202>).
+    pub(crate) gated: bool,
+    pub(crate) down: Dense,
+    pub(crate) norm: Seam,
+}
+
+/// What happens to the residual stream where a block has been added to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seam {
+    /// It is normalised, as in BERT.
+    Stream(Norm),
+    /// Only what the next block reads of it is.
+    Branch(Norm),
+}
+
+/// `y = x W^T + b`, `W` being `name.weight`, `[outputs, inputs]`, and `b` `name.bias`, if there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Dense {
+    pub(crate) name: String,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) bias: bool,
+}
+
+/// Layer normalisation by `name.weight` and, if there is one, `name.bias`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Norm {
+    pub(crate) name: String,
+    pub(crate) width: usize,
+    pub(crate) bias: bool,
+    pub(crate) epsilon: f32,
+}
+
+/// A convolution along the tokens of a sequence, `name.conv.weight` being `[hidden, hidden, width]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Convolution {
+    pub(crate) name: String,
+    pub(crate) width: usize,
+    pub(crate) activation: Activation,
+    pub(crate) norm: Norm,
+}
+
+/// What is made of the last hidden states.
+#[derive(Clone, Debug)]
+pub(crate) struct Head {
+    pub(crate) pool: Pool,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// Which states the head reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pool {
+    EveryToken,
+    /// The first token of each sequence.
+    First,
+    /// The mean of each sequence.
+    Mean,
+    /// The last token of each sequence that has this id.
+    Last(u32),
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) dense: Dense,
+    pub(crate) activation: Option<Activation>,
+    pub(crate) norm: Option<Norm>,
+}
+
+impl Numbering {
+    /// The rows that no token but padding reads.
+    pub(crate) fn before(self) -> usize {
+        match self {
+            Self::From(first) => first,
+            Self::AfterPadding(padding) => padding as usize + 1,
+        }
+    }
+}
+
+impl Dense {
+    pub(crate) fn new(name: impl Into<String>, inputs: usize, outputs: usize) -> Self {
+        Self { name: name.into(), inputs, outputs, bias: true }
+    }
+
+    pub(crate) fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+}
+
+impl Norm {
+    pub(crate) fn new(name: impl Into<String>, width: usize, epsilon: f32) -> Self {
+        Self { name: name.into(), width, bias: true, epsilon }
+    }
+
+    pub(crate) fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+}
+
+impl Table {
+    pub(crate) fn new(name: impl Into<String>, rows: usize) -> Self {
+        Self { name: name.into(), rows }
+    }
+}
+
+impl Step {
+    pub(crate) fn new(dense: Dense, activation: Option<Activation>) -> Self {
+        Self { dense, activation, norm: None }
+    }
+}

@@ -1,0 +1,163 @@
+//! ModernBERT (<https://arxiv.org/abs/2412.13663>): norms before blocks, rotary positions, gated
+//! feed-forward blocks, and most layers attending to near tokens alone.
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{HeadKind, Source, activation, check, check_heads};
+use crate::engine::Reach;
+use crate::engine::blueprint::{
+    Attention, Blueprint, Dense, Embeddings, FeedForward, Head, Layer, Norm, Pool, Relation, Seam, Stack,
+    Step, Table,
+};
+
+/// The keys that are read, with transformers' defaults.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Config {
+    vocab_size: usize,
+    hidden_size: usize,
+    num_hidden_layers: usize,
+    num_attention_heads: usize,
+    intermediate_size: usize,
+    max_position_embeddings: usize,
+    hidden_activation: String,
+    norm_eps: f32,
+    norm_bias: bool,
+    attention_bias: bool,
+    mlp_bias: bool,
+    global_rope_theta: f32,
+    local_rope_theta: Option<f32>,
+    global_attn_every_n_layers: usize,
+    local_attention: usize,
+    classifier_pooling: String,
+    classifier_activation: String,
+    classifier_bias: bool,
+    rope_scaling: Option<Value>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            vocab_size: 50_368,
+            hidden_size: 768,
+            num_hidden_layers: 22,
+            num_attention_heads: 12,
+            intermediate_size: 1152,
+            max_position_embeddings: 8192,
+            hidden_activation: "gelu".into(),
+            norm_eps: 1e-5,
+            norm_bias: false,
+            attention_bias: false,
+            mlp_bias: false,
+            global_rope_theta: 160_000.0,
+            local_rope_theta: Some(10_000.0),
+            global_attn_every_n_layers: 3,
+            local_attention: 128,
+            classifier_pooling: "cls".into(),
+            classifier_activation: "gelu".into(),
+            classifier_bias: false,
+            rope_scaling: None,
+        }
+    }
+}
+
+pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
+    let config: Config = source.read()?;
+    let hidden = config.hidden_size;
+    check_heads(("hidden_size", hidden), ("num_attention_heads", config.num_attention_heads))?;
+    check(&[
+        ("vocab_size", config.vocab_size),
+        ("num_hidden_layers", config.num_hidden_layers),
+        ("intermediate_size", config.intermediate_size),
+        ("max_position_embeddings", config.max_position_embeddings),
+        ("global_attn_every_n_layers", config.global_attn_every_n_layers),
+    ])?;
+    if !(hidden / config.num_attention_heads).is_multiple_of(2) {
+        return Err(format!(
+            "hidden_size {hidden} over num_attention_heads {} is odd; rotary positions pair columns",
+            config.num_attention_heads
+        ));
+    }
+    if config.rope_scaling.is_some() {
+        return Err("rope_scaling is not supported; supported is none".into());
+    }
+    let head = config.head(source)?;
+    let gate = activation("hidden_activation", &config.hidden_activation)?;
+    let norm = |name: &str| Norm::new(name, hidden, config.norm_eps).with_bias(config.norm_bias);
+    let layer = |layer: usize| {
+        let name = |part: &str| format!("model.layers.{layer}.{part}");
+        let next = if layer + 1 == config.num_hidden_layers {
+            Seam::Stream(norm("model.final_norm"))
+        } else {
+            Seam::Branch(norm(&format!("model.layers.{}.attn_norm", layer + 1)))
+        };
+        let global = layer.is_multiple_of(config.global_attn_every_n_layers);
+        let local_base = config.local_rope_theta.unwrap_or(config.global_rope_theta);
+        Layer {
+            attention: Attention {
+                qkv: vec![Dense::new(name("attn.Wqkv"), hidden, 3 * hidden).with_bias(config.attention_bias)],
+                output: Dense::new(name("attn.Wo"), hidden, hidden).with_bias(config.attention_bias),
+                norm: Seam::Branch(norm(&name("mlp_norm"))),
+                reach: if global { Reach::All } else { Reach::Within(config.local_attention / 2) },
+                distances: [None, None],
+                rotary_base: if global { config.global_rope_theta } else { local_base },
+            },
+            cross_attention: None,
+            feed_forward: FeedForward {
+                up: Dense::new(name("mlp.Wi"), hidden, 2 * config.intermediate_size)
+                    .with_bias(config.mlp_bias),
+                activation: gate,
+                gated: true,
+                down: Dense::new(name("mlp.Wo"), config.intermediate_size, hidden).with_bias(config.mlp_bias),
+                norm: next,
+            },
+        }
+    };
+    Ok(Blueprint {
+        prefix: "model.",
+        hidden,
+        longest: config.max_position_embeddings,
+        encoder: Stack {
+            embeddings: Embeddings {
+                words: Table::new("model.embeddings.tok_embeddings", config.vocab_size),
+                scale: 1.0,
+                positions: None,
+                token_types: None,
+                width: hidden,
+                norm: Some(norm("model.embeddings.norm")),
+                projection: None,
+                projected_norm: None,
+            },
+            heads: config.num_attention_heads,
+            layers: (0..config.num_hidden_layers).map(layer).collect(),
+            relation: Relation::Rotary,
+            convolution: None,
+        },
+        decoder: None,
+        head,
+    })
+}
+
+impl Config {
+    fn head(&self, source: &Source<'_>) -> Result<Head, String> {
+        let hidden = self.hidden_size;
+        let pool = match (source.head, self.classifier_pooling.as_str()) {
+            (HeadKind::Embedding, _) => return Ok(Head { pool: Pool::Mean, steps: Vec::new() }),
+            (HeadKind::TokenClassification, _) => Pool::EveryToken,
+            (HeadKind::SequenceClassification, "cls") => Pool::First,
+            (HeadKind::SequenceClassification, "mean") => Pool::Mean,
+            (HeadKind::SequenceClassification, other) => {
+                return Err(format!(
+                    "classifier_pooling {other:?} is not supported; supported are cls, mean"
+                ));
+            }
+        };
+        let prediction = Step {
+            dense: Dense::new("head.dense", hidden, hidden).with_bias(self.classifier_bias),
+            activation: Some(activation("classifier_activation", &self.classifier_activation)?),
+            norm: Some(Norm::new("head.norm", hidden, self.norm_eps).with_bias(self.norm_bias)),
+        };
+        Ok(Head { pool, steps: vec![prediction, source.classifier("classifier", hidden)] })
+    }
+}
