@@ -35,6 +35,8 @@ pub(crate) struct Model {
     pub(crate) backend: Box<dyn Backend>,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) profile: Profile,
+    /// What stands before each text, tokenised.
+    pub(crate) text_prefix: Vec<u32>,
     /// The longest sequence that the model takes, special tokens included.
     pub(crate) max_length: usize,
     /// The tokens of a window, special tokens included; at most `max_length`.
@@ -50,6 +52,8 @@ pub(crate) struct Profile {
     pub(crate) temperature: Option<f32>,
     pub(crate) multi_label_temperature: Option<f32>,
     pub(crate) threshold: Option<f32>,
+    pub(crate) text_prefix: Option<String>,
+    pub(crate) label_prefix: Option<String>,
     pooling: Option<TokenPooling>,
     max_length: Option<usize>,
     window: Option<usize>,
@@ -62,6 +66,7 @@ pub(crate) struct LoadOptions {
     pub(crate) precision: Option<Precision>,
     pub(crate) threads: Option<usize>,
     pub(crate) window: Option<usize>,
+    pub(crate) text_prefix: Option<String>,
 }
 
 /// The setters of [`LoadOptions`] that every builder with a field `load` has.
@@ -110,7 +115,11 @@ struct SharedVocabulary {
 impl Model {
     /// The sequence of `range` of a text's tokens.
     pub(crate) fn sequence(&self, tokens: &Tokens, range: Range<usize>) -> Sequence {
-        let mut sequence = self.tokenizer.sequence(&tokens.ids[range.clone()]);
+        let ids = &tokens.ids[range.clone()];
+        if !self.text_prefix.is_empty() {
+            return self.tokenizer.sequence(&[&self.text_prefix, ids].concat());
+        }
+        let mut sequence = self.tokenizer.sequence(ids);
         if self.config.token_types == TokenTypes::Casing {
             let first = self.tokenizer.leading_specials();
             sequence.token_types.fill(0);
@@ -131,7 +140,7 @@ impl Model {
 
     /// How many of a text's tokens fit a window.
     pub(crate) fn window_budget(&self) -> usize {
-        self.window - self.tokenizer.specials()
+        self.window - self.tokenizer.specials() - self.text_prefix.len()
     }
 }
 
@@ -200,7 +209,11 @@ impl Loader {
 
         let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.blueprint.longest);
         let window = self.options.window.or(profile.window).unwrap_or(max_length);
-        let smallest = tokenizer.specials() + 1;
+        let text_prefix = match self.options.text_prefix.as_ref().or(profile.text_prefix.as_ref()) {
+            Some(prefix) => tokenizer.encode(prefix)?.ids,
+            None => Vec::new(),
+        };
+        let smallest = tokenizer.specials() + text_prefix.len() + 1;
         if window < smallest || window > max_length {
             let message =
                 format!("the window {window} of {name:?} must be between {smallest} and {max_length}");
@@ -214,6 +227,7 @@ impl Loader {
             backend: Box::new(backend),
             runtime: Arc::clone(&self.runtime),
             profile,
+            text_prefix,
             max_length,
             window,
         })
@@ -252,6 +266,8 @@ impl Loader {
             temperature: entry.temperature,
             multi_label_temperature: entry.multi_label_temperature,
             threshold: entry.threshold,
+            text_prefix: entry.text_prefix.clone(),
+            label_prefix: entry.label_prefix.clone(),
             pooling: entry.pooling,
             max_length: entry.max_length,
             window: entry.window,

@@ -70,6 +70,7 @@ pub struct TopicClassifier {
     model: Model,
     kind: Kind,
     template: String,
+    label_prefix: String,
     scoring: Scoring,
     pooling: WindowPooling,
 }
@@ -183,7 +184,8 @@ impl TopicClassifier {
                 format!("the template {template:?} has no {{}}, so every topic would read the same");
             return Err(Error::new(ErrorKind::Options, message));
         }
-        Ok(Self { model, kind, template, scoring: options.scoring, pooling: options.pooling })
+        let label_prefix = options.label_prefix.or_else(|| profile.label_prefix.clone()).unwrap_or_default();
+        Ok(Self { model, kind, template, label_prefix, scoring: options.scoring, pooling: options.pooling })
     }
 
     /// Prepares candidate labels for [`classify`](Self::classify): put into the template, and
@@ -208,11 +210,12 @@ impl TopicClassifier {
         }
         let mut texts = Vec::with_capacity(labels.len());
         for label in &labels {
-            let tokens = self.model.tokenizer.encode(&hypotheses::fill(&self.template, label))?;
+            let text = format!("{}{}", self.label_prefix, hypotheses::fill(&self.template, label));
+            let tokens = self.model.tokenizer.encode(&text)?;
             let limit = match self.kind {
                 // Half the room of a window, so that no label takes more of it than the text.
                 Kind::Nli(_) => self.model.window.saturating_sub(self.model.tokenizer.pair_specials()) / 2,
-                Kind::BiEncoder(_) => self.model.max_length - self.model.tokenizer.specials(),
+                Kind::BiEncoder(_) => self.model.max_length.saturating_sub(self.model.tokenizer.specials()),
             };
             if tokens.len() > limit {
                 let found = tokens.len();
@@ -226,7 +229,7 @@ impl TopicClassifier {
                 Prepared::Hypotheses { hypotheses, columns }
             }
             Kind::BiEncoder(calibration) => {
-                let whole = texts.iter().map(|tokens| self.model.sequence(tokens, 0..tokens.len()));
+                let whole = texts.iter().map(|tokens| self.model.tokenizer.sequence(&tokens.ids));
                 let sequences: Vec<Sequence> = whole.collect();
                 Prepared::Embeddings { embeddings: self.embed(&sequences)?, calibration }
             }

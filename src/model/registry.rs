@@ -47,6 +47,15 @@ pub struct ModelEntry {
     /// The sentence that a topic is put into, with `{}` where it stands.
     #[serde(default)]
     pub template: Option<String>,
+    /// Whether it tells capitals.
+    #[serde(default)]
+    pub cased: Option<bool>,
+    /// Embedding models: what is put before each text, such as `query: `.
+    #[serde(default)]
+    pub text_prefix: Option<String>,
+    /// Embedding models: what is put before each topic's sentence.
+    #[serde(default)]
+    pub label_prefix: Option<String>,
     /// How an embedding model pools its tokens.
     #[serde(default)]
     pub pooling: Option<TokenPooling>,
@@ -79,6 +88,10 @@ pub enum Task {
     Nli,
     /// Turns texts into vectors, and so texts and topics into near or far ones.
     Embedding,
+    /// Finds entities of types that are given with the text.
+    ZeroShotNer,
+    /// Scores topics that are given with the text.
+    ZeroShotTopics,
 }
 
 impl fmt::Display for Task {
@@ -87,6 +100,8 @@ impl fmt::Display for Task {
             Self::Ner => "named-entity recognition",
             Self::Nli => "natural-language inference",
             Self::Embedding => "text embedding",
+            Self::ZeroShotNer => "zero-shot named-entity recognition",
+            Self::ZeroShotTopics => "zero-shot topic classification",
         })
     }
 }

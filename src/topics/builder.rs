@@ -14,6 +14,7 @@ pub struct TopicClassifierBuilder {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct TopicOptions {
     pub(crate) template: Option<String>,
+    pub(crate) label_prefix: Option<String>,
     pub(crate) scoring: Scoring,
     pub(crate) pooling: WindowPooling,
     pub(crate) temperature: Option<f32>,
@@ -44,6 +45,21 @@ impl TopicClassifierBuilder {
     #[must_use]
     pub fn template(mut self, template: impl Into<String>) -> Self {
         self.options.template = Some(template.into());
+        self
+    }
+
+    /// What is put before each text that a bi-encoder encodes, such as `query: ` for E5; the registry's,
+    /// or nothing, if not set. NLI models have none.
+    #[must_use]
+    pub fn text_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.load.text_prefix = Some(prefix.into());
+        self
+    }
+
+    /// What is put before each label's sentence; the registry's, or nothing, if not set.
+    #[must_use]
+    pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.options.label_prefix = Some(prefix.into());
         self
     }
 

@@ -288,8 +288,15 @@ mod tests {
     use super::super::{Reach, Relation, Rows, Sums};
     use super::{Attention, AttentionScratch, Part};
 
-    /// The definition, in f64, one query at a time; `[heads, tokens, size]`.
-    fn plain(qkv: &[f32], bounds: &[usize], hidden: usize, heads: usize) -> Vec<f64> {
+    /// The definition, in f64, one query at a time; `[heads, tokens, size]`. `bias` tells what is added
+    /// to the score of a query and a key, by their places, or `None` if they do not meet.
+    fn plain(
+        qkv: &[f32],
+        bounds: &[usize],
+        hidden: usize,
+        heads: usize,
+        bias: impl Fn(usize, usize, usize) -> Option<f64>,
+    ) -> Vec<f64> {
         let (tokens, size) = (qkv.len() / (3 * hidden), hidden / heads);
         let at = |token: usize, part: usize, i: usize| f64::from(qkv[token * 3 * hidden + part * hidden + i]);
         let mut out = vec![0.0; tokens * hidden];
@@ -301,7 +308,8 @@ mod tests {
                         .map(|key| {
                             let dot: f64 =
                                 (0..size).map(|i| at(query, 0, column(i)) * at(key, 1, column(i))).sum();
-                            (dot / (size as f64).sqrt()).exp()
+                            let bias = bias(head, query - window[0], key - window[0]);
+                            bias.map_or(0.0, |bias| ((dot + bias) / (size as f64).sqrt()).exp())
                         })
                         .collect();
                     let total: f64 = scores.iter().sum();
@@ -316,48 +324,80 @@ mod tests {
         out
     }
 
-    #[test]
-    fn agrees_with_the_definition() {
+    /// Longer windows come first, so that later ones meet what these left in the scratch.
+    const CASES: [(&[usize], usize, usize); 5] = [
+        (&[0, 130], 64, 2),
+        (&[0, 33, 34, 50], 24, 3),
+        (&[0, 32], 32, 1),
+        (&[0, 5, 11], 16, 4),
+        (&[0, 1], 8, 2),
+    ];
+
+    fn check(reach: Reach, relation: Relation<'_>, bias: impl Fn(usize, usize, usize) -> Option<f64>) {
         let mut scratch = AttentionScratch::default();
-        // Longer windows come first, so that later ones meet what these left in the scratch.
-        let cases: [(&[usize], usize, usize); 5] = [
-            (&[0, 130], 64, 2),
-            (&[0, 33, 34, 50], 24, 3),
-            (&[0, 32], 32, 1),
-            (&[0, 5, 11], 16, 4),
-            (&[0, 1], 8, 2),
-        ];
-        for (bounds, hidden, heads) in cases {
+        for (bounds, hidden, heads) in CASES {
             let (tokens, size) = (bounds[bounds.len() - 1], hidden / heads);
             let qkv: Vec<f32> = (0..tokens * hidden * 3)
                 .map(|i| ((i * 2654435761_usize % 997) as f32 - 498.0) / 200.0)
                 .collect();
             let rows = Rows { sums: Sums::F32(&qkv), bias: &vec![0.0; 3 * hidden] };
-            let expected = plain(&qkv, bounds, hidden, heads);
+            let expected = plain(&qkv, bounds, hidden, heads, &bias);
             let mut out = vec![0.0; tokens * hidden];
             // Heads may be computed apart.
             let (first, rest) = out.split_at_mut(tokens * size);
             for (heads, out) in [(0..1, first), (1..heads, rest)] {
                 let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
-                Attention {
+                let scale = (size as f32).sqrt().recip();
+                let (key_bounds, scratch) = (bounds, &mut scratch);
+                let task = Attention {
                     queries,
                     keys,
                     values,
                     bounds,
-                    key_bounds: bounds,
+                    key_bounds,
                     heads,
                     size,
-                    scale: (size as f32).sqrt().recip(),
-                    reach: Reach::All,
-                    relation: Relation::None,
+                    scale,
+                    reach,
+                    relation,
                     out,
-                    scratch: &mut scratch,
-                }
-                .dispatch();
+                    scratch,
+                };
+                task.dispatch();
             }
             for (value, expected) in out.iter().zip(expected) {
-                assert!((f64::from(*value) - expected).abs() < 1e-5, "{value} {expected}");
+                assert!((f64::from(*value) - expected).abs() < 1e-5, "{reach:?}: {value} {expected}");
             }
         }
+    }
+
+    #[test]
+    fn agrees_with_the_definition() {
+        check(Reach::All, Relation::None, |_, _, _| Some(0.0));
+    }
+
+    #[test]
+    fn only_keys_in_reach_are_met() {
+        check(Reach::Before, Relation::None, |_, query, key| (key <= query).then_some(0.0));
+        for width in [0, 1, 7, 16, 40, 1000] {
+            check(Reach::Within(width), Relation::None, |_, query, key| {
+                (query.abs_diff(key) <= width).then_some(0.0)
+            });
+        }
+    }
+
+    #[test]
+    fn biases_go_by_distance() {
+        let (longest, heads) = (140, 4);
+        let values: Vec<f32> =
+            (0..heads * (2 * longest - 1)).map(|i| ((i * 48271 % 211) as f32 - 105.0) / 50.0).collect();
+        let of = |head: usize, query: usize, key: usize| {
+            f64::from(values[head * (2 * longest - 1) + longest - 1 + key - query])
+        };
+        let relation = Relation::Bias { values: &values, longest };
+        check(Reach::All, relation, |head, query, key| Some(of(head, query, key)));
+        check(Reach::Within(20), relation, |head, query, key| {
+            (query.abs_diff(key) <= 20).then(|| of(head, query, key))
+        });
     }
 }
