@@ -47,8 +47,8 @@ pub(crate) struct Sequence {
 /// its tokens; empty for others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Marks {
-    /// The first token of each word of the text.
-    pub(crate) words: Vec<usize>,
+    /// The first token of each word of the text; `None` for a word that the tokenizer drops.
+    pub(crate) words: Vec<Option<usize>>,
     /// The token that stands for each label.
     pub(crate) labels: Vec<usize>,
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2};
 
 use crate::error::Error;
-use crate::model::{TextTokenizer, Tokens};
+use crate::model::{TextTokenizer, Tokens, WordTokens};
 use crate::span::CharIndex;
 use crate::stage::stage;
 
@@ -23,6 +23,16 @@ pub(crate) struct Document<'t> {
     pub(crate) tokens: Tokens,
     /// The token that each sentence begins with, in order; the first is 0.
     pub(crate) sentences: Vec<usize>,
+    /// The words, where the text was tokenised word by word.
+    pub(crate) words: Vec<Word>,
+}
+
+/// A word that was tokenised by itself.
+#[derive(Clone, Debug)]
+pub(crate) struct Word {
+    pub(crate) bytes: Range<usize>,
+    /// Its first token; `None` if the tokenizer drops the word.
+    pub(crate) token: Option<usize>,
 }
 
 impl<'t> Document<'t> {
@@ -30,7 +40,54 @@ impl<'t> Document<'t> {
         stage!("tokenise");
         let tokens = tokenizer.encode(text)?;
         let sentences = sentences::starts(text, &tokens.offsets);
-        Ok(Self { text, index: CharIndex::new(text), tokens, sentences })
+        Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words: Vec::new() })
+    }
+
+    /// Reads the `words` of `text`, byte ranges in order, each tokenised by itself.
+    pub(crate) fn of_words(
+        text: &'t str,
+        words: Vec<Range<usize>>,
+        tokenizer: &TextTokenizer,
+    ) -> Result<Self, Error> {
+        stage!("tokenise");
+        let texts: Vec<&str> = words.iter().map(|word| text.get(word.clone()).unwrap_or_default()).collect();
+        let encoded =
+            if texts.is_empty() { WordTokens::default() } else { tokenizer.encode_words(&texts)? };
+        let mut firsts: Vec<Option<usize>> = vec![None; words.len()];
+        let mut tokens = Tokens { ids: encoded.ids, unknown: encoded.unknown, ..Tokens::default() };
+        for (token, (&word, range)) in encoded.words.iter().zip(&encoded.offsets).enumerate() {
+            let bytes = words.get(word).cloned().unwrap_or_default();
+            let end = (bytes.start + range.end).min(bytes.end);
+            tokens.offsets.push((bytes.start + range.start).min(end)..end);
+            if let Some(first @ None) = firsts.get_mut(word) {
+                *first = Some(token);
+            }
+        }
+        let words = words.into_iter().zip(firsts).map(|(bytes, token)| Word { bytes, token }).collect();
+        let sentences = sentences::starts(text, &tokens.offsets);
+        Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words })
+    }
+
+    /// The document as windows of at most `budget` tokens, with no context, which cut no word that fits.
+    pub(crate) fn windows_of_words(&self, budget: usize) -> Windows {
+        let starts: Vec<usize> = self.words.iter().filter_map(|word| word.token).collect();
+        Windows::plan(
+            &windows::split_long(&self.sentences, &starts, self.tokens.len(), budget),
+            self.tokens.len(),
+            budget,
+            0,
+        )
+    }
+
+    /// The words that begin in `window`, a range of tokens. One that the tokenizer drops goes with the
+    /// word before.
+    pub(crate) fn words_in(&self, window: &Range<usize>) -> Range<usize> {
+        let before = |token: usize| {
+            let kept = self.words.iter().position(|word| word.token.is_some_and(|first| first >= token));
+            kept.unwrap_or(self.words.len())
+        };
+        let start = if window.start == 0 { 0 } else { before(window.start) };
+        start..before(window.end)
     }
 
     /// The document as windows of at most `budget` tokens.

@@ -13,10 +13,10 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-pub(crate) use architecture::HeadKind;
+pub(crate) use architecture::{HeadKind, PromptStyle};
 pub(crate) use config::{Config, TokenTypes};
 pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
-pub(crate) use tokenizer::{TextTokenizer, Tokens};
+pub(crate) use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
 use crate::backend::{Backend, Native, Precision, Sequence};
 use crate::engine::{Checkpoint, Table};
@@ -37,6 +37,8 @@ pub(crate) struct Model {
     pub(crate) profile: Profile,
     /// What stands before each text, tokenised.
     pub(crate) text_prefix: Vec<u32>,
+    /// What stands before each label, in models that are given labels with the text.
+    pub(crate) label_token: Option<u32>,
     /// The longest sequence that the model takes, special tokens included.
     pub(crate) max_length: usize,
     /// The tokens of a window, special tokens included; at most `max_length`.
@@ -144,6 +146,19 @@ impl Model {
     }
 }
 
+/// The id of the token that stands before each label.
+fn prompt_token(prompt: &PromptStyle, tokenizer: &TextTokenizer, origin: &str) -> Result<u32, Error> {
+    let PromptStyle { label_token, label_id, .. } = prompt;
+    let refuse = |message: String| Err(Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}")));
+    match (tokenizer.id_of(label_token), label_id) {
+        (None, _) => refuse(format!("its tokenizer has no token {label_token:?}, which labels stand after")),
+        (Some(found), Some(expected)) if found != *expected => {
+            refuse(format!("its tokenizer has {label_token:?} as {found}, its config says {expected}"))
+        }
+        (Some(found), _) => Ok(found),
+    }
+}
+
 impl Loader {
     pub(crate) fn new(options: &LoadOptions) -> Result<Self, Error> {
         let mut registry = Registry::builtin()?;
@@ -186,7 +201,7 @@ impl Loader {
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
-            || self.tokenizer(&files, &layout),
+            || self.tokenizer(&files, &layout, config.prompt.as_ref()),
             || {
                 let words = self.words(&files, &config)?;
                 Ok((Native::load(&checkpoint, &config.blueprint, words.clone(), precision)?, words))
@@ -195,17 +210,22 @@ impl Loader {
         let (tokenizer, (backend, words)) = (tokenizer?, backend?);
         self.share(&files, &tokenizer, words);
         // The bundled vocabulary is tested; looking through one takes some milliseconds.
-        if files.words().is_none() && tokenizer.largest_id() as usize >= config.vocabulary() {
+        if let (None, Some(known)) = (files.words(), config.vocabulary())
+            && tokenizer.largest_id() as usize >= known
+        {
             let message = format!(
-                "{}: {} has ids up to {}, but {} says vocab_size {}",
+                "{}: {} has ids up to {}, but {} says vocab_size {known}",
                 files.origin,
                 layout.tokenizer.files().join(" with "),
                 tokenizer.largest_id(),
                 layout.config,
-                config.vocabulary()
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
+        let label_token = match &config.prompt {
+            Some(prompt) => Some(prompt_token(prompt, &tokenizer, &files.origin)?),
+            None => None,
+        };
 
         let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.blueprint.longest);
         let window = self.options.window.or(profile.window).unwrap_or(max_length);
@@ -228,6 +248,7 @@ impl Loader {
             runtime: Arc::clone(&self.runtime),
             profile,
             text_prefix,
+            label_token,
             max_length,
             window,
         })
@@ -276,11 +297,22 @@ impl Loader {
     }
 
     /// The model's tokenizer.
-    fn tokenizer(&self, files: &Files, layout: &Layout) -> Result<Arc<TextTokenizer>, Error> {
+    fn tokenizer(
+        &self,
+        files: &Files,
+        layout: &Layout,
+        prompt: Option<&PromptStyle>,
+    ) -> Result<Arc<TextTokenizer>, Error> {
         if let Some(shared) = files.words().and_then(|words| self.shared(words.name)) {
             return Ok(Arc::clone(&shared.tokenizer));
         }
-        TextTokenizer::load(files, layout).map(Arc::new)
+        let mut tokenizer = TextTokenizer::load(files, layout)?;
+        if let Some(prompt) = prompt
+            && tokenizer.id_of(&prompt.label_token).is_none()
+        {
+            tokenizer.add_tokens(&prompt.missing, &files.origin)?;
+        }
+        Ok(Arc::new(tokenizer))
     }
 
     /// The model's word embedding, where it is not among its weights.

@@ -1,4 +1,5 @@
 mod aggregation;
+mod prompted;
 mod scheme;
 mod units;
 
@@ -10,12 +11,13 @@ use serde::{Deserialize, Serialize};
 pub use aggregation::Aggregation;
 
 use crate::document::{Coverage, Document, Windows, merge};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::inference::{WindowOutputs, run_windows};
-use crate::model::{HeadKind, LoadOptions, Loader, Model, load_setters};
+use crate::model::{HeadKind, LoadOptions, Loader, Model, PromptStyle, load_setters};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
 use crate::stage::stage;
+use prompted::{Candidate, Prompt, Rules};
 use scheme::Tag;
 use units::Unit;
 
@@ -34,16 +36,46 @@ use units::Unit;
 /// ```
 pub struct Ner {
     model: Model,
-    tags: Vec<Tag>,
+    kind: Kind,
     aggregation: Aggregation,
+}
+
+/// Where entity types come from.
+enum Kind {
+    /// The model's head: a tag a column.
+    Tags(Vec<Tag>),
+    /// The caller, who gives them with the text.
+    Prompted { style: PromptStyle, types: Vec<String>, rules: Rules },
 }
 
 /// Builds a [`Ner`].
 #[derive(Clone, Debug)]
 pub struct NerBuilder {
     model: String,
-    aggregation: Aggregation,
+    options: NerOptions,
     load: LoadOptions,
+}
+
+/// What a `Ner` does with its model.
+#[derive(Clone, Debug)]
+pub(crate) struct NerOptions {
+    pub(crate) aggregation: Aggregation,
+    pub(crate) entity_types: Vec<String>,
+    threshold: f32,
+    nested: bool,
+    multi_label: bool,
+}
+
+impl Default for NerOptions {
+    fn default() -> Self {
+        Self {
+            aggregation: Aggregation::default(),
+            entity_types: Vec::new(),
+            threshold: DEFAULT_THRESHOLD,
+            nested: false,
+            multi_label: false,
+        }
+    }
 }
 
 /// One mention of something that has a name.
@@ -106,6 +138,9 @@ pub struct TokenLogits {
 /// It helps the words beside a cut; an eighth more tokens are computed.
 const CONTEXT_SHARE: usize = 16;
 
+/// The least probability of an entity of a type that was given with the text, as GLiNER has it.
+const DEFAULT_THRESHOLD: f32 = 0.5;
+
 const TASK: &str = "named-entity recognition";
 
 impl Ner {
@@ -121,18 +156,68 @@ impl Ner {
     /// Starts from a model: a name of the [`Registry`](crate::Registry), or the path of a folder with
     /// `config.json`, `tokenizer.json` and `model.safetensors`.
     pub fn builder(model: impl Into<String>) -> NerBuilder {
-        NerBuilder { model: model.into(), aggregation: Aggregation::default(), load: LoadOptions::default() }
+        NerBuilder { model: model.into(), options: NerOptions::default(), load: LoadOptions::default() }
     }
 
-    pub(crate) fn load(loader: &mut Loader, name: &str, aggregation: Aggregation) -> Result<Self, Error> {
-        let model = loader.load(name, TASK, &[HeadKind::TokenClassification])?;
-        let tags = model.config.labels.iter().map(|label| Tag::parse(label)).collect();
-        Ok(Self { model, tags, aggregation })
+    pub(crate) fn load(loader: &mut Loader, name: &str, options: NerOptions) -> Result<Self, Error> {
+        let model = loader.load(name, TASK, &[HeadKind::TokenClassification, HeadKind::PromptedEntities])?;
+        let NerOptions { aggregation, entity_types, threshold, nested, multi_label } = options;
+        let kind = match &model.config.prompt {
+            None if !entity_types.is_empty() => return Err(own_types(&model)),
+            None => Kind::Tags(model.config.labels.iter().map(|label| Tag::parse(label)).collect()),
+            Some(_) if !(0.0..1.0).contains(&threshold) => {
+                let message = format!("the threshold is {threshold}; a probability is between 0 and 1");
+                return Err(Error::new(ErrorKind::Options, message));
+            }
+            Some(style) => {
+                if !entity_types.is_empty() {
+                    Prompt::new(&model, style, &entity_types)?;
+                }
+                let rules = Rules { threshold, nested, multi_label };
+                Kind::Prompted { style: style.clone(), types: entity_types, rules }
+            }
+        };
+        Ok(Self { model, kind, aggregation })
     }
 
-    /// The tags that the model gives, in the order of its columns.
+    /// The tags that the model gives, in the order of its columns; or the entity types that the builder
+    /// was given, for a model that takes them with the text.
     pub fn labels(&self) -> &[String] {
-        &self.model.config.labels
+        match &self.kind {
+            Kind::Tags(_) => &self.model.config.labels,
+            Kind::Prompted { types, .. } => types,
+        }
+    }
+
+    /// The entities of `text` of these types, whatever types, if the model takes them with the text
+    /// (GLiNER). Fewer and clearer types are found better: `person` rather than `PER`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::WrongTask`] if the model's entity types are its own, [`ErrorKind::Labels`] if there is
+    /// no type, one is blank or there twice, or they take more than half of a window; else as
+    /// [`tag`](Self::tag).
+    pub fn tag_types<T: AsRef<str>>(&self, text: &str, types: &[T]) -> Result<TaggedText, Error> {
+        single(self.tag_types_batch(&[text], types))
+    }
+
+    /// [`tag_types`](Self::tag_types) for each of `texts`, in their order.
+    pub fn tag_types_batch<S, T>(&self, texts: &[S], types: &[T]) -> Vec<Result<TaggedText, Error>>
+    where
+        S: AsRef<str> + Sync,
+        T: AsRef<str>,
+    {
+        let Kind::Prompted { style, rules, .. } = &self.kind else {
+            let error = own_types(&self.model);
+            return texts.iter().map(|_| Err(error.clone())).collect();
+        };
+        let types: Vec<String> = types.iter().map(|name| name.as_ref().to_owned()).collect();
+        let mut results = Vec::with_capacity(texts.len());
+        for chunk in chunks(texts, |text| text.as_ref().len()) {
+            let documents = self.model.runtime.map(chunk.len(), |index| self.read(chunk[index].as_ref()));
+            results.extend(self.tag_prompted(&documents, style, &types, *rules));
+        }
+        results
     }
 
     /// The entities of `text`. A text of any length is read whole; an empty one has none.
@@ -177,6 +262,15 @@ impl Ner {
         for chunk in chunks(sentences, bytes) {
             let joined: Vec<JoinedWords> =
                 chunk.iter().map(|words| JoinedWords::new(words.as_ref())).collect();
+            if let Kind::Prompted { style, types, rules } = &self.kind {
+                let documents = self.model.runtime.map(joined.len(), |index| joined[index].read(&self.model));
+                let found = self.candidates(&documents, style, types, *rules);
+                results.extend(found.into_iter().zip(&joined).map(|(found, words)| {
+                    let (candidates, coverage) = found?;
+                    Ok(TaggedWords { entities: words.entities(candidates, types), coverage })
+                }));
+                continue;
+            }
             let documents = self.model.runtime.map(joined.len(), |index| self.read(&joined[index].text));
             results.extend(self.decode_each(&documents, |index, document, scored| {
                 self.decode_words(&joined[index], document, scored)
@@ -189,8 +283,13 @@ impl Ner {
     ///
     /// # Errors
     ///
-    /// As [`tag`](Self::tag).
+    /// [`ErrorKind::WrongTask`] if the model takes entity types with the text and labels no tokens; else as
+    /// [`tag`](Self::tag).
     pub fn logits(&self, text: &str) -> Result<TokenLogits, Error> {
+        if let Kind::Prompted { .. } = self.kind {
+            let message = format!("the model {:?} scores spans of words, not tokens", self.model.name);
+            return Err(Error::new(ErrorKind::WrongTask, message));
+        }
         let documents = [self.read(text)];
         let scored = single(self.score(&documents))?;
         let [document] = documents;
@@ -203,16 +302,92 @@ impl Ner {
         &self.model
     }
 
-    fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
-        Document::read(text, &self.model.tokenizer)
+    /// Whether it tokenises texts word by word, and so by itself.
+    pub(crate) fn reads_words(&self) -> bool {
+        matches!(self.kind, Kind::Prompted { .. })
     }
 
-    /// The entities of documents that were read with this model's tokenizer.
+    pub(crate) fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
+        match self.kind {
+            Kind::Tags(_) => Document::read(text, &self.model.tokenizer),
+            Kind::Prompted { .. } => Document::of_words(text, prompted::words(text), &self.model.tokenizer),
+        }
+    }
+
+    /// The entities of documents that were [`read`](Self::read) for this model.
     pub(crate) fn tag_documents(
         &self,
         documents: &[Result<Document<'_>, Error>],
     ) -> Vec<Result<TaggedText, Error>> {
+        if let Kind::Prompted { style, types, rules } = &self.kind {
+            return self.tag_prompted(documents, style, types, *rules);
+        }
         self.decode_each(documents, |_, document, scored| self.decode(document, scored))
+    }
+
+    fn tag_prompted(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        style: &PromptStyle,
+        types: &[String],
+        rules: Rules,
+    ) -> Vec<Result<TaggedText, Error>> {
+        let found = self.candidates(documents, style, types, rules);
+        let tagged = found.into_iter().zip(documents).map(|(found, document)| {
+            let (candidates, coverage) = found?;
+            let document = document.as_ref().map_err(Clone::clone)?;
+            let entity = |found: Candidate| {
+                let words = &document.words[found.words];
+                let bytes = words.first().map_or(0, |word| word.bytes.start)
+                    ..words.last().map_or(0, |word| word.bytes.end);
+                let span = document.index.span(bytes);
+                let text = document.text[span.bytes.clone()].to_owned();
+                Entity { label: types[found.label].clone(), text, score: found.score, span }
+            };
+            Ok(TaggedText { entities: candidates.into_iter().map(entity).collect(), coverage })
+        });
+        tagged.collect()
+    }
+
+    /// The entities of `types` among the words of each document, and how much of it was read.
+    fn candidates(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        style: &PromptStyle,
+        types: &[String],
+        rules: Rules,
+    ) -> Vec<Result<(Vec<Candidate>, Coverage), Error>> {
+        let prompt = match Prompt::new(&self.model, style, types) {
+            Ok(prompt) => prompt,
+            Err(error) => return documents.iter().map(|_| Err(error.clone())).collect(),
+        };
+        let mut sequences = Vec::new();
+        let plan = |document: &Result<Document<'_>, Error>| {
+            let document = document.as_ref().map_err(Clone::clone)?;
+            let windows = prompt.windows(&self.model, document);
+            let words = windows.ranges().iter().map(|range| {
+                let (sequence, words) = prompt.sequence(&self.model, document, range.clone());
+                sequences.push(sequence);
+                words
+            });
+            Ok((words.collect::<Vec<_>>(), document.coverage(&windows)))
+        };
+        let plans: Vec<Result<(Vec<Range<usize>>, Coverage), Error>> = documents.iter().map(plan).collect();
+        let mut outputs = self.model.runtime.run(&*self.model.backend, &sequences).into_iter();
+        let decode = |plan: Result<(Vec<Range<usize>>, Coverage), Error>| {
+            let (windows, coverage) = plan?;
+            let rows: Vec<_> = outputs.by_ref().take(windows.len()).collect();
+            let mut found = Vec::new();
+            for (words, scores) in windows.into_iter().zip(rows) {
+                let candidates = prompted::decode(&scores?, words.len(), types.len(), rules);
+                found.extend(candidates.into_iter().map(|candidate| {
+                    let Range { start, end } = candidate.words;
+                    Candidate { words: words.start + start..words.start + end, ..candidate }
+                }));
+            }
+            Ok((found, coverage))
+        };
+        plans.into_iter().map(decode).collect()
     }
 
     /// Runs `documents` and decodes each, given its index, beside the others.
@@ -277,7 +452,8 @@ impl Ner {
         aggregation: Aggregation,
     ) -> Vec<aggregation::Group> {
         let probabilities = aggregation::probabilities(&scored.logits);
-        let labels = aggregation::Labels { names: &self.model.config.labels, tags: &self.tags };
+        let Kind::Tags(tags) = &self.kind else { return Vec::new() };
+        let labels = aggregation::Labels { names: &self.model.config.labels, tags };
         aggregation::group(document.text, units, &probabilities, labels, aggregation)
     }
 }
@@ -308,13 +484,78 @@ impl JoinedWords {
         }
         Self { text, ranges }
     }
+
+    /// The words as a document, each tokenised by itself.
+    fn read(&self, model: &Model) -> Result<Document<'_>, Error> {
+        let words = self.ranges.iter().filter(|range| !range.is_empty()).cloned().collect();
+        Document::of_words(&self.text, words, &model.tokenizer)
+    }
+
+    /// `candidates` among those words that are not empty, by their places among all.
+    fn entities(&self, candidates: Vec<Candidate>, types: &[String]) -> Vec<WordEntity> {
+        let filled: Vec<usize> =
+            (0..self.ranges.len()).filter(|&word| !self.ranges[word].is_empty()).collect();
+        let entity = |found: Candidate| WordEntity {
+            label: types[found.label].clone(),
+            score: found.score,
+            words: filled[found.words.start]..filled[found.words.end - 1] + 1,
+        };
+        candidates.into_iter().map(entity).collect()
+    }
+}
+
+/// Why entity types cannot be given.
+fn own_types(model: &Model) -> Error {
+    let message = format!(
+        "the entity types of the model {:?} are its own: {}; take a model that is given them with the text,          such as a GLiNER",
+        model.name,
+        model.config.labels.join(", ")
+    );
+    Error::new(ErrorKind::WrongTask, message)
 }
 
 impl NerBuilder {
-    /// How labels of tokens become entities; [`Aggregation::Word`] if not set.
+    /// How labels of tokens become entities; [`Aggregation::Word`] if not set. Models that are given
+    /// entity types with the text do not label tokens, and ignore it.
     #[must_use]
     pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
-        self.aggregation = aggregation;
+        self.options.aggregation = aggregation;
+        self
+    }
+
+    /// The entity types that are sought where a call names none, in a model that is given them with the
+    /// text (GLiNER): `["person", "place"]`.
+    #[must_use]
+    pub fn entity_types<I>(mut self, types: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.options.entity_types = types.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The probability, 0 to 1, that an entity must exceed, in a model that is given its types with the
+    /// text; 0.5 if not set.
+    #[must_use]
+    pub fn threshold(mut self, probability: f32) -> Self {
+        self.options.threshold = probability;
+        self
+    }
+
+    /// Whether entities may lie within one another, in a model that is given their types with the text;
+    /// not, if not set: of two that share words the likelier is taken.
+    #[must_use]
+    pub fn nested(mut self, nested: bool) -> Self {
+        self.options.nested = nested;
+        self
+    }
+
+    /// Whether the same words may be of several types, in a model that is given these with the text; not,
+    /// if not set.
+    #[must_use]
+    pub fn multi_label(mut self, multi_label: bool) -> Self {
+        self.options.multi_label = multi_label;
         self
     }
 
@@ -335,6 +576,6 @@ impl NerBuilder {
     /// Names what is unknown, missing, cut off, mis-shaped or out of range, and the valid choices;
     /// see [`ErrorKind`](crate::ErrorKind).
     pub fn build(self) -> Result<Ner, Error> {
-        Ner::load(&mut Loader::new(&self.load)?, &self.model, self.aggregation)
+        Ner::load(&mut Loader::new(&self.load)?, &self.model, self.options)
     }
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Coverage, Document};
 use crate::error::Error;
 use crate::model::{LoadOptions, Loader, load_setters};
-use crate::ner::{Aggregation, Entity, Ner};
+use crate::ner::{Aggregation, Entity, Ner, NerOptions};
 use crate::schedule::{chunks, single};
 use crate::topics::{LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, TopicOptions, WindowPooling};
 
@@ -33,7 +33,7 @@ pub struct TaggerBuilder {
     ner: String,
     topics: String,
     labels: Vec<String>,
-    aggregation: Aggregation,
+    entities: NerOptions,
     options: TopicOptions,
     load: LoadOptions,
 }
@@ -67,7 +67,7 @@ impl Tagger {
             ner: "ner-en-small".into(),
             topics: "topics-en-small".into(),
             labels: NEWS_TOPICS.map(str::to_owned).into(),
-            aggregation: Aggregation::default(),
+            entities: NerOptions::default(),
             options: TopicOptions::default(),
             load: LoadOptions::default(),
         }
@@ -93,9 +93,10 @@ impl Tagger {
             let read = |tokenizer| {
                 ner.runtime.map(chunk.len(), |index| Document::read(chunk[index].as_ref(), tokenizer))
             };
-            let documents = read(&ner.tokenizer);
+            let documents = ner.runtime.map(chunk.len(), |index| self.ner.read(chunk[index].as_ref()));
             let tagged = self.ner.tag_documents(&documents);
-            let classified = if Arc::ptr_eq(&ner.tokenizer, &topics.tokenizer) {
+            let shared = !self.ner.reads_words() && Arc::ptr_eq(&ner.tokenizer, &topics.tokenizer);
+            let classified = if shared {
                 self.topics.classify_documents(&documents, &self.labels)
             } else {
                 self.topics.classify_documents(&read(&topics.tokenizer), &self.labels)
@@ -150,7 +151,19 @@ impl TaggerBuilder {
     /// How labels of tokens become entities; [`Aggregation::Word`] if not set.
     #[must_use]
     pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
-        self.aggregation = aggregation;
+        self.entities.aggregation = aggregation;
+        self
+    }
+
+    /// The entity types that are sought, if the model for entities is given them with the text, as
+    /// [`NerBuilder::entity_types`](crate::NerBuilder::entity_types).
+    #[must_use]
+    pub fn entity_types<I>(mut self, types: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.entities.entity_types = types.into_iter().map(Into::into).collect();
         self
     }
 
@@ -178,7 +191,7 @@ impl TaggerBuilder {
     /// [`TopicClassifier::label_set`] for the labels.
     pub fn build(self) -> Result<Tagger, Error> {
         let mut loader = Loader::new(&self.load)?;
-        let ner = Ner::load(&mut loader, &self.ner, self.aggregation)?;
+        let ner = Ner::load(&mut loader, &self.ner, self.entities)?;
         let topics = TopicClassifier::load(&mut loader, &self.topics, self.options)?;
         let labels = topics.label_set(self.labels)?;
         Ok(Tagger { ner, topics, labels })

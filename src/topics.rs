@@ -2,6 +2,7 @@ mod builder;
 mod hypotheses;
 mod label_set;
 mod pooling;
+mod prompt;
 
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ use crate::stage::stage;
 use hypotheses::Columns;
 use label_set::Prepared;
 use pooling::Calibration;
+use prompt::TopicPrompt;
 
 /// The topics that news agencies file under: the top level of the IPTC Media Topics
 /// (<https://iptc.org/standards/media-topics/>), in short words.
@@ -50,8 +52,8 @@ pub const NEWS_TOPICS: [&str; 17] = [
 /// Tells which of any given topics a text is about, with no training for them: zero-shot
 /// classification by a bi-encoder or by an NLI cross-encoder.
 ///
-/// A bi-encoder encodes the labels once and each text once, whatever the number of labels. An NLI
-/// model reads each text once for each label; its scores are those of transformers'
+/// A bi-encoder encodes the labels once and each text once, whatever the number of labels. A uni-encoder
+/// (GLiClass) reads all labels together with each window of the text. An NLI model reads each text once for each label; its scores are those of transformers'
 /// `zero-shot-classification` pipeline for a text of one window, to the rounding of f32 with
 /// [`Precision::F32`](crate::Precision::F32).
 ///
@@ -80,6 +82,8 @@ pub struct TopicClassifier {
 enum Kind {
     Nli(Columns),
     BiEncoder(Calibration),
+    /// Labels and text in one sequence.
+    UniEncoder,
 }
 
 /// The topics of a text.
@@ -147,10 +151,12 @@ impl TopicClassifier {
     }
 
     pub(crate) fn load(loader: &mut Loader, name: &str, options: TopicOptions) -> Result<Self, Error> {
-        let heads = [HeadKind::SequenceClassification, HeadKind::Embedding];
+        let heads = [HeadKind::SequenceClassification, HeadKind::Embedding, HeadKind::PromptedTopics];
         let model = loader.load(name, TASK, &heads)?;
         let profile = &model.profile;
-        let kind = if model.config.head == HeadKind::SequenceClassification {
+        let kind = if model.config.head == HeadKind::PromptedTopics {
+            Kind::UniEncoder
+        } else if model.config.head == HeadKind::SequenceClassification {
             let labels = &model.config.labels;
             Kind::Nli(Columns::find(labels).ok_or_else(|| {
                 let message = format!("the model {name:?} has the labels {labels:?}; NLI takes two or more");
@@ -177,7 +183,7 @@ impl TopicClassifier {
         let template = options.template.or_else(|| profile.template.clone());
         let template = template.unwrap_or_else(|| match kind {
             Kind::Nli(_) => hypotheses::DEFAULT_TEMPLATE.to_owned(),
-            Kind::BiEncoder(_) => "{}".to_owned(),
+            Kind::BiEncoder(_) | Kind::UniEncoder => "{}".to_owned(),
         });
         if !template.contains(hypotheses::PLACE) {
             let message =
@@ -208,34 +214,51 @@ impl TopicClassifier {
         if let Some(at) = labels.iter().position(|label| label.trim().is_empty()) {
             return refuse(format!("label {at} is blank: {:?}", labels[at]));
         }
-        let mut texts = Vec::with_capacity(labels.len());
-        for label in &labels {
-            let text = format!("{}{}", self.label_prefix, hypotheses::fill(&self.template, label));
-            let tokens = self.model.tokenizer.encode(&text)?;
-            let limit = match self.kind {
+        let sentence =
+            |label: &String| format!("{}{}", self.label_prefix, hypotheses::fill(&self.template, label));
+        let sentences: Vec<String> = labels.iter().map(sentence).collect();
+        let prepared = match (self.kind, &self.model.config.prompt) {
+            (Kind::UniEncoder, Some(style)) => {
+                Prepared::Prompt(TopicPrompt::new(&self.model, style, &sentences)?)
+            }
+            (Kind::Nli(columns), _) => {
                 // Half the room of a window, so that no label takes more of it than the text.
-                Kind::Nli(_) => self.model.window.saturating_sub(self.model.tokenizer.pair_specials()) / 2,
-                Kind::BiEncoder(_) => self.model.max_length.saturating_sub(self.model.tokenizer.specials()),
-            };
-            if tokens.len() > limit {
-                let found = tokens.len();
-                return refuse(format!("the label {label:?} takes {found} tokens; at most {limit} fit"));
+                let limit = self.model.window.saturating_sub(self.model.tokenizer.pair_specials()) / 2;
+                Prepared::Hypotheses { hypotheses: self.encode_labels(&labels, &sentences, limit)?, columns }
             }
-            texts.push(tokens);
-        }
-        let prepared = match self.kind {
-            Kind::Nli(columns) => {
-                let hypotheses = texts.into_iter().map(|tokens| tokens.ids).collect();
-                Prepared::Hypotheses { hypotheses, columns }
-            }
-            Kind::BiEncoder(calibration) => {
-                let whole = texts.iter().map(|tokens| self.model.tokenizer.sequence(&tokens.ids));
-                let sequences: Vec<Sequence> = whole.collect();
+            (Kind::BiEncoder(calibration), _) => {
+                let limit = self.model.max_length.saturating_sub(self.model.tokenizer.specials());
+                let encoded = self.encode_labels(&labels, &sentences, limit)?;
+                let sequences: Vec<Sequence> =
+                    encoded.iter().map(|ids| self.model.tokenizer.sequence(ids)).collect();
                 Prepared::Embeddings { embeddings: self.embed(&sequences)?, calibration }
+            }
+            (Kind::UniEncoder, None) => {
+                let message = format!("the model {:?} does not say how it is given labels", self.model.name);
+                return Err(Error::new(ErrorKind::Config, message));
             }
         };
         let identity = Arc::clone(&self.model.identity);
         Ok(LabelSet { labels, prepared, model: self.model.name.clone(), identity })
+    }
+
+    /// The tokens of each label's sentence, at most `limit`.
+    fn encode_labels(
+        &self,
+        labels: &[String],
+        sentences: &[String],
+        limit: usize,
+    ) -> Result<Vec<Vec<u32>>, Error> {
+        let encode = |(label, sentence): (&String, &String)| {
+            let ids = self.model.tokenizer.encode(sentence)?.ids;
+            if ids.len() > limit {
+                let found = ids.len();
+                let message = format!("the label {label:?} takes {found} tokens; at most {limit} fit");
+                return Err(Error::new(ErrorKind::Labels, message));
+            }
+            Ok(ids)
+        };
+        labels.iter().zip(sentences).map(encode).collect()
     }
 
     /// How likely each of `labels` is for `text`. A text of any length is read whole; an empty one
@@ -275,8 +298,8 @@ impl TopicClassifier {
     /// [`ErrorKind::WrongTask`] if the model is not a bi-encoder; else as
     /// [`classify`](Self::classify).
     pub fn embed_text(&self, text: &str) -> Result<Array1<f32>, Error> {
-        if let Kind::Nli(_) = self.kind {
-            let message = format!("the model {:?} is an NLI model and embeds no texts", self.model.name);
+        if !matches!(self.kind, Kind::BiEncoder(_)) {
+            let message = format!("the model {:?} is no bi-encoder and embeds no texts", self.model.name);
             return Err(Error::new(ErrorKind::WrongTask, message));
         }
         let document = Document::read(text, &self.model.tokenizer);
@@ -296,11 +319,11 @@ impl TopicClassifier {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongTask`] if the model is a bi-encoder, [`ErrorKind::Labels`] if the label
+    /// [`ErrorKind::WrongTask`] if the model is no NLI model, [`ErrorKind::Labels`] if the label
     /// set was prepared for another model or has no label `label`.
     pub fn nli_logits(&self, text: &str, labels: &LabelSet, label: usize) -> Result<Array2<f32>, Error> {
         let Prepared::Hypotheses { hypotheses, .. } = self.check(labels)? else {
-            let message = format!("the model {:?} is a bi-encoder and has no NLI logits", self.model.name);
+            let message = format!("the model {:?} is no NLI model and has no NLI logits", self.model.name);
             return Err(Error::new(ErrorKind::WrongTask, message));
         };
         let Some(hypothesis) = hypotheses.get(label) else {
@@ -340,6 +363,7 @@ impl TopicClassifier {
             Prepared::Embeddings { embeddings, calibration } => {
                 self.bi_encoder_evidence(documents, embeddings, *calibration)
             }
+            Prepared::Prompt(prompt) => self.uni_encoder_evidence(documents, prompt),
         };
         self.model.runtime.map(documents.len(), |index| {
             let document = documents[index].as_ref().map_err(Clone::clone)?;
@@ -442,6 +466,33 @@ impl TopicClassifier {
             Ok(WindowEvidence { windows, evidence })
         };
         run_windows(&self.model, documents, 0).into_iter().map(compare).collect()
+    }
+
+    fn uni_encoder_evidence(
+        &self,
+        documents: &[Result<Document<'_>, Error>],
+        prompt: &TopicPrompt,
+    ) -> Vec<Result<WindowEvidence, Error>> {
+        let mut sequences = Vec::new();
+        let plan = |document: &Result<Document<'_>, Error>| {
+            let document = document.as_ref().map_err(Clone::clone)?;
+            let windows = document.windows(prompt.budget(&self.model), 0);
+            let each = windows
+                .ranges()
+                .iter()
+                .map(|range| prompt.sequence(&self.model, &document.tokens, range.clone()));
+            sequences.extend(each);
+            Ok(windows)
+        };
+        let plans: Vec<Result<Windows, Error>> = documents.iter().map(plan).collect();
+        let mut outputs = self.model.runtime.run(&*self.model.backend, &sequences).into_iter();
+        let with_evidence = |windows: Result<Windows, Error>| {
+            let windows = windows?;
+            let rows: Vec<_> = outputs.by_ref().take(windows.ranges().len()).collect();
+            let rows: Vec<Array2<f32>> = rows.into_iter().collect::<Result<_, _>>()?;
+            Ok(WindowEvidence { windows, evidence: stack(&rows, prompt.labels()) })
+        };
+        plans.into_iter().map(with_evidence).collect()
     }
 
     fn judge(&self, document: &Document<'_>, found: &WindowEvidence, labels: &LabelSet) -> ClassifiedText {

@@ -77,6 +77,27 @@ impl Windows {
     }
 }
 
+/// `sentences`, those of more than `budget` of `tokens` cut where words begin, so that as much fits as can:
+/// both by their first tokens, in order.
+pub(super) fn split_long(sentences: &[usize], words: &[usize], tokens: usize, budget: usize) -> Vec<usize> {
+    let mut starts = Vec::with_capacity(sentences.len());
+    let ends = sentences.iter().skip(1).copied().chain([tokens]);
+    for (&start, end) in sentences.iter().zip(ends) {
+        starts.push(start);
+        let mut part = start;
+        let inside = words.partition_point(|&word| word <= start)..words.partition_point(|&word| word < end);
+        let inside = &words[inside];
+        for (at, &word) in inside.iter().enumerate() {
+            let word_end = inside.get(at + 1).copied().unwrap_or(end);
+            if end - part > budget && word_end - part > budget {
+                starts.push(word);
+                part = word;
+            }
+        }
+    }
+    starts
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::{prop, proptest};
@@ -106,6 +127,14 @@ mod tests {
         let windows = Windows::plan(&[0, 6], 12, 10, 2);
         assert_eq!(windows.ranges(), [0..8, 4..12]);
         assert_eq!(windows.owners(), [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn long_sentences_are_cut_between_words() {
+        assert_eq!(super::split_long(&[0, 4], &[0, 2, 4, 6, 9, 10], 13, 5), [0, 4, 9]);
+        assert_eq!(super::split_long(&[0], &[0, 1, 9], 10, 5), [0, 1, 9]);
+        assert_eq!(super::split_long(&[0, 4], &[0, 2, 4, 6], 8, 5), [0, 4]);
+        assert_eq!(super::split_long(&[], &[], 0, 5), [0; 0]);
     }
 
     proptest! {

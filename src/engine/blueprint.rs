@@ -7,9 +7,9 @@ use super::kernels::Reach;
 /// A whole model. Names of tensors are those of a checkpoint with a task head.
 #[derive(Clone, Debug)]
 pub(crate) struct Blueprint {
-    /// What stands before the names of the encoder's tensors, and is missing in checkpoints of the bare
-    /// encoder.
-    pub(crate) prefix: &'static str,
+    /// What stands before the names of the encoder's tensors, and what stands there instead in
+    /// checkpoints that have no such name: nothing in those of the bare encoder.
+    pub(crate) prefix: [&'static str; 2],
     /// The width of the residual stream.
     pub(crate) hidden: usize,
     /// The longest sequence, special tokens included.
@@ -59,7 +59,8 @@ pub(crate) struct Embeddings {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Table {
     pub(crate) name: String,
-    pub(crate) rows: usize,
+    /// As many as the tensor has, if `None`.
+    pub(crate) rows: Option<usize>,
 }
 
 #[derive(Clone, Debug)]
@@ -186,9 +187,89 @@ pub(crate) struct Convolution {
 
 /// What is made of the last hidden states.
 #[derive(Clone, Debug)]
-pub(crate) struct Head {
-    pub(crate) pool: Pool,
-    pub(crate) steps: Vec<Step>,
+pub(crate) enum Head {
+    /// Dense layers on every token, or on what is pooled of a sequence.
+    Dense { pool: Pool, steps: Vec<Step> },
+    /// GLiNER (<https://arxiv.org/abs/2311.08526>): labels and words in one sequence.
+    Entities(EntityHead),
+    /// GLiClass (<https://arxiv.org/abs/2508.07662>): labels and text in one sequence.
+    Topics(TopicHead),
+}
+
+/// Scores each label for spans, or for words, by marks of both.
+#[derive(Clone, Debug)]
+pub(crate) struct EntityHead {
+    pub(crate) projection: Option<Dense>,
+    /// A bidirectional LSTM over the words: its name, and the width that it keeps.
+    pub(crate) lstm: Option<Lstm>,
+    pub(crate) scores: EntityScores,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum EntityScores {
+    /// For each word and each number of words from it on: the label meets what `join` and then `down`
+    /// make of the first and the last word, side by side.
+    Spans { first: Mlp, last: Mlp, join: Dense, down: Option<Dense>, label: Mlp, widest: usize },
+    /// For each word: whether a span begins there, ends there, and goes on there.
+    Words { word: Dense, label: Dense, score: Mlp },
+}
+
+/// Scores each label by its mark and by what is pooled of the text.
+#[derive(Clone, Debug)]
+pub(crate) struct TopicHead {
+    pub(crate) lstm: Option<Lstm>,
+    pub(crate) pool: TextPool,
+    pub(crate) text: Mlp,
+    pub(crate) label: Mlp,
+    /// The tensor that scores are multiplied by, where texts and labels are unit vectors.
+    pub(crate) scale: Option<String>,
+    pub(crate) scores: TopicScores,
+    /// Whether only what follows this token is pooled, that token included.
+    pub(crate) text_from: Option<u32>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TopicScores {
+    Dot,
+    /// As [`EntityScores::Words`], with one score.
+    Weighted {
+        text: Dense,
+        label: Dense,
+        score: Mlp,
+    },
+    /// Three dense layers, ReLU between them, on text and label side by side: `name.0`, `name.2` and
+    /// `name.4`, each but the first half as wide as the one before, the first as wide as its tensor.
+    Mlp {
+        name: String,
+        width: usize,
+    },
+}
+
+/// How the states of a text become one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TextPool {
+    First,
+    Last,
+    Mean,
+    Sum,
+    Max,
+}
+
+/// Two dense layers with an activation between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Mlp {
+    pub(crate) up: Dense,
+    pub(crate) activation: Activation,
+    pub(crate) down: Dense,
+}
+
+/// A bidirectional LSTM of one layer: both directions' outputs side by side.
+#[derive(Clone, Debug)]
+pub(crate) struct Lstm {
+    pub(crate) name: String,
+    pub(crate) inputs: usize,
+    /// Of each direction.
+    pub(crate) outputs: usize,
 }
 
 /// Which states the head reads.
@@ -244,7 +325,28 @@ impl Norm {
 
 impl Table {
     pub(crate) fn new(name: impl Into<String>, rows: usize) -> Self {
-        Self { name: name.into(), rows }
+        Self { name: name.into(), rows: Some(rows) }
+    }
+}
+
+impl Head {
+    /// Which states it reads.
+    pub(crate) fn pool(&self) -> Pool {
+        match self {
+            Self::Dense { pool, .. } => *pool,
+            Self::Entities(_) | Self::Topics(_) => Pool::EveryToken,
+        }
+    }
+}
+
+impl Mlp {
+    /// PyTorch's `Sequential(Linear, ReLU, Dropout, Linear)`.
+    pub(crate) fn sequential(name: &str, [inputs, inner, outputs]: [usize; 3]) -> Self {
+        Self {
+            up: Dense::new(format!("{name}.0"), inputs, inner),
+            activation: Activation::Relu,
+            down: Dense::new(format!("{name}.3"), inner, outputs),
+        }
     }
 }
 

@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::ops::Range;
 
 use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
@@ -12,9 +13,9 @@ use crate::error::{Error, ErrorKind};
 /// with `value = int8 * scale of its row`.
 pub(crate) struct Checkpoint<'a> {
     files: Vec<(&'a str, SafeTensors<'a>)>,
-    /// What the names asked for begin with and those in the files do not: `bert.` in checkpoints of the
-    /// bare encoder, nothing in those with a task head.
-    absent_prefix: &'static str,
+    /// What the names asked for begin with and those in the files do not, and what these have instead:
+    /// `bert.` and nothing in checkpoints of the bare encoder.
+    renamed: Option<[&'static str; 2]>,
 }
 
 /// A matrix as it is stored, `[rows, columns]`, row-major.
@@ -35,7 +36,7 @@ pub(crate) enum Values<'a> {
 
 impl<'a> Checkpoint<'a> {
     /// Reads the headers of `files`, each a name for messages and its bytes.
-    pub(crate) fn open(files: &[(&'a str, &'a [u8])], prefix: &'static str) -> Result<Self, Error> {
+    pub(crate) fn open(files: &[(&'a str, &'a [u8])], prefix: [&'static str; 2]) -> Result<Self, Error> {
         let mut opened = Vec::with_capacity(files.len());
         for &(name, bytes) in files {
             let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
@@ -48,8 +49,8 @@ impl<'a> Checkpoint<'a> {
             opened.push((name, tensors));
         }
         let prefixed =
-            opened.iter().any(|(_, tensors)| tensors.names().iter().any(|name| name.starts_with(prefix)));
-        Ok(Self { files: opened, absent_prefix: if prefixed { "" } else { prefix } })
+            opened.iter().any(|(_, tensors)| tensors.names().iter().any(|name| name.starts_with(prefix[0])));
+        Ok(Self { files: opened, renamed: (!prefixed).then_some(prefix) })
     }
 
     /// The tensor `name`, `[rows, columns]`.
@@ -80,6 +81,19 @@ impl<'a> Checkpoint<'a> {
         Ok(read_f32(file, name, &view)?.into_owned())
     }
 
+    /// How many rows the tensor `name` has.
+    pub(crate) fn rows(&self, name: &str) -> Result<usize, Error> {
+        let (_, view) = self.find(name)?;
+        Ok(view.shape().first().copied().unwrap_or_default())
+    }
+
+    /// The tensor `name`, a single number.
+    pub(crate) fn scalar(&self, name: &str) -> Result<f32, Error> {
+        let (file, view) = self.find(name)?;
+        check_shape(file, name, &view, &[])?;
+        Ok(read_f32(file, name, &view)?.first().copied().unwrap_or_default())
+    }
+
     fn read_scales(&self, name: &str, rows: usize) -> Result<Cow<'a, [f32]>, Error> {
         let (file, view) = self.find(name)?;
         check_shape(file, name, &view, &[rows, 1])?;
@@ -87,7 +101,9 @@ impl<'a> Checkpoint<'a> {
     }
 
     fn find(&self, name: &str) -> Result<(&'a str, TensorView<'a>), Error> {
-        let name = name.strip_prefix(self.absent_prefix).unwrap_or(name);
+        let renamed =
+            self.renamed.and_then(|[prefix, other]| Some(other.to_owned() + name.strip_prefix(prefix)?));
+        let name = renamed.as_deref().unwrap_or(name);
         let found = |name: &str| {
             self.files.iter().find_map(|(file, tensors)| Some((*file, tensors.tensor(name).ok()?)))
         };
@@ -172,6 +188,14 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Some of its columns.
+    pub(crate) fn columns(&self, columns: Range<usize>) -> Matrix<'static> {
+        let values = self.to_f32();
+        let rows = values.chunks_exact(self.columns).flat_map(|row| &row[columns.clone()]);
+        let values = Values::F32(Cow::Owned(rows.copied().collect()));
+        Matrix { rows: self.rows, columns: columns.len(), values }
+    }
+
     /// `parts` one below another: products that share their input become one product.
     pub(crate) fn stack(parts: &[Matrix<'a>]) -> Matrix<'a> {
         let rows = parts.iter().map(|part| part.rows).sum();
@@ -228,7 +252,7 @@ mod tests {
     #[test]
     fn bytes_that_are_no_safetensors_are_refused() {
         let error =
-            Checkpoint::open(&[("model.safetensors", b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F{}")], "bert.")
+            Checkpoint::open(&[("model.safetensors", b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F{}")], ["bert.", ""])
                 .err()
                 .expect("must not open");
         assert!(error.to_string().contains("model.safetensors (10 bytes)"), "{error}");

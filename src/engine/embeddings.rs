@@ -39,7 +39,9 @@ impl Table {
         table: &blueprint::Table,
         columns: usize,
     ) -> Result<Self, Error> {
-        checkpoint.matrix(&format!("{}.weight", table.name), table.rows, columns).map(Self::new)
+        let name = format!("{}.weight", table.name);
+        let rows = table.rows.map_or_else(|| checkpoint.rows(&name), Ok)?;
+        checkpoint.matrix(&name, rows, columns).map(Self::new)
     }
 
     fn rows(&self) -> usize {

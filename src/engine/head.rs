@@ -3,19 +3,28 @@ use std::ops::Range;
 use ndarray::{Array2, ArrayView2};
 
 use super::activation::Activation;
-use super::activations::Input;
 use super::blueprint::{self, Pool};
 use super::checkpoint::Checkpoint;
-use super::linear::{Linear, Output};
+use super::entity_head::EntityHead;
+use super::linear::Linear;
+use super::mlp::dense;
 use super::norm::LayerNorm;
+use super::topic_head::TopicHead;
 use crate::backend::{Precision, RaggedBatch};
 use crate::error::Error;
 use crate::stage::stage;
 
 /// What stands on the encoder. Heads are computed in f32 whatever the precision: they are small,
 /// and their errors are not averaged away by later layers.
-pub(crate) struct Head {
-    pub(crate) pool: Pool,
+pub(crate) enum Head {
+    Dense(DenseHead),
+    Entities(EntityHead),
+    Topics(TopicHead),
+}
+
+/// Dense layers on every token, or on what is pooled of a sequence.
+pub(crate) struct DenseHead {
+    pool: Pool,
     steps: Vec<Step>,
 }
 
@@ -27,20 +36,37 @@ struct Step {
 
 impl Head {
     pub(crate) fn load(checkpoint: &Checkpoint<'_>, plan: &blueprint::Head) -> Result<Self, Error> {
-        let step = |step: &blueprint::Step| {
-            let norm = step.norm.as_ref().map(|norm| LayerNorm::load(checkpoint, norm));
-            Ok(Step {
-                dense: Linear::load(checkpoint, &step.dense, Precision::F32)?,
-                activation: step.activation,
-                norm: norm.transpose()?,
-            })
-        };
-        Ok(Self { pool: plan.pool, steps: plan.steps.iter().map(step).collect::<Result<_, Error>>()? })
+        Ok(match plan {
+            blueprint::Head::Dense { pool, steps } => {
+                let step = |step: &blueprint::Step| {
+                    let norm = step.norm.as_ref().map(|norm| LayerNorm::load(checkpoint, norm));
+                    Ok(Step {
+                        dense: Linear::load(checkpoint, &step.dense, Precision::F32)?,
+                        activation: step.activation,
+                        norm: norm.transpose()?,
+                    })
+                };
+                let steps = steps.iter().map(step).collect::<Result<_, Error>>()?;
+                Self::Dense(DenseHead { pool: *pool, steps })
+            }
+            blueprint::Head::Entities(plan) => Self::Entities(EntityHead::load(checkpoint, plan)?),
+            blueprint::Head::Topics(plan) => Self::Topics(TopicHead::load(checkpoint, plan)?),
+        })
     }
 
     /// An array for each sequence, from the last states: `[tokens, hidden]`, or `[sequences, hidden]` if
     /// it pools one token of each.
     pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
+        match self {
+            Self::Dense(head) => head.forward(batch, states),
+            Self::Entities(head) => head.forward(batch, states),
+            Self::Topics(head) => head.forward(batch, states),
+        }
+    }
+}
+
+impl DenseHead {
+    fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
         stage!("head");
         let sequences = batch.bounds.len() - 1;
         let width = match self.pool {
@@ -72,12 +98,8 @@ impl Head {
 impl Step {
     /// `[rows, outputs]` from `x`, `[rows, inputs]`.
     fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        let mut product = Output::default();
-        let rows = self.dense.forward(Input::F32(x), &mut product)?;
-        let columns = self.dense.outputs();
-        let mut out = vec![0.0; rows.len() * columns];
-        for (row, out) in out.chunks_exact_mut(columns.max(1)).enumerate() {
-            rows.read(row, out);
+        let mut out = dense(&self.dense, x)?;
+        for out in out.chunks_exact_mut(self.dense.outputs().max(1)) {
             if let Some(activation) = self.activation {
                 activation.apply(out);
             }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::blueprint::Blueprint;
+use super::blueprint::{Blueprint, Pool};
 use super::checkpoint::Checkpoint;
 use super::embeddings::Table;
 use super::encoder::{Encoder, EncoderScratch};
@@ -15,6 +15,8 @@ pub(crate) struct Network {
     encoder: Encoder,
     decoder: Option<Decoder>,
     head: Head,
+    /// Which states the head reads.
+    pool: Pool,
 }
 
 /// Reads the tokens one place later, the first being `start`, and the encoder's output.
@@ -46,7 +48,7 @@ impl Network {
             Ok::<_, Error>(Decoder { encoder, start: decoder.start })
         });
         let decoder = decoder.transpose()?;
-        Ok(Self { encoder, decoder, head: Head::load(checkpoint, &plan.head)? })
+        Ok(Self { encoder, decoder, head: Head::load(checkpoint, &plan.head)?, pool: plan.head.pool() })
     }
 
     pub(crate) fn scratch(&self) -> NetworkScratch {
@@ -61,7 +63,7 @@ impl Network {
         scratch: &mut NetworkScratch,
     ) -> Result<Vec<Array2<f32>>, Error> {
         let NetworkScratch { encoder: read, decoder: written } = scratch;
-        let kept = self.head.pool.kept(batch)?;
+        let kept = self.pool.kept(batch)?;
         let (Some(decoder), Some(written)) = (&self.decoder, written) else {
             self.encoder.forward(batch, kept.as_deref(), None, read)?;
             return self.head.forward(batch, &read.hidden);

@@ -7,6 +7,7 @@ mod deberta;
 mod distilbert;
 mod modernbert;
 mod mpnet;
+pub(super) mod prompted;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -24,7 +25,13 @@ pub(crate) enum HeadKind {
     SequenceClassification,
     /// An embedding: the states themselves, pooled.
     Embedding,
+    /// Scores of entity types that are given with the text.
+    PromptedEntities,
+    /// Scores of topics that are given with the text.
+    PromptedTopics,
 }
+
+pub(crate) use prompted::PromptStyle;
 
 /// An architecture of transformers.
 pub(crate) struct Architecture {
@@ -96,7 +103,7 @@ impl Architecture {
         self.heads.iter().map(|head| match head {
             TokenClassification => format!("{}ForTokenClassification", self.stem),
             SequenceClassification => format!("{}ForSequenceClassification", self.stem),
-            Embedding => format!("{}Model", self.stem),
+            _ => format!("{}Model", self.stem),
         })
     }
 
@@ -128,9 +135,9 @@ impl Source<'_> {
     /// A head of `steps` on the first token, `classifier` on every token, or the bare states.
     fn head(&self, tokens: Step, first_token: [Step; 2]) -> Head {
         match self.head {
-            TokenClassification => Head { pool: Pool::EveryToken, steps: vec![tokens] },
-            SequenceClassification => Head { pool: Pool::First, steps: first_token.into() },
-            Embedding => Head { pool: Pool::Mean, steps: Vec::new() },
+            TokenClassification => Head::Dense { pool: Pool::EveryToken, steps: vec![tokens] },
+            SequenceClassification => Head::Dense { pool: Pool::First, steps: first_token.into() },
+            _ => Head::Dense { pool: Pool::Mean, steps: Vec::new() },
         }
     }
 }

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::architecture::{ARCHITECTURES, HeadKind, Source};
+use super::architecture::{ARCHITECTURES, HeadKind, PromptStyle, Source, prompted};
 use super::registry::{Task, TokenPooling};
 use crate::engine::Blueprint;
-use crate::engine::blueprint::Pool;
+use crate::engine::blueprint::{Head, Pool};
 use crate::error::{Error, ErrorKind};
 
 /// What a model is, read from its `config.json`.
@@ -19,6 +19,8 @@ pub(crate) struct Config {
     pub(crate) labels: Vec<String>,
     pub(crate) token_types: TokenTypes,
     pub(crate) blueprint: Blueprint,
+    /// How labels are given with a text, if they are.
+    pub(crate) prompt: Option<PromptStyle>,
 }
 
 impl HeadKind {
@@ -28,6 +30,8 @@ impl HeadKind {
             Self::TokenClassification => Task::Ner,
             Self::SequenceClassification => Task::Nli,
             Self::Embedding => Task::Embedding,
+            Self::PromptedEntities => Task::ZeroShotNer,
+            Self::PromptedTopics => Task::ZeroShotTopics,
         }
     }
 }
@@ -46,6 +50,7 @@ pub(crate) enum TokenTypes {
 /// The keys that all architectures share.
 #[derive(Deserialize)]
 struct Shared {
+    #[serde(default)]
     model_type: String,
     #[serde(default)]
     architectures: Vec<String>,
@@ -66,6 +71,12 @@ impl Config {
         let json: Value = serde_json::from_slice(json).map_err(unusable)?;
         let shared = Shared::deserialize(&json).map_err(unusable)?;
 
+        if let Some(prompted) = prompted::translate(&json, &shared.model_type) {
+            let (head, blueprint, prompt) = prompted.map_err(refuse)?;
+            let (labels, token_types) = (Vec::new(), TokenTypes::Segment);
+            let architecture = prompt.architecture.to_owned();
+            return Ok(Self { architecture, head, labels, token_types, blueprint, prompt: Some(prompt) });
+        }
         let architecture = ARCHITECTURES.iter().find(|known| known.model_type == shared.model_type);
         let head = architecture.and_then(|architecture| {
             let classes = || shared.architectures.iter();
@@ -86,34 +97,37 @@ impl Config {
             )));
         };
         let labels = match head {
-            HeadKind::Embedding => Vec::new(),
             HeadKind::TokenClassification | HeadKind::SequenceClassification => {
                 order_labels(shared.id2label).map_err(refuse)?
             }
+            HeadKind::Embedding | HeadKind::PromptedEntities | HeadKind::PromptedTopics => Vec::new(),
         };
         let source = Source { json: &json, head, labels: labels.len() };
         let mut blueprint = architecture.blueprint(&source).map_err(refuse)?;
-        if head == HeadKind::Embedding && pooling == Some(TokenPooling::Cls) {
-            blueprint.head.pool = Pool::First;
+        if let (HeadKind::Embedding, Some(TokenPooling::Cls), Head::Dense { pool, .. }) =
+            (head, pooling, &mut blueprint.head)
+        {
+            *pool = Pool::First;
         }
         let token_types = shared.token_types;
-        let rows = blueprint.encoder.embeddings.token_types.as_ref().map_or(0, |table| table.rows);
+        let rows =
+            blueprint.encoder.embeddings.token_types.as_ref().and_then(|table| table.rows).unwrap_or(0);
         if token_types == TokenTypes::Casing && rows < super::casing::CLASSES {
             let needed = super::casing::CLASSES;
             return Err(refuse(format!("token_types \"casing\" needs type_vocab_size {needed}, not {rows}")));
         }
-        Ok(Self { architecture: shared.model_type, head, labels, token_types, blueprint })
+        Ok(Self { architecture: shared.model_type, head, labels, token_types, blueprint, prompt: None })
     }
 
     /// The tokens that the model knows.
-    pub(crate) fn vocabulary(&self) -> usize {
+    pub(crate) fn vocabulary(&self) -> Option<usize> {
         self.blueprint.encoder.embeddings.words.rows
     }
 
     /// Whether the model tells the first text of a pair from the second by their token types.
     pub(crate) fn tells_segments(&self) -> bool {
         let table = self.blueprint.encoder.embeddings.token_types.as_ref();
-        table.is_some_and(|table| table.rows > 1)
+        table.is_some_and(|table| table.rows > Some(1))
     }
 }
 

@@ -1,7 +1,7 @@
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tokenizers::{ModelWrapper, Tokenizer};
+use tokenizers::{AddedToken, InputSequence, ModelWrapper, Tokenizer};
 
 use super::casing;
 use super::layout::{self, Layout};
@@ -32,6 +32,18 @@ pub(crate) struct Tokens {
     pub(crate) unknown: Vec<bool>,
     /// Whether the token continues a word, as transformers' pipelines decide it.
     pub(crate) continues: Vec<bool>,
+}
+
+/// The tokens of words that were tokenised one by one. All vectors have one item a token.
+#[derive(Debug, Default)]
+pub(crate) struct WordTokens {
+    pub(crate) ids: Vec<u32>,
+    /// The word that the token is of.
+    pub(crate) words: Vec<usize>,
+    /// Byte ranges of the token's word.
+    pub(crate) offsets: Vec<Range<usize>>,
+    /// Whether the token stands for text that the vocabulary does not hold.
+    pub(crate) unknown: Vec<bool>,
 }
 
 impl Tokens {
@@ -139,6 +151,44 @@ impl TextTokenizer {
             .collect();
         let casing = casing_classes(text, encoding.get_word_ids(), &offsets);
         Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, offsets, unknown, continues })
+    }
+
+    /// The tokens of `words`, each tokenised by itself, without special tokens. Offsets are those in the
+    /// words, joined with nothing between them.
+    pub(crate) fn encode_words(&self, words: &[&str]) -> Result<WordTokens, Error> {
+        let refuse = || {
+            let start = words.first().copied().unwrap_or_default();
+            Error::new(ErrorKind::Tokenizer, format!("the tokenizer refused the words that begin {start:?}"))
+        };
+        let input = InputSequence::from(words);
+        let encoding = guarded(|| self.tokenizer.encode(input, false))
+            .map_err(|message| refuse().with_source(message))?
+            .map_err(|error| refuse().with_source(error))?;
+        let words_of = encoding.get_word_ids().iter().map(|word| word.map_or(0, |word| word as usize));
+        Ok(WordTokens {
+            ids: encoding.get_ids().to_vec(),
+            words: words_of.collect(),
+            offsets: encoding.get_offsets().iter().map(|&(start, end)| start..end.max(start)).collect(),
+            unknown: encoding.get_ids().iter().map(|&id| Some(id) == self.unknown).collect(),
+        })
+    }
+
+    /// The id of a token.
+    pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
+    /// Adds tokens, each whole wherever it stands, with the next free ids.
+    pub(crate) fn add_tokens(&mut self, tokens: &[String], origin: &str) -> Result<(), Error> {
+        let added: Vec<AddedToken> =
+            tokens.iter().map(|token| AddedToken::from(token.as_str(), false)).collect();
+        let refuse = |source: String| {
+            Error::new(ErrorKind::Tokenizer, format!("{origin}: its tokenizer cannot take {tokens:?}"))
+                .with_source(source)
+        };
+        guarded(|| self.tokenizer.add_tokens(added).map(|_| ()))
+            .map_err(refuse)?
+            .map_err(|error| refuse(error.to_string()))
     }
 
     /// transformers' rule for whether a token continues a word

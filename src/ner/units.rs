@@ -102,7 +102,7 @@ mod tests {
             unknown: vec![false; count],
             continues: vec![false; count],
         };
-        Document { text, index: CharIndex::new(text), tokens, sentences: vec![0] }
+        Document { text, index: CharIndex::new(text), tokens, sentences: vec![0], words: Vec::new() }
     }
 
     /// The words' texts and how many tokens each has.

@@ -4,6 +4,7 @@ use ndarray::Array2;
 
 use super::hypotheses::Columns;
 use super::pooling::Calibration;
+use super::prompt::TopicPrompt;
 
 /// Candidate topics, prepared once for one model and used for any number of texts.
 ///
@@ -25,6 +26,8 @@ pub(crate) enum Prepared {
     Hypotheses { hypotheses: Vec<Vec<u32>>, columns: Columns },
     /// Bi-encoder: a unit vector a label, `[labels, hidden]`.
     Embeddings { embeddings: Array2<f32>, calibration: Calibration },
+    /// Uni-encoder: the tokens of all labels together.
+    Prompt(TopicPrompt),
 }
 
 impl LabelSet {

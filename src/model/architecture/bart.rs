@@ -91,7 +91,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         source.classifier("classification_head.out_proj", hidden),
     ];
     Ok(Blueprint {
-        prefix: "model.",
+        prefix: ["model.", ""],
         hidden,
         longest: config.max_position_embeddings,
         encoder: config.stack("model.encoder", heads, (0..config.encoder_layers).map(encoder).collect()),
@@ -103,7 +103,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
                 (0..config.decoder_layers).map(decoder).collect(),
             ),
         }),
-        head: Head { pool: Pool::Last(config.eos_token_id), steps },
+        head: Head::Dense { pool: Pool::Last(config.eos_token_id), steps },
     })
 }
 

@@ -115,7 +115,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         }
     };
     Ok(Blueprint {
-        prefix: "model.",
+        prefix: ["model.", ""],
         hidden,
         longest: config.max_position_embeddings,
         encoder: Stack {
@@ -143,7 +143,9 @@ impl Config {
     fn head(&self, source: &Source<'_>) -> Result<Head, String> {
         let hidden = self.hidden_size;
         let pool = match (source.head, self.classifier_pooling.as_str()) {
-            (HeadKind::Embedding, _) => return Ok(Head { pool: Pool::Mean, steps: Vec::new() }),
+            (HeadKind::Embedding | HeadKind::PromptedEntities | HeadKind::PromptedTopics, _) => {
+                return Ok(Head::Dense { pool: Pool::Mean, steps: Vec::new() });
+            }
             (HeadKind::TokenClassification, _) => Pool::EveryToken,
             (HeadKind::SequenceClassification, "cls") => Pool::First,
             (HeadKind::SequenceClassification, "mean") => Pool::Mean,
@@ -158,6 +160,6 @@ impl Config {
             activation: Some(activation("classifier_activation", &self.classifier_activation)?),
             norm: Some(Norm::new("head.norm", hidden, self.norm_eps).with_bias(self.norm_bias)),
         };
-        Ok(Head { pool, steps: vec![prediction, source.classifier("classifier", hidden)] })
+        Ok(Head::Dense { pool, steps: vec![prediction, source.classifier("classifier", hidden)] })
     }
 }

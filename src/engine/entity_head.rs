@@ -1,0 +1,271 @@
+use ndarray::Array2;
+use rten_tensor::NdTensorView;
+
+use super::blueprint::{self, EntityScores};
+use super::checkpoint::Checkpoint;
+use super::linear::{Linear, multiply};
+use super::lstm::Lstm;
+use super::mlp::{Mlp, dense};
+use crate::backend::{Marks, Precision, RaggedBatch};
+use crate::error::{Error, ErrorKind};
+use crate::stage::stage;
+
+/// GLiNER's head (<https://arxiv.org/abs/2311.08526>): labels and words, marked in one sequence, meet.
+pub(crate) struct EntityHead {
+    projection: Option<Linear>,
+    lstm: Option<Lstm>,
+    scores: Scores,
+}
+
+enum Scores {
+    Spans(SpanScores),
+    Words(WordScores),
+}
+
+/// Of span `i..=j` and label `c`: `down(relu(join [relu(first(i)), relu(last(j))])) . label(c)`, or with no
+/// `down` what `join` gives met with the label.
+///
+/// `join` reads two vectors side by side, so each word is multiplied once for all its spans; and `down`
+/// meets the label first, which leaves one product of spans and labels.
+struct SpanScores {
+    first: Mlp,
+    last: Mlp,
+    label: Mlp,
+    /// `[hidden] -> [inner]`: the halves, the bias with the first.
+    join: [Linear; 2],
+    down: Option<Down>,
+    inner: usize,
+    widest: usize,
+}
+
+struct Down {
+    /// `[hidden, inner]`.
+    weight: Vec<f32>,
+    /// `[hidden]`.
+    bias: Vec<f32>,
+}
+
+/// Of word `i` and label `c`: `score [word(i)_1, label(c)_1, word(i)_2 * label(c)_2]`, where `_1` and `_2`
+/// are halves.
+pub(crate) struct WordScores {
+    word: Linear,
+    label: Linear,
+    /// The parts of the first layer of `score` that read each of the three; the bias with the first.
+    up: [Linear; 3],
+    down: Linear,
+}
+
+impl EntityHead {
+    pub(crate) fn load(checkpoint: &Checkpoint<'_>, plan: &blueprint::EntityHead) -> Result<Self, Error> {
+        let projection = plan.projection.as_ref();
+        Ok(Self {
+            projection: projection
+                .map(|dense| Linear::load(checkpoint, dense, Precision::F32))
+                .transpose()?,
+            lstm: plan.lstm.as_ref().map(|lstm| Lstm::load(checkpoint, lstm)).transpose()?,
+            scores: match &plan.scores {
+                EntityScores::Spans { first, last, join, down, label, widest } => {
+                    let mlp = |plan| Mlp::load(checkpoint, plan);
+                    let down = down.as_ref().map(|blueprint::Dense { name, inputs, outputs, .. }| {
+                        let weight = checkpoint.matrix(&format!("{name}.weight"), *outputs, *inputs)?;
+                        let bias = checkpoint.vector(&format!("{name}.bias"), *outputs)?;
+                        Ok::<_, Error>(Down { weight: weight.to_f32().into_owned(), bias })
+                    });
+                    Scores::Spans(SpanScores {
+                        first: mlp(first)?,
+                        last: mlp(last)?,
+                        label: mlp(label)?,
+                        join: split(checkpoint, join)?,
+                        down: down.transpose()?,
+                        inner: join.outputs,
+                        widest: *widest,
+                    })
+                }
+                EntityScores::Words { word, label, score } => {
+                    Scores::Words(WordScores::load(checkpoint, word, label, score)?)
+                }
+            },
+        })
+    }
+
+    /// For each sequence `[words * widest, labels]`, where row `i * widest + k` is the span of `k + 1` words
+    /// from `i` on (negative infinity where it would end behind the last word), or `[words, 3 * labels]`:
+    /// whether an entity of each label begins at the word, ends at it and goes on at it.
+    pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
+        stage!("head");
+        let width = states.len() / batch.ids.len().max(1);
+        let each = batch.sequences().zip(&batch.marks).map(|(sequence, marks)| {
+            let states = &states[sequence.start * width..sequence.end * width];
+            self.score(marks, states, width)
+        });
+        each.collect()
+    }
+
+    fn score(&self, marks: &Marks, states: &[f32], width: usize) -> Result<Array2<f32>, Error> {
+        let mut labels = gather(states, width, marks.labels.iter().map(|&at| Some(at)))?;
+        let mut words = gather(states, width, marks.words.iter().copied())?;
+        if let Some(projection) = &self.projection {
+            labels = dense(projection, &labels)?;
+            // A word without tokens has no state; its place stays empty behind the projection too.
+            words = dense(projection, &words)?;
+            let rows = words.chunks_exact_mut(projection.outputs().max(1));
+            rows.zip(&marks.words).filter(|(_, at)| at.is_none()).for_each(|(row, _)| row.fill(0.0));
+        }
+        if let Some(lstm) = &self.lstm {
+            words = lstm.forward(&words)?;
+        }
+        let (word_count, label_count) = (marks.words.len(), marks.labels.len());
+        let (values, shape) = match &self.scores {
+            Scores::Spans(scores) => {
+                (scores.forward(&words, &labels, label_count)?, (word_count * scores.widest, label_count))
+            }
+            Scores::Words(scores) => {
+                (scores.forward(&words, &labels, label_count)?, (word_count, 3 * label_count))
+            }
+        };
+        let misfit =
+            |error| Error::new(ErrorKind::Weights, "scores do not fit their words").with_source(error);
+        Array2::from_shape_vec(shape, values).map_err(misfit)
+    }
+}
+
+impl SpanScores {
+    fn forward(&self, words: &[f32], labels: &[f32], label_count: usize) -> Result<Vec<f32>, Error> {
+        let inner = self.inner;
+        let labels = self.label.forward(labels)?;
+        let hidden = labels.len() / label_count.max(1);
+        let by_row = NdTensorView::from_data([label_count, hidden], &labels[..]);
+        // `[inner, labels]`, and what the bias of `down` adds to each label.
+        let mut met = vec![0.0; inner * label_count];
+        let mut offsets = vec![0.0; label_count];
+        match &self.down {
+            Some(down) => {
+                let weight = NdTensorView::from_data([hidden, inner], &down.weight[..]);
+                multiply(weight.transposed(), by_row.transposed(), &mut met);
+                for (offset, label) in offsets.iter_mut().zip(labels.chunks_exact(hidden)) {
+                    *offset = label.iter().zip(&down.bias).map(|(a, b)| a * b).sum();
+                }
+            }
+            None => {
+                for (label, row) in labels.chunks_exact(hidden).enumerate() {
+                    row.iter().enumerate().for_each(|(at, value)| met[at * label_count + label] = *value);
+                }
+            }
+        }
+        let floor = if self.down.is_some() { 0.0 } else { f32::NEG_INFINITY };
+
+        let part = |mlp: &Mlp, up: &Linear| {
+            let mut rows = mlp.forward(words)?;
+            rows.iter_mut().for_each(|value| *value = value.max(0.0));
+            dense(up, &rows)
+        };
+        let firsts = part(&self.first, &self.join[0])?;
+        let lasts = part(&self.last, &self.join[1])?;
+        let count = firsts.len() / inner;
+        let mut scores = vec![f32::NEG_INFINITY; count * self.widest * label_count];
+        let mut spans = Vec::new();
+        for (first, scores) in scores.chunks_exact_mut((self.widest * label_count).max(1)).enumerate() {
+            let widest = self.widest.min(count - first);
+            let first_row = &firsts[first * inner..][..inner];
+            spans.clear();
+            for last in lasts[first * inner..].chunks_exact(inner).take(widest) {
+                spans.extend(first_row.iter().zip(last).map(|(a, b)| (a + b).max(floor)));
+            }
+            let scores = &mut scores[..widest * label_count];
+            let met = NdTensorView::from_data([inner, label_count], &met[..]);
+            multiply(NdTensorView::from_data([widest, inner], &spans[..]), met, scores);
+            for row in scores.chunks_exact_mut(label_count.max(1)) {
+                row.iter_mut().zip(&offsets).for_each(|(score, offset)| *score += offset);
+            }
+        }
+        Ok(scores)
+    }
+}
+
+impl WordScores {
+    pub(crate) fn load(
+        checkpoint: &Checkpoint<'_>,
+        word: &blueprint::Dense,
+        label: &blueprint::Dense,
+        score: &blueprint::Mlp,
+    ) -> Result<Self, Error> {
+        Ok(Self {
+            word: Linear::load(checkpoint, word, Precision::F32)?,
+            label: Linear::load(checkpoint, label, Precision::F32)?,
+            up: split(checkpoint, &score.up)?,
+            down: Linear::load(checkpoint, &score.down, Precision::F32)?,
+        })
+    }
+
+    /// `[words, labels * scores of each]`.
+    pub(crate) fn forward(
+        &self,
+        words: &[f32],
+        labels: &[f32],
+        label_count: usize,
+    ) -> Result<Vec<f32>, Error> {
+        let hidden = self.word.outputs() / 2;
+        let inner = self.up[0].outputs();
+        let (words, labels) = (dense(&self.word, words)?, dense(&self.label, labels)?);
+        let halves = |rows: &[f32], half: usize| -> Vec<f32> {
+            rows.chunks_exact(2 * hidden).flat_map(|row| &row[half * hidden..][..hidden]).copied().collect()
+        };
+        let from_words = dense(&self.up[0], &halves(&words, 0))?;
+        let from_labels = dense(&self.up[1], &halves(&labels, 0))?;
+        let (word_gates, label_gates) = (halves(&words, 1), halves(&labels, 1));
+        let count = from_words.len() / inner;
+        let each = self.down.outputs();
+        let mut scores = vec![0.0; count * label_count * each];
+        let labels = label_gates.chunks_exact(hidden).zip(from_labels.chunks_exact(inner));
+        for (label, (gate, from_label)) in labels.enumerate() {
+            let gated: Vec<f32> = word_gates
+                .chunks_exact(hidden)
+                .flat_map(|word| word.iter().zip(gate).map(|(word, gate)| word * gate))
+                .collect();
+            let mut rows = dense(&self.up[2], &gated)?;
+            for (row, from_word) in rows.chunks_exact_mut(inner).zip(from_words.chunks_exact(inner)) {
+                let others = from_word.iter().zip(from_label);
+                row.iter_mut()
+                    .zip(others)
+                    .for_each(|(to, (word, label))| *to = (*to + word + label).max(0.0));
+            }
+            let rows = dense(&self.down, &rows)?;
+            for (word, row) in rows.chunks_exact(each).enumerate() {
+                scores[(word * label_count + label) * each..][..each].copy_from_slice(row);
+            }
+        }
+        Ok(scores)
+    }
+}
+
+/// A dense layer on `N` vectors side by side, as one on each; the first has the bias.
+fn split<const N: usize>(checkpoint: &Checkpoint<'_>, plan: &blueprint::Dense) -> Result<[Linear; N], Error> {
+    let blueprint::Dense { name, inputs, outputs, .. } = plan;
+    let weight = checkpoint.matrix(&format!("{name}.weight"), *outputs, *inputs)?;
+    let bias = checkpoint.vector(&format!("{name}.bias"), *outputs)?;
+    let part = |index: usize| {
+        let bias = if index == 0 { bias.clone() } else { vec![0.0; *outputs] };
+        Linear::new(&weight.columns(index * inputs / N..(index + 1) * inputs / N), bias, Precision::F32)
+    };
+    Ok(std::array::from_fn(part))
+}
+
+/// The states at `marks`, one below another; zeros where there is none.
+pub(crate) fn gather(
+    states: &[f32],
+    width: usize,
+    marks: impl Iterator<Item = Option<usize>>,
+) -> Result<Vec<f32>, Error> {
+    let mut rows = Vec::new();
+    for mark in marks {
+        let Some(at) = mark else {
+            rows.resize(rows.len() + width, 0.0);
+            continue;
+        };
+        let Some(row) = states.get(at * width..(at + 1) * width) else {
+            return Err(Error::new(ErrorKind::Config, format!("a mark is at token {at}, behind the last")));
+        };
+        rows.extend_from_slice(row);
+    }
+    Ok(rows)
+}
