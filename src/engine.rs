@@ -16,7 +16,7 @@ mod norm;
 mod spare;
 
 pub(crate) use activation::Activation;
-pub(crate) use checkpoint::Checkpoint;
+pub(crate) use checkpoint::{Checkpoint, Format, Index};
 pub(crate) use embeddings::{Embeddings, Table};
 pub(crate) use encoder::{Encoder, EncoderScratch};
 pub(crate) use head::Head;

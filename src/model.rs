@@ -7,6 +7,7 @@ mod pooling;
 mod registry;
 mod source;
 mod tokenizer;
+mod weights;
 
 use std::ops::Range;
 use std::path::Path;
@@ -174,9 +175,8 @@ impl Loader {
             config.head = HeadKind::FirstToken;
         }
 
-        let weights_name = files.name(layout.weights.file());
-        let weights = files.read(layout.weights.file(), ErrorKind::Weights)?;
-        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], "bert.")?;
+        let weights = weights::read(&files, &layout)?;
+        let checkpoint = weights.open("bert.")?;
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
