@@ -26,7 +26,7 @@ mod topic_head;
 
 pub(crate) use activation::Activation;
 pub(crate) use blueprint::Blueprint;
-pub(crate) use checkpoint::Checkpoint;
+pub(crate) use checkpoint::{Checkpoint, Format, Index};
 pub(crate) use embeddings::Table;
 pub(crate) use kernels::Reach;
 pub(crate) use network::{Network, NetworkScratch};

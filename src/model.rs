@@ -8,6 +8,7 @@ mod pooling;
 mod registry;
 mod source;
 mod tokenizer;
+mod weights;
 
 use std::ops::Range;
 use std::path::Path;
@@ -195,9 +196,8 @@ impl Loader {
             );
             return Err(Error::new(ErrorKind::Registry, message));
         }
-        let weights_name = files.name(layout.weights.file());
-        let weights = files.read(layout.weights.file(), ErrorKind::Weights)?;
-        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], config.blueprint.prefix)?;
+        let weights = weights::read(&files, &layout)?;
+        let checkpoint = weights.open(&config.blueprint.aliases)?;
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
@@ -324,7 +324,7 @@ impl Loader {
         let bytes = words.pieces.concat();
         let file = format!("{}/words.safetensors", words.name);
         let plan = &config.blueprint.encoder.embeddings;
-        let checkpoint = Checkpoint::open(&[(&file, &bytes)], config.blueprint.prefix)?;
+        let checkpoint = Checkpoint::open(&[(&file, &bytes)], &config.blueprint.aliases)?;
         Table::load(&checkpoint, &plan.words, plan.width).map(|words| Some(Arc::new(words)))
     }
 

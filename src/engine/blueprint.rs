@@ -7,9 +7,9 @@ use super::kernels::Reach;
 /// A whole model. Names of tensors are those of a checkpoint with a task head.
 #[derive(Clone, Debug)]
 pub(crate) struct Blueprint {
-    /// What stands before the names of the encoder's tensors, and what stands there instead in
-    /// checkpoints that have no such name: nothing in those of the bare encoder.
-    pub(crate) prefix: [&'static str; 2],
+    /// What names of tensors may begin with, and what they begin with instead in some checkpoints: those
+    /// of the bare encoder lack `bert.`.
+    pub(crate) aliases: Vec<[&'static str; 2]>,
     /// The width of the residual stream.
     pub(crate) hidden: usize,
     /// The longest sequence, special tokens included.

@@ -1,21 +1,44 @@
+mod index;
+mod pickle;
+mod tensor;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
-use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
+pub(crate) use self::index::Index;
+use self::pickle::StateDict;
+use self::tensor::Tensor;
 use crate::error::{Error, ErrorKind};
 
-/// The tensors of one model, over the bytes of its safetensors files.
+/// The tensors of one model, over the bytes of its weight files.
 ///
-/// Matrices may be stored as f32, or as int8 by the convention of compressed-tensors:
-/// `X.weight` as `I8 [rows, columns]` and `X.weight_scale` as `F32 [rows, 1]`,
-/// with `value = int8 * scale of its row`.
+/// They are stored as F32, F16, BF16 or F64 and given as f32, one at a time, when they are asked for.
+/// Matrices may be stored as int8, too, by the convention of compressed-tensors: `X.weight` as
+/// `I8 [rows, columns]` and `X.weight_scale` as numbers `[rows, 1]`, with
+/// `value = int8 * scale of its row`.
 pub(crate) struct Checkpoint<'a> {
-    files: Vec<(&'a str, SafeTensors<'a>)>,
-    /// What the names asked for begin with and those in the files do not, and what these have instead:
-    /// `bert.` and nothing in checkpoints of the bare encoder.
-    renamed: Option<[&'static str; 2]>,
+    files: Vec<(&'a str, Tensors<'a>)>,
+    /// Which of several files each tensor is in.
+    index: Option<&'a Index>,
+    /// What a name may begin with, and what it may begin with instead: `bert.` and nothing, in
+    /// checkpoints of the bare encoder.
+    aliases: Vec<[&'static str; 2]>,
+}
+
+/// What weight files are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Safetensors,
+    /// A state dict as torch.save writes it.
+    Pickle,
+}
+
+/// The tensors of one file.
+enum Tensors<'a> {
+    Safetensors(SafeTensors<'a>),
+    Pickle(StateDict<'a>),
 }
 
 /// A matrix as it is stored, `[rows, columns]`, row-major.
@@ -35,87 +58,93 @@ pub(crate) enum Values<'a> {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Reads the headers of `files`, each a name for messages and its bytes.
-    pub(crate) fn open(files: &[(&'a str, &'a [u8])], prefix: [&'static str; 2]) -> Result<Self, Error> {
-        let mut opened = Vec::with_capacity(files.len());
-        for &(name, bytes) in files {
-            let tensors = SafeTensors::deserialize(bytes).map_err(|error| {
-                Error::new(
-                    ErrorKind::Weights,
-                    format!("{name} ({} bytes) is not a whole safetensors file; fetch it again", bytes.len()),
-                )
-                .with_source(error)
-            })?;
-            opened.push((name, tensors));
+    /// Reads the headers of safetensors `files`, each a name for messages and its bytes.
+    pub(crate) fn open(files: &[(&'a str, &'a [u8])], aliases: &[[&'static str; 2]]) -> Result<Self, Error> {
+        Self::open_as(Format::Safetensors, files, None, aliases)
+    }
+
+    /// Reads what `files`, each a name for messages and its bytes, say of their tensors. They are the
+    /// shards of `index`, in its order, if there is one.
+    pub(crate) fn open_as(
+        format: Format,
+        files: &[(&'a str, &'a [u8])],
+        index: Option<&'a Index>,
+        aliases: &[[&'static str; 2]],
+    ) -> Result<Self, Error> {
+        let opened = files.iter().map(|&(name, bytes)| Ok((name, Tensors::open(format, name, bytes)?)));
+        let files = opened.collect::<Result<Vec<_>, Error>>()?;
+        if let Some(index) = index {
+            check_index(index, &files)?;
         }
-        let prefixed =
-            opened.iter().any(|(_, tensors)| tensors.names().iter().any(|name| name.starts_with(prefix[0])));
-        Ok(Self { files: opened, renamed: (!prefixed).then_some(prefix) })
+        Ok(Self { files, index, aliases: aliases.to_vec() })
     }
 
     /// The tensor `name`, `[rows, columns]`.
     pub(crate) fn matrix(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix<'a>, Error> {
-        let (file, view) = self.find(name)?;
-        check_shape(file, name, &view, &[rows, columns])?;
-        let values = match view.dtype() {
+        let (file, tensor) = self.find(name)?;
+        check_shape(file, name, &tensor, &[rows, columns])?;
+        let values = match tensor.dtype {
             Dtype::I8 => Values::Int8 {
-                values: Cow::Borrowed(bytemuck::cast_slice(view.data())),
-                scales: self.read_scales(&format!("{name}_scale"), rows)?,
+                values: tensor.into_i8(),
+                scales: self.read_f32(&format!("{name}_scale"), &[rows, 1])?,
             },
-            _ => Values::F32(read_f32(file, name, &view)?),
+            _ => Values::F32(finite_f32(file, name, tensor)?),
         };
         Ok(Matrix { rows, columns, values })
     }
 
     /// The tensor `name`, `[len]`.
     pub(crate) fn vector(&self, name: &str, len: usize) -> Result<Vec<f32>, Error> {
-        let (file, view) = self.find(name)?;
-        check_shape(file, name, &view, &[len])?;
-        Ok(read_f32(file, name, &view)?.into_owned())
+        self.read_f32(name, &[len]).map(Cow::into_owned)
     }
 
-    /// The tensor `name`, `[a, b, c]`.
+    /// The tensor `name`, of `shape`, row-major: a convolution's kernel.
     pub(crate) fn cube(&self, name: &str, shape: [usize; 3]) -> Result<Vec<f32>, Error> {
-        let (file, view) = self.find(name)?;
-        check_shape(file, name, &view, &shape)?;
-        Ok(read_f32(file, name, &view)?.into_owned())
-    }
-
-    /// How many rows the tensor `name` has.
-    pub(crate) fn rows(&self, name: &str) -> Result<usize, Error> {
-        let (_, view) = self.find(name)?;
-        Ok(view.shape().first().copied().unwrap_or_default())
+        self.read_f32(name, &shape).map(Cow::into_owned)
     }
 
     /// The tensor `name`, a single number.
     pub(crate) fn scalar(&self, name: &str) -> Result<f32, Error> {
-        let (file, view) = self.find(name)?;
-        check_shape(file, name, &view, &[])?;
-        Ok(read_f32(file, name, &view)?.first().copied().unwrap_or_default())
+        Ok(self.read_f32(name, &[])?.first().copied().unwrap_or_default())
     }
 
-    fn read_scales(&self, name: &str, rows: usize) -> Result<Cow<'a, [f32]>, Error> {
-        let (file, view) = self.find(name)?;
-        check_shape(file, name, &view, &[rows, 1])?;
-        read_f32(file, name, &view)
+    /// How many rows the tensor `name` has.
+    pub(crate) fn rows(&self, name: &str) -> Result<usize, Error> {
+        let (_, tensor) = self.find(name)?;
+        Ok(tensor.shape.first().copied().unwrap_or_default())
     }
 
-    fn find(&self, name: &str) -> Result<(&'a str, TensorView<'a>), Error> {
-        let renamed =
-            self.renamed.and_then(|[prefix, other]| Some(other.to_owned() + name.strip_prefix(prefix)?));
-        let name = renamed.as_deref().unwrap_or(name);
-        let found = |name: &str| {
-            self.files.iter().find_map(|(file, tensors)| Some((*file, tensors.tensor(name).ok()?)))
+    fn read_f32(&self, name: &str, shape: &[usize]) -> Result<Cow<'a, [f32]>, Error> {
+        let (file, tensor) = self.find(name)?;
+        check_shape(file, name, &tensor, shape)?;
+        finite_f32(file, name, tensor)
+    }
+
+    fn find(&self, name: &str) -> Result<(&'a str, Tensor<'a>), Error> {
+        let found = |name: &str| match self.index {
+            Some(index) => {
+                let (file, tensors) = &self.files[*index.places.get(name)?];
+                Some((*file, tensors.tensor(name)?))
+            }
+            None => self.files.iter().find_map(|(file, tensors)| Some((*file, tensors.tensor(name)?))),
         };
-        // Checkpoints converted from TensorFlow keep its names for the norms.
-        let legacy = || {
-            let (norm, part) = name.rsplit_once('.').filter(|(norm, _)| norm.ends_with("LayerNorm"))?;
-            found(&format!("{norm}.{}", if part == "weight" { "gamma" } else { "beta" }))
-        };
-        if let Some(tensor) = found(name).or_else(legacy) {
-            return Ok(tensor);
+        let aliases = self.aliases.iter();
+        let aliases =
+            aliases.filter_map(|[begin, other]| Some(format!("{other}{}", name.strip_prefix(begin)?)));
+        for name in std::iter::once(name.to_owned()).chain(aliases) {
+            // Checkpoints converted from TensorFlow keep its names for the norms.
+            let legacy = || {
+                let (norm, part) = name.rsplit_once('.').filter(|(norm, _)| norm.ends_with("LayerNorm"))?;
+                found(&format!("{norm}.{}", if part == "weight" { "gamma" } else { "beta" }))
+            };
+            if let Some(tensor) = found(&name).or_else(legacy) {
+                return Ok(tensor);
+            }
         }
-        let files: Vec<&str> = self.files.iter().map(|(file, _)| *file).collect();
+        let files: Vec<&str> = match self.index {
+            Some(index) => vec![&index.file],
+            None => self.files.iter().map(|(file, _)| *file).collect(),
+        };
         Err(Error::new(
             ErrorKind::Weights,
             format!("{} has no tensor {name:?}, which its config.json calls for", files.join(" and ")),
@@ -123,31 +152,68 @@ impl<'a> Checkpoint<'a> {
     }
 }
 
-fn check_shape(file: &str, name: &str, view: &TensorView<'_>, expected: &[usize]) -> Result<(), Error> {
-    if view.shape() == expected {
-        return Ok(());
+impl<'a> Tensors<'a> {
+    fn open(format: Format, name: &'a str, bytes: &'a [u8]) -> Result<Self, Error> {
+        match format {
+            Format::Safetensors => SafeTensors::deserialize(bytes).map(Self::Safetensors).map_err(|error| {
+                let message =
+                    format!("{name} ({} bytes) is not a whole safetensors file; fetch it again", bytes.len());
+                Error::new(ErrorKind::Weights, message).with_source(error)
+            }),
+            Format::Pickle => StateDict::open(name, bytes).map(Self::Pickle),
+        }
     }
-    Err(Error::new(
-        ErrorKind::Weights,
-        format!(
-            "tensor {name:?} in {file} has shape {:?}, but config.json calls for {expected:?}",
-            view.shape()
-        ),
-    ))
+
+    fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Safetensors(tensors) => tensors.tensor(name).is_ok(),
+            Self::Pickle(tensors) => tensors.has(name),
+        }
+    }
+
+    fn tensor(&self, name: &str) -> Option<Tensor<'a>> {
+        match self {
+            Self::Safetensors(tensors) => {
+                let view = tensors.tensor(name).ok()?;
+                let (dtype, shape) = (view.dtype(), view.shape().to_vec());
+                Some(Tensor { dtype, shape, bytes: Cow::Borrowed(view.data()) })
+            }
+            Self::Pickle(tensors) => tensors.tensor(name),
+        }
+    }
 }
 
-fn read_f32<'a>(file: &str, name: &str, view: &TensorView<'a>) -> Result<Cow<'a, [f32]>, Error> {
-    if view.dtype() != Dtype::F32 {
-        return Err(Error::new(
-            ErrorKind::Weights,
-            format!("tensor {name:?} in {file} has type {:?}; F32 is read, and I8 with scales", view.dtype()),
-        ));
+/// Every tensor must be where the index says.
+fn check_index(index: &Index, files: &[(&str, Tensors<'_>)]) -> Result<(), Error> {
+    let missing = index.places.iter().filter(|(name, shard)| !files[**shard].1.has(name));
+    // The first by name, so that the message is the same each time.
+    let Some((name, shard)) = missing.min() else { return Ok(()) };
+    let message = format!(
+        "{} says that the tensor {name:?} is in {}, which does not have it; they are of two models, or damaged",
+        index.file, files[*shard].0
+    );
+    Err(Error::new(ErrorKind::Weights, message))
+}
+
+fn check_shape(file: &str, name: &str, tensor: &Tensor<'_>, expected: &[usize]) -> Result<(), Error> {
+    if tensor.shape == expected {
+        return Ok(());
     }
-    let data: &'a [u8] = view.data();
-    let values: Cow<'a, [f32]> = match bytemuck::try_cast_slice(data) {
-        Ok(values) if cfg!(target_endian = "little") => Cow::Borrowed(values),
-        // Unaligned: safetensors aligns tensors within a file, but the file's own bytes may lie anywhere.
-        _ => data.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect(),
+    let message = format!(
+        "tensor {name:?} in {file} has shape {:?}, but config.json calls for {expected:?}",
+        tensor.shape
+    );
+    Err(Error::new(ErrorKind::Weights, message))
+}
+
+fn finite_f32<'a>(file: &str, name: &str, tensor: Tensor<'a>) -> Result<Cow<'a, [f32]>, Error> {
+    let dtype = tensor.dtype;
+    let Some(values) = tensor.into_f32() else {
+        let message = format!(
+            "tensor {name:?} in {file} has type {dtype:?}; F32, F16, BF16 and F64 are read, and matrices of I8 \
+             with scales"
+        );
+        return Err(Error::new(ErrorKind::Weights, message));
     };
     if values.iter().all(|value| value.is_finite()) {
         return Ok(values);
@@ -224,6 +290,10 @@ impl<'a> Matrix<'a> {
 mod tests {
     use std::borrow::Cow;
 
+    use half::{bf16, f16};
+    use safetensors::Dtype;
+    use safetensors::tensor::TensorView;
+
     use super::{Checkpoint, Matrix, Values};
 
     #[test]
@@ -249,12 +319,83 @@ mod tests {
         assert!(scales[0].is_finite());
     }
 
+    /// A safetensors file of these tensors: name, type, shape, bytes.
+    fn file(tensors: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
+        let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
+            (name, TensorView::new(*dtype, shape.to_vec(), bytes).expect("bytes of this shape"))
+        });
+        safetensors::serialize(views, None).expect("is written")
+    }
+
+    #[test]
+    fn cubes_are_read_and_checked() {
+        let values: Vec<f32> = (0..24).map(|i| i as f32).collect();
+        let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let bytes = file(&[("bert.conv", Dtype::F32, &[2, 3, 4], bytes)]);
+        let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
+        assert_eq!(checkpoint.cube("conv", [2, 3, 4]).expect("is there"), values);
+        let error = checkpoint.cube("conv", [3, 2, 4]).expect_err("has another shape").to_string();
+        assert!(error.contains("[2, 3, 4]") && error.contains("[3, 2, 4]"), "{error}");
+    }
+
+    #[test]
+    fn int8_takes_its_scales_in_any_type() {
+        for (dtype, scales) in [
+            (Dtype::F32, [0.5_f32, 2.0].into_iter().flat_map(f32::to_le_bytes).collect()),
+            (Dtype::F16, [0.5_f32, 2.0].into_iter().flat_map(|x| f16::from_f32(x).to_le_bytes()).collect()),
+            (Dtype::BF16, [0.5_f32, 2.0].into_iter().flat_map(|x| bf16::from_f32(x).to_le_bytes()).collect()),
+        ] {
+            let codes = vec![1, 2, 3, 0xff, 0xfe, 0x81];
+            let bytes = file(&[("w", Dtype::I8, &[2, 3], codes), ("w_scale", dtype, &[2, 1], scales)]);
+            let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
+            let matrix = checkpoint.matrix("w", 2, 3).expect("is there");
+            assert_eq!(*matrix.to_f32(), [0.5, 1.0, 1.5, -2.0, -4.0, -254.0], "{dtype:?}");
+        }
+        let bytes = file(&[("w", Dtype::I8, &[2, 3], vec![0; 6])]);
+        let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
+        let error = checkpoint.matrix("w", 2, 3).err().expect("lacks its scales").to_string();
+        assert!(error.contains("w_scale"), "{error}");
+    }
+
+    #[test]
+    fn damaged_safetensors_are_read_or_refused() {
+        let ones = |count: usize| vec![0; 4 * count];
+        let whole =
+            file(&[("a.weight", Dtype::F32, &[3, 2], ones(6)), ("a.bias", Dtype::F32, &[3], ones(3))]);
+        // Knuth's MMIX generator: the same mutations each time.
+        let mut state = 1_u64;
+        let mut below = |end: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (state >> 33) as usize % end
+        };
+        let mut read = 0;
+        for _ in 0..6000 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + below(3) {
+                let at = below(bytes.len());
+                match below(4) {
+                    0 => bytes[at] = below(256) as u8,
+                    1 => bytes[at] = b"0129[]{}\",:F"[below(12)],
+                    2 => bytes[at] ^= 1 << below(8),
+                    _ => bytes.truncate(at + 1),
+                }
+            }
+            let Ok(checkpoint) = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]) else { continue };
+            let matrix = checkpoint.matrix("a.weight", 3, 2);
+            matrix.as_ref().into_iter().for_each(|matrix| assert_eq!(matrix.to_f32().len(), 6));
+            read += usize::from(matrix.is_ok() && checkpoint.vector("a.bias", 3).is_ok());
+        }
+        assert!((100..5900).contains(&read), "{read} are read: the mutations tell nothing");
+    }
+
     #[test]
     fn bytes_that_are_no_safetensors_are_refused() {
-        let error =
-            Checkpoint::open(&[("model.safetensors", b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F{}")], ["bert.", ""])
-                .err()
-                .expect("must not open");
+        let error = Checkpoint::open(
+            &[("model.safetensors", b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\x7F{}")],
+            &[["bert.", ""]],
+        )
+        .err()
+        .expect("must not open");
         assert!(error.to_string().contains("model.safetensors (10 bytes)"), "{error}");
     }
 }

@@ -100,7 +100,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let pooler = Step::new(Dense::new("albert.pooler", hidden, hidden), Some(Activation::Tanh));
     let classifier = source.classifier("classifier", hidden);
     Ok(Blueprint {
-        prefix: ["albert.", ""],
+        aliases: vec![["albert.", ""]],
         hidden,
         longest: config.max_position_embeddings,
         encoder: Stack {

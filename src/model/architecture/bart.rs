@@ -91,7 +91,10 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         source.classifier("classification_head.out_proj", hidden),
     ];
     Ok(Blueprint {
-        prefix: ["model.", ""],
+        // One tensor, which some checkpoints keep under another of its names.
+        aliases: ["model.encoder.embed_tokens.", "model.decoder.embed_tokens."]
+            .map(|name| ["model.shared.", name])
+            .into(),
         hidden,
         longest: config.max_position_embeddings,
         encoder: config.stack("model.encoder", heads, (0..config.encoder_layers).map(encoder).collect()),

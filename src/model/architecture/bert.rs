@@ -126,7 +126,7 @@ impl Config {
         };
         let layer = |layer| LayerNames::of_bert(&format!("{prefix}encoder.layer.{layer}")).layer(sizes);
         Ok(Blueprint {
-            prefix: [prefix, ""],
+            aliases: vec![[prefix, ""]],
             hidden,
             longest,
             encoder: Stack {

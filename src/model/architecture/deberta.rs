@@ -136,7 +136,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let pooler = Step::new(Dense::new("pooler.dense", hidden, hidden), Some(pooler_act));
     let classifier = source.classifier("classifier", hidden);
     Ok(Blueprint {
-        prefix: ["deberta.", ""],
+        aliases: vec![["deberta.", ""]],
         hidden,
         longest: config.max_position_embeddings,
         encoder: Stack {

@@ -72,7 +72,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let dense = Step::new(Dense::new("pre_classifier", hidden, hidden), Some(Activation::Relu));
     let classifier = source.classifier("classifier", hidden);
     Ok(Blueprint {
-        prefix: ["distilbert.", ""],
+        aliases: vec![["distilbert.", ""]],
         hidden,
         longest: config.max_position_embeddings,
         encoder: Stack {

@@ -115,7 +115,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         }
     };
     Ok(Blueprint {
-        prefix: ["model.", ""],
+        aliases: vec![["model.", ""]],
         hidden,
         longest: config.max_position_embeddings,
         encoder: Stack {

@@ -89,7 +89,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let dense = Step::new(Dense::new("classifier.dense", hidden, hidden), Some(Activation::Tanh));
     let tokens = source.classifier("classifier", hidden);
     Ok(Blueprint {
-        prefix: ["mpnet.", ""],
+        aliases: vec![["mpnet.", ""]],
         hidden,
         longest,
         encoder: Stack {

@@ -307,7 +307,7 @@ fn backbone(config: &Value, within: &'static str) -> Result<Blueprint, String> {
     };
     let source = Source { json: config, head: HeadKind::Embedding, labels: 0 };
     let mut plan = architecture.blueprint(&source).map_err(|fault| format!("encoder_config: {fault}"))?;
-    plan.prefix[1] = within;
+    plan.aliases.iter_mut().for_each(|[_, other]| *other = within);
     Ok(plan)
 }
 

@@ -1,0 +1,76 @@
+//! Weight files with random damage are loaded or refused: no panic, and no memory that a file only
+//! promises. The only test of its program, so that what it takes can be told.
+
+use std::fs;
+use std::path::Path;
+
+use entopic::{ErrorKind, Ner};
+use tempfile::TempDir;
+
+/// The files, and how many of their first bytes are not mostly weights.
+const FILES: [(&str, &str, usize); 3] = [
+    ("ner-wordpiece-cased/model.safetensors", "model.safetensors", 4000),
+    ("weight-formats/zip/pytorch_model.bin", "pytorch_model.bin", 3600),
+    ("weight-formats/legacy/pytorch_model.bin", "pytorch_model.bin", 3600),
+];
+
+/// What the process has ever reserved, where the system tells it.
+fn reserved() -> Option<usize> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<usize>().ok().map(|kilobytes| kilobytes << 10)
+}
+
+#[test]
+fn damage_costs_neither_a_panic_nor_memory() {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens");
+    // Knuth's MMIX generator: the same damage each time.
+    let mut state = 1_u64;
+    let mut below = |end: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % end
+    };
+    let mut before = None;
+    for (source, name, header) in FILES {
+        let whole = fs::read(goldens.join(source)).expect("the weights");
+        let folder = TempDir::new().expect("a temporary folder");
+        let config = fs::read(goldens.join("ner-wordpiece-cased/config.json")).expect("the config");
+        let mut config: serde_json::Value = serde_json::from_slice(&config).expect("is JSON");
+        config["num_hidden_layers"] = 1.into();
+        fs::write(folder.path().join("config.json"), config.to_string()).expect("is written");
+        let tokenizer = goldens.join("ner-wordpiece-cased/tokenizer.json");
+        fs::copy(tokenizer, folder.path().join("tokenizer.json")).expect("is copied");
+        let load = |bytes: &[u8]| {
+            fs::write(folder.path().join(name), bytes).expect("is written");
+            Ner::builder(folder.path().display().to_string()).threads(1).build()
+        };
+        load(&whole).expect("is whole");
+        let before = *before.get_or_insert_with(reserved);
+        let mut loaded = 0;
+        for _ in 0..300 {
+            let mut bytes = whole.clone();
+            for _ in 0..1 + below(3) {
+                // At the start, or at the end, where archives have their directory.
+                let at = below(header);
+                let at = if below(4) == 0 { bytes.len() - 1 - at } else { at };
+                match below(4) {
+                    0 => bytes[at] = below(256) as u8,
+                    1 => bytes[at] = b"\0\xff\x7f\x80019"[below(7)],
+                    2 => bytes[at] ^= 1 << below(8),
+                    _ => bytes.truncate(bytes.len() - below(8)),
+                }
+            }
+            match load(&bytes) {
+                Ok(_) => loaded += 1,
+                Err(error) => assert_eq!(error.kind(), ErrorKind::Weights, "{error:?}"),
+            }
+        }
+        println!("{source}: {loaded} of 300 are loaded");
+        if let (Some(before), Some(after)) = (before, reserved()) {
+            let more = (after - before) >> 20;
+            println!("{more} MiB more were reserved");
+            // Threads reserve some; a length that is believed takes more.
+            assert!(more < 1024, "{more} MiB");
+        }
+    }
+}
