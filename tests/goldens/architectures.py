@@ -1,0 +1,331 @@
+"""The fixtures: every supported architecture with what its checkpoints vary."""
+
+from transformers import (
+    AlbertForSequenceClassification,
+    AlbertForTokenClassification,
+    AlbertModel,
+    BartForSequenceClassification,
+    BertForSequenceClassification,
+    BertForTokenClassification,
+    BertModel,
+    CamembertForSequenceClassification,
+    CamembertForTokenClassification,
+    CamembertModel,
+    DebertaV2ForSequenceClassification,
+    DebertaV2ForTokenClassification,
+    DebertaV2Model,
+    DistilBertForSequenceClassification,
+    DistilBertForTokenClassification,
+    DistilBertModel,
+    ElectraForSequenceClassification,
+    ElectraForTokenClassification,
+    ElectraModel,
+    ModernBertForSequenceClassification,
+    ModernBertForTokenClassification,
+    ModernBertModel,
+    MPNetForSequenceClassification,
+    MPNetForTokenClassification,
+    MPNetModel,
+    RobertaForSequenceClassification,
+    RobertaForTokenClassification,
+    RobertaModel,
+    XLMRobertaForSequenceClassification,
+    XLMRobertaForTokenClassification,
+    XLMRobertaModel,
+)
+
+from checkpoints import Checkpoint
+from references import ESSENTIALS, EVERYTHING
+from vocabularies import (
+    LATIN,
+    ROBERTA_SPECIALS,
+    albert_pieces,
+    byte_level,
+    camembert_pieces,
+    deberta_pieces,
+    metaspace,
+    modernbert_bytes,
+    mpnet_wordpiece,
+    roberta_bytes,
+    with_truncation_and_padding,
+    wordpiece,
+    xlm_roberta_pieces,
+)
+
+
+def tags(types, prefixes):
+    """Every type under every prefix."""
+    return [f"{prefix}-{kind}" for kind in types for prefix in prefixes]
+
+
+BIO = ["I-LOC", "B-PER", "O", "I-MISC", "B-LOC", "I-PER", "B-ORG", "B-MISC", "I-ORG"]
+HYPHENATED = ["O", "PER", "creative-work", "B-creative-work", "I-creative-work", "LOC", "B-LOC"]
+BIOES = ["O"] + tags(["PER", "LOC", "ORG"], "BIES")
+SHORT_BIO = ["O"] + tags(["PER", "LOC"], "BI")
+INSIDE = ["LOC", "O", "MISC", "PER"]
+THREE = ["contradiction", "neutral", "entailment"]
+UPPER = [label.upper() for label in THREE]
+TWO = ["entailment", "not_entailment"]
+
+# Heads of eight.
+SIZES = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32, "num_hidden_layers": 2}
+# No power of two.
+WIDER = {"hidden_size": 24, "num_attention_heads": 3, "intermediate_size": 40}
+# Published checkpoints have 1e-5 and less, which a tolerance of 1e-4 could not tell from nothing.
+VISIBLE_EPSILON = {"layer_norm_eps": 1e-3}
+
+
+def bert(name, architecture, tokenizer, labels, seed, positions=64, options=None, poolings=None):
+    """BERT, with every text and case."""
+    sizes = {"hidden_size": 32, "num_attention_heads": 4, "intermediate_size": 64, "num_hidden_layers": 2}
+    options = {**sizes, **(options or {})}
+    return Checkpoint(name, architecture, tokenizer, labels, seed, options, EVERYTHING, positions, poolings=poolings)
+
+
+def small(name, architecture, tokenizer, labels, seed, options=None, poolings=None, reserved=0, written=None):
+    """A small fixture of another architecture, with the essential texts and cases.
+
+    Its longest sequence has 64 tokens, behind `reserved` rows of the position table.
+    """
+    options = {**SIZES, **(options or {})}
+    positions = 64 + reserved
+    return Checkpoint(
+        name, architecture, tokenizer, labels, seed, options, ESSENTIALS, positions, reserved, poolings, written or {}
+    )
+
+
+def bert_checkpoints():
+    """BERT, the quantised one excepted: it is made of the first."""
+    ner, nli = BertForTokenClassification, BertForSequenceClassification
+    uncased = wordpiece(lowercase=True)
+    padded = with_truncation_and_padding
+    three_layers = {"type_vocab_size": 1, "pad_token_id": 1, "num_hidden_layers": 3}
+    return [
+        bert("ner-wordpiece-cased", ner, wordpiece(lowercase=False), BIO, 21),
+        bert("ner-wordpiece-uncased", ner, uncased, HYPHENATED, 2, options={"hidden_act": "relu"}),
+        bert("ner-bioes", ner, padded(wordpiece(lowercase=False)), BIOES, 3, 40, {"hidden_act": "gelu_new"}),
+        bert("ner-bytelevel", ner, byte_level(), BIO, 4, 128, three_layers),
+        bert("ner-metaspace", ner, metaspace(), BIO, 25, options={"layer_norm_eps": 1e-5, "pad_token_id": 1}),
+        bert("nli-cne", nli, uncased, THREE, 6),
+        bert("nli-enc", nli, uncased, UPPER[::-1], 7),
+        bert("nli-e-not", nli, uncased, TWO, 8),
+        bert("nli-not-e", nli, uncased, TWO[::-1], 9),
+        bert("nli-unnamed", nli, uncased, ["LABEL_0", "LABEL_1", "LABEL_2"], 10),
+        bert("embed-mean", BertModel, padded(wordpiece(lowercase=True)), None, 11, 128, poolings="mean_tokens"),
+        bert("embed-cls", BertModel, uncased, None, 12, 128, poolings="cls_token"),
+    ]
+
+
+def roberta_checkpoints():
+    """RoBERTa: positions begin after the padding token's id; one token type."""
+    tokenizer = roberta_bytes("RobertaTokenizer")
+    padding_first = roberta_bytes("RobertaTokenizer", ["<pad>", "<s>", "</s>", "<unk>", "<mask>"])
+    options = {"type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    shifted = {**options, **VISIBLE_EPSILON, "pad_token_id": 0, "bos_token_id": 1}
+    ner, nli = RobertaForTokenClassification, RobertaForSequenceClassification
+    return [
+        small("roberta-ner", ner, tokenizer, SHORT_BIO, 4, options, reserved=2),
+        small("roberta-nli", nli, tokenizer, UPPER, 1, {**options, **WIDER}, reserved=2),
+        small("roberta-embed", RobertaModel, padding_first, None, 1, shifted, "mean_tokens", reserved=1),
+    ]
+
+
+def distilbert_checkpoints():
+    """DistilBERT: no token types, and its own names."""
+
+    def tokenizer(lowercase):
+        pieces, config = wordpiece(lowercase, 300, LATIN)
+        return pieces, {**config, "tokenizer_class": "DistilBertTokenizer"}
+
+    options = {"dim": 16, "n_heads": 2, "hidden_dim": 32, "n_layers": 2, "tie_weights_": True}
+    wider = {**options, "dim": 24, "n_heads": 3, "hidden_dim": 40, "activation": "relu"}
+    specs = [
+        small("distilbert-ner", DistilBertForTokenClassification, tokenizer(False), INSIDE, 1),
+        small("distilbert-nli", DistilBertForSequenceClassification, tokenizer(True), UPPER[::-1], 1),
+        small("distilbert-embed", DistilBertModel, tokenizer(True), None, 1, poolings="mean_tokens"),
+    ]
+    for spec, names in zip(specs, (options, wider, options)):
+        spec.options = names
+    return specs
+
+
+def xlm_roberta_checkpoints():
+    """XLM-RoBERTa: RoBERTa over Unigram pieces."""
+    tokenizer = xlm_roberta_pieces()
+    options = {"type_vocab_size": 1, "layer_norm_eps": 1e-5}
+    visible = {**options, **VISIBLE_EPSILON}
+    ner, nli = XLMRobertaForTokenClassification, XLMRobertaForSequenceClassification
+    return [
+        small("xlm-roberta-ner", ner, tokenizer, SHORT_BIO[::-1], 1, options, reserved=2),
+        small("xlm-roberta-nli", nli, tokenizer, THREE, 1, options, reserved=2),
+        small("xlm-roberta-embed", XLMRobertaModel, tokenizer, None, 1, visible, "cls_token", reserved=2),
+    ]
+
+
+def camembert_checkpoints():
+    """CamemBERT: XLM-RoBERTa with other ids for the special tokens."""
+    tokenizer = camembert_pieces()
+    options = {"type_vocab_size": 1, "layer_norm_eps": 1e-5, "bos_token_id": 5, "eos_token_id": 6}
+    labels = ["entailment", "neutral", "contradiction"]
+    visible = {**options, **VISIBLE_EPSILON}
+    ner, nli = CamembertForTokenClassification, CamembertForSequenceClassification
+    return [
+        small("camembert-ner", ner, tokenizer, ["O", *tags(["LOC", "PER", "ORG"], "I")], 1, options, reserved=2),
+        small("camembert-nli", nli, tokenizer, labels, 1, options, reserved=2),
+        small("camembert-embed", CamembertModel, tokenizer, None, 1, visible, "mean_tokens", reserved=2),
+    ]
+
+
+def electra_checkpoints():
+    """ELECTRA: embeddings may be narrower than the rest."""
+
+    def tokenizer(lowercase):
+        pieces, config = wordpiece(lowercase, 300, LATIN)
+        return pieces, {**config, "tokenizer_class": "ElectraTokenizer"}
+
+    ner, nli = ElectraForTokenClassification, ElectraForSequenceClassification
+    narrow = {"embedding_size": 12}
+    return [
+        small("electra-ner", ner, tokenizer(False), SHORT_BIO, 1, narrow),
+        small("electra-nli", nli, tokenizer(True), TWO[::-1], 1, {"embedding_size": 16}),
+        small("electra-embed", ElectraModel, tokenizer(True), None, 1, {**narrow, **VISIBLE_EPSILON}, "cls_token"),
+    ]
+
+
+def albert_checkpoints():
+    """ALBERT: layers share weights in groups, a group may hold several, embeddings are narrower."""
+    tokenizer = albert_pieces()
+    names = {"bos_token_id": 2, "eos_token_id": 3, "embedding_size": 12}
+    shared = {**names, "num_hidden_layers": 3, "hidden_act": "gelu_new"}
+    uneven = {**names, **WIDER, "num_hidden_layers": 5, "num_hidden_groups": 2, "hidden_act": "gelu"}
+    inner = {**names, **VISIBLE_EPSILON, "inner_group_num": 2, "hidden_act": "gelu_new"}
+    ner, nli = AlbertForTokenClassification, AlbertForSequenceClassification
+    return [
+        small("albert-ner", ner, tokenizer, SHORT_BIO, 1, shared),
+        small("albert-nli", nli, tokenizer, THREE[::-1], 1, uneven),
+        small("albert-embed", AlbertModel, tokenizer, None, 1, inner, "mean_tokens"),
+    ]
+
+
+def mpnet_checkpoints():
+    """MPNet: biases by distance, and positions that begin at two."""
+    tokenizer = mpnet_wordpiece()
+    options = {"layer_norm_eps": 1e-5}
+    labels = ["contradiction", "entailment", "neutral"]
+    ner, nli = MPNetForTokenClassification, MPNetForSequenceClassification
+    return [
+        small("mpnet-ner", ner, tokenizer, SHORT_BIO, 1, options, reserved=2),
+        small("mpnet-nli", nli, tokenizer, labels, 1, options, reserved=2),
+        small("mpnet-embed", MPNetModel, tokenizer, None, 1, VISIBLE_EPSILON, "mean_tokens", reserved=2),
+    ]
+
+
+def deberta_checkpoints():
+    """DeBERTa: third version's style, and what the second version's checkpoints have besides.
+
+    Distances reach 63, far beyond the buckets, so that the logarithmic ones are used.
+    """
+    tokenizer = deberta_pieces()
+    common = {"relative_attention": True, "max_relative_positions": -1, "pooler_dropout": 0}
+    third = {
+        **common,
+        "position_buckets": 8,
+        "norm_rel_ebd": "layer_norm",
+        "share_att_key": True,
+        "pos_att_type": "p2c|c2p",
+        "position_biased_input": False,
+        "type_vocab_size": 0,
+        "pooler_hidden_size": 16,
+        "pooler_hidden_act": "gelu",
+    }
+    second = {
+        **third,
+        "position_buckets": 16,
+        "share_att_key": False,
+        "attention_head_size": 8,
+        "embedding_size": 12,
+        "conv_kernel_size": 3,
+        "conv_act": "gelu",
+        "position_biased_input": True,
+        "type_vocab_size": 2,
+    }
+    # No buckets: distances beyond 16 share the outermost embeddings.
+    plain = {
+        **common,
+        "max_relative_positions": 16,
+        "pos_att_type": ["c2p"],
+        "position_biased_input": True,
+        "type_vocab_size": 0,
+    }
+    ner, nli = DebertaV2ForTokenClassification, DebertaV2ForSequenceClassification
+    # The published files have this as one string; transformers writes a list.
+    joined = {"pos_att_type": "p2c|c2p"}
+    return [
+        small("deberta-v2-ner", ner, tokenizer, SHORT_BIO, 3, {**third, "position_buckets": 16}, written=joined),
+        small("deberta-v2-nli", nli, tokenizer, TWO, 1, {**third, **WIDER, "pooler_hidden_size": 24}, written=joined),
+        small("deberta-v2-embed", DebertaV2Model, tokenizer, None, 1, {**third, **VISIBLE_EPSILON}, "mean_tokens"),
+        small("deberta-v2-conv-nli", nli, tokenizer, UPPER, 1, second, written=joined),
+        small("deberta-v2-c2p-nli", nli, tokenizer, TWO[::-1], 1, plain),
+    ]
+
+
+def modernbert_checkpoints():
+    """ModernBERT: rotary positions, gated units, local attention in all but every third layer."""
+    tokenizer = modernbert_bytes()
+    ids = {name: tokenizer[0].token_to_id(f"[{name}]") for name in ("CLS", "SEP", "PAD")}
+    options = {
+        "num_hidden_layers": 4,
+        "local_attention": 16,
+        "global_attn_every_n_layers": 3,
+        # Smaller than the published ones, so that all angles turn visibly within 64 tokens.
+        "global_rope_theta": 1000.0,
+        "local_rope_theta": 50.0,
+        "reference_compile": False,
+        "pad_token_id": ids["PAD"],
+        "cls_token_id": ids["CLS"],
+        "sep_token_id": ids["SEP"],
+        "bos_token_id": ids["CLS"],
+        "eos_token_id": ids["SEP"],
+    }
+    published = {**options, "global_rope_theta": 160000.0, "local_rope_theta": 10000.0, "norm_eps": 1e-3}
+    ner, nli = ModernBertForTokenClassification, ModernBertForSequenceClassification
+    return [
+        small("modernbert-ner", ner, tokenizer, SHORT_BIO, 1, options),
+        small("modernbert-nli", nli, tokenizer, THREE[::-1], 1, {**options, "classifier_pooling": "cls"}),
+        small("modernbert-mean-nli", nli, tokenizer, TWO, 1, {**options, "classifier_pooling": "mean"}),
+        small("modernbert-embed", ModernBertModel, tokenizer, None, 1, published, "mean_tokens"),
+    ]
+
+
+def bart_checkpoints():
+    """BART: an encoder and a decoder; the last `</s>` decides."""
+    spec = small("bart-nli", BartForSequenceClassification, roberta_bytes("BartTokenizer"), THREE, 1)
+    spec.options = {
+        "d_model": 16,
+        "encoder_layers": 3,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 2,
+        "decoder_attention_heads": 4,
+        "encoder_ffn_dim": 32,
+        "decoder_ffn_dim": 24,
+        "activation_function": "gelu",
+    }
+    return [spec]
+
+
+def fixtures():
+    """Every fixture but the quantised one."""
+    families = [
+        bert_checkpoints,
+        roberta_checkpoints,
+        distilbert_checkpoints,
+        xlm_roberta_checkpoints,
+        camembert_checkpoints,
+        electra_checkpoints,
+        albert_checkpoints,
+        mpnet_checkpoints,
+        deberta_checkpoints,
+        modernbert_checkpoints,
+        bart_checkpoints,
+    ]
+    return [spec for family in families for spec in family()]
