@@ -331,10 +331,10 @@ mod tests {
     fn cubes_are_read_and_checked() {
         let values: Vec<f32> = (0..24).map(|i| i as f32).collect();
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let bytes = file(&[("bert.conv", Dtype::F32, &[2, 3, 4], bytes)]);
+        let bytes = file(&[("conv", Dtype::F32, &[2, 3, 4], bytes)]);
         let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
-        assert_eq!(checkpoint.cube("conv", [2, 3, 4]).expect("is there"), values);
-        let error = checkpoint.cube("conv", [3, 2, 4]).expect_err("has another shape").to_string();
+        assert_eq!(checkpoint.cube("bert.conv", [2, 3, 4]).expect("is there"), values);
+        let error = checkpoint.cube("bert.conv", [3, 2, 4]).expect_err("has another shape").to_string();
         assert!(error.contains("[2, 3, 4]") && error.contains("[3, 2, 4]"), "{error}");
     }
 

@@ -121,8 +121,8 @@ def fill(tokenizer, pair=None):
 
 def literal(tokenizer):
     """A text in which the tokenizer's special tokens stand as words."""
-    token = tokenizer
-    return f"Rome {token.mask_token} and {token.pad_token} or {token.sep_token} Oslo{token.cls_token} {token.unk_token}."
+    mask, padding, separator = tokenizer.mask_token, tokenizer.pad_token, tokenizer.sep_token
+    return f"Rome {mask} and {padding} or {separator} Oslo{tokenizer.cls_token} {tokenizer.unk_token}."
 
 
 def fitting_texts(tokenizer, texts):

@@ -3,7 +3,17 @@
 Each function returns a tokenizer and what its tokenizer_config.json says besides lengths.
 """
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    processors,
+    trainers,
+)
 
 CORPUS = """\
 Maria Okafor met Anders Lindqvist in Geneva on Tuesday. The minister said that talks with the
@@ -159,9 +169,18 @@ def modernbert_bytes(size=400):
 # Unigram
 
 
-def metaspace(size=480, corpus=CORPUS, specials=ROBERTA_SPECIALS, added=ROBERTA_SPECIALS, unknown="<unk>",
-              pairs=ROBERTA_PAIRS, config=ROBERTA_CONFIG, cleaning=None, split_first=False):  # fmt: skip
-    """A Unigram tokenizer whose tokens carry their leading space, as XLM-R's do.
+def metaspace(
+    size=480,
+    corpus=CORPUS,
+    specials=ROBERTA_SPECIALS,
+    added=ROBERTA_SPECIALS,
+    unknown="<unk>",
+    pairs=ROBERTA_PAIRS,
+    config=ROBERTA_CONFIG,
+    cleaning=None,
+    split_first=False,
+):
+    """A Unigram tokenizer whose tokens carry their leading space.
 
     `cleaning` are the normaliser's steps before runs of spaces become one. With `split_first` the
     text is cut at white space before, so that no token's offsets hold a space.

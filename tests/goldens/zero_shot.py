@@ -22,7 +22,9 @@ from pathlib import Path
 # Everything is here already: the packages would otherwise ask the hub.
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from make import COMPOSED, CORPUS, MIXING_GAIN, NOISE, PLAIN_GAIN, QUERY_GAIN, f32, write_json
+from checkpoints import MIXING_GAIN, PLAIN_GAIN, QUERY_GAIN, write_json
+from references import COMPOSED, NOISE, f32
+from vocabularies import CORPUS
 
 import gliclass.model
 import torch
