@@ -10,6 +10,7 @@ clippy:
     cargo clippy --workspace --all-targets -- -D warnings
     cargo clippy --package entopic --no-default-features -- -D warnings
     cargo clippy --package entopic --features tracing -- -D warnings
+    cargo clippy --package entopic --features hub --all-targets -- -D warnings
 
 # Public documentation.
 doc:
@@ -30,9 +31,10 @@ no-c:
 deny:
     cargo deny check licenses bans sources
 
-# README's second command.
+# README's second command, and the feature that compiles C.
 test:
     cargo test --workspace
+    cargo test --package entopic --features hub --lib --test hub
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No model has the given name, and no folder has it as its path.
+    /// No model has the given name, and no folder has it as its path; or the hub does not know it.
     UnknownModel,
     /// The model is known, but not on this machine or not in this build.
     ModelUnavailable,
@@ -21,9 +21,17 @@ pub enum ErrorKind {
     Registry,
     /// The labels are missing or unusable.
     Labels,
+    /// A model could not be fetched: the network, the hub or what it sent. Trying again may help.
+    Download,
+    /// A model is private or gated: a token is missing or may not read it.
+    Access,
+    /// A file is not what the hub or a registry says that it is.
+    Checksum,
+    /// A lock file cannot be read or written, or a model is not what it holds.
+    Lock,
     /// An option has a value that it cannot have.
     Options,
-    /// The machine refused something, such as a thread.
+    /// The machine refused something, such as a thread or room on the disk.
     System,
 }
 

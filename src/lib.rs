@@ -12,7 +12,8 @@
 //!
 //! * [`Tagger`] does both tasks in one call; [`Ner`] and [`TopicClassifier`] do one each.
 //! * `bundled()` loads the English models that are in the build; `builder(name)` loads a model of
-//!   the [`Registry`], or a folder with a BERT checkpoint as the Hugging Face hub lays it out.
+//!   the [`Registry`], or a folder with a BERT checkpoint as the Hugging Face hub lays it out, or, with
+//!   the feature `hub`, a model of that hub.
 //! * A text of any length is read whole, in windows of whole sentences; every result has a
 //!   [`Coverage`] that says how much of it the model read.
 //! * Every type is `Send + Sync`, every call takes `&self`, and batches give what their documents
@@ -25,6 +26,8 @@
 //! # Features
 //!
 //! * `bundled` (default): the models `ner-en-small` and `topics-en-small` in the build, 34 MB.
+//! * `hub`: models of the Hugging Face hub by their ids, `owner/name` or `owner/name@revision`, found in
+//!   the cache that its clients share or downloaded into it, verified and resumed. Its TLS compiles C.
 //! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
 //!   and the level `TRACE`. Without it, nothing of that is compiled.
 
@@ -48,6 +51,8 @@ mod topics;
 pub use backend::Precision;
 pub use document::Coverage;
 pub use error::{Error, ErrorKind};
+#[cfg(feature = "hub")]
+pub use model::{DownloadProgress, FetchedFile, FetchedModel, Hub};
 pub use model::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub use ner::{Aggregation, Entity, Ner, NerBuilder, TaggedText, TaggedWords, TokenLogits, WordEntity};
 pub use span::Span;

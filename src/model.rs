@@ -3,6 +3,8 @@
 mod architecture;
 mod casing;
 mod config;
+#[cfg(feature = "hub")]
+mod hub;
 mod layout;
 mod pooling;
 mod registry;
@@ -16,6 +18,8 @@ use std::sync::Arc;
 
 pub(crate) use architecture::{HeadKind, PromptStyle};
 pub(crate) use config::{Config, TokenTypes};
+#[cfg(feature = "hub")]
+pub use hub::{DownloadProgress, FetchedFile, FetchedModel, Hub};
 pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
@@ -70,6 +74,8 @@ pub(crate) struct LoadOptions {
     pub(crate) threads: Option<usize>,
     pub(crate) window: Option<usize>,
     pub(crate) text_prefix: Option<String>,
+    #[cfg(feature = "hub")]
+    pub(crate) hub: Option<Hub>,
 }
 
 /// The setters of [`LoadOptions`] that every builder with a field `load` has.
@@ -95,6 +101,15 @@ macro_rules! load_setters {
         #[must_use]
         pub fn registry(mut self, registry: crate::Registry) -> Self {
             self.load.registry = Some(registry);
+            self
+        }
+
+        /// How models of the Hugging Face hub are found and fetched; as [`Hub::new`](crate::Hub::new)
+        /// does if not set.
+        #[cfg(feature = "hub")]
+        #[must_use]
+        pub fn hub(mut self, hub: crate::Hub) -> Self {
+            self.load.hub = Some(hub);
             self
         }
     };
@@ -260,9 +275,19 @@ impl Loader {
             if path.is_dir() {
                 return Ok((Files::folder(path, &[]), Profile::default()));
             }
+            #[cfg(feature = "hub")]
+            if let Some(wanted) = hub::Wanted::parse(name) {
+                return Ok((self.fetch(wanted)?, Profile::default()));
+            }
             let names: Vec<&str> = self.registry.entries().iter().map(|entry| entry.name.as_str()).collect();
+            let on_hub = if cfg!(feature = "hub") {
+                "owner/name of a model on the Hugging Face hub"
+            } else {
+                "(with the feature `hub` of entopic) owner/name of a model on the Hugging Face hub"
+            };
             let message = format!(
-                "no model is named {name:?}, and no folder is; give the path of a model folder, or one of {}",
+                "no model is named {name:?}, and no folder is; give the path of a model folder, {on_hub}, or one \
+                 of {}",
                 names.join(", ")
             );
             return Err(Error::new(ErrorKind::UnknownModel, message));
@@ -271,12 +296,16 @@ impl Loader {
             Source::Bundled(name) => Files::bundled(name)?,
             Source::Folder(folder) => Files::folder(folder, &entry.files),
             Source::Hub { id, .. } if Path::new(id).is_dir() => Files::folder(Path::new(id), &entry.files),
+            #[cfg(feature = "hub")]
+            Source::Hub { id, revision } => {
+                self.fetch(hub::Wanted { id, revision: revision.as_deref(), known: &entry.files })?
+            }
+            #[cfg(not(feature = "hub"))]
             Source::Hub { id, .. } => {
                 let message = format!(
-                    "the model {name:?} is on the Hugging Face hub and this version does not download: \
-                     put config.json, tokenizer.json and model.safetensors of {id} (and 1_Pooling/config.json, \
-                     if it has one) into the folder {id}, or into another and load that by its path; where the \
-                     hub has no tokenizer.json, save the tokenizer with transformers"
+                    "the model {name:?} is on the Hugging Face hub, and this build of entopic does not download: \
+                     build it with the feature `hub`, or put the files of {id} into the folder {id}, or into \
+                     another and load that by its path"
                 );
                 return Err(Error::new(ErrorKind::ModelUnavailable, message));
             }
@@ -294,6 +323,14 @@ impl Loader {
             window: entry.window,
         };
         Ok((files, profile))
+    }
+
+    /// The files of a model of the hub.
+    #[cfg(feature = "hub")]
+    fn fetch(&self, wanted: hub::Wanted<'_>) -> Result<Files, Error> {
+        let hub = self.options.hub.clone().unwrap_or_default();
+        let fetched = hub.take(wanted, &self.registry)?;
+        Ok(Files::folder(&fetched.folder, wanted.known))
     }
 
     /// The model's tokenizer.

@@ -154,7 +154,8 @@ impl Ner {
     }
 
     /// Starts from a model: a name of the [`Registry`](crate::Registry), or the path of a folder with
-    /// `config.json`, `tokenizer.json` and `model.safetensors`.
+    /// `config.json`, `tokenizer.json` and `model.safetensors`. With the feature `hub` it may be
+    /// `owner/name` or `owner/name@revision` on the Hugging Face hub.
     pub fn builder(model: impl Into<String>) -> NerBuilder {
         NerBuilder { model: model.into(), options: NerOptions::default(), load: LoadOptions::default() }
     }

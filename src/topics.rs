@@ -145,7 +145,8 @@ impl TopicClassifier {
 
     /// Starts from a model: a name of the [`Registry`](crate::Registry), or the path of a folder with
     /// `config.json`, `tokenizer.json` and `model.safetensors`. A sequence classifier is taken
-    /// for an NLI model, a bare encoder for a bi-encoder.
+    /// for an NLI model, a bare encoder for a bi-encoder. With the feature `hub` it may be
+    /// `owner/name` or `owner/name@revision` on the Hugging Face hub.
     pub fn builder(model: impl Into<String>) -> TopicClassifierBuilder {
         TopicClassifierBuilder::new(model.into())
     }

@@ -124,10 +124,7 @@ impl Layout {
     }
 
     /// The paths of all files.
-    #[cfg_attr(
-        not(any(test, feature = "hub")),
-        expect(dead_code, reason = "only the hub fetches files by name")
-    )]
+    #[cfg(any(test, feature = "hub"))]
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.config.to_owned(), self.weights.file().to_owned()];
         paths.extend(self.tokenizer.files().into_iter().map(str::to_owned));

@@ -11,6 +11,10 @@ use crate::error::{Error, ErrorKind};
 pub struct Registry {
     #[serde(rename = "model", default)]
     entries: Vec<ModelEntry>,
+    /// Beside the file that it was read from.
+    #[cfg(feature = "hub")]
+    #[serde(skip)]
+    lock: Option<PathBuf>,
 }
 
 /// What is known of one model. Fields that a public source does not tell are empty.
@@ -182,6 +186,10 @@ impl Registry {
                 *folder = parent.join(&folder);
             }
         }
+        #[cfg(feature = "hub")]
+        {
+            registry.lock = Some(super::hub::lock_beside(path));
+        }
         Ok(registry)
     }
 
@@ -190,7 +198,17 @@ impl Registry {
     pub fn with(mut self, other: Registry) -> Self {
         self.entries.retain(|entry| other.find(&entry.name).is_none());
         self.entries.extend(other.entries);
+        #[cfg(feature = "hub")]
+        {
+            self.lock = other.lock.or(self.lock);
+        }
         self
+    }
+
+    /// Where models of the hub are locked: beside the file that was read, or added, last.
+    #[cfg(feature = "hub")]
+    pub(crate) fn lock(&self) -> Option<&Path> {
+        self.lock.as_deref()
     }
 
     /// All models, in the order of their files.

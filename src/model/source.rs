@@ -35,7 +35,7 @@ pub(crate) struct SharedWords {
 }
 
 /// The longest file that is no weights: more would be an attack, or a mistake.
-const LONGEST_TEXT: u64 = 256 << 20;
+pub(super) const LONGEST_TEXT: u64 = 256 << 20;
 
 impl Files {
     /// Those of a model that is in the build.
@@ -149,7 +149,7 @@ impl Files {
 }
 
 /// Whether `path`, which a model's own files may name, stays in its folder.
-fn stays_inside(path: &str) -> bool {
+pub(super) fn stays_inside(path: &str) -> bool {
     let mut parts = path.split(['/', '\\']);
     !path.contains(':') && parts.all(|part| !part.is_empty() && part != "." && part != "..")
 }

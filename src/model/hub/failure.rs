@@ -1,0 +1,195 @@
+use std::time::Duration;
+
+use hf_hub::HFError;
+
+use crate::error::{Error, ErrorKind};
+
+/// What a request is about, for messages.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub(super) id: &'a str,
+    pub(super) revision: &'a str,
+    pub(super) endpoint: &'a str,
+    /// How long the hub may be silent.
+    pub(super) timeout: Duration,
+}
+
+/// What a hub answered in place of what was asked for.
+pub(super) struct Refusal<'a> {
+    pub(super) status: u16,
+    /// Of the header `X-Error-Code`.
+    pub(super) code: &'a str,
+    /// Of the header `X-Error-Message`.
+    pub(super) message: &'a str,
+}
+
+impl Place<'_> {
+    /// The error of hf-hub's reading of a file.
+    pub(super) fn unread(&self, error: HFError, file: &str) -> Error {
+        let refusal = match Refusal::of(&error) {
+            Some(refusal) => self.refused(&refusal, Some(file)),
+            None => {
+                let reason = match &error {
+                    HFError::Request { source, .. } => self.reason(source),
+                    _ => format!("the connection to {} failed; try again", self.endpoint),
+                };
+                Error::new(ErrorKind::Download, self.not_fetched(Some(file), &reason))
+            }
+        };
+        refusal.with_source(error)
+    }
+
+    /// The error of a request that had no answer.
+    pub(super) fn failed(&self, error: reqwest::Error) -> Error {
+        let message = self.not_fetched(None, &self.reason(&error));
+        Error::new(ErrorKind::Download, message).with_source(error)
+    }
+
+    /// The error of a request that was refused, about one file of the model where one is named.
+    pub(super) fn refused(&self, refusal: &Refusal<'_>, file: Option<&str>) -> Error {
+        let (kind, reason) = self.refusal(refusal, file);
+        Error::new(kind, self.not_fetched(file, &reason))
+    }
+
+    fn not_fetched(&self, file: Option<&str>, reason: &str) -> String {
+        match file {
+            Some(file) => format!("{file} of {} was not fetched: {reason}", self.id),
+            None => format!("{} was not fetched: {reason}", self.id),
+        }
+    }
+
+    /// The error of an answer that no hub should give.
+    pub(super) fn malformed(&self, what: &str) -> Error {
+        let Self { id, endpoint, .. } = self;
+        let message =
+            format!("{id} was not fetched: {endpoint} gave {what}; is it a hub, and is it to be trusted?");
+        Error::new(ErrorKind::Download, message)
+    }
+
+    /// The error of an answer that did not come.
+    pub(super) fn silent(&self, limit: Duration) -> Error {
+        let Self { id, endpoint, .. } = self;
+        let seconds = limit.as_secs_f32();
+        let message = format!(
+            "{id} was not fetched: {endpoint} did not answer within {seconds} seconds; try again later, or take \
+             what the cache has by Hub::offline"
+        );
+        Error::new(ErrorKind::Download, message)
+    }
+
+    fn refusal(&self, refusal: &Refusal<'_>, file: Option<&str>) -> (ErrorKind, String) {
+        let Self { id, revision, endpoint, .. } = self;
+        let said = match refusal.message {
+            "" => String::new(),
+            // What a server says may be of any length.
+            said => format!(" (it says: {})", said.chars().take(200).collect::<String>()),
+        };
+        let token = "give a token by Hub::token or HF_TOKEN";
+        let name =
+            "check the name, which is owner/name or owner/name@revision, or the path if a folder is meant";
+        match (refusal.status, refusal.code) {
+            (_, "GatedRepo") => {
+                let message = format!(
+                    "it is gated; accept its licence at {endpoint}/{id} and give a token of that account by \
+                     Hub::token or HF_TOKEN{said}"
+                );
+                (ErrorKind::Access, message)
+            }
+            (401 | 404, "RepoNotFound") => {
+                let message = format!(
+                    "{endpoint} does not have it, or not for strangers; {name}, or {token} if it is private{said}"
+                );
+                (ErrorKind::UnknownModel, message)
+            }
+            // The hub does not tell strangers whether a model is private or not there.
+            (401, _) => {
+                let message = format!(
+                    "{endpoint} does not give it without a valid token; {name}, {token} if it is private, \
+                     and accept its licence at {endpoint}/{id} if it is gated{said}"
+                );
+                (ErrorKind::Access, message)
+            }
+            (403, _) => {
+                let message = format!(
+                    "{endpoint} does not allow it; {token} that may read it, and accept its licence at \
+                     {endpoint}/{id} if it is gated{said}"
+                );
+                (ErrorKind::Access, message)
+            }
+            (404, "RevisionNotFound") => {
+                let message =
+                    format!("{endpoint} has it, but not at the revision {revision:?}; see {endpoint}/{id}");
+                (ErrorKind::UnknownModel, message)
+            }
+            (404, _) if file.is_some() => {
+                let message = format!(
+                    "{endpoint} lists the file but does not have it; try again, or pin another revision than \
+                     {revision:?}{said}"
+                );
+                (ErrorKind::Download, message)
+            }
+            (404, _) => {
+                let message = format!(
+                    "{endpoint} does not have it, or not at the revision {revision:?}; {name}, or {token} if it is \
+                     private{said}"
+                );
+                (ErrorKind::UnknownModel, message)
+            }
+            (429, _) => {
+                let message =
+                    format!("{endpoint} takes no more requests for now; try again later, or {token}{said}");
+                (ErrorKind::Download, message)
+            }
+            (status, _) => {
+                let message = format!("{endpoint} answered with status {status}; try again later{said}");
+                (ErrorKind::Download, message)
+            }
+        }
+    }
+
+    fn reason(&self, error: &reqwest::Error) -> String {
+        let Self { endpoint, timeout, .. } = self;
+        if error.is_timeout() {
+            let seconds = timeout.as_secs_f32();
+            format!(
+                "{endpoint} was silent for {seconds} seconds; try again later, or take what the cache has by \
+                 Hub::offline"
+            )
+        } else if error.is_connect() {
+            format!(
+                "{endpoint} cannot be reached; check the network, name a proxy by Hub::proxy, or take what the cache \
+                 has by Hub::offline"
+            )
+        } else if error.is_redirect() {
+            format!("{endpoint} redirects where nothing is to be had; check the endpoint")
+        } else {
+            format!("the connection to {endpoint} failed; try again")
+        }
+    }
+}
+
+/// The status of the answer that is the error, if it was one.
+pub(super) fn status(error: &HFError) -> Option<u16> {
+    Refusal::of(error).map(|refusal| refusal.status)
+}
+
+impl<'a> Refusal<'a> {
+    fn of(error: &'a HFError) -> Option<Self> {
+        let context = match error {
+            HFError::Http { context }
+            | HFError::AuthRequired { context }
+            | HFError::Forbidden { context }
+            | HFError::Conflict { context }
+            | HFError::RateLimited { context, .. } => context,
+            HFError::RepoNotFound { context, .. }
+            | HFError::RevisionNotFound { context, .. }
+            | HFError::EntryNotFound { context, .. } => context.as_ref()?,
+            _ => return None,
+        };
+        Some(Self {
+            status: context.status.as_u16(),
+            code: context.error_code.as_deref().unwrap_or_default(),
+            message: context.server_message.as_deref().unwrap_or_default(),
+        })
+    }
+}

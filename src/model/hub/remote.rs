@@ -1,0 +1,171 @@
+use std::time::Duration;
+
+use hf_hub::{HFClient, HFRepository, RepoTypeModel, split_id};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Proxy, Response, Url};
+
+use super::failure::{Place, Refusal};
+use crate::error::{Error, ErrorKind};
+
+/// A model's repository on a hub.
+pub(super) struct Remote<'a> {
+    client: Client,
+    /// The same client under hf-hub, which reads files.
+    repository: HFRepository<RepoTypeModel>,
+    endpoint: Url,
+    authorization: HeaderMap,
+    place: Place<'a>,
+}
+
+/// How often a request is sent again after a failure that may pass.
+pub(super) const RETRIES: u32 = 3;
+
+/// The wait before the first of them; each later one is twice the one before.
+pub(super) const BACKOFF: Duration = Duration::from_millis(200);
+
+/// The hub itself redirects once or twice.
+const REDIRECTS: usize = 10;
+
+/// A description takes a second at most.
+const DESCRIPTION_TIME: Duration = Duration::from_secs(60);
+
+/// The hub advises against repositories of more than 100,000 files, and tells some 250 bytes of each.
+const LONGEST_DESCRIPTION: usize = 32 << 20;
+
+const USER_AGENT: &str = concat!("entopic/", env!("CARGO_PKG_VERSION"));
+
+impl<'a> Remote<'a> {
+    pub(super) fn new(place: Place<'a>, token: Option<&str>, proxy: Option<&str>) -> Result<Self, Error> {
+        let refuse = |what: String| Error::new(ErrorKind::Options, what);
+        let client = client(place.timeout, proxy)?;
+        let endpoint = Url::parse(place.endpoint).ok();
+        let endpoint =
+            endpoint.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none());
+        let endpoint = endpoint.ok_or_else(|| {
+            refuse(format!("{:?} is not the URL of a hub, as https://huggingface.co is", place.endpoint))
+        })?;
+        let mut authorization = HeaderMap::new();
+        if let Some(token) = token {
+            let value = HeaderValue::try_from(format!("Bearer {token}"));
+            let mut value = value.map_err(|_| refuse("the token has characters that no token has".into()))?;
+            value.set_sensitive(true);
+            authorization.insert(AUTHORIZATION, value);
+        }
+        // Without a token hf-hub would look for one in the environment, which the settings did
+        // already; one that fits no header is not sent.
+        let unsendable = "\n";
+        let hub = HFClient::builder()
+            .client(client.clone())
+            .endpoint(place.endpoint)
+            .token(token.unwrap_or(unsendable))
+            .user_agent(USER_AGENT)
+            .cache_enabled(false)
+            .cache_dir("")
+            .retry_max_attempts(RETRIES as usize)
+            .retry_base_delay(BACKOFF / 2)
+            .build()
+            .map_err(|error| refuse("no client of the hub can be made".into()).with_source(error))?;
+        let (owner, name) = split_id(place.id);
+        Ok(Self { client, repository: hub.model(owner, name), endpoint, authorization, place })
+    }
+
+    pub(super) fn place(&self) -> Place<'a> {
+        self.place
+    }
+
+    pub(super) fn repository(&self) -> &HFRepository<RepoTypeModel> {
+        &self.repository
+    }
+
+    /// The API's description of `revision`, as JSON.
+    pub(super) async fn describe(&self, revision: &str) -> Result<Vec<u8>, Error> {
+        let mut url = self.endpoint.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(["api", "models"]).extend(self.place.id.split('/'));
+            path.extend(["revision", revision]);
+        }
+        url.set_query(Some("blobs=true"));
+        let mut attempt = 0;
+        loop {
+            let answer = tokio::time::timeout(DESCRIPTION_TIME, self.read(url.clone())).await;
+            match answer.unwrap_or_else(|_| Err((self.place.silent(DESCRIPTION_TIME), false))) {
+                Ok(body) => return Ok(body),
+                Err((_, true)) if attempt < RETRIES => {
+                    tokio::time::sleep(BACKOFF * 2_u32.pow(attempt)).await;
+                    attempt += 1;
+                }
+                Err((error, _)) => return Err(error),
+            }
+        }
+    }
+
+    /// The body of an answer, or an error and whether it may pass.
+    async fn read(&self, url: Url) -> Result<Vec<u8>, (Error, bool)> {
+        let failed = |error: reqwest::Error| {
+            let passes = !(error.is_redirect() || error.is_builder());
+            (self.place.failed(error), passes)
+        };
+        let request = self.client.get(url).headers(self.authorization.clone());
+        let mut answer = request.send().await.map_err(failed)?;
+        if !answer.status().is_success() {
+            return Err(self.refused(&answer));
+        }
+        let mut body = Vec::new();
+        while let Some(piece) = answer.chunk().await.map_err(failed)? {
+            if body.len() + piece.len() > LONGEST_DESCRIPTION {
+                let what = format!("a description of more than {LONGEST_DESCRIPTION} bytes");
+                return Err((self.place.malformed(&what), false));
+            }
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    }
+
+    fn refused(&self, answer: &Response) -> (Error, bool) {
+        let status = answer.status().as_u16();
+        let header =
+            |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (code, message) = (header("x-error-code"), header("x-error-message"));
+        let passes = matches!(status, 408 | 429 | 500 | 502..=504);
+        (self.place.refused(&Refusal { status, code, message }, None), passes)
+    }
+}
+
+fn client(timeout: Duration, proxy: Option<&str>) -> Result<Client, Error> {
+    // Nothing is read from the environment, so there is no proxy but one that was asked for. The
+    // hub may not pack what it sends: a range of what is packed is no range of the file.
+    let mut client = Client::builder()
+        .no_proxy()
+        .no_gzip()
+        .no_brotli()
+        .no_zstd()
+        .no_deflate()
+        .referer(false)
+        .user_agent(USER_AGENT)
+        .connect_timeout(timeout)
+        .read_timeout(timeout)
+        // reqwest takes the token off a request that goes to another host.
+        .redirect(Policy::custom(|attempt| {
+            let encrypted = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error("too many redirects")
+            } else if encrypted && attempt.url().scheme() != "https" {
+                attempt.error("a redirect to a connection that is not encrypted")
+            } else {
+                attempt.follow()
+            }
+        }));
+    if let Some(proxy) = proxy {
+        let proxy = Proxy::all(proxy).map_err(|error| {
+            let message = format!("{proxy:?} is not the URL of a proxy");
+            Error::new(ErrorKind::Options, message).with_source(error)
+        })?;
+        client = client.proxy(proxy);
+    }
+    client.build().map_err(|error| {
+        let message =
+            "no encrypted connection can be prepared; are the system's root certificates installed?";
+        Error::new(ErrorKind::System, message).with_source(error)
+    })
+}

@@ -1,0 +1,177 @@
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+use futures_util::StreamExt;
+
+use super::cache::{create_parent, unreadable, unwritable};
+use super::digest::{Digests, Hashes, read_pieces};
+use super::failure::status;
+use super::listing::RemoteFile;
+use super::progress::Meter;
+use super::remote::{BACKOFF, RETRIES, Remote};
+use crate::error::{Error, ErrorKind};
+
+/// A file of which a part is here.
+struct Partial<'a> {
+    path: &'a Path,
+    file: File,
+    length: u64,
+    digests: Digests,
+    whole: &'a RemoteFile,
+}
+
+/// Why a transfer ended before its file was whole.
+enum Stop {
+    Cut(hf_hub::HFError),
+    /// More came than was announced, or nothing is at the place to resume from.
+    Beyond,
+    Refused(Error),
+}
+
+/// Downloads a file of `commit` to `path`, from where an earlier call was cut off, and verifies it.
+/// What is cut off stays for the next call; what does not verify is deleted.
+pub(super) async fn download(
+    remote: &Remote<'_>,
+    commit: &str,
+    file: &RemoteFile,
+    path: &Path,
+    meter: &mut Meter<'_>,
+) -> Result<Hashes, Error> {
+    let mut partial = Partial::open(path, file)?;
+    let mut resumed = partial.length > 0;
+    let mut cuts = 0;
+    loop {
+        match read(remote, commit, &mut partial, meter).await {
+            Ok(()) => {
+                let hashes = partial.finish()?;
+                let Some(found) = hashes.other_than(&file.checksum) else { return Ok(hashes) };
+                if !resumed {
+                    fs::remove_file(path).map_err(|error| unwritable(path, error))?;
+                    return Err(wrong(remote, file, found));
+                }
+            }
+            Err(Stop::Beyond) if !resumed => {
+                fs::remove_file(path).map_err(|error| unwritable(path, error))?;
+                let what = format!("more than the {} bytes that it announced of {}", file.size, file.path);
+                return Err(remote.place().malformed(&what));
+            }
+            Err(Stop::Beyond) => {}
+            Err(Stop::Cut(error)) if cuts == RETRIES => return Err(cut(remote, &partial, error)),
+            Err(Stop::Cut(_)) => {
+                tokio::time::sleep(BACKOFF * 2_u32.pow(cuts)).await;
+                cuts += 1;
+                resumed = partial.length > 0;
+                continue;
+            }
+            Err(Stop::Refused(error)) => return Err(error),
+        }
+        // Its parts are not of one content, or the hub does not give ranges: once more from the start.
+        partial.restart()?;
+        resumed = false;
+    }
+}
+
+/// Reads on until the file is whole.
+async fn read(
+    remote: &Remote<'_>,
+    commit: &str,
+    partial: &mut Partial<'_>,
+    meter: &mut Meter<'_>,
+) -> Result<(), Stop> {
+    let (place, whole) = (remote.place(), partial.whole);
+    meter.tell(partial.length);
+    if partial.length == whole.size {
+        return Ok(());
+    }
+    let range = (partial.length > 0).then_some(partial.length..whole.size);
+    let request = remote.repository().download_file_stream();
+    let request = request.filename(&whole.path).revision(commit).maybe_range(range).send();
+    // hf-hub asks twice, each time with its own attempts, and reads what a refusal says to its end.
+    let patience = place.timeout * (2 * (RETRIES + 1));
+    let opened = tokio::time::timeout(patience, request).await;
+    let opened = opened.map_err(|_| Stop::Refused(place.silent(patience)))?;
+    let (_, mut stream) = opened.map_err(|error| match status(&error) {
+        Some(416) => Stop::Beyond,
+        _ => Stop::Refused(place.unread(error, &whole.path)),
+    })?;
+    loop {
+        // The client's own limit comes first; Xet has none.
+        let next = tokio::time::timeout(place.timeout * 2, stream.next()).await;
+        let next = next.map_err(|_| Stop::Refused(place.silent(place.timeout * 2)))?;
+        let Some(piece) = next else { break };
+        let piece = piece.map_err(Stop::Cut)?;
+        let rest = usize::try_from(whole.size - partial.length).unwrap_or(usize::MAX);
+        partial.write(&piece[..piece.len().min(rest)]).map_err(Stop::Refused)?;
+        meter.tell(partial.length);
+        if piece.len() > rest {
+            return Err(Stop::Beyond);
+        }
+    }
+    if partial.length < whole.size {
+        return Err(Stop::Cut(hf_hub::HFError::Other("the answer ended early".to_owned())));
+    }
+    Ok(())
+}
+
+fn cut(remote: &Remote<'_>, partial: &Partial<'_>, error: hf_hub::HFError) -> Error {
+    let (id, RemoteFile { path, size, .. }) = (remote.place().id, partial.whole);
+    let message = format!(
+        "{path} of {id} was cut off after {} of {size} bytes; what is here is kept, and the next call resumes",
+        partial.length
+    );
+    Error::new(ErrorKind::Download, message).with_source(error)
+}
+
+fn wrong(remote: &Remote<'_>, file: &RemoteFile, found: &str) -> Error {
+    let (place, RemoteFile { path, checksum, .. }) = (remote.place(), file);
+    let message = format!(
+        "{path} of {} does not verify: {} says that its {} is {}, but what it sent has {found}; it was deleted: try \
+         again, and if it stays so, do not trust the endpoint",
+        place.id,
+        place.endpoint,
+        checksum.algorithm(),
+        checksum.hex()
+    );
+    Error::new(ErrorKind::Checksum, message)
+}
+
+impl<'a> Partial<'a> {
+    fn open(path: &'a Path, whole: &'a RemoteFile) -> Result<Self, Error> {
+        create_parent(path)?;
+        let file = OpenOptions::new().create(true).append(true).open(path);
+        let file = file.map_err(|error| unwritable(path, error))?;
+        let length = file.metadata().map_err(|error| unreadable(path, error))?.len();
+        let mut partial = Self { path, file, length, digests: digests(whole), whole };
+        if length > whole.size {
+            partial.restart()?;
+        } else if length > 0 {
+            let digests = &mut partial.digests;
+            read_pieces(path, |piece| digests.update(piece)).map_err(|error| unreadable(path, error))?;
+        }
+        Ok(partial)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        self.file.write_all(bytes).map_err(|error| unwritable(self.path, error))?;
+        self.digests.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn restart(&mut self) -> Result<(), Error> {
+        self.file.set_len(0).map_err(|error| unwritable(self.path, error))?;
+        (self.length, self.digests) = (0, digests(self.whole));
+        Ok(())
+    }
+
+    /// What the whole file hashes to, once all of it is on the disk.
+    fn finish(&mut self) -> Result<Hashes, Error> {
+        self.file.sync_all().map_err(|error| unwritable(self.path, error))?;
+        Ok(std::mem::replace(&mut self.digests, digests(self.whole)).finish())
+    }
+}
+
+fn digests(whole: &RemoteFile) -> Digests {
+    Digests::new(whole.size, Some(&whole.checksum))
+}
