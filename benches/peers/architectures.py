@@ -1,0 +1,170 @@
+"""Time each architecture at base size, with random weights, beside ONNX Runtime on the same weights.
+
+    python architectures.py [--entopic PATH] [--rounds N] [--only NAME,...]
+
+PATH is the command `entopic` in a release build, ../../target/release/entopic if not given; the Python
+packages are those of requirements.txt. Both run in f32 on two threads over the same texts of 126
+tokens: entopic from the text, ONNX Runtime from ids, at the best of the batch sizes 1, 4 and 16, which
+need no padding. Rounds alternate between the two; what is printed is the median of each in tokens a
+second, and the median of the ratios.
+"""
+
+import argparse
+import json
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+import transformers
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
+
+HERE = Path(__file__).resolve().parent
+GOLDENS = HERE.parent.parent / "tests" / "goldens"
+TOKENS, TEXTS, THREADS = 126, 48, 2
+LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
+VOCABULARY = 4096
+
+# What base checkpoints have beyond the defaults of transformers.
+ARCHITECTURES = {
+    "bert": {},
+    "distilbert": {},
+    "roberta": {"max_position_embeddings": 514, "type_vocab_size": 1, "layer_norm_eps": 1e-5},
+    "electra": {"embedding_size": 768, "hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072},
+    "albert": {"hidden_size": 768, "num_attention_heads": 12, "intermediate_size": 3072},
+    "mpnet": {"max_position_embeddings": 514},
+    "deberta-v2": {
+        "hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072,
+        "relative_attention": True, "position_buckets": 256, "norm_rel_ebd": "layer_norm", "share_att_key": True,
+        "pos_att_type": ["p2c", "c2p"], "position_biased_input": False,
+    },
+    "modernbert": {"reference_compile": False},
+    "bart": {
+        "d_model": 768, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 12,
+        "decoder_attention_heads": 12, "encoder_ffn_dim": 3072, "decoder_ffn_dim": 3072,
+    },
+}
+
+
+def make(name, folder):
+    """Write a random checkpoint with the tokenizer of its golden; return the model."""
+    torch.manual_seed(1)
+    head = "nli" if name == "bart" else "ner"
+    golden = GOLDENS / ("ner-wordpiece-cased" if name == "bert" else f"{name}-{head}")
+    labels = ["contradiction", "neutral", "entailment"] if head == "nli" else LABELS
+    tiny = json.loads((golden / "config.json").read_text())
+    special = {key: tiny[key] for key in tiny if key.endswith("_token_id")}
+    config = AutoConfig.for_model(
+        name, vocab_size=VOCABULARY, attn_implementation="eager", id2label=dict(enumerate(labels)),
+        label2id={label: at for at, label in enumerate(labels)}, **{**special, **ARCHITECTURES[name]},
+    )
+    kind = AutoModelForSequenceClassification if head == "nli" else AutoModelForTokenClassification
+    model = kind.from_config(config).eval()
+    model.save_pretrained(folder)
+    (folder / "tokenizer.json").write_bytes((golden / "tokenizer.json").read_bytes())
+    return model
+
+
+def export(model, ids, path):
+    """Write the model as ONNX, taking ids alone: one sequence needs no mask."""
+    class Bare(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.model = model
+
+        def forward(self, input_ids):
+            return self.model(input_ids=input_ids).logits
+
+    axes = {"input_ids": {0: "batch", 1: "tokens"}, "logits": {0: "batch"}}
+    with torch.no_grad():
+        torch.onnx.export(
+            Bare(), (torch.tensor(ids[:2]),), path, input_names=["input_ids"], output_names=["logits"],
+            dynamic_axes=axes, opset_version=17, do_constant_folding=True,
+        )
+
+
+def texts(tokenizer, hypothesis):
+    """Texts of TOKENS tokens, and their ids with special tokens (and the hypothesis, for pairs)."""
+    words = "Maria met Anders in Geneva on Tuesday and said that talks with the company would go on".split()
+    lines, ids = [], []
+    for shift in range(TEXTS):
+        line = ""
+        for at in range(10_000):
+            longer = f"{line} {words[(at * 7 + shift) % len(words)]}".strip()
+            if len(tokenizer.encode(longer, add_special_tokens=False).ids) > TOKENS:
+                break
+            line = longer
+        while len(tokenizer.encode(line, add_special_tokens=False).ids) < TOKENS:
+            line += "."
+        pair = (line, hypothesis) if hypothesis else (line,)
+        lines.append(line)
+        ids.append(tokenizer.encode(*pair).ids)
+    assert len({len(row) for row in ids}) == 1, "texts differ in length"
+    return lines, ids
+
+
+def time_runtime(session, ids, batch):
+    """Tokens of texts a second in one pass."""
+    rows = np.array(ids, dtype=np.int64)
+    start = time.perf_counter()
+    for at in range(0, len(rows), batch):
+        session.run(None, {"input_ids": rows[at : at + batch]})
+    return TOKENS * len(rows) / (time.perf_counter() - start)
+
+
+def time_entopic(command, folder, lines, task):
+    """Tokens of texts a second: the median of the command's passes."""
+    command = [command, "bench", str(lines), "--task", task, "--model", str(folder), "--precision", "f32",
+               "--threads", str(THREADS), "--repeat", "3"]
+    if task == "topics":
+        command += ["--topics", "sport"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return float(re.search(r"([\d,.]+) tokens/s", output)[1].replace(",", ""))
+
+
+def measure(name, command, rounds, folder):
+    model = make(name, folder)
+    pair = "This example is sport." if name == "bart" else None
+    tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json")).backend_tokenizer
+    tokenizer.no_truncation(), tokenizer.no_padding()
+    lines, ids = texts(tokenizer, pair)
+    file = folder / "texts.txt"
+    file.write_text("\n".join(lines) + "\n")
+    export(model, ids, folder / "model.onnx")
+    del model
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
+    batches = {batch: max(time_runtime(session, ids, batch) for _ in range(2)) for batch in (1, 4, 16)}
+    batch = max(batches, key=batches.get)
+    ours, theirs = [], []
+    for _ in range(rounds):
+        theirs.append(time_runtime(session, ids, batch))
+        ours.append(time_entopic(command, folder, file, "topics" if pair else "ner"))
+    ratio = statistics.median(a / b for a, b in zip(ours, theirs))
+    return statistics.median(ours), statistics.median(theirs), batch, ratio
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--entopic", default=str(HERE.parent.parent / "target" / "release" / "entopic"))
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", default=",".join(ARCHITECTURES))
+    arguments = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    print("| architecture | entopic f32 | ONNX Runtime f32 (batch) | ratio |\n|---|---|---|---|")
+    for name in arguments.only.split(","):
+        with tempfile.TemporaryDirectory() as folder:
+            ours, theirs, batch, ratio = measure(name, arguments.entopic, arguments.rounds, Path(folder))
+        print(f"| {name} | {ours:,.0f} | {theirs:,.0f} ({batch}) | {ratio:.2f} |")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
