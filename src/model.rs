@@ -27,7 +27,6 @@ use crate::backend::{Backend, Native, Precision, Sequence};
 use crate::engine::{Checkpoint, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
-use layout::Layout;
 use source::Files;
 
 /// A model that is ready to run.
@@ -116,6 +115,21 @@ macro_rules! load_setters {
 }
 pub(crate) use load_setters;
 
+/// What a name stands for.
+struct Found {
+    files: Files,
+    /// Of the model whose tokenizer it has, if that is another.
+    tokenizer: Option<Files>,
+    profile: Profile,
+}
+
+impl Found {
+    /// A model that is in no registry.
+    fn alone(files: Files) -> Self {
+        Self { files, tokenizer: None, profile: Profile::default() }
+    }
+}
+
 /// Loads models that run on the same threads and share what they can.
 pub(crate) struct Loader {
     options: LoadOptions,
@@ -187,8 +201,9 @@ impl Loader {
 
     /// Loads the model `name` of the registry, or of the folder `name`, which must do one of `heads`.
     pub(crate) fn load(&mut self, name: &str, task: &str, heads: &[HeadKind]) -> Result<Model, Error> {
-        let (files, profile) = self.find(name)?;
+        let Found { files, tokenizer: tokenizer_files, profile } = self.find(name)?;
         let layout = files.layout()?;
+        let tokenizer_files = tokenizer_files.as_ref().unwrap_or(&files);
         let json = files.read(layout.config, ErrorKind::Config)?;
         let pooling = profile.pooling.or(pooling::read(&files)?);
         let config = Config::parse(&json, &files.name(layout.config), pooling)?;
@@ -216,7 +231,7 @@ impl Loader {
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
-            || self.tokenizer(&files, &layout, config.prompt.as_ref()),
+            || self.tokenizer(tokenizer_files, &config),
             || {
                 let words = self.words(&files, &config)?;
                 Ok((Native::load(&checkpoint, &config.blueprint, words.clone(), precision)?, words))
@@ -229,16 +244,15 @@ impl Loader {
             && tokenizer.largest_id() as usize >= known
         {
             let message = format!(
-                "{}: {} has ids up to {}, but {} says vocab_size {known}",
-                files.origin,
-                layout.tokenizer.files().join(" with "),
+                "{}: its tokenizer has ids up to {}, but {} says vocab_size {known}",
+                tokenizer_files.origin,
                 tokenizer.largest_id(),
                 layout.config,
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
         let label_token = match &config.prompt {
-            Some(prompt) => Some(prompt_token(prompt, &tokenizer, &files.origin)?),
+            Some(prompt) => Some(prompt_token(prompt, &tokenizer, &tokenizer_files.origin)?),
             None => None,
         };
 
@@ -269,15 +283,15 @@ impl Loader {
         })
     }
 
-    fn find(&self, name: &str) -> Result<(Files, Profile), Error> {
+    fn find(&self, name: &str) -> Result<Found, Error> {
         let Some(entry) = self.registry.find(name) else {
             let path = Path::new(name);
             if path.is_dir() {
-                return Ok((Files::folder(path, &[]), Profile::default()));
+                return Ok(Found::alone(Files::folder(path, &[])));
             }
             #[cfg(feature = "hub")]
             if let Some(wanted) = hub::Wanted::parse(name) {
-                return Ok((self.fetch(wanted)?, Profile::default()));
+                return Ok(Found::alone(self.fetch(wanted)?));
             }
             let names: Vec<&str> = self.registry.entries().iter().map(|entry| entry.name.as_str()).collect();
             let on_hub = if cfg!(feature = "hub") {
@@ -298,7 +312,8 @@ impl Loader {
             Source::Hub { id, .. } if Path::new(id).is_dir() => Files::folder(Path::new(id), &entry.files),
             #[cfg(feature = "hub")]
             Source::Hub { id, revision } => {
-                self.fetch(hub::Wanted { id, revision: revision.as_deref(), known: &entry.files })?
+                let revision = revision.as_deref();
+                self.fetch(hub::Wanted { id, revision, known: &entry.files, tokenizer_alone: false })?
             }
             #[cfg(not(feature = "hub"))]
             Source::Hub { id, .. } => {
@@ -322,7 +337,22 @@ impl Loader {
             max_length: entry.max_length,
             window: entry.window,
         };
-        Ok((files, profile))
+        let tokenizer = match &entry.tokenizer {
+            Some(other) if files.tokenizer().is_err() => self.other_tokenizer(other)?,
+            _ => None,
+        };
+        Ok(Found { files, tokenizer, profile })
+    }
+
+    /// The files of the tokenizer of the model `id` of the hub, which another uses.
+    fn other_tokenizer(&self, id: &str) -> Result<Option<Files>, Error> {
+        if Path::new(id).is_dir() {
+            return Ok(Some(Files::folder(Path::new(id), &[])));
+        }
+        #[cfg(feature = "hub")]
+        return self.fetch(hub::Wanted::tokenizer(id)?).map(Some);
+        #[cfg(not(feature = "hub"))]
+        Ok(None)
     }
 
     /// The files of a model of the hub.
@@ -334,17 +364,12 @@ impl Loader {
     }
 
     /// The model's tokenizer.
-    fn tokenizer(
-        &self,
-        files: &Files,
-        layout: &Layout,
-        prompt: Option<&PromptStyle>,
-    ) -> Result<Arc<TextTokenizer>, Error> {
+    fn tokenizer(&self, files: &Files, config: &Config) -> Result<Arc<TextTokenizer>, Error> {
         if let Some(shared) = files.words().and_then(|words| self.shared(words.name)) {
             return Ok(Arc::clone(&shared.tokenizer));
         }
-        let mut tokenizer = TextTokenizer::load(files, layout)?;
-        if let Some(prompt) = prompt
+        let mut tokenizer = TextTokenizer::load(files, files.tokenizer()?, config.tokenizer_type())?;
+        if let Some(prompt) = &config.prompt
             && tokenizer.id_of(&prompt.label_token).is_none()
         {
             tokenizer.add_tokens(&prompt.missing, &files.origin)?;

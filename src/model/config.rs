@@ -124,6 +124,11 @@ impl Config {
         self.blueprint.encoder.embeddings.words.rows
     }
 
+    /// The `model_type` whose tokenizer it has: that of the encoder.
+    pub(crate) fn tokenizer_type(&self) -> &str {
+        self.prompt.as_ref().map_or(&self.architecture, |prompt| &prompt.encoder)
+    }
+
     /// Whether the model tells the first text of a pair from the second by their token types.
     pub(crate) fn tells_segments(&self) -> bool {
         let table = self.blueprint.encoder.embeddings.token_types.as_ref();

@@ -64,6 +64,9 @@ pub struct FetchedModel {
     pub folder: PathBuf,
     /// The files that it is loaded from.
     pub files: Vec<FetchedFile>,
+    /// The model whose tokenizer it has, where it has none itself: of that, the files of the tokenizer.
+    #[serde(default)]
+    pub tokenizer: Option<Box<FetchedModel>>,
 }
 
 /// One file of a [`FetchedModel`].
@@ -88,6 +91,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) revision: Option<&'a str>,
     /// What a registry says of its files.
     pub(crate) known: &'a [ModelFile],
+    /// Whether its tokenizer is wanted alone.
+    pub(crate) tokenizer_alone: bool,
 }
 
 /// As long as hf-hub's Python sibling waits for the start of a file, three times over.
@@ -188,10 +193,12 @@ impl Hub {
     /// [`Weights`](ErrorKind::Weights) or [`Tokenizer`](ErrorKind::Tokenizer) if it has no file of
     /// that kind.
     pub fn fetch(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
-        let wanted = match registry.find(name) {
+        let entry = registry.find(name);
+        let wanted = match entry {
             Some(entry) => match &entry.source {
                 Source::Hub { id, revision } => {
-                    Wanted { id, revision: revision.as_deref(), known: &entry.files }
+                    let revision = revision.as_deref();
+                    Wanted { id, revision, known: &entry.files, tokenizer_alone: false }
                 }
                 Source::Bundled(_) | Source::Folder(_) => {
                     let message = format!("the model {name:?} is not on the hub: there is nothing to fetch");
@@ -208,7 +215,11 @@ impl Hub {
                 Error::new(ErrorKind::UnknownModel, message)
             })?,
         };
-        self.take(wanted, registry)
+        let mut model = self.take(wanted, registry)?;
+        if let Some(tokenizer) = entry.and_then(|entry| entry.tokenizer.as_deref()) {
+            model.tokenizer = Some(Box::new(self.take(Wanted::tokenizer(tokenizer)?, registry)?));
+        }
+        Ok(model)
     }
 
     /// Finds the model in the cache, or fetches it; `registry` is the one that names are looked up in.
@@ -237,8 +248,17 @@ impl<'a> Wanted<'a> {
             Some((id, revision)) => (id, Some(revision)),
             None => (name, None),
         };
-        let wanted = Self { id, revision, known: &[] };
+        let wanted = Self { id, revision, known: &[], tokenizer_alone: false };
         (id.contains('/') && wanted.fault().is_none()).then_some(wanted)
+    }
+
+    /// The tokenizer of the model `name`, by itself.
+    pub(crate) fn tokenizer(name: &'a str) -> Result<Self, Error> {
+        let wanted = Self::parse(name).ok_or_else(|| {
+            let message = format!("the tokenizer {name:?} is no model of the hub, whose form is owner/name");
+            Error::new(ErrorKind::Registry, message)
+        })?;
+        Ok(Self { tokenizer_alone: true, ..wanted })
     }
 
     /// What is wrong with the id or the revision, which become parts of URLs and paths.

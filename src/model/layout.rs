@@ -6,7 +6,8 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) config: &'static str,
-    pub(crate) tokenizer: Tokenizer,
+    /// `None` if the model has none of its own.
+    pub(crate) tokenizer: Option<Tokenizer>,
     pub(crate) weights: Weights,
     /// What the others refer to and what refines them, where it is there.
     pub(crate) beside: Vec<String>,
@@ -39,7 +40,8 @@ pub(crate) enum Weights {
     Onnx(&'static str),
 }
 
-const CONFIGS: [&str; 2] = ["config.json", "gliner_config.json"];
+/// The better first: what a GLiNER has beside its own config is none of a model.
+const CONFIGS: [&str; 2] = ["gliner_config.json", "config.json"];
 
 const SENTENCE_PIECES: [&str; 4] =
     ["spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model"];
@@ -88,6 +90,32 @@ impl Weights {
 }
 
 impl Tokenizer {
+    /// The best that the files `names` make.
+    pub(crate) fn choose(names: &[String]) -> Option<Self> {
+        let has = |name: &str| names.iter().any(|other| other == name);
+        let mut kinds = [Self::Json, Self::Vocabulary, Self::Merges].into_iter();
+        let found = kinds.find(|kind| kind.files().into_iter().all(has));
+        found.or_else(|| SENTENCE_PIECES.into_iter().find(|name| has(name)).map(Self::SentencePiece))
+    }
+
+    /// The files that a tokenizer is read from, of a model that is wanted for it alone.
+    #[cfg(any(test, feature = "hub"))]
+    pub(crate) fn paths(names: &[String], origin: &str) -> Result<Vec<String>, Error> {
+        let kind = Self::choose(names).ok_or_else(|| Self::missing(origin))?;
+        let beside = REFINEMENTS.into_iter().chain(CONFIGS).filter(|name| names.iter().any(|other| other == name));
+        Ok(kind.files().into_iter().chain(beside).map(str::to_owned).collect())
+    }
+
+    /// Why a model at `origin` cannot be loaded.
+    pub(crate) fn missing(origin: &str) -> Error {
+        let message = format!(
+            "{origin} has no tokenizer.json, nor vocab.txt, nor vocab.json and merges.txt, nor {}; put those \
+             of its base model beside it, or name that model as `tokenizer` in a registry file",
+            SENTENCE_PIECES.join(", nor ")
+        );
+        Error::new(ErrorKind::Tokenizer, message)
+    }
+
     /// Its files.
     pub(crate) fn files(self) -> Vec<&'static str> {
         match self {
@@ -96,6 +124,15 @@ impl Tokenizer {
             Self::Merges => vec!["vocab.json", "merges.txt"],
             Self::SentencePiece(name) => vec![name],
         }
+    }
+}
+
+/// The paths of those of the files `names` that a model is loaded from, or its tokenizer alone.
+#[cfg(feature = "hub")]
+pub(crate) fn paths(names: &[String], tokenizer_alone: bool, origin: &str) -> Result<Vec<String>, Error> {
+    match tokenizer_alone {
+        true => Tokenizer::paths(names, origin),
+        false => Ok(Layout::choose(names, origin)?.paths()),
     }
 }
 
@@ -110,14 +147,7 @@ impl Layout {
         let weights = WEIGHTS.into_iter().find(|(name, _)| has(name)).map(|(_, weights)| weights);
         let weights = weights
             .ok_or_else(|| missing(ErrorKind::Weights, &WEIGHTS.map(|(name, _)| name).join(", nor ")))?;
-        let sentence_piece =
-            || SENTENCE_PIECES.into_iter().find(|name| has(name)).map(Tokenizer::SentencePiece);
-        let tokenizer = [Tokenizer::Json, Tokenizer::Vocabulary, Tokenizer::Merges].into_iter();
-        let tokenizer = tokenizer.into_iter().find(|tokenizer| tokenizer.files().into_iter().all(has));
-        let tokenizer = tokenizer.or_else(sentence_piece).ok_or_else(|| {
-            let files = "tokenizer.json, nor vocab.txt, nor vocab.json and merges.txt, nor";
-            missing(ErrorKind::Tokenizer, &format!("{files} {}", SENTENCE_PIECES.join(", nor ")))
-        })?;
+        let tokenizer = Tokenizer::choose(names);
         let refinements = REFINEMENTS.into_iter().filter(|name| has(name)).map(str::to_owned);
         let shards = names.iter().filter(|name| weights.is_shard(name)).cloned();
         Ok(Self { config, tokenizer, weights, beside: refinements.chain(shards).collect() })
@@ -127,7 +157,7 @@ impl Layout {
     #[cfg(any(test, feature = "hub"))]
     pub(crate) fn paths(&self) -> Vec<String> {
         let mut paths = vec![self.config.to_owned(), self.weights.file().to_owned()];
-        paths.extend(self.tokenizer.files().into_iter().map(str::to_owned));
+        paths.extend(self.tokenizer.iter().flat_map(|kind| kind.files()).map(str::to_owned));
         paths.extend(self.beside.iter().cloned());
         paths
     }
@@ -155,7 +185,7 @@ mod tests {
             "onnx/model.onnx",
         ]);
         assert_eq!(layout.weights, Weights::Safetensors);
-        assert_eq!(layout.tokenizer, Tokenizer::Json);
+        assert_eq!(layout.tokenizer, Some(Tokenizer::Json));
         let expected = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
         assert_eq!(layout.paths(), expected);
     }
@@ -171,9 +201,19 @@ mod tests {
             "training/model-00001-of-00002.safetensors",
         ]);
         assert_eq!(layout.weights, Weights::ShardedSafetensors);
-        assert_eq!(layout.tokenizer, Tokenizer::SentencePiece("spm.model"));
+        assert_eq!(layout.tokenizer, Some(Tokenizer::SentencePiece("spm.model")));
         let expected = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         assert_eq!(layout.beside, expected);
+    }
+
+    #[test]
+    fn a_tokenizer_may_be_elsewhere() {
+        assert_eq!(choose(&["gliner_config.json", "pytorch_model.bin", "vocab.json"]).tokenizer, None);
+        let names = ["config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"].map(str::to_owned);
+        let paths = Tokenizer::paths(&names, "there").expect("has one");
+        assert_eq!(paths, ["spm.model", "tokenizer_config.json", "config.json"]);
+        let error = Tokenizer::paths(&names[..2], "there").expect_err("has none");
+        assert!(error.to_string().contains("merges.txt"), "{error}");
     }
 
     #[test]
@@ -181,7 +221,6 @@ mod tests {
         for (names, missing) in [
             (&["model.safetensors", "tokenizer.json"][..], "config.json"),
             (&["config.json", "tokenizer.json"], "pytorch_model.bin"),
-            (&["config.json", "model.safetensors", "vocab.json"], "merges.txt"),
         ] {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             let error = Layout::choose(&names, "here").expect_err("is not whole");

@@ -30,6 +30,9 @@ pub struct ModelEntry {
     pub architecture: String,
     /// Where its files are.
     pub source: Source,
+    /// The model on the hub whose tokenizer it has, where it has none beside its weights.
+    #[serde(default)]
+    pub tokenizer: Option<String>,
     /// Its files, with their checksums where known.
     #[serde(default)]
     pub files: Vec<ModelFile>,

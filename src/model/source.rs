@@ -4,7 +4,7 @@ use std::{fs, io};
 
 use sha2::{Digest, Sha256};
 
-use super::layout::Layout;
+use super::layout::{Layout, Tokenizer};
 use super::registry::ModelFile;
 use crate::error::{Error, ErrorKind};
 
@@ -76,14 +76,28 @@ impl Files {
 
     /// Which of them the model is loaded from.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
-        let names = match &self.place {
-            Place::Build { files, .. } => files.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        Layout::choose(&self.names()?, &self.origin)
+    }
+
+    /// What a tokenizer can be read from.
+    pub(crate) fn tokenizer(&self) -> Result<Tokenizer, Error> {
+        Tokenizer::choose(&self.names()?).ok_or_else(|| Tokenizer::missing(&self.origin))
+    }
+
+    /// The paths of those that a model is loaded from, or its tokenizer alone.
+    #[cfg(feature = "hub")]
+    pub(crate) fn paths(&self, tokenizer_alone: bool) -> Result<Vec<String>, Error> {
+        super::layout::paths(&self.names()?, tokenizer_alone, &self.origin)
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        match &self.place {
+            Place::Build { files, .. } => Ok(files.iter().map(|(name, _)| (*name).to_owned()).collect()),
             Place::Folder(folder) => list(folder).map_err(|error| {
                 let message = format!("the folder {} cannot be read", self.origin);
                 Error::new(ErrorKind::ModelUnavailable, message).with_source(error)
-            })?,
-        };
-        Layout::choose(&names, &self.origin)
+            }),
+        }
     }
 
     /// The word embedding, where it is not among the weights.

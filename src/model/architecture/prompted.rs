@@ -15,6 +15,8 @@ use crate::engine::blueprint::{
 pub(crate) struct PromptStyle {
     /// What registries call the architecture.
     pub(crate) architecture: &'static str,
+    /// The `model_type` of the encoder.
+    pub(crate) encoder: String,
     /// What stands before each label.
     pub(crate) label_token: String,
     /// What stands between labels and text.
@@ -163,6 +165,7 @@ fn gliner(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> {
     });
     let prompt = PromptStyle {
         architecture: "gliner",
+        encoder: encoder_type(&encoder).to_owned(),
         label_id: u32::try_from(config.class_token_index).ok(),
         mark_follows: !config.embed_ent_token,
         labels_first: true,
@@ -281,6 +284,7 @@ fn gliclass(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> 
     });
     let prompt = PromptStyle {
         architecture: "GLiClass",
+        encoder: encoder_type(encoder).to_owned(),
         label_token: "<<LABEL>>".into(),
         separator: "<<SEP>>".into(),
         label_id: u32::try_from(config.class_token_index).ok(),
@@ -292,9 +296,14 @@ fn gliclass(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> 
     Ok((HeadKind::PromptedTopics, plan, prompt))
 }
 
+/// The `model_type` of an encoder; the packages take one that does not tell for DeBERTa.
+fn encoder_type(config: &Value) -> &str {
+    config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2")
+}
+
 /// The encoder that `config` tells of, its tensors' names beginning with `within`.
 fn backbone(config: &Value, within: &'static str) -> Result<Blueprint, String> {
-    let model_type = config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2");
+    let model_type = encoder_type(config);
     let known = ARCHITECTURES.iter().find(|architecture| {
         architecture.model_type == model_type && architecture.heads.contains(&HeadKind::Embedding)
     });

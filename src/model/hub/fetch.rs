@@ -128,8 +128,8 @@ impl Call<'_> {
         if !snapshot.is_dir() {
             return Err(self.absent(&format!("commit {commit}")));
         }
-        let layout = Files::folder(&snapshot, &[]).layout();
-        let layout = layout.map_err(|error| self.absent("all of its files").with_source(error))?;
+        let paths = Files::folder(&snapshot, &[]).paths(self.wanted.tokenizer_alone);
+        let paths = paths.map_err(|error| self.absent("all of its files").with_source(error))?;
         let held = |path: String| {
             let place = snapshot.join(&path);
             let size = fs::metadata(&place).map_err(|error| unreadable(&place, error))?.len();
@@ -147,7 +147,7 @@ impl Call<'_> {
             }
             Held::new(&self.repository, commit, &path, hashes.sha256)
         };
-        layout.paths().into_iter().map(held).collect()
+        paths.into_iter().map(held).collect()
     }
 
     fn absent(&self, what: &str) -> Error {
@@ -202,7 +202,7 @@ impl Call<'_> {
             timeout: self.hub.timeout.unwrap_or(TIMEOUT),
         };
         let remote = Remote::new(place, self.settings.token.as_deref(), self.hub.proxy.as_deref())?;
-        let Listing { commit, files } = remote.list(asked).await?;
+        let Listing { commit, files } = remote.list(asked, self.wanted.tokenizer_alone).await?;
         for file in &files {
             self.agree(&file.path, file.sha256())?;
             if let (Some(locked), Some(path)) = (&self.locked, self.lock) {
@@ -346,7 +346,8 @@ impl Call<'_> {
             FetchedFile { path, size, sha256, downloaded }
         };
         let (id, revision) = (self.wanted.id.to_owned(), self.revision.to_owned());
-        Ok(FetchedModel { id, revision, commit, folder, files: files.into_iter().map(fetched).collect() })
+        let files = files.into_iter().map(fetched).collect();
+        Ok(FetchedModel { id, revision, commit, folder, files, tokenizer: None })
     }
 }
 
