@@ -180,7 +180,7 @@ impl Loader {
         let precision = self.options.precision.unwrap_or(Precision::Int8);
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
-            || self.tokenizer(&files, &layout),
+            || self.tokenizer(&files, &layout, &config.architecture),
             || {
                 let words = self.words(&files, &config)?;
                 Ok((Native::load(&checkpoint, &config, words.clone(), precision)?, words))
@@ -263,11 +263,16 @@ impl Loader {
     }
 
     /// The model's tokenizer.
-    fn tokenizer(&self, files: &Files, layout: &Layout) -> Result<Arc<TextTokenizer>, Error> {
+    fn tokenizer(
+        &self,
+        files: &Files,
+        layout: &Layout,
+        model_type: &str,
+    ) -> Result<Arc<TextTokenizer>, Error> {
         if let Some(shared) = files.words().and_then(|words| self.shared(words.name)) {
             return Ok(Arc::clone(&shared.tokenizer));
         }
-        TextTokenizer::load(files, layout).map(Arc::new)
+        TextTokenizer::load(files, layout, model_type).map(Arc::new)
     }
 
     /// The model's word embedding, where it is not among its weights.
