@@ -196,7 +196,7 @@ impl Ner {
     /// # Errors
     ///
     /// [`ErrorKind::WrongTask`] if the model's entity types are its own, [`ErrorKind::Labels`] if there is
-    /// no type, one is blank or there twice, or they take more than half of a window; else as
+    /// no type, one is blank or there twice, or they take more than three quarters of a window; else as
     /// [`tag`](Self::tag).
     pub fn tag_types<T: AsRef<str>>(&self, text: &str, types: &[T]) -> Result<TaggedText, Error> {
         single(self.tag_types_batch(&[text], types))
@@ -373,9 +373,9 @@ impl Ner {
             });
             Ok((words.collect::<Vec<_>>(), document.coverage(&windows)))
         };
-        let plans: Vec<Result<(Vec<Range<usize>>, Coverage), Error>> = documents.iter().map(plan).collect();
+        let plans: Vec<Result<Plan, Error>> = documents.iter().map(plan).collect();
         let mut outputs = self.model.runtime.run(&*self.model.backend, &sequences).into_iter();
-        let decode = |plan: Result<(Vec<Range<usize>>, Coverage), Error>| {
+        let decode = |plan: Result<Plan, Error>| {
             let (windows, coverage) = plan?;
             let rows: Vec<_> = outputs.by_ref().take(windows.len()).collect();
             let mut found = Vec::new();
@@ -458,6 +458,9 @@ impl Ner {
         aggregation::group(document.text, units, &probabilities, labels, aggregation)
     }
 }
+
+/// The words of each window of a document, and how much of it they cover.
+type Plan = (Vec<Range<usize>>, Coverage);
 
 /// The logits of a document's tokens, `[tokens, labels]`, and the windows they are from.
 struct Scored {

@@ -206,6 +206,7 @@ pub(crate) struct EntityHead {
 }
 
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a model")]
 pub(crate) enum EntityScores {
     /// For each word and each number of words from it on: the label meets what `join` and then `down`
     /// make of the first and the last word, side by side.

@@ -17,6 +17,7 @@ pub(crate) struct EntityHead {
     scores: Scores,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one in a model")]
 enum Scores {
     Spans(SpanScores),
     Words(WordScores),

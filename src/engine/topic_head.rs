@@ -23,6 +23,7 @@ pub(crate) struct TopicHead {
     text_from: Option<u32>,
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one in a model")]
 enum Scores {
     Dot,
     Weighted(WordScores),

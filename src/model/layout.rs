@@ -102,7 +102,8 @@ impl Tokenizer {
     #[cfg(any(test, feature = "hub"))]
     pub(crate) fn paths(names: &[String], origin: &str) -> Result<Vec<String>, Error> {
         let kind = Self::choose(names).ok_or_else(|| Self::missing(origin))?;
-        let beside = REFINEMENTS.into_iter().chain(CONFIGS).filter(|name| names.iter().any(|other| other == name));
+        let beside =
+            REFINEMENTS.into_iter().chain(CONFIGS).filter(|name| names.iter().any(|other| other == name));
         Ok(kind.files().into_iter().chain(beside).map(str::to_owned).collect())
     }
 
@@ -209,7 +210,8 @@ mod tests {
     #[test]
     fn a_tokenizer_may_be_elsewhere() {
         assert_eq!(choose(&["gliner_config.json", "pytorch_model.bin", "vocab.json"]).tokenizer, None);
-        let names = ["config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"].map(str::to_owned);
+        let names =
+            ["config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"].map(str::to_owned);
         let paths = Tokenizer::paths(&names, "there").expect("has one");
         assert_eq!(paths, ["spm.model", "tokenizer_config.json", "config.json"]);
         let error = Tokenizer::paths(&names[..2], "there").expect_err("has none");

@@ -1,10 +1,23 @@
+//! Texts as token ids. `build` makes a model's tokenizer, whatever files it has: `class` knows
+//! transformers' tokenizer classes, `settings` what their files set, and `word_piece`,
+//! `byte_level` and `sentence_piece` read vocabularies.
+
+mod build;
+mod byte_level;
+mod class;
+mod sentence_piece;
+mod settings;
+#[cfg(test)]
+mod tests;
+mod word_piece;
+
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokenizers::{AddedToken, InputSequence, ModelWrapper, Tokenizer};
 
 use super::casing;
-use super::layout::{self, Layout};
+use super::layout;
 use super::source::Files;
 use crate::backend::Sequence;
 use crate::error::{Error, ErrorKind};
@@ -67,50 +80,38 @@ enum Piece {
 }
 
 impl TextTokenizer {
-    /// Reads a model's tokenizer.
-    pub(crate) fn load(files: &Files, layout: &Layout) -> Result<Self, Error> {
-        match layout.tokenizer {
-            layout::Tokenizer::Json => {
-                let json = files.read("tokenizer.json", ErrorKind::Tokenizer)?;
-                Self::parse(&json, &files.name("tokenizer.json"))
-            }
-            layout::Tokenizer::Vocabulary
-            | layout::Tokenizer::Merges
-            | layout::Tokenizer::SentencePiece(_) => {
-                let message = format!("{} has no tokenizer.json", files.origin);
-                Err(Error::new(ErrorKind::Tokenizer, message))
-            }
-        }
-    }
-
-    /// Reads a `tokenizer.json`; `origin` names it in messages.
-    pub(crate) fn parse(json: &[u8], origin: &str) -> Result<Self, Error> {
-        guarded(|| Self::read(json, origin))
+    /// Reads a model's tokenizer, or builds it from its vocabulary as its `model_type` has it.
+    pub(crate) fn load(files: &Files, kind: layout::Tokenizer, model_type: &str) -> Result<Self, Error> {
+        let origin = files.name(kind.files().first().unwrap_or(&"tokenizer.json"));
+        let load = || {
+            let (tokenizer, unknown) = build::build(files, kind, model_type)?;
+            Self::new(tokenizer, unknown.as_deref(), &origin)
+        };
+        guarded(load)
             .unwrap_or_else(|message| Err(Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"))))
     }
 
-    fn read(json: &[u8], origin: &str) -> Result<Self, Error> {
+    /// Takes a tokenizer; `unknown` is the text of its unknown token where its model does not tell,
+    /// and `origin` names its file in messages.
+    fn new(mut tokenizer: Tokenizer, unknown: Option<&str>, origin: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"));
-        let mut tokenizer = Tokenizer::from_bytes(json)
-            .map_err(|error| refuse("is not a usable tokenizer.json".into()).with_source(error))?;
         // Kept, the file's own truncation would lose text and its padding would be computed with.
         tokenizer
             .with_truncation(None)
             .map_err(|error| refuse("its truncation cannot be cleared".into()).with_source(error))?
             .with_padding(None);
-        let (unknown, continuing_prefix) = match tokenizer.get_model() {
+        let (own_unknown, continuing_prefix) = match tokenizer.get_model() {
             ModelWrapper::WordPiece(model) => {
-                (Some(model.unk_token.clone()), Some(model.continuing_subword_prefix.clone()))
+                (Some(model.unk_token.as_str()), Some(model.continuing_subword_prefix.clone()))
             }
-            ModelWrapper::WordLevel(model) => (Some(model.unk_token.clone()), None),
-            ModelWrapper::BPE(model) => (model.unk_token.clone(), model.continuing_subword_prefix.clone()),
-            // The library does not tell which it is; these are the names in use.
+            ModelWrapper::WordLevel(model) => (Some(model.unk_token.as_str()), None),
+            ModelWrapper::BPE(model) => (model.unk_token.as_deref(), model.continuing_subword_prefix.clone()),
+            // It knows its unknown token by its place alone, and does not tell it.
             ModelWrapper::Unigram(_) => {
-                let names = ["<unk>", "[UNK]"].into_iter();
-                (names.map(str::to_owned).find(|name| tokenizer.token_to_id(name).is_some()), None)
+                (["<unk>", "[UNK]"].into_iter().find(|token| tokenizer.token_to_id(token).is_some()), None)
             }
         };
-        let unknown = unknown.and_then(|token| tokenizer.token_to_id(&token));
+        let unknown = unknown.or(own_unknown).and_then(|token| tokenizer.token_to_id(token));
         let continuing_prefix = continuing_prefix.filter(|prefix| !prefix.is_empty());
 
         let encode_error = |error| refuse("cannot encode a probe".into()).with_source(error);

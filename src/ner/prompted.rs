@@ -51,7 +51,7 @@ pub(super) fn words(text: &str) -> Vec<Range<usize>> {
 }
 
 impl Prompt {
-    /// Tokenises `types`; they must leave half of a window to the text.
+    /// Tokenises `types`; they must leave a quarter of a window to the text.
     pub(super) fn new<T: AsRef<str>>(model: &Model, style: &PromptStyle, types: &[T]) -> Result<Self, Error> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Labels, message));
         if types.is_empty() {
@@ -80,7 +80,7 @@ impl Prompt {
             let message = format!("{} entity types gave {} marks", types.len(), marks.len());
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
-        let limit = model.window_budget() / 2;
+        let limit = model.window_budget() * 3 / 4;
         if tokens.ids.len() > limit {
             let found = tokens.ids.len();
             return refuse(format!(

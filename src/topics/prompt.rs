@@ -16,7 +16,7 @@ pub(crate) struct TopicPrompt {
 }
 
 impl TopicPrompt {
-    /// Tokenises `labels`; they must leave half of a window to the text.
+    /// Tokenises `labels`; they must leave a quarter of a window to the text.
     pub(super) fn new(model: &Model, style: &PromptStyle, labels: &[String]) -> Result<Self, Error> {
         let PromptStyle { label_token, separator, .. } = style;
         let mut prompt = String::new();
@@ -36,7 +36,7 @@ impl TopicPrompt {
             let message = format!("{} labels gave {} marks", labels.len(), marks.len());
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
-        let limit = model.window_budget() / 2;
+        let limit = model.window_budget() * 3 / 4;
         if ids.len() > limit {
             let message = format!(
                 "the {} labels take {} tokens of a window; at most {limit} may go to them: give fewer at a time",

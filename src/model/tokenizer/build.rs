@@ -1,0 +1,276 @@
+//! The fast tokenizer that transformers would load from a model's files.
+//!
+//! Without a tokenizer.json, transformers makes the slow tokenizer of the model's class from its
+//! vocabulary and converts it (`convert_slow_tokenizer.py`). With one, the class still changes what
+//! tokenizer_config.json says otherwise. This follows transformers 4.49 in both; tests hold it
+//! against transformers' own results.
+
+use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::processors::PostProcessorWrapper;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, Tokenizer};
+
+use super::class::{self, Class, Kind};
+use super::settings::{Settings, Specials};
+use super::{byte_level, sentence_piece, word_piece};
+use crate::error::{Error, ErrorKind};
+use crate::model::layout;
+use crate::model::source::Files;
+
+/// The most tokens of a vocabulary: four times the largest one known (XLM-V's).
+pub(super) const LARGEST: usize = 1 << 22;
+
+/// The longest vocabulary file: three times XLM-V's.
+const LONGEST: usize = 64 << 20;
+
+/// Where a model may name the class of its tokenizer.
+const CONFIG: &str = "config.json";
+
+/// A tokenizer, and the text of the token that stands for what it does not know, where the model's
+/// class or files name one.
+pub(super) type Built = (Tokenizer, Option<String>);
+
+/// Builds or reads the tokenizer of a model of the given `model_type`.
+pub(super) fn build(files: &Files, kind: layout::Tokenizer, model_type: &str) -> Result<Built, Error> {
+    if kind == layout::Tokenizer::Json {
+        return read(files, model_type);
+    }
+    let settings = Settings::read(files, CONFIG)?;
+    let class = choose(files, kind, model_type, &settings)?;
+    let specials = settings.converted_specials(class);
+    let source = Source { files, class, settings: &settings, specials: &specials };
+    let mut tokenizer = match class.kind {
+        Kind::WordPiece | Kind::MpnetWordPiece => word_piece::build(&source)?,
+        Kind::ByteLevel | Kind::DebertaByteLevel => byte_level::build(&source)?,
+        Kind::SentencePiece(_, pieces) => sentence_piece::build(&source, pieces)?,
+    };
+    settings.extend(&mut tokenizer, &specials)?;
+    tokenizer.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
+    let frame = match class.kind {
+        Kind::WordPiece | Kind::MpnetWordPiece => word_piece::frame(&source, &tokenizer)?,
+        Kind::ByteLevel => byte_level::frame(&source, &tokenizer)?,
+        Kind::SentencePiece(_, pieces) => sentence_piece::frame(&source, &tokenizer, pieces)?,
+        Kind::DebertaByteLevel => bert_frame(&source, &tokenizer)?,
+    };
+    tokenizer.with_post_processor(Some(frame));
+    let unknown = specials.text("unk_token").map(str::to_owned);
+    Ok((tokenizer, unknown))
+}
+
+/// The class of a vocabulary's tokenizer, whose files are all there.
+fn choose(
+    files: &Files,
+    kind: layout::Tokenizer,
+    model_type: &str,
+    settings: &Settings,
+) -> Result<&'static Class, Error> {
+    let there = kind.files().join(" and ");
+    let refuse = |why: String, way_out: &str| {
+        let message = format!("{} has {there} but no tokenizer.json, and {why}; {way_out}", files.origin);
+        Err(Error::new(ErrorKind::Tokenizer, message))
+    };
+    let save = "make tokenizer.json once with transformers: \
+                AutoTokenizer.from_pretrained(folder, use_fast=True).save_pretrained(folder)";
+    let named = settings.class_name.as_deref();
+    if let Some(name) = named.filter(|name| class::is_python_only(name)) {
+        let why = format!("its tokenizer class {name} splits text with Python code that has no fast form");
+        return refuse(why, "choose a model that has a tokenizer.json");
+    }
+    let found = match named {
+        Some(name) => class::named(name),
+        None => class::of_model_type(model_type),
+    };
+    let Some(class) = found else {
+        let why = match named {
+            Some(name) => format!("its tokenizer class {name} is not among those that are built without one"),
+            None => format!("no tokenizer class is known for model_type {model_type:?}"),
+        };
+        return refuse(format!("{why} ({})", class::names()), save);
+    };
+    for file in class.kind.files() {
+        if files.find(file, ErrorKind::Tokenizer)?.is_none() {
+            return refuse(
+                format!("its tokenizer class {} reads {file}, which is missing", class.name),
+                save,
+            );
+        }
+    }
+    Ok(class)
+}
+
+/// Reads a tokenizer.json, with what its class changes on loading.
+fn read(files: &Files, model_type: &str) -> Result<Built, Error> {
+    const FILE: &str = "tokenizer.json";
+    let json = files.read(FILE, ErrorKind::Tokenizer)?;
+    let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|error| {
+        let message = format!("{} is not a usable tokenizer.json", files.name(FILE));
+        Error::new(ErrorKind::Tokenizer, message).with_source(error)
+    })?;
+    let settings = Settings::read(files, CONFIG)?;
+    // Alone, the file is taken at its word. transformers lower-cases even then for BERT's classes.
+    if !settings.is_configured {
+        return Ok((tokenizer, None));
+    }
+    let class = match settings.class_name.as_deref() {
+        Some(name) => class::named(name),
+        None => class::of_model_type(model_type),
+    };
+    let specials = settings.amend(&mut tokenizer, class)?;
+    tokenizer.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
+    let add_prefix_space = settings.flag("add_prefix_space", false)?;
+    if let Some(PreTokenizerWrapper::ByteLevel(byte_level)) = tokenizer.get_pre_tokenizer() {
+        let byte_level = byte_level.add_prefix_space(add_prefix_space);
+        tokenizer.with_pre_tokenizer(Some(byte_level));
+    }
+    match class.map(|class| class.kind) {
+        Some(kind @ (Kind::WordPiece | Kind::MpnetWordPiece)) => {
+            renormalize(&mut tokenizer, &settings, kind)?
+        }
+        Some(Kind::ByteLevel) => {
+            let trim_offsets = settings.flag("trim_offsets", true)?;
+            match tokenizer.get_post_processor().cloned() {
+                Some(PostProcessorWrapper::Roberta(frame)) => {
+                    let frame = frame.add_prefix_space(add_prefix_space).trim_offsets(trim_offsets);
+                    tokenizer.with_post_processor(Some(frame));
+                }
+                Some(PostProcessorWrapper::ByteLevel(frame)) => {
+                    let frame = frame.add_prefix_space(add_prefix_space).trim_offsets(trim_offsets);
+                    tokenizer.with_post_processor(Some(frame));
+                }
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+    Ok((tokenizer, specials.text("unk_token").map(str::to_owned)))
+}
+
+/// Sets BERT's normaliser as tokenizer_config.json says.
+fn renormalize(tokenizer: &mut Tokenizer, settings: &Settings, kind: Kind) -> Result<(), Error> {
+    let Some(NormalizerWrapper::BertNormalizer(found)) = tokenizer.get_normalizer() else { return Ok(()) };
+    let mut normalizer = *found;
+    normalizer.lowercase = settings.flag("do_lower_case", true)?;
+    normalizer.strip_accents = settings.choice("strip_accents")?;
+    if kind == Kind::WordPiece {
+        normalizer.handle_chinese_chars = settings.flag("tokenize_chinese_chars", true)?;
+    }
+    tokenizer.with_normalizer(Some(normalizer)).map(drop).map_err(|error| {
+        let message = "its added tokens cannot be normalised";
+        Error::new(ErrorKind::Tokenizer, format!("{}: {message}", settings.config_name())).with_source(error)
+    })
+}
+
+/// What a tokenizer without tokenizer.json is built from.
+pub(super) struct Source<'a> {
+    files: &'a Files,
+    pub(super) class: &'a Class,
+    pub(super) settings: &'a Settings,
+    specials: &'a Specials,
+}
+
+impl Source<'_> {
+    /// What messages call a file.
+    pub(super) fn name(&self, file: &str) -> String {
+        self.files.name(file)
+    }
+
+    /// An error about a file.
+    pub(super) fn refuse(&self, file: &str, message: impl std::fmt::Display) -> Error {
+        Error::new(ErrorKind::Tokenizer, format!("{}: {message}", self.name(file)))
+    }
+
+    /// The bytes of a file.
+    pub(super) fn bytes(&self, file: &str) -> Result<impl AsRef<[u8]> + use<>, Error> {
+        let bytes = self.files.read(file, ErrorKind::Tokenizer)?;
+        if bytes.len() > LONGEST {
+            return Err(self.refuse(file, format!("has {} bytes; at most {LONGEST} are read", bytes.len())));
+        }
+        Ok(bytes)
+    }
+
+    /// The special token that is `attribute`, which the class cannot do without.
+    pub(super) fn special(&self, attribute: &str) -> Result<&str, Error> {
+        self.specials.text(attribute).ok_or_else(|| {
+            let name = self.settings.config_name();
+            let message = format!("{name}: there is no {attribute}, and {} needs one", self.class.name);
+            Error::new(ErrorKind::Tokenizer, message)
+        })
+    }
+
+    /// The id of a special token.
+    pub(super) fn id(&self, tokenizer: &Tokenizer, token: &str) -> Result<u32, Error> {
+        let file = self.class.kind.files()[0];
+        let id = tokenizer.token_to_id(token).ok_or_else(|| {
+            self.refuse(file, format!("has no {token:?}, with which {} frames a text", self.class.name))
+        })?;
+        match self.settings.listed_id(token) {
+            Some(other) if other != id => {
+                let message = format!("{token:?} is {id}, but the files beside it give it the id {other}");
+                Err(self.refuse(file, message))
+            }
+            _ => Ok(id),
+        }
+    }
+}
+
+/// A frame in the form of a template; `types` tells whether the second text is of type 1.
+pub(super) fn template(
+    source: &Source<'_>,
+    tokenizer: &Tokenizer,
+    [first, last]: [&str; 2],
+    separators: usize,
+    types: bool,
+) -> Result<PostProcessorWrapper, Error> {
+    let refuse = |error: String| {
+        let message = format!("{first:?} and {last:?} cannot frame a text: {error}");
+        source.refuse(source.class.kind.files()[0], message)
+    };
+    let second = if types { 1 } else { 0 };
+    let mut pair = vec![format!("{first}:0"), "$A:0".to_owned()];
+    pair.extend(std::iter::repeat_n(format!("{last}:0"), separators));
+    pair.extend([format!("$B:{second}"), format!("{last}:{second}")]);
+    let template = TemplateProcessing::builder()
+        .try_single(vec![format!("{first}:0"), "$A:0".to_owned(), format!("{last}:0")])
+        .map_err(refuse)?
+        .try_pair(pair)
+        .map_err(refuse)?
+        .special_tokens(vec![(first, source.id(tokenizer, first)?), (last, source.id(tokenizer, last)?)])
+        .build()
+        .map_err(|error| refuse(error.to_string()))?;
+    Ok(template.into())
+}
+
+/// The frame of BERT's descendants that keep its tokens whatever their files say.
+pub(super) fn bert_frame(source: &Source<'_>, tokenizer: &Tokenizer) -> Result<PostProcessorWrapper, Error> {
+    template(source, tokenizer, ["[CLS]", "[SEP]"], 1, true)
+}
+
+/// The lines of `text` as Python reads them, ended by `\n`, `\r\n` or `\r`, and whether each was.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = (&str, bool)> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let Some(end) = rest.find(['\n', '\r']) else {
+            return Some((std::mem::take(&mut rest), false));
+        };
+        let (line, ended) = rest.split_at(end);
+        rest = ended.strip_prefix("\r\n").unwrap_or(&ended[1..]);
+        Some((line, true))
+    })
+}
+
+/// The text of a file that must be UTF-8.
+pub(super) fn text<'b>(source: &Source<'_>, file: &str, bytes: &'b [u8]) -> Result<&'b str, Error> {
+    std::str::from_utf8(bytes).map_err(|error| {
+        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&byte| byte == b'\n').count();
+        source.refuse(file, format!("line {line} is not UTF-8")).with_source(error)
+    })
+}
+
+/// A token that is taken as it stands in the text.
+pub(super) fn raw(content: String, special: bool) -> AddedToken {
+    AddedToken::from(content, special).normalized(false)
+}
