@@ -13,7 +13,7 @@ pub enum ErrorKind {
     WrongTask,
     /// A model's `config.json` is missing, cut off or contradicts itself.
     Config,
-    /// A model's `tokenizer.json` is missing or unusable, or refused a text.
+    /// A model's tokenizer files are missing or unusable, or refused a text.
     Tokenizer,
     /// A weight file is missing or cut off, or a tensor in it is missing or mis-shaped.
     Weights,

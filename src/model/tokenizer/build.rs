@@ -43,14 +43,14 @@ pub(super) fn build(files: &Files, kind: layout::Tokenizer, model_type: &str) ->
     let mut tokenizer = match class.kind {
         Kind::WordPiece | Kind::MpnetWordPiece => word_piece::build(&source)?,
         Kind::ByteLevel | Kind::DebertaByteLevel => byte_level::build(&source)?,
-        Kind::SentencePiece(_, pieces) => sentence_piece::build(&source, pieces)?,
+        Kind::SentencePiece(pieces) => sentence_piece::build(&source, pieces)?,
     };
     settings.extend(&mut tokenizer, &specials)?;
     tokenizer.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
     let frame = match class.kind {
         Kind::WordPiece | Kind::MpnetWordPiece => word_piece::frame(&source, &tokenizer)?,
         Kind::ByteLevel => byte_level::frame(&source, &tokenizer)?,
-        Kind::SentencePiece(_, pieces) => sentence_piece::frame(&source, &tokenizer, pieces)?,
+        Kind::SentencePiece(pieces) => sentence_piece::frame(&source, &tokenizer, pieces)?,
         Kind::DebertaByteLevel => bert_frame(&source, &tokenizer)?,
     };
     tokenizer.with_post_processor(Some(frame));
@@ -107,11 +107,11 @@ fn read(files: &Files, model_type: &str) -> Result<Built, Error> {
         let message = format!("{} is not a usable tokenizer.json", files.name(FILE));
         Error::new(ErrorKind::Tokenizer, message).with_source(error)
     })?;
-    let settings = Settings::read(files, CONFIG)?;
     // Alone, the file is taken at its word. transformers lower-cases even then for BERT's classes.
-    if !settings.is_configured {
+    if !Settings::are_there(files)? {
         return Ok((tokenizer, None));
     }
+    let settings = Settings::read(files, CONFIG)?;
     let class = match settings.class_name.as_deref() {
         Some(name) => class::named(name),
         None => class::of_model_type(model_type),
@@ -204,12 +204,13 @@ impl Source<'_> {
         let id = tokenizer.token_to_id(token).ok_or_else(|| {
             self.refuse(file, format!("has no {token:?}, with which {} frames a text", self.class.name))
         })?;
-        match self.settings.listed_id(token) {
-            Some(other) if other != id => {
-                let message = format!("{token:?} is {id}, but the files beside it give it the id {other}");
+        match self.settings.contradiction(token, id) {
+            Some((other, other_id)) => {
+                let message =
+                    format!("{token:?} is {id}, but a file beside it says that {other:?} is {other_id}");
                 Err(self.refuse(file, message))
             }
-            _ => Ok(id),
+            None => Ok(id),
         }
     }
 }

@@ -37,8 +37,8 @@ pub(super) enum Kind {
     ByteLevel,
     /// vocab.json and merges.txt, with BERT's template.
     DebertaByteLevel,
-    /// A SentencePiece model of this name.
-    SentencePiece(&'static str, Pieces),
+    /// A SentencePiece model.
+    SentencePiece(Pieces),
 }
 
 /// How a class's ids and normaliser differ from the SentencePiece model's own.
@@ -56,9 +56,9 @@ impl Kind {
         match self {
             Self::WordPiece | Self::MpnetWordPiece => &["vocab.txt"],
             Self::ByteLevel | Self::DebertaByteLevel => &["vocab.json", "merges.txt"],
-            Self::SentencePiece("spiece.model", _) => &["spiece.model"],
-            Self::SentencePiece("spm.model", _) => &["spm.model"],
-            Self::SentencePiece(..) => &["sentencepiece.bpe.model"],
+            Self::SentencePiece(Pieces::Albert) => &["spiece.model"],
+            Self::SentencePiece(Pieces::DebertaV2) => &["spm.model"],
+            Self::SentencePiece(Pieces::Camembert | Pieces::XlmRoberta) => &["sentencepiece.bpe.model"],
         }
     }
 }
@@ -190,14 +190,14 @@ static CLASSES: [Class; 16] = [
         ..word_piece("DebertaTokenizer", &["deberta"])
     },
     Class {
-        kind: Kind::SentencePiece("sentencepiece.bpe.model", Pieces::XlmRoberta),
+        kind: Kind::SentencePiece(Pieces::XlmRoberta),
         specials: ROBERTA,
         slow: mask(SPACED_SPECIAL),
         fast: mask(SPACED),
         ..word_piece("XLMRobertaTokenizer", &["xlm-roberta", "xlm-roberta-xl", "xmod"])
     },
     Class {
-        kind: Kind::SentencePiece("sentencepiece.bpe.model", Pieces::Camembert),
+        kind: Kind::SentencePiece(Pieces::Camembert),
         specials: ROBERTA,
         additional_specials: &["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"],
         slow: mask(Mark { special: true, ..SPACED_RAW }),
@@ -205,13 +205,13 @@ static CLASSES: [Class; 16] = [
         ..word_piece("CamembertTokenizer", &["camembert"])
     },
     Class {
-        kind: Kind::SentencePiece("spm.model", Pieces::DebertaV2),
+        kind: Kind::SentencePiece(Pieces::DebertaV2),
         specials: DEBERTA,
         slow: Marks { unknown: Some(Mark { normalized: Some(true), ..SPECIAL }), ..NONE },
         ..word_piece("DebertaV2Tokenizer", &["deberta-v2"])
     },
     Class {
-        kind: Kind::SentencePiece("spiece.model", Pieces::Albert),
+        kind: Kind::SentencePiece(Pieces::Albert),
         specials: [
             Some("[CLS]"),
             Some("[SEP]"),

@@ -19,8 +19,6 @@ const ADDED: &str = "added_tokens.json";
 const ADDITIONAL: &str = "additional_special_tokens";
 
 pub(super) struct Settings {
-    /// Whether there is a tokenizer_config.json.
-    pub(super) is_configured: bool,
     /// The class that the files name.
     pub(super) class_name: Option<String>,
     config: Map<String, Value>,
@@ -134,15 +132,17 @@ impl Specials {
 }
 
 impl Settings {
+    /// Whether there is a tokenizer_config.json.
+    pub(super) fn are_there(files: &Files) -> Result<bool, Error> {
+        Ok(files.find(CONFIG, ErrorKind::Tokenizer)?.is_some())
+    }
+
     /// Reads the files beside the vocabulary; `config` is the name of the model's own config.
     pub(super) fn read(files: &Files, config: &str) -> Result<Self, Error> {
         let model = object(files, config)?.unwrap_or_default();
-        let found = object(files, CONFIG)?;
-        let is_configured = found.is_some();
         let mut settings = Self {
-            is_configured,
             class_name: None,
-            config: found.unwrap_or_default(),
+            config: object(files, CONFIG)?.unwrap_or_default(),
             config_name: files.name(CONFIG),
             given: Default::default(),
             additional: None,
@@ -268,9 +268,10 @@ impl Settings {
         &self.config_name
     }
 
-    /// The id that the files give a token beyond the vocabulary.
-    pub(super) fn listed_id(&self, content: &str) -> Option<u32> {
-        self.added.iter().find(|(_, token)| token.content == content).map(|(&id, _)| id)
+    /// The text and the id of the token by which the files contradict that `content` has the id `id`.
+    pub(super) fn contradiction(&self, content: &str, id: u32) -> Option<(&str, u32)> {
+        let mut listed = self.added.iter().map(|(&id, token)| (token.content.as_str(), id));
+        listed.find(|&(other, other_id)| (other == content) != (other_id == id))
     }
 
     /// The special tokens of a tokenizer that is converted from the files of the slow class.

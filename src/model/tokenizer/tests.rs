@@ -1,4 +1,4 @@
-//! Every kind of vocabulary against transformers' own results (tests/goldens/tokenizers.py), and
+//! Every kind of vocabulary against transformers' own results (tests/goldens/make_tokenizers.py), and
 //! files that are wrong.
 
 use std::fs;
@@ -69,7 +69,7 @@ fn every_kind_gives_what_transformers_gives() {
     let texts: Texts = serde_json::from_str(&texts).expect("are texts");
     let mut folders: Vec<_> = fs::read_dir(&goldens).expect("is a folder").flatten().collect();
     folders.retain(|entry| entry.path().is_dir());
-    assert!(folders.len() >= 20, "only {} folders", folders.len());
+    assert!(folders.len() >= 22, "only {} folders", folders.len());
     for folder in folders {
         check(&folder.path(), &texts);
     }
@@ -196,6 +196,50 @@ fn a_special_token_without_a_row_is_left_out() {
     let tokenizer = load(folder.path()).expect("is loaded");
     assert_eq!(tokenizer.largest_id(), 5);
     assert_eq!(tokenizer.encode("A [SEP] b").expect("is encoded").ids, [4, 3, 5]);
+}
+
+#[test]
+fn no_damage_makes_a_panic() {
+    let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/tokenizers");
+    for (kind, file) in [
+        ("bert", "vocab.txt"),
+        ("bart", "vocab.json"),
+        ("bart", "merges.txt"),
+        ("bart", "added_tokens.json"),
+        ("albert", "spiece.model"),
+        ("xlm-roberta-bpe", "sentencepiece.bpe.model"),
+        ("json-bert", "tokenizer_config.json"),
+    ] {
+        let folder = TempDir::new().expect("a temporary folder");
+        for entry in fs::read_dir(goldens.join(kind)).expect("is a folder").flatten() {
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("is copied");
+        }
+        let path = folder.path().join(file);
+        let whole = fs::read(&path).expect("is there");
+        let step = whole.len() / 40 + 1;
+        for place in (0..whole.len()).step_by(step) {
+            let mut flipped = whole.clone();
+            flipped[place] ^= 0x55;
+            for bytes in [&whole[..place], &flipped] {
+                fs::write(&path, bytes).expect("is written");
+                match load(folder.path()) {
+                    Ok(tokenizer) => drop(tokenizer.encode("The guests won. [MASK] é")),
+                    Err(error) => assert!(!error.to_string().is_empty(), "{kind}/{file} at {place}"),
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_rule_table_that_promises_too_much_is_refused() {
+    let name = "tests/goldens/tokenizers/albert/spiece.model";
+    let mut model = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("is there");
+    // A second normalizer_spec, which replaces the table by one that promises 4 GB.
+    model.extend(b"\x1a\x06\x12\x04\xff\xff\xff\xff");
+    let folder = folder("albert", &[("spiece.model", &model)]);
+    let error = load(folder.path()).err().expect("is refused");
+    assert!(error.to_string().contains("precompiled_charsmap is cut off"), "{error}");
 }
 
 #[test]

@@ -1,9 +1,9 @@
 """Make tiny slow-tokenizer files of every kind and what transformers' fast tokenizers make of them.
 
-    python tokenizers.py [OUTPUT_FOLDER [RULES]]
+    python make_tokenizers.py [OUTPUT_FOLDER [RULES]]
 
 Each folder gets a vocabulary without tokenizer.json (a few have one, with a tokenizer_config.json
-that says otherwise), a config.json of two keys, and golden.json. Nothing is downloaded: the
+that says otherwise), a config.json that names its model_type, and golden.json. Nothing is downloaded: the
 vocabularies are trained on make.py's corpus. README.md says what golden.json holds. RULES names one of
 SentencePiece's own sets of normalisation rules, such as nmt_nfkc, which real models have; without it a
 few rules are compiled, because the whole sets are larger than all else together.
@@ -20,8 +20,6 @@ import unicodedata
 from pathlib import Path
 
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
-# This file has the name of a package that it needs.
-sys.path = [path for path in sys.path if Path(path or ".").resolve() != Path(__file__).resolve().parent]
 
 import sentencepiece
 import tokenizers
@@ -29,7 +27,6 @@ import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer
 
-sys.path.append(str(Path(__file__).resolve().parent))
 from make import COMPOSED, CORPUS, byte_level, piece_vocabulary, wordpiece
 
 TEXTS = [
