@@ -27,7 +27,8 @@ import transformers
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import AutoTokenizer
 
-from make import COMPOSED, CORPUS, byte_level, piece_vocabulary, wordpiece
+from references import COMPOSED
+from vocabularies import CORPUS, byte_level, piece_vocabulary, wordpiece
 
 TEXTS = [
     "",
@@ -66,7 +67,7 @@ MPNET_SPECIALS = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
 def vocab_txt(lowercase, specials, end="\n"):
     """A WordPiece vocabulary, one token a line."""
     normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=lowercase)
-    vocabulary = piece_vocabulary(normalizer, 380, specials)
+    vocabulary = piece_vocabulary(normalizer, 380, specials, CORPUS)
     return {"vocab.txt": "".join(token + end for token in sorted(vocabulary, key=vocabulary.get))}
 
 
