@@ -926,3 +926,44 @@ fn the_environment_is_that_of_the_hubs_clients() {
     assert_eq!(requests[0].authorization.as_deref(), Some("Bearer hf_secret"));
     assert!(child("1").status.success());
 }
+
+/// GLiNER's first models have no tokenizer of their own.
+#[test]
+fn a_tokenizer_may_be_another_models() {
+    let place = Place::new();
+    let base = "owner/base";
+    let (mut model, mut whole) = (fixture("gliner-span"), fixture("gliner-span"));
+    model.retain(|name, _| name == "gliner_config.json" || name == "model.safetensors");
+    let weights = whole.remove("model.safetensors").expect("has weights");
+    whole.insert("pytorch_model.bin".into(), weights);
+    place.server.put("owner/gliner", "main", COMMIT, model);
+    place.server.put(base, "main", OTHER_COMMIT, whole);
+    let registry = place.folder.path().join("own.toml");
+    let entry = |tokenizer: &str| {
+        let source = r#"source = { hub = { id = "owner/gliner" } }"#;
+        format!(
+            "[[model]]\nname = \"mine\"\ntask = \"zero-shot-ner\"\narchitecture = \"gliner\"\n{source}\n{tokenizer}"
+        )
+    };
+    let build = |entry: String| {
+        fs::write(&registry, entry).expect("is written");
+        let registry = Registry::from_file(&registry).expect("is a registry");
+        Ner::builder("mine").registry(registry).threads(1).hub(place.hub()).build()
+    };
+    let error = build(entry("")).err().expect("has no tokenizer");
+    assert_says(&error, ErrorKind::Tokenizer, &["tokenizer.json", "`tokenizer`"]);
+    place.server.take_requests();
+    let fetched = build(entry(&format!("tokenizer = \"{base}\""))).expect("has another's tokenizer");
+    let reads = place.server.take_requests();
+    assert!(reads.iter().any(|read| read.path.ends_with("tokenizer.json")), "{reads:?}");
+    assert!(!reads.iter().any(|read| read.path.contains("pytorch_model.bin")), "{reads:?}");
+    let own = Ner::builder(folder("gliner-span")).threads(1).build().expect("loads");
+    let types = ["person", "city"];
+    assert_eq!(
+        fetched.tag_types(TEXT, &types).expect("is tagged"),
+        own.tag_types(TEXT, &types).expect("is tagged")
+    );
+    // Both are in the lock file now, and nothing more is asked for.
+    let again = build(entry(&format!("tokenizer = \"{base}\"")));
+    assert!(again.is_ok() && place.server.take_requests().is_empty());
+}

@@ -147,7 +147,8 @@ impl Reply {
 pub fn fixture(name: &str) -> HashMap<String, File> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name);
     let mut files = HashMap::new();
-    for name in ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
+    let config = if folder.join("config.json").exists() { "config.json" } else { "gliner_config.json" };
+    for name in [config, "tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
         let content = std::fs::read(folder.join(name)).expect("the fixture is committed");
         files.insert(name.to_owned(), File { content, large: name == "model.safetensors" });
     }
