@@ -5,9 +5,10 @@ check: fmt clippy doc example no-c deny test emulated
 fmt:
     cargo fmt --all --check
 
-# Lints, with and without the bundled models.
+# Lints, with and without the bundled models and the hub.
 clippy:
     cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --package entopic-cli --no-default-features --all-targets -- -D warnings
     cargo clippy --package entopic --no-default-features -- -D warnings
     cargo clippy --package entopic --features tracing -- -D warnings
     cargo clippy --package entopic --features hub --all-targets -- -D warnings
@@ -21,20 +22,21 @@ example:
     CC=/bin/false CXX=/bin/false cargo run --release --example tag_article
     for example in ner topics batch local_model; do cargo run --release --example $example > /dev/null || exit 1; done
 
-# No crate in the tree compiles C or C++, or links a library that was.
+# No crate that the library has by default compiles C or C++, or links a library that was. The feature
+# `hub` does, which the command has by default.
 no-c:
     mkdir -p target
-    cargo tree --workspace --target all --edges normal,build,dev --prefix none > target/tree.txt
+    cargo tree --package entopic --target all --edges normal,build,dev --prefix none > target/tree.txt
     ! grep -E '^(cc|cmake|bindgen|pkg-config|vcpkg) v' target/tree.txt
 
 # Licences, bans and sources of all dependencies.
 deny:
-    cargo deny check licenses bans sources
+    cargo deny --workspace check licenses bans sources
 
-# README's second command, and the feature that compiles C.
+# README's second command, then all with the feature `hub`, which the command has and which compiles C.
 test:
+    cargo test
     cargo test --workspace
-    cargo test --package entopic --features hub --lib --test hub
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.

@@ -2,6 +2,7 @@
 
 mod architecture;
 mod casing;
+mod check;
 mod config;
 #[cfg(feature = "hub")]
 mod hub;

@@ -511,7 +511,7 @@ impl JoinedWords {
 /// Why entity types cannot be given.
 fn own_types(model: &Model) -> Error {
     let message = format!(
-        "the entity types of the model {:?} are its own: {}; take a model that is given them with the text,          such as a GLiNER",
+        "the entity types of the model {:?} are its own: {}; take a model that is given them with the text, such as a GLiNER",
         model.name,
         model.config.labels.join(", ")
     );

@@ -7,6 +7,28 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::labels::{LabelList, LabelMap};
 
+/// How a model may be named in this build.
+#[cfg(feature = "hub")]
+macro_rules! model_forms {
+    () => {
+        "a name of the registry, a folder, or an id of the hub, with @REVISION if not its main branch"
+    };
+    (value) => {
+        "NAME|DIR|OWNER/NAME"
+    };
+}
+
+/// How a model may be named in this build.
+#[cfg(not(feature = "hub"))]
+macro_rules! model_forms {
+    () => {
+        "a name of the registry, or a folder"
+    };
+    (value) => {
+        "NAME|DIR"
+    };
+}
+
 /// Entities and topics of documents, offline.
 #[derive(Debug, Parser)]
 #[command(name = "entopic", version, after_help = "Example:\n  entopic tag article.txt")]
@@ -21,6 +43,19 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Eval(Eval),
     Bench(BenchArgs),
+    #[command(subcommand)]
+    Models(Models),
+}
+
+/// The models that are known by name.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:\n  entopic models list --task ner")]
+pub(crate) enum Models {
+    List(ListArgs),
+    Show(ShowArgs),
+    #[cfg(feature = "hub")]
+    Pull(PullArgs),
+    Check(CheckArgs),
 }
 
 /// Measure how well a model does on annotated data.
@@ -40,12 +75,13 @@ pub(crate) struct TagArgs {
     /// The candidate topics, separated by commas [default: the topics of news agencies]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
-    /// The model for entities: a name of the registry, or a folder
-    #[arg(long, value_name = "NAME|DIR", default_value = NER_MODEL)]
+    #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = NER_MODEL)]
     pub(crate) model: String,
-    /// The model for topics: a name of the registry, or a folder
-    #[arg(long, value_name = "NAME|DIR", default_value = TOPIC_MODEL)]
+    #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TOPIC_MODEL)]
     pub(crate) topic_model: String,
+    /// The entity types to find, separated by commas, for a model that is given them with the text
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) entity_types: Option<LabelList>,
     /// How the labels of tokens become entities
     #[arg(long, value_enum, default_value_t = Aggregation::Word)]
     pub(crate) aggregation: Aggregation,
@@ -65,9 +101,12 @@ pub(crate) struct TagArgs {
 pub(crate) struct EvalNerArgs {
     /// A line for each token: token, tab, IOB2 tag; an empty line between sentences
     pub(crate) file: PathBuf,
-    /// The model: a name of the registry, or a folder
-    #[arg(long, value_name = "NAME|DIR", default_value = NER_MODEL)]
+    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = NER_MODEL)]
     pub(crate) model: String,
+    /// The entity types to find, separated by commas, for a model that is given them with the text [default:
+    /// those of the file, as --map has them]
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) entity_types: Option<LabelList>,
     /// Rename the entity types of the file to those of the model; `type=` drops one
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
@@ -89,8 +128,7 @@ pub(crate) struct EvalTopicsArgs {
     /// The candidate labels [default: the labels of the file, in order of appearance]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) labels: Option<LabelList>,
-    /// The model: a name of the registry, or a folder
-    #[arg(long, value_name = "NAME|DIR", default_value = TOPIC_MODEL)]
+    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = TOPIC_MODEL)]
     pub(crate) model: String,
     /// Put labels into words, those of the file and of --labels; `label=` drops its documents
     #[arg(long, value_name = "FROM=TO,…")]
@@ -111,12 +149,14 @@ pub(crate) struct BenchArgs {
     /// What to do with the texts
     #[arg(long, value_enum)]
     pub(crate) task: Task,
-    /// The model: a name of the registry, or a folder [default: ner-en-small or topics-en-small]
-    #[arg(long, value_name = "NAME|DIR")]
+    #[arg(long, help = concat!("The model: ", model_forms!(), " [default: ner-en-small or topics-en-small]"), value_name = model_forms!(value))]
     pub(crate) model: Option<String>,
     /// The candidate topics, separated by commas [default: the topics of news agencies]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
+    /// The entity types to find, separated by commas, for a model that is given them with the text
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) entity_types: Option<LabelList>,
     /// Timed passes over the file, after one that is not timed; the median is printed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) repeat: NonZeroUsize,
@@ -127,8 +167,68 @@ pub(crate) struct BenchArgs {
     pub(crate) run: RunOptions,
 }
 
-/// How models are found and run.
+/// Print a table of the models that are known by name.
 #[derive(Debug, Args)]
+#[command(after_help = "Example:\n  entopic models list --task ner")]
+pub(crate) struct ListArgs {
+    /// Only models for this
+    #[arg(long, value_enum)]
+    pub(crate) task: Option<ModelTask>,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// A file of models known by name, besides entopic's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry: Option<PathBuf>,
+}
+
+/// Print all that is known of a model.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  entopic models show ner-en-small")]
+pub(crate) struct ShowArgs {
+    /// Its name, or its id on the hub
+    pub(crate) name: String,
+    /// What to print
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// A file of models known by name, looked into before entopic's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) registry: Option<PathBuf>,
+}
+
+/// Fetch models of the hub, verify them and print where they are.
+#[cfg(feature = "hub")]
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  entopic models pull bert-base-ner dslim/bert-base-NER@main")]
+pub(crate) struct PullArgs {
+    /// The models: names of the registry, or ids of the hub
+    #[arg(value_name = "NAME|OWNER/NAME[@REVISION]", required = true)]
+    pub(crate) names: Vec<String>,
+    /// What to print; JSON is a line for each model
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Hold what the registry says of models against their own files; a line for each difference.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  entopic models check --all-bundled\n\nThe exit status is 1 if anything differs."
+)]
+pub(crate) struct CheckArgs {
+    /// The models: names of the registry, or folders that it names; those of the hub are fetched
+    #[arg(value_name = "NAME|DIR", required_unless_present = "all_bundled")]
+    pub(crate) names: Vec<String>,
+    /// Those in the build
+    #[arg(long)]
+    pub(crate) all_bundled: bool,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// How models are found and run.
+#[derive(Clone, Debug, Args)]
 pub(crate) struct RunOptions {
     /// Threads to run on [default: one for each core]
     #[arg(long, value_name = "N", value_parser = threads)]
@@ -136,9 +236,28 @@ pub(crate) struct RunOptions {
     /// How products are computed
     #[arg(long, value_enum, default_value_t = Precision::Int8)]
     pub(crate) precision: Precision,
+    #[command(flatten)]
+    pub(crate) places: Places,
+}
+
+/// Where models are found.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Places {
     /// A file of models known by name, looked into before entopic's own
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
+    /// Open no connection; models of the hub must be in the cache
+    #[cfg(feature = "hub")]
+    #[arg(long)]
+    pub(crate) offline: bool,
+    /// The cache for models of the hub [default: that of the hub's own clients]
+    #[cfg(feature = "hub")]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) cache: Option<PathBuf>,
+    /// What models of the hub are held to, and written to at first [default: beside --registry]
+    #[cfg(feature = "hub")]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) lock: Option<PathBuf>,
 }
 
 /// More threads than any machine runs well, and fewer than where starting them ends the process.
@@ -180,6 +299,28 @@ pub(crate) enum Format {
 pub(crate) enum Task {
     Ner,
     Topics,
+}
+
+/// What models of the registry do, as it writes it.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ModelTask {
+    Ner,
+    Nli,
+    Embedding,
+    ZeroShotNer,
+    ZeroShotTopics,
+}
+
+impl From<ModelTask> for entopic::Task {
+    fn from(task: ModelTask) -> Self {
+        match task {
+            ModelTask::Ner => Self::Ner,
+            ModelTask::Nli => Self::Nli,
+            ModelTask::Embedding => Self::Embedding,
+            ModelTask::ZeroShotNer => Self::ZeroShotNer,
+            ModelTask::ZeroShotTopics => Self::ZeroShotTopics,
+        }
+    }
 }
 
 impl From<Aggregation> for entopic::Aggregation {

@@ -39,6 +39,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     if args.task == Task::Ner && args.topics.is_some() {
         return Err(Failure::new("--topics is for --task topics"));
     }
+    if args.task == Task::Topics && args.entity_types.is_some() {
+        return Err(Failure::new("--entity-types is for --task ner"));
+    }
     let input = Input::read(&args.file)?;
     let texts: Vec<&str> =
         input.lines().map(|(_, text)| text).filter(|text| !text.trim().is_empty()).collect();
@@ -47,16 +50,13 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     }
     let default = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = args.run.threads.unwrap_or(default);
-    let run = RunOptions {
-        threads: Some(threads),
-        precision: args.run.precision,
-        registry: args.run.registry.clone(),
-    };
+    let run = RunOptions { threads: Some(threads), ..args.run.clone() };
 
     let (task, model, measured) = match args.task {
         Task::Ner => {
             let model = args.model.as_deref().unwrap_or(NER_MODEL);
-            let ner = load::ner(model, &run)?;
+            let types = args.entity_types.as_ref().map_or(&[][..], |types| &types.0);
+            let ner = load::ner(model, types, &run)?;
             let pass =
                 || total(ner.tag_batch(&texts).into_iter().map(|r| r.map(|tagged| tagged.coverage.tokens)));
             ("ner", model, measure(args, pass)?)

@@ -4,11 +4,14 @@
 
 mod args;
 mod bench;
+#[cfg(feature = "hub")]
+mod download;
 mod eval;
 mod failure;
 mod input;
 mod labels;
 mod load;
+mod models;
 mod output;
 mod tag;
 
@@ -21,7 +24,7 @@ use failure::Failure;
 
 fn main() -> ExitCode {
     match run(&Cli::parse().command) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(failure) => {
             output::warn(&format!("error: {failure}"));
             ExitCode::FAILURE
@@ -29,11 +32,13 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: &Command) -> Result<(), Failure> {
+fn run(command: &Command) -> Result<ExitCode, Failure> {
     match command {
+        Command::Models(command) => return models::run(command),
         Command::Tag(args) => tag::run(args),
         Command::Eval(Eval::Ner(args)) => eval::ner::run(args),
         Command::Eval(Eval::Topics(args)) => eval::topics::run(args),
         Command::Bench(args) => bench::run(args),
-    }
+    }?;
+    Ok(ExitCode::SUCCESS)
 }

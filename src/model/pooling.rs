@@ -6,7 +6,7 @@ use super::registry::TokenPooling;
 use super::source::Files;
 use crate::error::{Error, ErrorKind};
 
-const FILE: &str = "1_Pooling/config.json";
+pub(crate) const FILE: &str = "1_Pooling/config.json";
 
 #[derive(Deserialize)]
 struct PoolingConfig {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use entopic::Ner;
 use serde::Serialize;
 
 use super::iob::{self, Mention};
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
         sentences.iter_mut().for_each(|sentence| rename(&mut sentence.mentions, map));
     }
 
-    let ner = load::ner(&args.model, &args.run)?;
+    let ner = model(args, &sentences, &input.name)?;
     let words: Vec<&[&str]> = sentences.iter().map(|sentence| sentence.words.as_slice()).collect();
     let mut predicted = Vec::with_capacity(sentences.len());
     for (sentence, tagged) in sentences.iter().zip(ner.tag_words_batch(&words)) {
@@ -59,6 +60,28 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
         sentences: sentences.len(),
         tokens: words.iter().map(|words| words.len()).sum(),
     })
+}
+
+/// The model; one that is given entity types gets those of the options, or else those of the file.
+fn model(args: &EvalNerArgs, sentences: &[Sentence<'_>], name: &str) -> Result<Ner, Failure> {
+    let given = args.entity_types.as_ref().map_or(&[][..], |types| &types.0);
+    let ner = load::ner(&args.model, given, &args.run)?;
+    if !ner.labels().is_empty() {
+        return Ok(ner);
+    }
+    // Whether a model has types of its own is known once it is loaded.
+    drop(ner);
+    let mut seen = HashSet::new();
+    let types: Vec<String> =
+        labels(sentences).filter(|label| seen.insert(*label)).map(str::to_owned).collect();
+    if types.is_empty() {
+        return Err(Failure::new(format!(
+            "the model {:?} is given entity types with the text, and {name} has none, or --map drops all of \
+             them; name some with --entity-types",
+            args.model
+        )));
+    }
+    load::ner(&args.model, &types, &args.run)
 }
 
 fn labels<'s>(sentences: &'s [Sentence<'_>]) -> impl Iterator<Item = &'s str> {

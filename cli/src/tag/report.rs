@@ -2,6 +2,8 @@
 
 use entopic::{Coverage, Entity, TaggedDocument, Topic};
 
+use crate::output::printable;
+
 /// Positions shown for one name; a document that names it more often shows `…` after them.
 const POSITIONS: usize = 5;
 
@@ -61,12 +63,6 @@ fn group(entities: &[Entity]) -> Vec<LabelGroup<'_>> {
     groups
 }
 
-/// `text` on one line, and without what would steer a terminal.
-fn printable(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").replace(char::is_control, "\u{FFFD}")
-}
-
 fn topic_line(topic: &Topic) -> String {
     format!("  {:>5.1} %  {}", f64::from(topic.score) * 100.0, printable(&topic.label))
 }
@@ -87,7 +83,7 @@ fn coverage_line(coverage: &Coverage) -> String {
 mod tests {
     use entopic::TaggedDocument;
 
-    use super::{printable, render};
+    use super::render;
 
     fn document(json: &str) -> TaggedDocument {
         serde_json::from_str(json).expect("has the library's form")
@@ -125,10 +121,5 @@ mod tests {
     fn an_empty_document_has_none() {
         let report = render(&TaggedDocument::default());
         assert_eq!(report.matches("  none\n").count(), 2, "{report}");
-    }
-
-    #[test]
-    fn terminals_are_not_steered() {
-        assert_eq!(printable("a\n\tb\u{1B}[31m"), "a b\u{FFFD}[31m");
     }
 }

@@ -1,0 +1,119 @@
+//! `entopic models`: what is known by name, and whether it is so.
+
+mod render;
+
+use std::fs;
+use std::path::Path;
+use std::process::ExitCode;
+
+use entopic::{ModelEntry, Registry, Source, Task};
+
+#[cfg(feature = "hub")]
+use crate::args::PullArgs;
+use crate::args::{CheckArgs, Format, ListArgs, Models, ShowArgs};
+use crate::failure::Failure;
+use crate::{load, output};
+
+pub(crate) fn run(command: &Models) -> Result<ExitCode, Failure> {
+    match command {
+        Models::List(args) => list(args),
+        Models::Show(args) => show(args),
+        #[cfg(feature = "hub")]
+        Models::Pull(args) => pull(args),
+        Models::Check(args) => return check(args),
+    }?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn list(args: &ListArgs) -> Result<(), Failure> {
+    let registry = load::registry(args.registry.as_deref())?;
+    let task = args.task.map(Task::from);
+    let wanted = |entry: &&ModelEntry| task.is_none_or(|task| entry.task == task);
+    let entries: Vec<&ModelEntry> = registry.entries().iter().filter(wanted).collect();
+    match args.format {
+        Format::Json => output::print_json(&entries),
+        Format::Text => output::print(&render::table(&entries)?),
+    }
+}
+
+fn show(args: &ShowArgs) -> Result<(), Failure> {
+    let registry = load::registry(args.registry.as_deref())?;
+    let entry = registry.find(&args.name).ok_or_else(|| unknown(&registry, &args.name))?;
+    match args.format {
+        Format::Json => output::print_json(entry),
+        Format::Text => output::print(&render::lines(entry)?),
+    }
+}
+
+#[cfg(feature = "hub")]
+fn pull(args: &PullArgs) -> Result<(), Failure> {
+    let registry = load::registry(args.places.registry.as_deref())?;
+    let hub = load::hub(&args.places);
+    for name in &args.names {
+        let fetched = hub.fetch(&registry, name)?;
+        match args.format {
+            Format::Json => output::print_json(&fetched)?,
+            Format::Text => output::print(&render::fetched(&fetched))?,
+        }
+    }
+    Ok(())
+}
+
+fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
+    let registry = load::registry(args.places.registry.as_deref())?;
+    let mut entries = Vec::new();
+    if args.all_bundled {
+        entries.extend(registry.entries().iter().filter(|entry| matches!(entry.source, Source::Bundled(_))));
+    }
+    for name in &args.names {
+        let entry = registry.find(name).or_else(|| of_folder(&registry, name));
+        entries.push(entry.ok_or_else(|| unknown(&registry, name))?);
+    }
+    let mut code = ExitCode::SUCCESS;
+    for entry in entries {
+        for difference in differences(entry, &registry, args)? {
+            output::print(&format!(
+                "{}: {}\n",
+                output::printable(&entry.name),
+                output::printable(&difference)
+            ))?;
+            code = ExitCode::FAILURE;
+        }
+    }
+    Ok(code)
+}
+
+#[cfg(feature = "hub")]
+fn differences(entry: &ModelEntry, registry: &Registry, args: &CheckArgs) -> Result<Vec<String>, Failure> {
+    match &entry.source {
+        Source::Hub { id, .. } if !Path::new(id).is_dir() => {
+            let fetched = load::hub(&args.places).fetch(registry, &entry.name)?;
+            Ok(entry.differences_in(fetched.folder)?)
+        }
+        _ => Ok(entry.differences()?),
+    }
+}
+
+#[cfg(not(feature = "hub"))]
+fn differences(entry: &ModelEntry, _: &Registry, _: &CheckArgs) -> Result<Vec<String>, Failure> {
+    Ok(entry.differences()?)
+}
+
+/// The model that the registry says is in the folder `path`.
+fn of_folder<'r>(registry: &'r Registry, path: &str) -> Option<&'r ModelEntry> {
+    let wanted = fs::canonicalize(path).ok()?;
+    registry.entries().iter().find(|entry| match &entry.source {
+        Source::Folder(folder) => fs::canonicalize(folder).is_ok_and(|folder| folder == wanted),
+        _ => false,
+    })
+}
+
+fn unknown(registry: &Registry, name: &str) -> Failure {
+    let names: Vec<&str> = registry.entries().iter().map(|entry| entry.name.as_str()).collect();
+    let what = if Path::new(name).is_dir() {
+        "the registry has no model in the folder"
+    } else {
+        "the registry has no model"
+    };
+    Failure::new(format!("{what} {name:?}; it has {}", names.join(", ")))
+}

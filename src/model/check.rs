@@ -1,0 +1,381 @@
+//! What a registry says of a model, held against the model's own files.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::config::{Config, TokenTypes};
+use super::layout::Layout;
+use super::pooling;
+use super::registry::{ModelEntry, Source, Task, TokenPooling};
+use super::source::Files;
+use crate::error::{Error, ErrorKind};
+
+impl ModelEntry {
+    /// What the entry says otherwise than the model's own files, a line each: task, architecture, labels,
+    /// tag scheme, pooling, casing, and lengths that the model does not reach. What the entry leaves open
+    /// is no difference.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let registry = entopic::Registry::builtin()?;
+    /// let entry = registry.find("ner-en-small").expect("is in the build");
+    /// assert!(entry.differences()?.is_empty());
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelUnavailable`] if the files are on the hub: fetch them, and give the folder to
+    /// [`differences_in`](Self::differences_in); else as that.
+    pub fn differences(&self) -> Result<Vec<String>, Error> {
+        match &self.source {
+            Source::Bundled(name) => self.compare(&Files::bundled(name)?),
+            Source::Folder(folder) => self.differences_in(folder),
+            Source::Hub { id, .. } if Path::new(id).is_dir() => self.differences_in(id),
+            Source::Hub { id, .. } => {
+                let message = format!("the model {:?} is on the hub, as {id}: fetch it first", self.name);
+                Err(Error::new(ErrorKind::ModelUnavailable, message))
+            }
+        }
+    }
+
+    /// [`differences`](Self::differences) from the model in `folder`, wherever the entry says that it is.
+    ///
+    /// # Errors
+    ///
+    /// Those of loading the model, as far as they lie in the files that describe it: they are missing,
+    /// damaged, not what their checksums say, or of a model that entopic does not run.
+    pub fn differences_in(&self, folder: impl AsRef<Path>) -> Result<Vec<String>, Error> {
+        self.compare(&Files::folder(folder.as_ref(), &self.files))
+    }
+
+    fn compare(&self, files: &Files) -> Result<Vec<String>, Error> {
+        let layout = files.layout()?;
+        let json = files.read(layout.config, ErrorKind::Config)?;
+        let pooling = pooling::read(files)?;
+        let config = Config::parse(&json, &files.name(layout.config), self.pooling.or(pooling))?;
+        let mut found = Differences { file: layout.config, lines: Vec::new() };
+        if self.task != config.head.task() {
+            found.add("task", self.task, config.head.task());
+        }
+        if self.architecture != config.architecture {
+            found.add("architecture", &self.architecture, &config.architecture);
+        }
+        self.compare_labels(&config, &mut found);
+        let longest = config.blueprint.longest;
+        for (field, said) in [("max_length", self.max_length), ("window", self.window)] {
+            if let Some(said) = said.filter(|&said| said > longest) {
+                found.add(field, said, format!("at most {longest}"));
+            }
+        }
+        if let (Some(said), Some(own)) = (self.pooling, pooling)
+            && said != own
+        {
+            found.file = pooling::FILE;
+            found.add("pooling", word(said), word(own));
+        }
+        if let Some(said) = self.cased
+            && let Some((file, own)) = cased(files, &layout, &config)?
+            && said != own
+        {
+            found.file = file;
+            found.add("cased", said, own);
+        }
+        Ok(found.lines)
+    }
+
+    fn compare_labels(&self, config: &Config, found: &mut Differences) {
+        let said: BTreeSet<&str> = self.labels.iter().map(String::as_str).collect();
+        match config.head.task() {
+            Task::Ner => {
+                let types = entity_types(&config.labels);
+                let own: BTreeSet<&str> = types.iter().copied().collect();
+                if !said.is_empty() && said != own {
+                    found.add("labels", list(&self.labels), list(&types));
+                }
+                let schemes = schemes(&config.labels);
+                if let Some(scheme) = &self.tag_scheme
+                    && !schemes.contains(&scheme.as_str())
+                {
+                    found.add("tag_scheme", scheme, schemes.join(" or "));
+                }
+            }
+            Task::Nli => {
+                // transformers' own names for labels that were not named.
+                let unnamed = (0..).zip(&config.labels).all(|(at, label)| *label == format!("LABEL_{at}"));
+                let differ = if unnamed {
+                    self.labels.len() != config.labels.len()
+                } else {
+                    self.labels != config.labels
+                };
+                if !said.is_empty() && differ {
+                    found.add("labels", list(&self.labels), list(&config.labels));
+                }
+            }
+            _ if !said.is_empty() => found.add("labels", list(&self.labels), "none: it has none of its own"),
+            _ => {}
+        }
+    }
+}
+
+struct Differences {
+    /// Which file the model's word is from.
+    file: &'static str,
+    lines: Vec<String>,
+}
+
+impl Differences {
+    fn add(&mut self, field: &str, said: impl std::fmt::Display, own: impl std::fmt::Display) {
+        self.lines.push(format!("{field}: the registry says {said}, {} says {own}", self.file));
+    }
+}
+
+/// The types that tags mark, each once.
+fn entity_types(tags: &[String]) -> Vec<&str> {
+    let mut types = Vec::new();
+    for tag in tags.iter().filter(|tag| *tag != "O") {
+        let name = prefix(tag).map_or(tag.as_str(), |_| &tag[2..]);
+        if !types.contains(&name) {
+            types.push(name);
+        }
+    }
+    types
+}
+
+/// The letter before a tag's type, by the rule that tags are read by (src/ner/scheme.rs).
+fn prefix(tag: &str) -> Option<u8> {
+    match tag.as_bytes() {
+        [letter @ (b'B' | b'I' | b'M' | b'E' | b'L' | b'S' | b'U' | b'W'), b'-', _, ..] => Some(*letter),
+        _ => None,
+    }
+}
+
+/// The schemes that tags may be of.
+fn schemes(tags: &[String]) -> &'static [&'static str] {
+    let has =
+        |letters: &[u8]| tags.iter().filter_map(|tag| prefix(tag)).any(|letter| letters.contains(&letter));
+    if has(b"MW") {
+        &["BMEWO"]
+    } else if has(b"LU") {
+        &["BILOU"]
+    } else if has(b"ES") {
+        &["BIOES"]
+    } else if has(b"B") {
+        &["IOB2", "IOB1"]
+    } else if has(b"I") {
+        // IOB1 needs B only between neighbours of one type.
+        &["IO", "IOB1"]
+    } else {
+        &["IO"]
+    }
+}
+
+/// The keys of tokenizer.json and tokenizer_config.json that tell of capitals.
+#[derive(Deserialize)]
+struct Normalizing {
+    #[serde(default)]
+    normalizer: Value,
+    #[serde(default)]
+    do_lower_case: Option<bool>,
+}
+
+/// Whether the model tells capitals, and which file says so, where one does.
+fn cased(files: &Files, layout: &Layout, config: &Config) -> Result<Option<(&'static str, bool)>, Error> {
+    if config.token_types == TokenTypes::Casing {
+        return Ok(Some((layout.config, true)));
+    }
+    let read = |file: &'static str| {
+        let Some(json) = files.find(file, ErrorKind::Tokenizer)? else { return Ok(None) };
+        let parsed = serde_json::from_slice::<Normalizing>(&json).map_err(|error| {
+            Error::new(ErrorKind::Tokenizer, format!("{} is not usable", files.name(file))).with_source(error)
+        });
+        parsed.map(Some)
+    };
+    // What texts go through, before what it was made from.
+    if let Some(tokenizer) = read("tokenizer.json")?
+        && let Some(lower) = lower_cases(&tokenizer.normalizer)
+    {
+        return Ok(Some(("tokenizer.json", !lower)));
+    }
+    let config = read("tokenizer_config.json")?.and_then(|config| config.do_lower_case);
+    Ok(config.map(|lower| ("tokenizer_config.json", !lower)))
+}
+
+/// Whether a normaliser lower-cases; unknown where a compiled table of SentencePiece may.
+fn lower_cases(normalizer: &Value) -> Option<bool> {
+    match normalizer["type"].as_str() {
+        Some("Lowercase") => Some(true),
+        Some("BertNormalizer") => Some(normalizer["lowercase"].as_bool().unwrap_or(true)),
+        Some("Precompiled") => None,
+        Some("Sequence") => {
+            let parts = normalizer["normalizers"].as_array().map_or(&[][..], Vec::as_slice);
+            let parts: Vec<Option<bool>> = parts.iter().map(lower_cases).collect();
+            let known = !parts.contains(&None);
+            if parts.contains(&Some(true)) { Some(true) } else { known.then_some(false) }
+        }
+        _ => Some(false),
+    }
+}
+
+fn list<S: AsRef<str>>(labels: &[S]) -> String {
+    labels.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
+}
+
+/// A value as registry files write it.
+fn word(pooling: TokenPooling) -> &'static str {
+    match pooling {
+        TokenPooling::Mean => "mean",
+        TokenPooling::Cls => "cls",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{ErrorKind, ModelEntry, Registry};
+
+    /// An entry for the fixture `model`, with more lines.
+    fn entry(model: &str, task: &str, architecture: &str, more: &str) -> ModelEntry {
+        let folder = format!("{}/tests/goldens/{model}", env!("CARGO_MANIFEST_DIR"));
+        let text = format!(
+            "[[model]]\nname = \"own\"\ntask = {task:?}\narchitecture = {architecture:?}\n\
+             source = {{ folder = {folder:?} }}\n{more}\n"
+        );
+        let file = tempfile::NamedTempFile::new().expect("a temporary file");
+        std::fs::write(&file, text).expect("is writable");
+        let registry = Registry::from_file(file.path()).expect("is a registry");
+        registry.entries()[0].clone()
+    }
+
+    #[test]
+    fn what_agrees_is_no_difference() {
+        for (model, task, architecture, more) in [
+            ("ner-wordpiece-cased", "ner", "bert", ""),
+            (
+                "ner-wordpiece-cased",
+                "ner",
+                "bert",
+                "labels = [\"ORG\", \"PER\", \"MISC\", \"LOC\"]\ntag_scheme = \"IOB1\"\ncased = true\nmax_length = 32\nwindow = 24",
+            ),
+            ("ner-bioes", "ner", "bert", "tag_scheme = \"BIOES\""),
+            ("ner-wordpiece-uncased", "ner", "bert", "cased = false"),
+            ("nli-cne", "nli", "bert", "labels = [\"contradiction\", \"neutral\", \"entailment\"]"),
+            ("nli-unnamed", "nli", "bert", "labels = [\"contradiction\", \"neutral\", \"entailment\"]"),
+            ("embed-cls", "embedding", "bert", "pooling = \"cls\""),
+            ("embed-cls", "embedding", "bert", "cased = false"),
+            ("gliner-span", "zero-shot-ner", "gliner", ""),
+            ("gliclass-deberta", "zero-shot-topics", "GLiClass", ""),
+            ("modernbert-ner", "ner", "modernbert", "cased = true"),
+        ] {
+            let entry = entry(model, task, architecture, more);
+            let lines = entry.differences().expect("is a model");
+            assert!(lines.is_empty(), "{model} {more}: {lines:?}");
+        }
+    }
+
+    #[test]
+    fn each_difference_has_a_line() {
+        for (model, task, architecture, more, line) in [
+            (
+                "ner-bioes",
+                "nli",
+                "bert",
+                "",
+                "task: the registry says natural-language inference, config.json says",
+            ),
+            (
+                "ner-bioes",
+                "ner",
+                "roberta",
+                "",
+                "architecture: the registry says roberta, config.json says bert",
+            ),
+            (
+                "ner-bioes",
+                "ner",
+                "bert",
+                "labels = [\"PER\", \"X\"]",
+                "labels: the registry says PER, X, config.json",
+            ),
+            (
+                "ner-bioes",
+                "ner",
+                "bert",
+                "tag_scheme = \"IOB2\"",
+                "tag_scheme: the registry says IOB2, config.json says BIOES",
+            ),
+            (
+                "ner-bioes",
+                "ner",
+                "bert",
+                "max_length = 4096",
+                "max_length: the registry says 4096, config.json says at most",
+            ),
+            (
+                "ner-bioes",
+                "ner",
+                "bert",
+                "cased = false",
+                "cased: the registry says false, tokenizer.json says true",
+            ),
+            (
+                "nli-cne",
+                "nli",
+                "bert",
+                "labels = [\"entailment\", \"neutral\", \"contradiction\"]",
+                "labels: the registry says entailment, neutral, contradiction, config.json says contradiction, neutral",
+            ),
+            (
+                "embed-cls",
+                "embedding",
+                "bert",
+                "pooling = \"mean\"",
+                "pooling: the registry says mean, 1_Pooling/config.json says cls",
+            ),
+            (
+                "embed-cls",
+                "embedding",
+                "bert",
+                "labels = [\"a\"]",
+                "labels: the registry says a, config.json says none",
+            ),
+            (
+                "gliner-token",
+                "ner",
+                "gliner",
+                "",
+                "task: the registry says named-entity recognition, gliner_config.json",
+            ),
+        ] {
+            let lines = entry(model, task, architecture, more).differences().expect("is a model");
+            assert_eq!(lines.len(), 1, "{lines:?}");
+            assert!(lines[0].starts_with(line), "{lines:?} is not {line}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_compared_is_an_error() {
+        let missing = entry("no-such-model", "ner", "bert", "").differences().expect_err("is not there");
+        assert_eq!(missing.kind(), ErrorKind::ModelUnavailable);
+        let other = "files = [{ path = \"config.json\", sha256 = \"00\" }]";
+        let changed =
+            entry("ner-bioes", "ner", "bert", other).differences().expect_err("is another revision");
+        assert_eq!(changed.kind(), ErrorKind::Config);
+        let registry = Registry::builtin().expect("is compiled in");
+        let on_hub = registry.find("bert-base-ner").expect("is known").differences();
+        assert_eq!(on_hub.expect_err("is not here").kind(), ErrorKind::ModelUnavailable);
+    }
+
+    #[cfg(feature = "bundled")]
+    #[test]
+    fn the_bundled_models_are_as_the_registry_says() {
+        for entry in Registry::builtin().expect("is compiled in").entries() {
+            if let crate::Source::Bundled(_) = entry.source {
+                assert_eq!(entry.differences().expect("is in the build"), [""; 0], "{}", entry.name);
+            }
+        }
+    }
+}
