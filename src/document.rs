@@ -33,6 +33,8 @@ pub(crate) struct Word {
     pub(crate) bytes: Range<usize>,
     /// Its first token; `None` if the tokenizer drops the word.
     pub(crate) token: Option<usize>,
+    /// The token that it stands at: its first, or if it has none the last before the next word.
+    at: usize,
 }
 
 impl<'t> Document<'t> {
@@ -63,7 +65,13 @@ impl<'t> Document<'t> {
                 *first = Some(token);
             }
         }
-        let words = words.into_iter().zip(firsts).map(|(bytes, token)| Word { bytes, token }).collect();
+        let mut next = tokens.ids.len();
+        let words = words.into_iter().zip(firsts).rev().map(|(bytes, token)| {
+            next = token.unwrap_or(next);
+            Word { bytes, token, at: token.unwrap_or(next.saturating_sub(1)) }
+        });
+        let mut words: Vec<Word> = words.collect();
+        words.reverse();
         let sentences = sentences::starts(text, &tokens.offsets);
         Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words })
     }
@@ -82,12 +90,8 @@ impl<'t> Document<'t> {
     /// The words that begin in `window`, a range of tokens. One that the tokenizer drops goes with the
     /// word before.
     pub(crate) fn words_in(&self, window: &Range<usize>) -> Range<usize> {
-        let before = |token: usize| {
-            let kept = self.words.iter().position(|word| word.token.is_some_and(|first| first >= token));
-            kept.unwrap_or(self.words.len())
-        };
-        let start = if window.start == 0 { 0 } else { before(window.start) };
-        start..before(window.end)
+        let before = |token: usize| self.words.partition_point(|word| word.at < token);
+        before(window.start)..before(window.end)
     }
 
     /// The document as windows of at most `budget` tokens.

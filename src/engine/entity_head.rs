@@ -89,7 +89,8 @@ impl EntityHead {
         })
     }
 
-    /// For each sequence `[words * widest, labels]`, where row `i * widest + k` is the span of `k + 1` words
+    /// For each sequence `[words * widest, labels]` (`widest` being at most as many as there are words), where
+    /// row `i * widest + k` is the span of `k + 1` words
     /// from `i` on (negative infinity where it would end behind the last word), or `[words, 3 * labels]`:
     /// whether an entity of each label begins at the word, ends at it and goes on at it.
     pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
@@ -118,7 +119,8 @@ impl EntityHead {
         let (word_count, label_count) = (marks.words.len(), marks.labels.len());
         let (values, shape) = match &self.scores {
             Scores::Spans(scores) => {
-                (scores.forward(&words, &labels, label_count)?, (word_count * scores.widest, label_count))
+                let widest = scores.widest.min(word_count);
+                (scores.forward(&words, &labels, label_count)?, (word_count * widest, label_count))
             }
             Scores::Words(scores) => {
                 (scores.forward(&words, &labels, label_count)?, (word_count, 3 * label_count))
@@ -163,10 +165,11 @@ impl SpanScores {
         let firsts = part(&self.first, &self.join[0])?;
         let lasts = part(&self.last, &self.join[1])?;
         let count = firsts.len() / inner;
-        let mut scores = vec![f32::NEG_INFINITY; count * self.widest * label_count];
+        let most = self.widest.min(count);
+        let mut scores = vec![f32::NEG_INFINITY; count * most * label_count];
         let mut spans = Vec::new();
-        for (first, scores) in scores.chunks_exact_mut((self.widest * label_count).max(1)).enumerate() {
-            let widest = self.widest.min(count - first);
+        for (first, scores) in scores.chunks_exact_mut((most * label_count).max(1)).enumerate() {
+            let widest = most.min(count - first);
             let first_row = &firsts[first * inner..][..inner];
             spans.clear();
             for last in lasts[first * inner..].chunks_exact(inner).take(widest) {

@@ -49,6 +49,11 @@ impl TopicHead {
                 }
                 TopicScores::Mlp { name, width } => {
                     let inner = checkpoint.rows(&format!("{name}.0.weight"))?;
+                    if inner < 2 {
+                        let message =
+                            format!("tensor \"{name}.0.weight\" has {inner} rows; it must have 2 or more");
+                        return Err(Error::new(ErrorKind::Weights, message));
+                    }
                     let widths = [2 * width, inner, inner / 2, 1];
                     let load = |layer: usize| {
                         let [inputs, outputs] = [widths[layer], widths[layer + 1]];
