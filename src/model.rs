@@ -3,6 +3,7 @@
 mod architecture;
 mod casing;
 mod config;
+mod graph;
 mod layout;
 mod pooling;
 mod registry;
@@ -19,10 +20,10 @@ pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens};
 
 use crate::backend::{Backend, Native, Precision, Sequence};
-use crate::engine::{Checkpoint, Table};
+use crate::engine::{Blueprint, Checkpoint, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
-use layout::Layout;
+use layout::{Layout, Weights};
 use source::Files;
 
 /// A model that is ready to run.
@@ -122,7 +123,7 @@ impl Model {
     /// The sequence of `range` of a text's tokens and the tokens of a second text.
     pub(crate) fn pair(&self, tokens: &Tokens, range: Range<usize>, second: &[u32]) -> Sequence {
         let mut sequence = self.tokenizer.pair(&tokens.ids[range], second);
-        if !self.config.tells_segments() {
+        if !self.config.tells_segments {
             // The tokenizer numbers the two texts; the model does not tell them apart.
             sequence.token_types.fill(0);
         }
@@ -151,7 +152,10 @@ impl Loader {
         let layout = files.layout()?;
         let json = files.read(layout.config, ErrorKind::Config)?;
         let pooling = profile.pooling.or(pooling::read(&files)?);
-        let config = Config::parse(&json, &files.name(layout.config), pooling)?;
+        let config = match layout.weights {
+            Weights::Onnx(_) => graph::config(&files, &layout, &json, &files.name(layout.config), pooling)?,
+            _ => Config::parse(&json, &files.name(layout.config), pooling)?,
+        };
         if !heads.contains(&config.head) {
             let message = format!(
                 "the model {name:?} does not do {task}: by its config.json it does {}; choose another model \
@@ -171,34 +175,28 @@ impl Loader {
             );
             return Err(Error::new(ErrorKind::Registry, message));
         }
-        let weights_name = files.name(layout.weights.file());
-        let weights = files.read(layout.weights.file(), ErrorKind::Weights)?;
-        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], config.blueprint.prefix)?;
-        let precision = self.options.precision.unwrap_or(Precision::Int8);
-        // Parsing a large vocabulary takes as long as packing a small model.
-        let (tokenizer, backend) = self.runtime.both(
-            || self.tokenizer(&files, &layout),
-            || {
-                let words = self.words(&files, &config)?;
-                Ok((Native::load(&checkpoint, &config.blueprint, words.clone(), precision)?, words))
-            },
-        );
-        let (tokenizer, (backend, words)) = (tokenizer?, backend?);
-        self.share(&files, &tokenizer, words);
+        let (tokenizer, backend) = match &config.blueprint {
+            Some(blueprint) => self.native(&files, &layout, blueprint)?,
+            None => {
+                let tokenizer = self.tokenizer(&files, &layout)?;
+                let backend = graph::load(&files, &layout, &config, pooling, &tokenizer)?;
+                (tokenizer, backend)
+            }
+        };
         // The bundled vocabulary is tested; looking through one takes some milliseconds.
-        if files.words().is_none() && tokenizer.largest_id() as usize >= config.vocabulary() {
+        if files.words().is_none() && tokenizer.largest_id() as usize >= config.vocabulary {
             let message = format!(
                 "{}: {} has ids up to {}, but {} says vocab_size {}",
                 files.origin,
                 layout.tokenizer.files().join(" with "),
                 tokenizer.largest_id(),
                 layout.config,
-                config.vocabulary()
+                config.vocabulary
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
 
-        let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.blueprint.longest);
+        let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.longest);
         let window = self.options.window.or(profile.window).unwrap_or(max_length);
         let smallest = tokenizer.specials() + 1;
         if window < smallest || window > max_length {
@@ -211,12 +209,36 @@ impl Loader {
             identity: Arc::default(),
             config,
             tokenizer,
-            backend: Box::new(backend),
+            backend,
             runtime: Arc::clone(&self.runtime),
             profile,
             max_length,
             window,
         })
+    }
+
+    /// The model's tokenizer, and the native engine with its weights.
+    fn native(
+        &mut self,
+        files: &Files,
+        layout: &Layout,
+        blueprint: &Blueprint,
+    ) -> Result<(Arc<TextTokenizer>, Box<dyn Backend>), Error> {
+        let weights_name = files.name(layout.weights.file());
+        let weights = files.read(layout.weights.file(), ErrorKind::Weights)?;
+        let checkpoint = Checkpoint::open(&[(&weights_name, &weights)], blueprint.prefix)?;
+        let precision = self.options.precision.unwrap_or(Precision::Int8);
+        // Parsing a large vocabulary takes as long as packing a small model.
+        let (tokenizer, backend) = self.runtime.both(
+            || self.tokenizer(files, layout),
+            || {
+                let words = self.words(files, blueprint)?;
+                Ok((Native::load(&checkpoint, blueprint, words.clone(), precision)?, words))
+            },
+        );
+        let (tokenizer, (backend, words)) = (tokenizer?, backend?);
+        self.share(files, &tokenizer, words);
+        Ok((tokenizer, Box::new(backend)))
     }
 
     fn find(&self, name: &str) -> Result<(Files, Profile), Error> {
@@ -268,15 +290,15 @@ impl Loader {
     }
 
     /// The model's word embedding, where it is not among its weights.
-    fn words(&self, files: &Files, config: &Config) -> Result<Option<Arc<Table>>, Error> {
+    fn words(&self, files: &Files, blueprint: &Blueprint) -> Result<Option<Arc<Table>>, Error> {
         let Some(words) = files.words() else { return Ok(None) };
         if let Some(shared) = self.shared(words.name) {
             return Ok(Some(Arc::clone(&shared.words)));
         }
         let bytes = words.pieces.concat();
         let file = format!("{}/words.safetensors", words.name);
-        let plan = &config.blueprint.encoder.embeddings;
-        let checkpoint = Checkpoint::open(&[(&file, &bytes)], config.blueprint.prefix)?;
+        let plan = &blueprint.encoder.embeddings;
+        let checkpoint = Checkpoint::open(&[(&file, &bytes)], blueprint.prefix)?;
         Table::load(&checkpoint, &plan.words, plan.width).map(|words| Some(Arc::new(words)))
     }
 

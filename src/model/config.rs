@@ -1,3 +1,6 @@
+#[cfg(feature = "onnx")]
+mod graph;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -18,7 +21,16 @@ pub(crate) struct Config {
     /// The output labels in the order of their columns; empty for an embedding.
     pub(crate) labels: Vec<String>,
     pub(crate) token_types: TokenTypes,
-    pub(crate) blueprint: Blueprint,
+    /// The width of the last states, and so of an embedding.
+    pub(crate) hidden: usize,
+    /// The longest sequence, special tokens included.
+    pub(crate) longest: usize,
+    /// The tokens that the model knows.
+    pub(crate) vocabulary: usize,
+    /// Whether the model tells the first text of a pair from the second by their token types.
+    pub(crate) tells_segments: bool,
+    /// What the native engine makes of it; `None` if a graph in ONNX says what is computed.
+    pub(crate) blueprint: Option<Blueprint>,
 }
 
 impl HeadKind {
@@ -102,18 +114,17 @@ impl Config {
             let needed = super::casing::CLASSES;
             return Err(refuse(format!("token_types \"casing\" needs type_vocab_size {needed}, not {rows}")));
         }
-        Ok(Self { architecture: shared.model_type, head, labels, token_types, blueprint })
-    }
-
-    /// The tokens that the model knows.
-    pub(crate) fn vocabulary(&self) -> usize {
-        self.blueprint.encoder.embeddings.words.rows
-    }
-
-    /// Whether the model tells the first text of a pair from the second by their token types.
-    pub(crate) fn tells_segments(&self) -> bool {
-        let table = self.blueprint.encoder.embeddings.token_types.as_ref();
-        table.is_some_and(|table| table.rows > 1)
+        Ok(Self {
+            architecture: shared.model_type,
+            head,
+            labels,
+            token_types,
+            hidden: blueprint.hidden,
+            longest: blueprint.longest,
+            vocabulary: blueprint.encoder.embeddings.words.rows,
+            tells_segments: rows > 1,
+            blueprint: Some(blueprint),
+        })
     }
 }
 

@@ -35,7 +35,7 @@ pub(crate) enum Weights {
     Pickle,
     /// Several pickles and an index of their tensors.
     ShardedPickle,
-    /// ONNX, the weights within the graph. At this path.
+    /// ONNX, at this path; the weights are within the graph, or in files beside it.
     Onnx(&'static str),
 }
 
@@ -81,7 +81,11 @@ impl Weights {
         let (start, end) = match self {
             Self::ShardedSafetensors => ("model-", ".safetensors"),
             Self::ShardedPickle => ("pytorch_model-", ".bin"),
-            Self::Safetensors | Self::Pickle | Self::Onnx(_) => return false,
+            Self::Onnx(path) => {
+                let end = name.strip_prefix(path);
+                return end.is_some_and(|end| end.starts_with("_data") || end.starts_with(".data"));
+            }
+            Self::Safetensors | Self::Pickle => return false,
         };
         name.starts_with(start) && name.ends_with(end) && !name.contains('/')
     }
@@ -177,6 +181,19 @@ mod tests {
         assert_eq!(layout.tokenizer, Tokenizer::SentencePiece("spm.model"));
         let expected = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
         assert_eq!(layout.beside, expected);
+    }
+
+    #[test]
+    fn data_belongs_to_its_graph() {
+        let layout = choose(&[
+            "config.json",
+            "onnx/model.onnx",
+            "onnx/model.onnx_data",
+            "onnx/model_quantized.onnx",
+            "tokenizer.json",
+        ]);
+        assert_eq!(layout.weights, Weights::Onnx("onnx/model.onnx"));
+        assert_eq!(layout.beside, ["onnx/model.onnx_data"]);
     }
 
     #[test]
