@@ -12,6 +12,7 @@ clippy:
     cargo clippy --package entopic --no-default-features -- -D warnings
     cargo clippy --package entopic --features tracing -- -D warnings
     cargo clippy --package entopic --features hub --all-targets -- -D warnings
+    cargo clippy --package entopic --features onnx --lib --test onnx -- -D warnings
 
 # Public documentation.
 doc:
@@ -37,6 +38,7 @@ deny:
 test:
     cargo test
     cargo test --workspace
+    cargo test --features onnx --lib --test onnx
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.

@@ -1,6 +1,8 @@
 //! The boundary between text and numbers: token ids in, rows of numbers out.
 
 mod native;
+#[cfg(feature = "onnx")]
+mod onnx;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
@@ -8,8 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 
 pub(crate) use native::Native;
+#[cfg(feature = "onnx")]
+pub(crate) use onnx::{Onnx, Rows};
 
-/// How the native engine computes its products.
+/// How the native engine computes its products. What runs a graph in ONNX computes as the graph says,
+/// whatever this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

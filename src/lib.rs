@@ -28,6 +28,13 @@
 //! * `bundled` (default): the models `ner-en-small` and `topics-en-small` in the build, 34 MB.
 //! * `hub`: models of the Hugging Face hub by their ids, `owner/name` or `owner/name@revision`, found in
 //!   the cache that its clients share or downloaded into it, verified and resumed. Its TLS compiles C.
+//! * `onnx`: checkpoints that exist as ONNX only (`model.onnx` or `onnx/model.onnx`, and no other
+//!   weights), run by the crate `rten`, of any architecture: token classification, NLI, embeddings. The
+//!   graph decides how products are computed, whatever the [`Precision`]. A batch gives what its documents
+//!   give alone within 1e-4. A damaged file is an error, but a hostile graph may take any time and memory:
+//!   take graphs only from those you trust. `rten` starts one pool of its own for the process, a thread
+//!   for each core, which loads models and sleeps after, and reads environment variables that begin with
+//!   `RTEN_`.
 //! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
 //!   and the level `TRACE`. Without it, nothing of that is compiled.
 

@@ -4,6 +4,7 @@ mod architecture;
 mod casing;
 mod check;
 mod config;
+mod graph;
 #[cfg(feature = "hub")]
 mod hub;
 mod layout;
@@ -25,9 +26,10 @@ pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
 use crate::backend::{Backend, Native, Precision, Sequence};
-use crate::engine::{Checkpoint, Table};
+use crate::engine::{Blueprint, Checkpoint, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
+use layout::{Layout, Weights};
 use source::Files;
 
 /// A model that is ready to run.
@@ -164,7 +166,7 @@ impl Model {
     /// The sequence of `range` of a text's tokens and the tokens of a second text.
     pub(crate) fn pair(&self, tokens: &Tokens, range: Range<usize>, second: &[u32]) -> Sequence {
         let mut sequence = self.tokenizer.pair(&tokens.ids[range], second);
-        if !self.config.tells_segments() {
+        if !self.config.tells_segments {
             // The tokenizer numbers the two texts; the model does not tell them apart.
             sequence.token_types.fill(0);
         }
@@ -207,7 +209,10 @@ impl Loader {
         let tokenizer_files = tokenizer_files.as_ref().unwrap_or(&files);
         let json = files.read(layout.config, ErrorKind::Config)?;
         let pooling = profile.pooling.or(pooling::read(&files)?);
-        let config = Config::parse(&json, &files.name(layout.config), pooling)?;
+        let config = match layout.weights {
+            Weights::Onnx(_) => graph::config(&files, &layout, &json, &files.name(layout.config), pooling)?,
+            _ => Config::parse(&json, &files.name(layout.config), pooling)?,
+        };
         if !heads.contains(&config.head) {
             let message = format!(
                 "the model {name:?} does not do {task}: by its config.json it does {}; choose another model \
@@ -227,21 +232,16 @@ impl Loader {
             );
             return Err(Error::new(ErrorKind::Registry, message));
         }
-        let weights = weights::read(&files, &layout)?;
-        let checkpoint = weights.open(&config.blueprint.aliases)?;
-        let precision = self.options.precision.unwrap_or(Precision::Int8);
-        // Parsing a large vocabulary takes as long as packing a small model.
-        let (tokenizer, backend) = self.runtime.both(
-            || self.tokenizer(tokenizer_files, &config),
-            || {
-                let words = self.words(&files, &config)?;
-                Ok((Native::load(&checkpoint, &config.blueprint, words.clone(), precision)?, words))
-            },
-        );
-        let (tokenizer, (backend, words)) = (tokenizer?, backend?);
-        self.share(&files, &tokenizer, words);
+        let (tokenizer, backend) = match &config.blueprint {
+            Some(blueprint) => self.native(&files, &layout, tokenizer_files, &config, blueprint)?,
+            None => {
+                let tokenizer = self.tokenizer(tokenizer_files, &config)?;
+                let backend = graph::load(&files, &layout, &config, pooling, &tokenizer)?;
+                (tokenizer, backend)
+            }
+        };
         // The bundled vocabulary is tested; looking through one takes some milliseconds.
-        if let (None, Some(known)) = (files.words(), config.vocabulary())
+        if let (None, Some(known)) = (files.words(), config.vocabulary)
             && tokenizer.largest_id() as usize >= known
         {
             let message = format!(
@@ -257,7 +257,7 @@ impl Loader {
             None => None,
         };
 
-        let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.blueprint.longest);
+        let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.longest);
         let window = self.options.window.or(profile.window).unwrap_or(max_length);
         let text_prefix = match self.options.text_prefix.as_ref().or(profile.text_prefix.as_ref()) {
             Some(prefix) => tokenizer.encode(prefix)?.ids,
@@ -274,7 +274,7 @@ impl Loader {
             identity: Arc::default(),
             config,
             tokenizer,
-            backend: Box::new(backend),
+            backend,
             runtime: Arc::clone(&self.runtime),
             profile,
             text_prefix,
@@ -282,6 +282,31 @@ impl Loader {
             max_length,
             window,
         })
+    }
+
+    /// The model's tokenizer, and the native engine with its weights.
+    fn native(
+        &mut self,
+        files: &Files,
+        layout: &Layout,
+        tokenizer_files: &Files,
+        config: &Config,
+        blueprint: &Blueprint,
+    ) -> Result<(Arc<TextTokenizer>, Box<dyn Backend>), Error> {
+        let weights = weights::read(files, layout)?;
+        let checkpoint = weights.open(&blueprint.aliases)?;
+        let precision = self.options.precision.unwrap_or(Precision::Int8);
+        // Parsing a large vocabulary takes as long as packing a small model.
+        let (tokenizer, backend) = self.runtime.both(
+            || self.tokenizer(tokenizer_files, config),
+            || {
+                let words = self.words(files, blueprint)?;
+                Ok((Native::load(&checkpoint, blueprint, words.clone(), precision)?, words))
+            },
+        );
+        let (tokenizer, (backend, words)) = (tokenizer?, backend?);
+        self.share(files, &tokenizer, words);
+        Ok((tokenizer, Box::new(backend)))
     }
 
     fn find(&self, name: &str) -> Result<Found, Error> {
@@ -379,15 +404,15 @@ impl Loader {
     }
 
     /// The model's word embedding, where it is not among its weights.
-    fn words(&self, files: &Files, config: &Config) -> Result<Option<Arc<Table>>, Error> {
+    fn words(&self, files: &Files, blueprint: &Blueprint) -> Result<Option<Arc<Table>>, Error> {
         let Some(words) = files.words() else { return Ok(None) };
         if let Some(shared) = self.shared(words.name) {
             return Ok(Some(Arc::clone(&shared.words)));
         }
         let bytes = words.pieces.concat();
         let file = format!("{}/words.safetensors", words.name);
-        let plan = &config.blueprint.encoder.embeddings;
-        let checkpoint = Checkpoint::open(&[(&file, &bytes)], &config.blueprint.aliases)?;
+        let plan = &blueprint.encoder.embeddings;
+        let checkpoint = Checkpoint::open(&[(&file, &bytes)], &blueprint.aliases)?;
         Table::load(&checkpoint, &plan.words, plan.width).map(|words| Some(Arc::new(words)))
     }
 

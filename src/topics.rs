@@ -306,13 +306,9 @@ impl TopicClassifier {
         let document = Document::read(text, &self.model.tokenizer);
         let WindowOutputs { windows, rows } = single(run_windows(&self.model, &[document], 0))?;
         if rows.is_empty() {
-            return Ok(Array1::zeros(self.model.config.blueprint.hidden));
+            return Ok(Array1::zeros(self.model.config.hidden));
         }
-        Ok(pooling::pool(
-            &stack(&rows, self.model.config.blueprint.hidden),
-            &lengths(&windows),
-            WindowPooling::Mean,
-        ))
+        Ok(pooling::pool(&stack(&rows, self.model.config.hidden), &lengths(&windows), WindowPooling::Mean))
     }
 
     /// The logits of an NLI model for one label of `labels` and a text of one window, in the order
@@ -458,7 +454,7 @@ impl TopicClassifier {
         let scoring = self.scoring(labels.nrows());
         let compare = |outputs: Result<WindowOutputs, Error>| {
             let WindowOutputs { windows, rows } = outputs?;
-            let mut embeddings = stack(&rows, self.model.config.blueprint.hidden);
+            let mut embeddings = stack(&rows, self.model.config.hidden);
             normalise(&mut embeddings);
             // Each document by itself: a product of all windows may round differently with their
             // number, and a batch must give what its documents give alone.

@@ -64,6 +64,16 @@ fn a_missing_file_is_named() {
     }
 }
 
+#[cfg(not(feature = "onnx"))]
+#[test]
+fn a_graph_in_onnx_names_the_feature_that_reads_it() {
+    let folder = copy("ner-wordpiece-cased");
+    fs::rename(folder.path().join("model.safetensors"), folder.path().join("model.onnx"))
+        .expect("is renamed");
+    let error = load(folder.path()).err().expect("is not read");
+    assert_says(&error, ErrorKind::ModelUnavailable, &["model.onnx", "`onnx`", "safetensors"]);
+}
+
 #[test]
 fn a_cut_off_file_is_named() {
     let half = |bytes: Vec<u8>| bytes[..bytes.len() / 2].to_vec();

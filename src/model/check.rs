@@ -66,7 +66,7 @@ impl ModelEntry {
             found.add("architecture", &self.architecture, &config.architecture);
         }
         self.compare_labels(&config, &mut found);
-        let longest = config.blueprint.longest;
+        let longest = config.longest;
         for (field, said) in [("max_length", self.max_length), ("window", self.window)] {
             if let Some(said) = said.filter(|&said| said > longest) {
                 found.add(field, said, format!("at most {longest}"));

@@ -1,3 +1,6 @@
+#[cfg(feature = "onnx")]
+mod graph;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
@@ -18,7 +21,16 @@ pub(crate) struct Config {
     /// The output labels in the order of their columns; empty for an embedding.
     pub(crate) labels: Vec<String>,
     pub(crate) token_types: TokenTypes,
-    pub(crate) blueprint: Blueprint,
+    /// The width of the last states, and so of an embedding.
+    pub(crate) hidden: usize,
+    /// The longest sequence, special tokens included.
+    pub(crate) longest: usize,
+    /// The tokens that the model knows, where its config tells.
+    pub(crate) vocabulary: Option<usize>,
+    /// Whether the model tells the first text of a pair from the second by their token types.
+    pub(crate) tells_segments: bool,
+    /// What the native engine makes of it; `None` if a graph in ONNX says what is computed.
+    pub(crate) blueprint: Option<Blueprint>,
     /// How labels are given with a text, if they are.
     pub(crate) prompt: Option<PromptStyle>,
 }
@@ -75,7 +87,18 @@ impl Config {
             let (head, blueprint, prompt) = prompted.map_err(refuse)?;
             let (labels, token_types) = (Vec::new(), TokenTypes::Segment);
             let architecture = prompt.architecture.to_owned();
-            return Ok(Self { architecture, head, labels, token_types, blueprint, prompt: Some(prompt) });
+            return Ok(Self {
+                architecture,
+                head,
+                labels,
+                token_types,
+                hidden: blueprint.hidden,
+                longest: blueprint.longest,
+                vocabulary: blueprint.encoder.embeddings.words.rows,
+                tells_segments: false,
+                blueprint: Some(blueprint),
+                prompt: Some(prompt),
+            });
         }
         let architecture = ARCHITECTURES.iter().find(|known| known.model_type == shared.model_type);
         let head = architecture.and_then(|architecture| {
@@ -116,23 +139,23 @@ impl Config {
             let needed = super::casing::CLASSES;
             return Err(refuse(format!("token_types \"casing\" needs type_vocab_size {needed}, not {rows}")));
         }
-        Ok(Self { architecture: shared.model_type, head, labels, token_types, blueprint, prompt: None })
-    }
-
-    /// The tokens that the model knows.
-    pub(crate) fn vocabulary(&self) -> Option<usize> {
-        self.blueprint.encoder.embeddings.words.rows
+        Ok(Self {
+            architecture: shared.model_type,
+            head,
+            labels,
+            token_types,
+            hidden: blueprint.hidden,
+            longest: blueprint.longest,
+            vocabulary: blueprint.encoder.embeddings.words.rows,
+            tells_segments: rows > 1,
+            blueprint: Some(blueprint),
+            prompt: None,
+        })
     }
 
     /// The `model_type` whose tokenizer it has: that of the encoder.
     pub(crate) fn tokenizer_type(&self) -> &str {
         self.prompt.as_ref().map_or(&self.architecture, |prompt| &prompt.encoder)
-    }
-
-    /// Whether the model tells the first text of a pair from the second by their token types.
-    pub(crate) fn tells_segments(&self) -> bool {
-        let table = self.blueprint.encoder.embeddings.token_types.as_ref();
-        table.is_some_and(|table| table.rows > Some(1))
     }
 }
 

@@ -36,7 +36,7 @@ pub(crate) enum Weights {
     Pickle,
     /// Several pickles and an index of their tensors.
     ShardedPickle,
-    /// ONNX, the weights within the graph. At this path.
+    /// ONNX, at this path; the weights are within the graph, or in files beside it.
     Onnx(&'static str),
 }
 
@@ -83,7 +83,11 @@ impl Weights {
         let (start, end) = match self {
             Self::ShardedSafetensors => ("model-", ".safetensors"),
             Self::ShardedPickle => ("pytorch_model-", ".bin"),
-            Self::Safetensors | Self::Pickle | Self::Onnx(_) => return false,
+            Self::Onnx(path) => {
+                let end = name.strip_prefix(path);
+                return end.is_some_and(|end| end.starts_with("_data") || end.starts_with(".data"));
+            }
+            Self::Safetensors | Self::Pickle => return false,
         };
         name.starts_with(start) && name.ends_with(end) && !name.contains('/')
     }
@@ -216,6 +220,19 @@ mod tests {
         assert_eq!(paths, ["spm.model", "tokenizer_config.json", "config.json"]);
         let error = Tokenizer::paths(&names[..2], "there").expect_err("has none");
         assert!(error.to_string().contains("merges.txt"), "{error}");
+    }
+
+    #[test]
+    fn data_belongs_to_its_graph() {
+        let layout = choose(&[
+            "config.json",
+            "onnx/model.onnx",
+            "onnx/model.onnx_data",
+            "onnx/model_quantized.onnx",
+            "tokenizer.json",
+        ]);
+        assert_eq!(layout.weights, Weights::Onnx("onnx/model.onnx"));
+        assert_eq!(layout.beside, ["onnx/model.onnx_data"]);
     }
 
     #[test]

@@ -1,0 +1,385 @@
+//! Models whose graph is in ONNX, run by rten.
+
+mod file;
+
+use std::cmp::Reverse;
+use std::ops::Range;
+use std::sync::Arc;
+use std::thread;
+
+use ndarray::{Array2, ArrayView2, Axis};
+use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
+use rten_tensor::prelude::*;
+use rten_tensor::{NdTensor, Tensor};
+
+use super::{Backend, RaggedBatch, Sequence};
+use crate::engine::Spare;
+use crate::error::{Error, ErrorKind};
+
+/// The stack that a graph is read on; see the most nodes that it may have.
+const DEEP_STACK: usize = 256 << 20;
+
+/// The stack of a run: the order of its nodes is known then.
+const STACK: usize = 2 << 20;
+
+/// How much a sequence's results may change beside longer ones. f32 rounding stays well below; a graph
+/// that quantises whole batches, or whose mask does not hide all, does not.
+const TOLERANCE: f32 = 1e-4;
+
+/// A graph behind the backend's boundary.
+///
+/// Sequences of one run are padded to its longest, and the graph's mask hides the padding. Whether it
+/// does is tried when the graph is loaded, and if results move by more than 1e-4, or it has no mask,
+/// each sequence runs alone: so a batch gives what its documents give alone, exactly or within 1e-4.
+///
+/// rten runs graphs in pools of its own kind alone. Each run borrows one with as many threads as the pool
+/// that it is called from: one on a worker.
+pub(crate) struct Onnx {
+    /// What messages call the file.
+    origin: String,
+    model: Model,
+    inputs: Vec<(NodeId, Input)>,
+    output: NodeId,
+    rows: Rows,
+    /// Whether sequences may run together.
+    together: bool,
+    /// Pools of one thread, and of as many as a short text alone is given.
+    narrow: Spare<Arc<ThreadPool>>,
+    wide: Spare<Arc<ThreadPool>>,
+}
+
+/// What the graph's output holds of each sequence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// `[batch, tokens, labels]`: all are given.
+    EveryToken {
+        labels: usize,
+    },
+    /// `[batch, labels]`.
+    Sequence {
+        labels: usize,
+    },
+    /// `[batch, tokens, hidden]`: the mean is given, or the first.
+    Mean {
+        hidden: usize,
+    },
+    First {
+        hidden: usize,
+    },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Input {
+    Ids,
+    Mask,
+    TokenTypes,
+}
+
+impl Input {
+    const NAMES: [(&'static str, Self); 3] =
+        [("input_ids", Self::Ids), ("attention_mask", Self::Mask), ("token_type_ids", Self::TokenTypes)];
+}
+
+impl Rows {
+    fn output(self) -> &'static str {
+        match self {
+            Self::EveryToken { .. } | Self::Sequence { .. } => "logits",
+            Self::Mean { .. } | Self::First { .. } => "last_hidden_state",
+        }
+    }
+
+    fn columns(self) -> usize {
+        match self {
+            Self::EveryToken { labels: columns }
+            | Self::Sequence { labels: columns }
+            | Self::Mean { hidden: columns }
+            | Self::First { hidden: columns } => columns,
+        }
+    }
+}
+
+impl Onnx {
+    /// Reads the graph in `bytes`, which messages call `origin`; `beside` gives the files that it names.
+    /// `probes` are a sequence and a longer one that it is tried with.
+    pub(crate) fn load(
+        origin: String,
+        bytes: Vec<u8>,
+        beside: impl Fn(&str) -> Result<Vec<u8>, Error>,
+        rows: Rows,
+        probes: &[Sequence; 2],
+    ) -> Result<Self, Error> {
+        let refuse = |message: String| Error::new(ErrorKind::Weights, format!("{origin} {message}"));
+        let files = file::external_files(&bytes).map_err(refuse)?.into_iter();
+        let files = files.map(|name| Ok((beside(&name)?, name))).collect::<Result<Vec<_>, Error>>()?;
+        let read = || {
+            let mut options = ModelOptions::with_all_ops();
+            options.prepack_weights(true);
+            for (data, name) in files {
+                options.external_data(&name, data);
+            }
+            options.load(bytes)
+        };
+        let model = on_own_thread(DEEP_STACK, &origin, read)?
+            .map_err(|error| refuse("is not a usable ONNX model".into()).with_source(error.to_string()))?;
+
+        let mut inputs = Vec::new();
+        for &id in model.input_ids() {
+            let name = model.node_info(id).and_then(|node| node.name().map(str::to_owned));
+            let name = name.unwrap_or_default();
+            let known = Input::NAMES.into_iter().find(|(known, _)| *known == name);
+            let (_, input) = known.ok_or_else(|| {
+                let names = Input::NAMES.map(|(name, _)| name).join(", ");
+                refuse(format!("has an input {name:?}; inputs may be {names}"))
+            })?;
+            inputs.push((id, input));
+        }
+        if !inputs.iter().any(|&(_, input)| input == Input::Ids) {
+            return Err(refuse("has no input \"input_ids\"".into()));
+        }
+        let named = model.find_node(rows.output()).filter(|id| model.output_ids().contains(id));
+        let output = named.or(model.output_ids().first().copied());
+        let output = output.ok_or_else(|| refuse("has no output".into()))?;
+
+        let masked = inputs.iter().any(|&(_, input)| input == Input::Mask);
+        let (narrow, wide) = (Spare::default(), Spare::default());
+        let mut loaded = Self { origin, model, inputs, output, rows, together: false, narrow, wide };
+        loaded.together = loaded.tried(probes)? && masked;
+        Ok(loaded)
+    }
+
+    /// Whether `probes` give together what they give alone. This also has rten plan the run, which needs
+    /// the deep stack, and keep the plan.
+    fn tried(&self, probes: &[Sequence; 2]) -> Result<bool, Error> {
+        let run = |sequences: &[Sequence]| {
+            let batch = RaggedBatch::new(sequences);
+            let sequences: Vec<Range<usize>> = batch.sequences().collect();
+            self.run_padded(&batch, &sequences, DEEP_STACK)
+        };
+        let (short, long) = probes.split_at(1);
+        let alone = [run(short)?, run(long)?].concat();
+        // A graph may be made for one sequence at a time.
+        let Ok(together) = run(probes) else { return Ok(false) };
+        let close = |(a, b): (&Array2<f32>, &Array2<f32>)| {
+            a.dim() == b.dim() && a.iter().zip(b).all(|(a, b)| (a - b).abs() <= TOLERANCE)
+        };
+        Ok(alone.len() == together.len() && alone.iter().zip(&together).all(close))
+    }
+
+    /// Runs `sequences` of `batch`, padded to the longest.
+    fn run_padded(
+        &self,
+        batch: &RaggedBatch,
+        sequences: &[Range<usize>],
+        stack: usize,
+    ) -> Result<Vec<Array2<f32>>, Error> {
+        let longest = sequences.iter().map(Range::len).max().unwrap_or(0);
+        let shape = [sequences.len(), longest];
+        let tensor = |input: Input| {
+            let mut values = vec![0; sequences.len() * longest];
+            for (row, sequence) in values.chunks_mut(longest.max(1)).zip(sequences) {
+                // rten has no 64-bit integers, and no graph as many tokens.
+                let narrowed = |&value: &u32| i32::try_from(value).unwrap_or(i32::MAX);
+                match input {
+                    Input::Mask => row[..sequence.len()].fill(1),
+                    Input::Ids => copy(row, batch.ids[sequence.clone()].iter().map(narrowed)),
+                    Input::TokenTypes => copy(row, batch.token_types[sequence.clone()].iter().map(narrowed)),
+                }
+            }
+            NdTensor::from_data(shape, values)
+        };
+        let inputs = self.inputs.iter().map(|&(id, input)| (id, tensor(input).into())).collect();
+        let threads = rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads());
+        let pools = if threads == 1 { &self.narrow } else { &self.wide };
+        let ran = pools.lend(
+            || Arc::new(ThreadPool::with_num_threads(threads)),
+            |pool| {
+                let options = RunOptions::default().with_thread_pool(Some(Arc::clone(pool)));
+                let run = || self.model.run(inputs, &[self.output], Some(options));
+                on_own_thread(stack, &self.origin, run)
+            },
+        )?;
+        let refuse = |message: String| Error::new(ErrorKind::Weights, format!("{}: {message}", self.origin));
+        let mut outputs =
+            ran.map_err(|error| refuse("the graph cannot be run".into()).with_source(error.to_string()))?;
+        let output: Tensor<f32> = outputs
+            .pop()
+            .ok_or_else(|| refuse("the graph gave nothing".into()))?
+            .try_into()
+            .map_err(|_| refuse("the graph's output holds no floats".into()))?;
+
+        let columns = self.rows.columns();
+        let (expected, per_sequence) = match self.rows {
+            Rows::Sequence { .. } => (vec![sequences.len(), columns], 1),
+            Rows::EveryToken { .. } | Rows::Mean { .. } | Rows::First { .. } => {
+                (vec![sequences.len(), longest, columns], longest)
+            }
+        };
+        if output.shape() != expected {
+            let what = match self.rows {
+                Rows::Sequence { .. } | Rows::EveryToken { .. } => "labels",
+                Rows::Mean { .. } | Rows::First { .. } => "hidden size",
+            };
+            return Err(refuse(format!(
+                "the graph gives {:?} for {} sequences of {longest} tokens, where config.json, whose {what} \
+                 are {columns}, makes it {expected:?}",
+                output.shape(),
+                sequences.len()
+            )));
+        }
+        let values = output.to_vec();
+        let parts = values.chunks(per_sequence * columns).zip(sequences);
+        parts.map(|(part, sequence)| self.read(part, per_sequence, sequence.len())).collect()
+    }
+
+    /// What is given of the `rows` rows of a sequence of `tokens` tokens.
+    fn read(&self, values: &[f32], rows: usize, tokens: usize) -> Result<Array2<f32>, Error> {
+        let refuse = |message: &str| Error::new(ErrorKind::Weights, format!("{}: {message}", self.origin));
+        let rows = ArrayView2::from_shape((rows, self.rows.columns()), values)
+            .map_err(|error| refuse("the graph's output has another shape").with_source(error))?;
+        let one = |row: Option<ndarray::Array1<f32>>| row.map(|row| row.insert_axis(Axis(0)));
+        let read = match self.rows {
+            Rows::EveryToken { .. } => Some(rows.slice_axis(Axis(0), (..tokens).into()).to_owned()),
+            Rows::Sequence { .. } => Some(rows.to_owned()),
+            Rows::Mean { .. } => one(rows.slice_axis(Axis(0), (..tokens).into()).mean_axis(Axis(0))),
+            Rows::First { .. } => one(rows.outer_iter().next().map(|row| row.to_owned())),
+        };
+        let read = read.ok_or_else(|| refuse("a sequence has no tokens"))?;
+        if read.iter().all(|value| value.is_finite()) {
+            return Ok(read);
+        }
+        Err(refuse("the graph gives no finite numbers"))
+    }
+}
+
+impl Backend for Onnx {
+    fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
+        let sequences: Vec<Range<usize>> = batch.sequences().collect();
+        let mut order: Vec<usize> = (0..sequences.len()).collect();
+        order.sort_by_key(|&index| Reverse(sequences[index].len()));
+        let mut results = vec![Array2::zeros((0, 0)); sequences.len()];
+        let mut rest = order.as_slice();
+        while let [first, ..] = rest {
+            let longest = sequences[*first].len();
+            // At most half of a run is padding.
+            let fits = |&&index: &&usize| 2 * sequences[index].len() >= longest;
+            let count = if self.together { rest.iter().take_while(fits).count() } else { 1 };
+            let (part, after) = rest.split_at(count);
+            let ranges: Vec<Range<usize>> = part.iter().map(|&index| sequences[index].clone()).collect();
+            for (&index, rows) in part.iter().zip(self.run_padded(batch, &ranges, STACK)?) {
+                results[index] = rows;
+            }
+            rest = after;
+        }
+        Ok(results)
+    }
+}
+
+fn copy(row: &mut [i32], values: impl Iterator<Item = i32>) {
+    row.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
+}
+
+/// Runs `f`, which may go to a pool of rten's, on a thread of no pool: one of a pool would take up other
+/// jobs of its own while it waits. A panic of rten becomes an error that names `origin`. Nothing that `f`
+/// leaves half done is used afterwards.
+fn on_own_thread<T: Send>(stack: usize, origin: &str, f: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    let refuse = |error: std::io::Error| {
+        Error::new(ErrorKind::System, format!("{origin}: no thread can be started")).with_source(error)
+    };
+    thread::scope(|scope| {
+        let thread = thread::Builder::new().name("entopic-onnx".into()).stack_size(stack);
+        thread.spawn_scoped(scope, f).map_err(refuse)?.join().map_err(|panic| {
+            let message = panic.downcast_ref::<String>().map(String::as_str);
+            let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            Error::new(ErrorKind::Weights, format!("{origin}: the rten library panicked: {message}"))
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Onnx, Rows, TOLERANCE};
+    use crate::backend::{Backend, RaggedBatch, Sequence};
+    use crate::error::Error;
+
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(content.len()).expect("is short");
+        let length = if length < 0x80 { vec![length] } else { vec![length | 0x80, 1] };
+        [vec![number << 3 | 2], length, content.to_vec()].concat()
+    }
+
+    fn node(operator: &str, inputs: &[&str], output: &str, attribute: Option<(&str, u8)>) -> Vec<u8> {
+        let mut fields: Vec<u8> = inputs.iter().flat_map(|input| field(1, input.as_bytes())).collect();
+        fields.extend(field(2, output.as_bytes()));
+        fields.extend(field(4, operator.as_bytes()));
+        if let Some((name, value)) = attribute {
+            let integer = [field(1, name.as_bytes()), vec![3 << 3, value, 0xa0, 0x01, 2]].concat();
+            fields.extend(field(5, &integer));
+        }
+        field(1, &fields)
+    }
+
+    /// A graph that gives each token its id, `[batch, tokens, 1]`, after `nodes` made `y` of the ids `x`.
+    fn graph(inputs: &[&str], nodes: &[Vec<u8>]) -> Vec<u8> {
+        let mut graph = node("Cast", &["input_ids"], "ids", Some(("to", 1)));
+        if inputs.contains(&"attention_mask") {
+            graph.extend(node("Cast", &["attention_mask"], "mask", Some(("to", 1))));
+            graph.extend(node("Mul", &["ids", "mask"], "x", None));
+        } else {
+            graph.extend(node("Identity", &["ids"], "x", None));
+        }
+        graph.extend(nodes.concat());
+        graph.extend(node("Unsqueeze", &["y", "last"], "logits", None));
+        // The axis -1, as a tensor of one 64-bit integer.
+        let last = [vec![1 << 3, 1, 2 << 3, 7], field(8, b"last"), field(9, &[0xff; 8])].concat();
+        graph.extend(field(5, &last));
+        graph.extend(inputs.iter().flat_map(|input| field(11, &field(1, input.as_bytes()))));
+        graph.extend(field(12, &field(1, b"logits")));
+        let mut bytes = vec![1 << 3, 8];
+        bytes.push(7 << 3 | 2);
+        bytes.extend([(graph.len() & 0x7f) as u8 | 0x80, (graph.len() >> 7) as u8]);
+        bytes.extend(graph);
+        bytes.extend(field(8, &[field(1, b""), vec![2 << 3, 17]].concat()));
+        bytes
+    }
+
+    fn sequence(ids: &[u32]) -> Sequence {
+        Sequence { ids: ids.to_vec(), token_types: vec![0; ids.len()], ..Sequence::default() }
+    }
+
+    fn load(bytes: Vec<u8>) -> Result<Onnx, Error> {
+        let probes = [sequence(&[3, 5, 4]), sequence(&[9, 1, 8, 2, 7])];
+        let beside = |_: &str| Ok(Vec::new());
+        Onnx::load("model.onnx".into(), bytes, beside, Rows::EveryToken { labels: 1 }, &probes)
+    }
+
+    #[test]
+    fn sequences_run_together_only_where_they_do_not_tell() {
+        let both = ["input_ids", "attention_mask"];
+        let same = [node("Identity", &["x"], "y", None)];
+        // What the longest does to all others, as where a whole batch is quantised.
+        let scaled = [
+            node("ReduceMax", &["x"], "largest", Some(("keepdims", 0))),
+            node("Div", &["x", "largest"], "y", None),
+        ];
+        let sequences = [&[1, 2, 4][..], &[8; 7], &[5], &[3, 6], &[2; 4], &[]].map(sequence);
+        for (bytes, together) in
+            [(graph(&both, &same), true), (graph(&both, &scaled), false), (graph(&both[..1], &same), false)]
+        {
+            let loaded = load(bytes).expect("is a graph");
+            assert_eq!(loaded.together, together);
+            let outputs = loaded.run(&RaggedBatch::new(&sequences[..5])).expect("runs");
+            for (output, sequence) in outputs.iter().zip(&sequences) {
+                let alone = loaded.run(&RaggedBatch::new([sequence])).expect("runs");
+                assert_eq!(output.dim(), (sequence.ids.len(), 1));
+                assert!(output.iter().zip(&alone[0]).all(|(a, b)| (a - b).abs() <= TOLERANCE));
+            }
+        }
+    }
+
+    #[test]
+    fn a_panic_is_an_error() {
+        let error = super::on_own_thread(1 << 20, "model.onnx", || panic!("asked to")).map(|(): ()| ());
+        let message = error.expect_err("panicked").to_string();
+        assert!(message.contains("model.onnx") && message.contains("asked to"), "{message}");
+    }
+}

@@ -1,0 +1,330 @@
+//! What an ONNX file says of itself before it is read: it is a protocol buffer
+//! (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>), and rten, which reads it, trusts its
+//! lengths, follows its nesting as deep as it goes, and takes the memory that its shapes ask for.
+
+use std::collections::BTreeSet;
+
+/// Nodes of a graph. rten visits them one on top of another, so their number is bounded by the stack; the
+/// largest encoders that are published have about half as many.
+const MOST_NODES: usize = 1 << 15;
+
+/// The same for a graph within a graph, which is visited on a thread with an ordinary stack.
+const MOST_INNER_NODES: usize = 256;
+
+/// Messages within messages. Three are a graph within a graph; a plain file has seven.
+const DEEPEST: usize = 24;
+
+/// Numbers of a tensor that may be a shape.
+const MOST_AXES: usize = 8;
+
+/// A size beyond which a shape is damage, as for the sizes in a config.
+const LARGEST: u64 = 1 << 24;
+
+/// What stands for "to the end" where a tensor is sliced.
+const ENDS: [i64; 6] =
+    [i64::MAX, i64::MIN, i64::MIN + 1, i32::MAX as i64, i32::MIN as i64, i32::MIN as i64 + 1];
+
+/// `TensorProto.DataType`.
+const INT32: u64 = 6;
+const INT64: u64 = 7;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Message {
+    Model,
+    Graph,
+    Node,
+    Attribute,
+    Tensor,
+    Value,
+    Type,
+    TensorType,
+    SequenceType,
+    Shape,
+    Entry,
+    /// One with no others in it.
+    Plain,
+}
+
+impl Message {
+    /// The message in the field `number`, if a message is in it and rten reads it.
+    fn within(self, number: u64) -> Option<Self> {
+        Some(match (self, number) {
+            (Self::Model, 7) | (Self::Attribute, 6) => Self::Graph,
+            (Self::Graph, 1) => Self::Node,
+            (Self::Node, 5) => Self::Attribute,
+            (Self::Graph | Self::Attribute, 5) => Self::Tensor,
+            (Self::Graph, 11..=13) => Self::Value,
+            (Self::Value, 2) | (Self::SequenceType, 1) => Self::Type,
+            (Self::Type, 1) => Self::TensorType,
+            (Self::Type, 4) => Self::SequenceType,
+            (Self::TensorType, 2) => Self::Shape,
+            (Self::Tensor, 13) => Self::Entry,
+            (Self::Model, 8 | 14) | (Self::Shape, 1) => Self::Plain,
+            _ => return None,
+        })
+    }
+}
+
+/// A message that is being looked through.
+struct Open<'a> {
+    message: Message,
+    end: usize,
+    /// Of a graph.
+    nodes: usize,
+    /// Of an entry: whether its key is `location`, and its value.
+    location: bool,
+    value: Option<String>,
+    /// Of a tensor: its type, and its numbers as bytes.
+    data_type: u64,
+    raw: &'a [u8],
+}
+
+impl<'a> Open<'a> {
+    fn new(message: Message, end: usize) -> Self {
+        Self { message, end, nodes: 0, location: false, value: None, data_type: 0, raw: &[] }
+    }
+
+    /// Whether a tensor's bytes are no shape that would be damage.
+    fn is_plausible(&self) -> bool {
+        match self.data_type {
+            INT32 => {
+                let (numbers, _) = self.raw.as_chunks::<4>();
+                numbers.len() > MOST_AXES
+                    || numbers.iter().all(|&bytes| is_size(i32::from_le_bytes(bytes).into()))
+            }
+            INT64 => {
+                let (numbers, _) = self.raw.as_chunks::<8>();
+                numbers.len() > MOST_AXES || numbers.iter().all(|&bytes| is_size(i64::from_le_bytes(bytes)))
+            }
+            _ => true,
+        }
+    }
+}
+
+/// What a field holds.
+enum Content {
+    Number(u64),
+    /// As many bytes, which follow.
+    Length(usize),
+    Fixed,
+}
+
+fn is_size(number: i64) -> bool {
+    number.unsigned_abs() <= LARGEST || ENDS.contains(&number)
+}
+
+/// Whether `bytes`, numbers one after another, are no shape that would be damage.
+fn are_sizes(bytes: &[u8]) -> bool {
+    let mut at = 0;
+    let numbers = std::iter::from_fn(|| varint(bytes, &mut at));
+    let numbers: Vec<u64> = numbers.take(MOST_AXES + 1).collect();
+    numbers.len() > MOST_AXES || numbers.into_iter().all(|number| is_size(number.cast_signed()))
+}
+
+/// Looks through a whole file, and gives the names of the files beside it that hold the data of its
+/// tensors. An error says what is wrong with the file: that it is cut off, nested too deep, has too many
+/// nodes, or a shape that no model has. What a graph computes can still be of any size.
+pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
+    let mut found = BTreeSet::new();
+    let mut at = 0;
+    let mut open = vec![Open::new(Message::Model, bytes.len())];
+    while let Some(current) = open.last_mut() {
+        if at == current.end {
+            if current.location {
+                found.extend(current.value.take());
+            }
+            if !current.is_plausible() {
+                return Err(large(at));
+            }
+            open.pop();
+            continue;
+        }
+        let (number, content) = field(&bytes[..current.end], &mut at)
+            .ok_or_else(|| format!("is damaged at byte {at}: no protocol buffer goes on like that"))?;
+        let length = match content {
+            Content::Length(length) => length,
+            Content::Number(value) => {
+                match (current.message, number) {
+                    (Message::Tensor, 2) => current.data_type = value,
+                    (Message::Tensor, 5 | 7) | (Message::Attribute, 3 | 8)
+                        if !is_size(value.cast_signed()) =>
+                    {
+                        return Err(large(at));
+                    }
+                    _ => {}
+                }
+                continue;
+            }
+            Content::Fixed => continue,
+        };
+        let content = &bytes[at..at + length];
+        match (current.message, number) {
+            (Message::Entry, 1) => current.location = content == b"location",
+            (Message::Entry, 2) => current.value = Some(String::from_utf8_lossy(content).into_owned()),
+            (Message::Graph, 1) => current.nodes += 1,
+            (Message::Tensor, 9) => current.raw = content,
+            (Message::Tensor, 5 | 7) | (Message::Attribute, 8) if !are_sizes(content) => {
+                return Err(large(at));
+            }
+            _ => {}
+        }
+        let inner = current.message.within(number);
+        let nodes = current.nodes;
+        let most = if open.len() == 2 { MOST_NODES } else { MOST_INNER_NODES };
+        if nodes > most {
+            return Err(format!("has a graph of more than {most} nodes"));
+        }
+        match inner {
+            Some(_) if open.len() == DEEPEST => {
+                return Err(format!("is nested deeper than {DEEPEST} messages"));
+            }
+            Some(inner) => open.push(Open::new(inner, at + length)),
+            None => at += length,
+        }
+    }
+    Ok(found)
+}
+
+fn large(at: usize) -> String {
+    format!("is damaged near byte {at}: a size there is larger than {LARGEST}")
+}
+
+/// The number of the field at `at`, which moves behind it or to the bytes that it holds. `None` if it does
+/// not end within `bytes`.
+fn field(bytes: &[u8], at: &mut usize) -> Option<(u64, Content)> {
+    let tag = varint(bytes, at)?;
+    let content = match tag & 7 {
+        0 => Content::Number(varint(bytes, at)?),
+        2 => {
+            let length = usize::try_from(varint(bytes, at)?).ok()?;
+            (length <= bytes.len() - *at).then_some(Content::Length(length))?
+        }
+        kind @ (1 | 5) => {
+            *at += if kind == 1 { 8 } else { 4 };
+            (*at <= bytes.len()).then_some(Content::Fixed)?
+        }
+        // Groups, which no writer of ONNX makes, and nothing.
+        _ => return None,
+    };
+    Some((tag >> 3, content))
+}
+
+fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let byte = *bytes.get(*at)?;
+        *at += 1;
+        let part = u64::from(byte & 0x7f);
+        // Of the tenth byte only one bit counts.
+        if part << shift >> shift != part {
+            return None;
+        }
+        value |= part << shift;
+        if byte < 0x80 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEEPEST, MOST_INNER_NODES, MOST_NODES, external_files};
+
+    /// A field with a content.
+    fn field(number: u8, content: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![number << 3 | 2];
+        let mut length = content.len();
+        while length > 0x7f {
+            bytes.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        bytes.push(length as u8);
+        bytes.extend_from_slice(content);
+        bytes
+    }
+
+    #[test]
+    fn files_of_tensors_are_found_wherever_a_tensor_is() {
+        let entry = |key: &str, value: &str| {
+            field(13, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat())
+        };
+        let tensor = |place: &str| [entry("offset", "0"), entry("location", place)].concat();
+        let constant = field(1, &field(5, &field(5, &tensor("b.data"))));
+        let graph = field(7, &[field(5, &tensor("a.data")), constant].concat());
+        let found = external_files(&graph).expect("is well formed");
+        assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a.data", "b.data"]);
+        for end in 1..graph.len() {
+            assert!(external_files(&graph[..end]).is_err(), "{end}");
+        }
+    }
+
+    #[test]
+    fn lengths_beyond_what_they_are_in_are_refused() {
+        for bytes in [
+            &[0x3a, 0x05, 0x0a, 0x00][..],
+            &[0x3a, 0x02, 0x0a, 0x01, 0x00],
+            &[0x3a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+            &[0x12, 0xf5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+            &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02],
+            &[0x0b, 0x0c],
+            &[0x0d, 0x00],
+        ] {
+            assert!(external_files(bytes).is_err(), "{bytes:x?}");
+        }
+        assert!(external_files(&[]).is_ok_and(|files| files.is_empty()));
+    }
+
+    #[test]
+    fn shapes_of_damaged_sizes_are_refused() {
+        let tensor = |data_type: u8, content: Vec<u8>| {
+            field(7, &field(5, &[vec![2 << 3, data_type], content].concat()))
+        };
+        let raw64 = |values: &[i64]| {
+            field(9, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+        };
+        let raw32 = |values: &[i32]| {
+            field(9, &values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<_>>())
+        };
+        let packed = |number| field(number, &[0x01, 0x80, 0x80, 0x80, 0x80, 0x08]);
+        for (bytes, fine) in [
+            (tensor(7, raw64(&[1, -1, 1 << 24])), true),
+            (tensor(7, raw64(&[0, i64::MAX, i64::MIN])), true),
+            (tensor(7, raw64(&[1, 1 << 30])), false),
+            (tensor(7, raw64(&[1 | 1 << 62])), false),
+            (tensor(6, raw32(&[-1 << 30])), false),
+            (tensor(6, raw32(&[i32::MAX, 7])), true),
+            // Quantised biases, and floats.
+            (tensor(6, raw32(&[1 << 30; 9])), true),
+            (tensor(1, raw32(&[1 << 30])), true),
+            (tensor(7, packed(7)), false),
+            (tensor(6, packed(5)), false),
+            (field(7, &field(1, &field(5, &packed(8)))), false),
+            (field(7, &field(1, &field(5, &[3 << 3, 0x80, 0x80, 0x80, 0x80, 0x08]))), false),
+            (field(7, &field(1, &field(5, &[3 << 3, 0x80, 0x08]))), true),
+        ] {
+            assert_eq!(external_files(&bytes).is_ok(), fine, "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn nesting_and_nodes_are_bounded() {
+        let node = field(1, &[]);
+        let nested = |depth: usize| {
+            let mut graph = node.clone();
+            for _ in 0..depth {
+                graph = field(1, &field(5, &field(6, &graph)));
+            }
+            field(7, &graph)
+        };
+        assert!(external_files(&nested(2)).is_ok());
+        let error = external_files(&nested(10_000)).expect_err("is deep");
+        assert!(error.contains(&DEEPEST.to_string()), "{error}");
+
+        assert!(external_files(&field(7, &node.repeat(MOST_NODES))).is_ok());
+        assert!(external_files(&field(7, &node.repeat(MOST_NODES + 1))).is_err());
+        let inner = |count| field(7, &field(1, &field(5, &field(6, &node.repeat(count)))));
+        assert!(external_files(&inner(MOST_INNER_NODES)).is_ok());
+        assert!(external_files(&inner(MOST_INNER_NODES + 1)).is_err());
+    }
+}
