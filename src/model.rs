@@ -259,6 +259,11 @@ impl Loader {
 
         let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.longest);
         let window = self.options.window.or(profile.window).unwrap_or(max_length);
+        let given = self.options.text_prefix.as_ref().or(profile.text_prefix.as_ref());
+        if let Some(prefix) = given.filter(|_| config.head != HeadKind::Embedding) {
+            let message = format!("the model {name:?} embeds no texts, so a prefix {prefix:?} is of no use");
+            return Err(Error::new(ErrorKind::Options, message));
+        }
         let text_prefix = match self.options.text_prefix.as_ref().or(profile.text_prefix.as_ref()) {
             Some(prefix) => tokenizer.encode(prefix)?.ids,
             None => Vec::new(),

@@ -86,7 +86,8 @@ pub struct Entity {
     pub label: String,
     /// The mention, as it stands in the source: `source[span.bytes]`.
     pub text: String,
-    /// The mean probability of its words' labels, 0 to 1.
+    /// The mean probability of its words' labels, 0 to 1; of a model that is given its types with the text,
+    /// the probability of the whole.
     pub score: f32,
     /// Where it stands in the source.
     pub span: Span,
@@ -137,6 +138,10 @@ pub struct TokenLogits {
 /// Tokens of its neighbours that a window holds on each side, as a share of the window: 1 / 16.
 /// It helps the words beside a cut; an eighth more tokens are computed.
 const CONTEXT_SHARE: usize = 16;
+
+/// Windows whose scores are kept at once, where types are given with the text: enough to keep many threads
+/// busy.
+const WINDOWS: usize = 256;
 
 /// The least probability of an entity of a type that was given with the text, as GLiNER has it.
 const DEFAULT_THRESHOLD: f32 = 0.5;
@@ -225,6 +230,7 @@ impl Ner {
     ///
     /// # Errors
     ///
+    /// [`ErrorKind::Labels`] if the model is given its entity types with the text and the builder had none;
     /// [`ErrorKind::Tokenizer`](crate::ErrorKind::Tokenizer) if the model's tokenizer refuses the text, which none of the usual
     /// kinds does.
     pub fn tag(&self, text: &str) -> Result<TaggedText, Error> {
@@ -374,21 +380,29 @@ impl Ner {
             Ok((words.collect::<Vec<_>>(), document.coverage(&windows)))
         };
         let plans: Vec<Result<Plan, Error>> = documents.iter().map(plan).collect();
-        let mut outputs = self.model.runtime.run(&*self.model.backend, &sequences).into_iter();
-        let decode = |plan: Result<Plan, Error>| {
+        // Scores of spans are many: some windows at a time, so that memory does not grow with the texts.
+        let mut decoded = Vec::with_capacity(sequences.len());
+        for part in sequences.chunks(WINDOWS) {
+            let outputs = self.model.runtime.run(&*self.model.backend, part);
+            decoded.extend(self.model.runtime.map(part.len(), |index| {
+                let scores = outputs[index].as_ref().map_err(Clone::clone)?;
+                Ok(prompted::decode(scores, part[index].marks.words.len(), types.len(), rules))
+            }));
+        }
+        let mut decoded = decoded.into_iter();
+        let join = |plan: Result<Plan, Error>| {
             let (windows, coverage) = plan?;
-            let rows: Vec<_> = outputs.by_ref().take(windows.len()).collect();
+            let parts: Vec<Result<Vec<Candidate>, Error>> = decoded.by_ref().take(windows.len()).collect();
             let mut found = Vec::new();
-            for (words, scores) in windows.into_iter().zip(rows) {
-                let candidates = prompted::decode(&scores?, words.len(), types.len(), rules);
-                found.extend(candidates.into_iter().map(|candidate| {
+            for (words, candidates) in windows.into_iter().zip(parts) {
+                found.extend(candidates?.into_iter().map(|candidate| {
                     let Range { start, end } = candidate.words;
                     Candidate { words: words.start + start..words.start + end, ..candidate }
                 }));
             }
             Ok((found, coverage))
         };
-        plans.into_iter().map(decode).collect()
+        plans.into_iter().map(join).collect()
     }
 
     /// Runs `documents` and decodes each, given its index, beside the others.

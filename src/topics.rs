@@ -196,7 +196,8 @@ impl TopicClassifier {
     }
 
     /// Prepares candidate labels for [`classify`](Self::classify): put into the template, and
-    /// tokenised (NLI) or encoded (bi-encoder). Labels may repeat; their order does not matter.
+    /// tokenised (NLI) or encoded (bi-encoder). Labels may repeat. Their
+    /// order does not matter, but to a uni-encoder, whose labels see one another.
     ///
     /// # Errors
     ///

@@ -225,8 +225,6 @@ pub(crate) struct TopicHead {
     /// The tensor that scores are multiplied by, where texts and labels are unit vectors.
     pub(crate) scale: Option<String>,
     pub(crate) scores: TopicScores,
-    /// Whether only what follows this token is pooled, that token included.
-    pub(crate) text_from: Option<u32>,
 }
 
 #[derive(Clone, Debug)]
@@ -297,7 +295,7 @@ impl Numbering {
     pub(crate) fn before(self) -> usize {
         match self {
             Self::From(first) => first,
-            Self::AfterPadding(padding) => padding as usize + 1,
+            Self::AfterPadding(padding) => (padding as usize).saturating_add(1),
         }
     }
 }

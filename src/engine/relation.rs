@@ -135,7 +135,7 @@ impl Disentangled {
             ahead
         };
         let span = self.span as i64;
-        (bucket + span).clamp(0, 2 * span - 1) as u32
+        bucket.saturating_add(span).clamp(0, 2 * span - 1) as u32
     }
 }
 

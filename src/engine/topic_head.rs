@@ -20,7 +20,6 @@ pub(crate) struct TopicHead {
     /// What scores are multiplied by, if texts and labels are unit vectors.
     scale: Option<f32>,
     scores: Scores,
-    text_from: Option<u32>,
 }
 
 #[expect(clippy::large_enum_variant, reason = "there is one in a model")]
@@ -63,7 +62,6 @@ impl TopicHead {
                     Scores::Mlp((0..3).map(load).collect::<Result<_, _>>()?)
                 }
             },
-            text_from: plan.text_from,
         })
     }
 
@@ -72,14 +70,11 @@ impl TopicHead {
         stage!("head");
         let width = states.len() / batch.ids.len().max(1);
         let each = batch.sequences().zip(&batch.marks).map(|(sequence, marks)| {
-            let ids = &batch.ids[sequence.clone()];
             let states = &states[sequence.start * width..sequence.end * width];
             let labels = gather(states, width, marks.labels.iter().map(|&at| Some(at)))?;
-            let from = self.text_from.and_then(|token| ids.iter().position(|&id| id == token)).unwrap_or(0);
-            let text = &states[from * width..];
             let scores = match &self.lstm {
-                Some(lstm) => self.score(&lstm.forward(text)?, width, &labels, marks.labels.len())?,
-                None => self.score(text, width, &labels, marks.labels.len())?,
+                Some(lstm) => self.score(&lstm.forward(states)?, width, &labels, marks.labels.len())?,
+                None => self.score(states, width, &labels, marks.labels.len())?,
             };
             let misfit =
                 |error| Error::new(ErrorKind::Weights, "scores do not fit their labels").with_source(error);

@@ -154,8 +154,7 @@ impl TextTokenizer {
         Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, offsets, unknown, continues })
     }
 
-    /// The tokens of `words`, each tokenised by itself, without special tokens. Offsets are those in the
-    /// words, joined with nothing between them.
+    /// The tokens of `words`, each tokenised by itself, without special tokens.
     pub(crate) fn encode_words(&self, words: &[&str]) -> Result<WordTokens, Error> {
         let refuse = || {
             let start = words.first().copied().unwrap_or_default();

@@ -1,6 +1,7 @@
 //! Entities of types that are given with the text: what is written before a text, and what scores of
 //! spans and words mean (GLiNER, <https://arxiv.org/abs/2311.08526>).
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -62,8 +63,9 @@ impl Prompt {
             if entity_type.trim().is_empty() {
                 return refuse(format!("entity type {at} is blank: {entity_type:?}"));
             }
-            if entity_type.contains(&style.label_token) {
-                return refuse(format!("entity type {entity_type:?} holds {:?}", style.label_token));
+            let marks = [&style.label_token, &style.separator];
+            if let Some(mark) = marks.into_iter().find(|mark| entity_type.contains(mark.as_str())) {
+                return refuse(format!("entity type {entity_type:?} holds {mark:?}, which parts types"));
             }
             if types[..at].iter().any(|other| other.as_ref() == entity_type) {
                 return refuse(format!("entity type {entity_type:?} was given twice"));
@@ -182,10 +184,19 @@ fn choose(mut candidates: Vec<Candidate>, rules: Rules) -> Vec<Candidate> {
         let within = |a: &Range<usize>, b: &Range<usize>| a.start <= b.start && b.end <= a.end;
         if a == b { !rules.multi_label } else { !apart && !(rules.nested && (within(a, b) || within(b, a))) }
     };
-    // Spans taken, by the word that they begin with.
     let mut taken: Vec<Candidate> = Vec::new();
+    // Where none may lie within another, those taken are apart or the same, and one look tells.
+    let mut ends: BTreeMap<usize, usize> = BTreeMap::new();
     for candidate in candidates {
-        if !taken.iter().any(|other| clash(&other.words, &candidate.words)) {
+        let words = &candidate.words;
+        let clashes = if rules.nested {
+            taken.iter().any(|other| clash(&other.words, words))
+        } else {
+            let last = ends.range(..words.end).next_back();
+            last.is_some_and(|(&start, &end)| clash(&(start..end), words))
+        };
+        if !clashes {
+            ends.insert(words.start, words.end);
             taken.push(candidate);
         }
     }

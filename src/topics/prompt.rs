@@ -21,8 +21,10 @@ impl TopicPrompt {
         let PromptStyle { label_token, separator, .. } = style;
         let mut prompt = String::new();
         for label in labels {
-            if label.contains(label_token) {
-                let message = format!("the label {label:?} holds {label_token:?}, which parts labels");
+            if let Some(mark) =
+                [label_token, separator].into_iter().find(|mark| label.contains(mark.as_str()))
+            {
+                let message = format!("the label {label:?} holds {mark:?}, which parts labels");
                 return Err(Error::new(ErrorKind::Labels, message));
             }
             prompt.push_str(label_token);

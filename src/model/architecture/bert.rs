@@ -10,7 +10,7 @@ use crate::engine::blueprint::{
     Blueprint, Dense, Embeddings, Head, Norm, Numbering, Positions, Relation, Stack, Step, Table,
 };
 
-/// The keys that are read, with transformers' defaults.
+/// The keys that are read; what no checkpoint leaves out has no default.
 #[derive(Deserialize)]
 struct Config {
     vocab_size: usize,
@@ -31,7 +31,7 @@ struct Config {
     /// RoBERTa's.
     #[serde(default)]
     pad_token_id: Option<u32>,
-    /// ELECTRA's; `None` if it is the hidden size.
+    /// ELECTRA's, of which 128 is the default.
     #[serde(default)]
     embedding_size: Option<usize>,
 }

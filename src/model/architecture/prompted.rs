@@ -41,7 +41,7 @@ pub(in crate::model) fn translate(
     match model_type {
         "GLiClass" => Some(gliclass(json)),
         // Files of GLiNER's first versions do not say what they are.
-        "gliner" => Some(gliner(json)),
+        "gliner" | "gliner_uni_encoder_span" | "gliner_uni_encoder_token" => Some(gliner(json)),
         "" if json.get("span_mode").is_some() => Some(gliner(json)),
         _ => None,
     }
@@ -69,6 +69,8 @@ struct Gliner {
     labels_decoder: Option<String>,
     relations_layer: Option<String>,
     represent_spans: bool,
+    num_rnn_layers: Option<usize>,
+    post_fusion_schema: Option<String>,
 }
 
 impl Default for Gliner {
@@ -92,6 +94,8 @@ impl Default for Gliner {
             labels_decoder: None,
             relations_layer: None,
             represent_spans: false,
+            num_rnn_layers: None,
+            post_fusion_schema: None,
         }
     }
 }
@@ -105,6 +109,8 @@ fn gliner(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> {
     for (key, set) in [
         ("labels_encoder", is_set(&config.labels_encoder)),
         ("labels_decoder", is_set(&config.labels_decoder)),
+        ("post_fusion_schema", is_set(&config.post_fusion_schema)),
+        ("num_rnn_layers", config.num_rnn_layers.is_some_and(|layers| layers > 1)),
         ("relations_layer", is_set(&config.relations_layer)),
         ("represent_spans", config.represent_spans),
         ("fuse_layers", config.fuse_layers),
@@ -154,13 +160,14 @@ fn gliner(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> {
         }
     };
     let lstm = Lstm { name: "rnn.lstm".into(), inputs: width, outputs: width / 2 };
-    if config.has_rnn && !width.is_multiple_of(2) {
+    let has_rnn = config.has_rnn && config.num_rnn_layers != Some(0);
+    if has_rnn && !width.is_multiple_of(2) {
         return Err(format!("hidden_size {width} is odd; has_rnn halves it"));
     }
     plan.head = Head::Entities(EntityHead {
         projection: (width != plan.hidden)
             .then(|| Dense::new("token_rep_layer.projection", plan.hidden, width)),
-        lstm: config.has_rnn.then_some(lstm),
+        lstm: has_rnn.then_some(lstm),
         scores,
     });
     let prompt = PromptStyle {
@@ -194,7 +201,9 @@ struct Gliclass {
     prompt_first: bool,
     embed_class_token: bool,
     class_token_index: i64,
-    text_token_index: i64,
+    class_token_pooling: String,
+    use_segment_embeddings: bool,
+    encoder_layer_id: i64,
 }
 
 impl Default for Gliclass {
@@ -213,7 +222,9 @@ impl Default for Gliclass {
             prompt_first: false,
             embed_class_token: true,
             class_token_index: -1,
-            text_token_index: -1,
+            class_token_pooling: "first".into(),
+            use_segment_embeddings: false,
+            encoder_layer_id: -1,
         }
     }
 }
@@ -226,8 +237,16 @@ fn gliclass(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> 
             config.architecture_type
         ));
     }
-    if config.squeeze_layers {
-        return Err("squeeze_layers is not supported".into());
+    for (key, set) in [
+        ("squeeze_layers", config.squeeze_layers),
+        ("extract_text_features", config.extract_text_features),
+        ("class_token_pooling", config.class_token_pooling != "first"),
+        ("use_segment_embeddings", config.use_segment_embeddings),
+        ("encoder_layer_id", config.encoder_layer_id != -1),
+    ] {
+        if set {
+            return Err(format!("GLiClass models with {key} as here are not supported: {}", json[key]));
+        }
     }
     let Some(encoder) = &config.encoder_config else { return Err("encoder_config is missing".into()) };
     let mut plan = backbone(encoder, "model.encoder_model.")?;
@@ -280,7 +299,6 @@ fn gliclass(json: &Value) -> Result<(HeadKind, Blueprint, PromptStyle), String> 
         label: projector("classes_projector"),
         scale: config.normalize_features.then(|| "model.logit_scale".into()),
         scores,
-        text_from: u32::try_from(config.text_token_index).ok().filter(|_| config.extract_text_features),
     });
     let prompt = PromptStyle {
         architecture: "GLiClass",
