@@ -8,6 +8,13 @@ use serde::Deserialize;
 
 const TOLERANCE: f32 = 1e-4;
 
+/// What logits may differ by: more where the test is told that portable kernels run, which round each
+/// product and each sum, since CPUs without a fused multiply-add have no other way.
+fn tolerance() -> f32 {
+    let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|kernels| kernels.contains("generic"));
+    if portable { 2.0 * TOLERANCE } else { TOLERANCE }
+}
+
 const MODELS: [&str; 15] = [
     "ner-wordpiece-cased",
     "ner-wordpiece-uncased",
@@ -93,7 +100,7 @@ fn logits_and_offsets_equal_transformers() {
             }
         }
         println!("{model}: largest difference of logits {largest:.1e}");
-        assert!(largest <= TOLERANCE, "{model}: {largest}");
+        assert!(largest <= tolerance(), "{model}: {largest}");
     }
 }
 

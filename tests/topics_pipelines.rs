@@ -9,6 +9,13 @@ use serde::de::DeserializeOwned;
 
 const TOLERANCE: f32 = 1e-4;
 
+/// What logits may differ by: more where the test is told that portable kernels run, which round each
+/// product and each sum, since CPUs without a fused multiply-add have no other way.
+fn tolerance() -> f32 {
+    let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|kernels| kernels.contains("generic"));
+    if portable { 2.0 * TOLERANCE } else { TOLERANCE }
+}
+
 const NLI_MODELS: [&str; 18] = [
     "nli-cne",
     "nli-enc",
@@ -151,7 +158,7 @@ fn nli_equals_the_pipeline_for_every_order_of_classes() {
             }
         }
         println!("{model}: largest difference of logits {largest_logit:.1e}, of scores {largest_score:.1e}");
-        assert!(largest_logit <= TOLERANCE && largest_score <= TOLERANCE, "{model}");
+        assert!(largest_logit <= tolerance() && largest_score <= TOLERANCE, "{model}");
     }
 }
 
@@ -194,6 +201,6 @@ fn embeddings_equal_transformers() {
             }
         }
         println!("{model}: largest difference {largest:.1e}");
-        assert!(largest <= TOLERANCE, "{model}: {largest}");
+        assert!(largest <= tolerance(), "{model}: {largest}");
     }
 }
