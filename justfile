@@ -42,7 +42,7 @@ test:
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.
-emulated: (emulate "max" "x86_64-u8i8i32-avx2,x86_64-f32-fma") (emulate "max,avx=off,avx2=off,fma=off" "generic-u8i8i32,generic-f32")
+emulated: (emulate "max" "x86_64-u8i8i32-avx2,x86_64-f32-fma") (emulate "max,avx=off,avx2=off,fma=off,f16c=off" "generic-u8i8i32,generic-f32")
 
 [private]
 emulate cpu kernels:

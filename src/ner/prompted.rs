@@ -305,7 +305,10 @@ mod tests {
                 }
             }
             println!("{model}: largest difference of logits {largest:.1e}");
-            assert!(largest <= 1e-4 && compared > 400, "{model}: {largest} of {compared}");
+            // Portable kernels, where the test is told of them, round each product and each sum.
+            let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|it| it.contains("generic"));
+            let tolerance = if portable { 2e-4 } else { 1e-4 };
+            assert!(largest <= tolerance && compared > 400, "{model}: {largest} of {compared}");
         }
     }
 }
