@@ -165,7 +165,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
 }
 
 /// The memory of disentangled attention grows with the square of a window; published models read 512
-/// tokens, and 4,096 take 134 MB a thread.
+/// tokens, and 4,096 take 134 MB for each of two buffers a thread.
 const LONGEST_DISENTANGLED: usize = 4096;
 
 impl Config {
