@@ -207,11 +207,13 @@ impl Loader {
         let Found { files, tokenizer: tokenizer_files, profile } = self.find(name)?;
         let layout = files.layout()?;
         let tokenizer_files = tokenizer_files.as_ref().unwrap_or(&files);
-        let json = files.read(layout.config, ErrorKind::Config)?;
+        let json = files.read(layout.description.config, ErrorKind::Config)?;
         let pooling = profile.pooling.or(pooling::read(&files)?);
         let config = match layout.weights {
-            Weights::Onnx(_) => graph::config(&files, &layout, &json, &files.name(layout.config), pooling)?,
-            _ => Config::parse(&json, &files.name(layout.config), pooling)?,
+            Weights::Onnx(_) => {
+                graph::config(&files, &layout, &json, &files.name(layout.description.config), pooling)?
+            }
+            _ => Config::parse(&json, &files.name(layout.description.config), pooling)?,
         };
         if !heads.contains(&config.head) {
             let message = format!(
@@ -248,7 +250,7 @@ impl Loader {
                 "{}: its tokenizer has ids up to {}, but {} says vocab_size {known}",
                 tokenizer_files.origin,
                 tokenizer.largest_id(),
-                layout.config,
+                layout.description.config,
             );
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
@@ -344,7 +346,7 @@ impl Loader {
             #[cfg(feature = "hub")]
             Source::Hub { id, revision } => {
                 let revision = revision.as_deref();
-                self.fetch(hub::Wanted { id, revision, known: &entry.files, tokenizer_alone: false })?
+                self.fetch(hub::Wanted { id, revision, known: &entry.files, part: layout::Part::Whole })?
             }
             #[cfg(not(feature = "hub"))]
             Source::Hub { id, .. } => {

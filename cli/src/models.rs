@@ -87,7 +87,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
 fn differences(entry: &ModelEntry, registry: &Registry, args: &CheckArgs) -> Result<Vec<String>, Failure> {
     match &entry.source {
         Source::Hub { id, .. } if !Path::new(id).is_dir() => {
-            let fetched = load::hub(&args.places).fetch(registry, &entry.name)?;
+            let fetched = load::hub(&args.places).fetch_description(registry, &entry.name)?;
             Ok(entry.differences_in(fetched.folder)?)
         }
         _ => Ok(entry.differences()?),

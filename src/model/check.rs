@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Config, TokenTypes};
-use super::layout::Layout;
+use super::layout::Description;
 use super::pooling;
 use super::registry::{ModelEntry, Source, Task, TokenPooling};
 use super::source::Files;
@@ -54,11 +54,11 @@ impl ModelEntry {
     }
 
     fn compare(&self, files: &Files) -> Result<Vec<String>, Error> {
-        let layout = files.layout()?;
-        let json = files.read(layout.config, ErrorKind::Config)?;
+        let description = files.description()?;
+        let json = files.read(description.config, ErrorKind::Config)?;
         let pooling = pooling::read(files)?;
-        let config = Config::parse(&json, &files.name(layout.config), self.pooling.or(pooling))?;
-        let mut found = Differences { file: layout.config, lines: Vec::new() };
+        let config = Config::parse(&json, &files.name(description.config), self.pooling.or(pooling))?;
+        let mut found = Differences { file: description.config, lines: Vec::new() };
         if self.task != config.head.task() {
             found.add("task", self.task, config.head.task());
         }
@@ -79,7 +79,7 @@ impl ModelEntry {
             found.add("pooling", word(said), word(own));
         }
         if let Some(said) = self.cased
-            && let Some((file, own)) = cased(files, &layout, &config)?
+            && let Some((file, own)) = cased(files, &description, &config)?
             && said != own
         {
             found.file = file;
@@ -184,9 +184,13 @@ struct Normalizing {
 }
 
 /// Whether the model tells capitals, and which file says so, where one does.
-fn cased(files: &Files, layout: &Layout, config: &Config) -> Result<Option<(&'static str, bool)>, Error> {
+fn cased(
+    files: &Files,
+    description: &Description,
+    config: &Config,
+) -> Result<Option<(&'static str, bool)>, Error> {
     if config.token_types == TokenTypes::Casing {
-        return Ok(Some((layout.config, true)));
+        return Ok(Some((description.config, true)));
     }
     let read = |file: &'static str| {
         let Some(json) = files.find(file, ErrorKind::Tokenizer)? else { return Ok(None) };

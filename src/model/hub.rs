@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::layout::Part;
 use super::registry::{ModelFile, Registry, Source};
 use crate::error::{Error, ErrorKind};
 pub(crate) use lock::lock_beside;
@@ -91,8 +92,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) revision: Option<&'a str>,
     /// What a registry says of its files.
     pub(crate) known: &'a [ModelFile],
-    /// Whether its tokenizer is wanted alone.
-    pub(crate) tokenizer_alone: bool,
+    pub(crate) part: Part,
 }
 
 /// As long as hf-hub's Python sibling waits for the start of a file, three times over.
@@ -193,19 +193,33 @@ impl Hub {
     /// [`Weights`](ErrorKind::Weights) or [`Tokenizer`](ErrorKind::Tokenizer) if it has no file of
     /// that kind.
     pub fn fetch(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
+        self.fetch_part(registry, name, Part::Whole)
+    }
+
+    /// [`fetch`](Self::fetch), but for the weights: what says what the model is, which
+    /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in) compares, and which is small.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub fn fetch_description(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
+        self.fetch_part(registry, name, Part::Description)
+    }
+
+    fn fetch_part(&self, registry: &Registry, name: &str, part: Part) -> Result<FetchedModel, Error> {
         let entry = registry.find(name);
         let wanted = match entry {
             Some(entry) => match &entry.source {
                 Source::Hub { id, revision } => {
                     let revision = revision.as_deref();
-                    Wanted { id, revision, known: &entry.files, tokenizer_alone: false }
+                    Wanted { id, revision, known: &entry.files, part }
                 }
                 Source::Bundled(_) | Source::Folder(_) => {
                     let message = format!("the model {name:?} is not on the hub: there is nothing to fetch");
                     return Err(Error::new(ErrorKind::Options, message));
                 }
             },
-            None => Wanted::parse(name).ok_or_else(|| {
+            None => Wanted::parse(name).map(|wanted| Wanted { part, ..wanted }).ok_or_else(|| {
                 let names = registry.entries().iter().filter(|entry| matches!(entry.source, Source::Hub { .. }));
                 let names: Vec<&str> = names.map(|entry| entry.name.as_str()).collect();
                 let message = format!(
@@ -248,7 +262,7 @@ impl<'a> Wanted<'a> {
             Some((id, revision)) => (id, Some(revision)),
             None => (name, None),
         };
-        let wanted = Self { id, revision, known: &[], tokenizer_alone: false };
+        let wanted = Self { id, revision, known: &[], part: Part::Whole };
         (id.contains('/') && wanted.fault().is_none()).then_some(wanted)
     }
 
@@ -258,7 +272,7 @@ impl<'a> Wanted<'a> {
             let message = format!("the tokenizer {name:?} is no model of the hub, whose form is owner/name");
             Error::new(ErrorKind::Registry, message)
         })?;
-        Ok(Self { tokenizer_alone: true, ..wanted })
+        Ok(Self { part: Part::Tokenizer, ..wanted })
     }
 
     /// What is wrong with the id or the revision, which become parts of URLs and paths.

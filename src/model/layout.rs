@@ -5,12 +5,35 @@ use crate::error::{Error, ErrorKind};
 /// The files that a model is loaded from, chosen from those that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
+    pub(crate) description: Description,
+    pub(crate) weights: Weights,
+    /// What `weights` refers to, where it is there.
+    pub(crate) shards: Vec<String>,
+}
+
+/// The files that say what a model is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Description {
     pub(crate) config: &'static str,
     /// `None` if the model has none of its own.
     pub(crate) tokenizer: Option<Tokenizer>,
-    pub(crate) weights: Weights,
-    /// What the others refer to and what refines them, where it is there.
-    pub(crate) beside: Vec<String>,
+    /// What refines them, where it is there.
+    beside: Vec<String>,
+}
+
+/// What of a model is wanted; each holds those before it.
+#[cfg(feature = "hub")]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
+)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Part {
+    /// The files of its tokenizer.
+    Tokenizer,
+    /// All but the weights.
+    Description,
+    #[default]
+    Whole,
 }
 
 /// What a tokenizer is made of.
@@ -104,11 +127,14 @@ impl Tokenizer {
 
     /// The files that a tokenizer is read from, of a model that is wanted for it alone.
     #[cfg(any(test, feature = "hub"))]
-    pub(crate) fn paths(names: &[String], origin: &str) -> Result<Vec<String>, Error> {
+    fn paths(names: &[String], origin: &str) -> Result<Vec<String>, Error> {
         let kind = Self::choose(names).ok_or_else(|| Self::missing(origin))?;
-        let beside =
-            REFINEMENTS.into_iter().chain(CONFIGS).filter(|name| names.iter().any(|other| other == name));
-        Ok(kind.files().into_iter().chain(beside).map(str::to_owned).collect())
+        let mut paths: Vec<String> = kind.files().into_iter().map(str::to_owned).collect();
+        paths.extend(beside(names));
+        paths.extend(
+            CONFIGS.into_iter().find(|name| names.iter().any(|other| other == name)).map(str::to_owned),
+        );
+        Ok(paths)
     }
 
     /// Why a model at `origin` cannot be loaded.
@@ -132,38 +158,62 @@ impl Tokenizer {
     }
 }
 
-/// The paths of those of the files `names` that a model is loaded from, or its tokenizer alone.
+/// The paths of those of the files `names` that the part is read from.
 #[cfg(feature = "hub")]
-pub(crate) fn paths(names: &[String], tokenizer_alone: bool, origin: &str) -> Result<Vec<String>, Error> {
-    match tokenizer_alone {
-        true => Tokenizer::paths(names, origin),
-        false => Ok(Layout::choose(names, origin)?.paths()),
+pub(crate) fn paths(names: &[String], part: Part, origin: &str) -> Result<Vec<String>, Error> {
+    match part {
+        Part::Tokenizer => Tokenizer::paths(names, origin),
+        Part::Description => Ok(Description::choose(names, origin)?.paths()),
+        Part::Whole => Ok(Layout::choose(names, origin)?.paths()),
     }
 }
 
-impl Layout {
+/// Those of `names` that refine a config or a tokenizer.
+fn beside(names: &[String]) -> impl Iterator<Item = String> {
+    REFINEMENTS.into_iter().filter(|name| names.iter().any(|other| other == name)).map(str::to_owned)
+}
+
+impl Description {
     /// Chooses among the files `names`, paths inside the model with `/`; `origin` names the model in
     /// messages.
     pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
-        let has = |name: &str| names.iter().any(|other| other == name);
-        let missing = |kind, what: &str| Error::new(kind, format!("{origin} has no {what}"));
-        let config = CONFIGS.into_iter().find(|name| has(name));
-        let config = config.ok_or_else(|| missing(ErrorKind::Config, &CONFIGS.join(" or ")))?;
-        let weights = WEIGHTS.into_iter().find(|(name, _)| has(name)).map(|(_, weights)| weights);
-        let weights = weights
-            .ok_or_else(|| missing(ErrorKind::Weights, &WEIGHTS.map(|(name, _)| name).join(", nor ")))?;
-        let tokenizer = Tokenizer::choose(names);
-        let refinements = REFINEMENTS.into_iter().filter(|name| has(name)).map(str::to_owned);
-        let shards = names.iter().filter(|name| weights.is_shard(name)).cloned();
-        Ok(Self { config, tokenizer, weights, beside: refinements.chain(shards).collect() })
+        let config = CONFIGS.into_iter().find(|name| names.iter().any(|other| other == name));
+        let config = config.ok_or_else(|| {
+            Error::new(ErrorKind::Config, format!("{origin} has no {}", CONFIGS.join(" or ")))
+        })?;
+        Ok(Self { config, tokenizer: Tokenizer::choose(names), beside: beside(names).collect() })
     }
 
     /// The paths of all files.
     #[cfg(any(test, feature = "hub"))]
-    pub(crate) fn paths(&self) -> Vec<String> {
-        let mut paths = vec![self.config.to_owned(), self.weights.file().to_owned()];
+    fn paths(&self) -> Vec<String> {
+        let mut paths = vec![self.config.to_owned()];
         paths.extend(self.tokenizer.iter().flat_map(|kind| kind.files()).map(str::to_owned));
         paths.extend(self.beside.iter().cloned());
+        paths
+    }
+}
+
+impl Layout {
+    /// As [`Description::choose`], with the weights.
+    pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
+        let description = Description::choose(names, origin)?;
+        let has = |name: &str| names.iter().any(|other| other == name);
+        let weights = WEIGHTS.into_iter().find(|(name, _)| has(name)).map(|(_, weights)| weights);
+        let weights = weights.ok_or_else(|| {
+            let files = WEIGHTS.map(|(name, _)| name).join(", nor ");
+            Error::new(ErrorKind::Weights, format!("{origin} has no {files}"))
+        })?;
+        let shards = names.iter().filter(|name| weights.is_shard(name)).cloned().collect();
+        Ok(Self { description, weights, shards })
+    }
+
+    /// The paths of all files.
+    #[cfg(any(test, feature = "hub"))]
+    fn paths(&self) -> Vec<String> {
+        let mut paths = self.description.paths();
+        paths.push(self.weights.file().to_owned());
+        paths.extend(self.shards.iter().cloned());
         paths
     }
 }
@@ -190,9 +240,10 @@ mod tests {
             "onnx/model.onnx",
         ]);
         assert_eq!(layout.weights, Weights::Safetensors);
-        assert_eq!(layout.tokenizer, Some(Tokenizer::Json));
-        let expected = ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"];
-        assert_eq!(layout.paths(), expected);
+        assert_eq!(layout.description.tokenizer, Some(Tokenizer::Json));
+        let expected = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+        assert_eq!(layout.description.paths(), expected);
+        assert_eq!(layout.paths(), [&expected[..], &["model.safetensors"]].concat());
     }
 
     #[test]
@@ -206,14 +257,15 @@ mod tests {
             "training/model-00001-of-00002.safetensors",
         ]);
         assert_eq!(layout.weights, Weights::ShardedSafetensors);
-        assert_eq!(layout.tokenizer, Some(Tokenizer::SentencePiece("spm.model")));
+        assert_eq!(layout.description.tokenizer, Some(Tokenizer::SentencePiece("spm.model")));
         let expected = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"];
-        assert_eq!(layout.beside, expected);
+        assert_eq!(layout.shards, expected);
     }
 
     #[test]
     fn a_tokenizer_may_be_elsewhere() {
-        assert_eq!(choose(&["gliner_config.json", "pytorch_model.bin", "vocab.json"]).tokenizer, None);
+        let layout = choose(&["gliner_config.json", "pytorch_model.bin", "vocab.json"]);
+        assert_eq!(layout.description.tokenizer, None);
         let names =
             ["config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"].map(str::to_owned);
         let paths = Tokenizer::paths(&names, "there").expect("has one");
@@ -232,7 +284,7 @@ mod tests {
             "tokenizer.json",
         ]);
         assert_eq!(layout.weights, Weights::Onnx("onnx/model.onnx"));
-        assert_eq!(layout.beside, ["onnx/model.onnx_data"]);
+        assert_eq!(layout.shards, ["onnx/model.onnx_data"]);
     }
 
     #[test]

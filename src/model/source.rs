@@ -4,7 +4,9 @@ use std::{fs, io};
 
 use sha2::{Digest, Sha256};
 
-use super::layout::{Layout, Tokenizer};
+#[cfg(feature = "hub")]
+use super::layout::Part;
+use super::layout::{Description, Layout, Tokenizer};
 use super::registry::ModelFile;
 use crate::error::{Error, ErrorKind};
 
@@ -79,15 +81,20 @@ impl Files {
         Layout::choose(&self.names()?, &self.origin)
     }
 
+    /// Which of them say what the model is.
+    pub(crate) fn description(&self) -> Result<Description, Error> {
+        Description::choose(&self.names()?, &self.origin)
+    }
+
     /// What a tokenizer can be read from.
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer, Error> {
         Tokenizer::choose(&self.names()?).ok_or_else(|| Tokenizer::missing(&self.origin))
     }
 
-    /// The paths of those that a model is loaded from, or its tokenizer alone.
+    /// The paths of those that the part of a model is read from.
     #[cfg(feature = "hub")]
-    pub(crate) fn paths(&self, tokenizer_alone: bool) -> Result<Vec<String>, Error> {
-        super::layout::paths(&self.names()?, tokenizer_alone, &self.origin)
+    pub(crate) fn paths(&self, part: Part) -> Result<Vec<String>, Error> {
+        super::layout::paths(&self.names()?, part, &self.origin)
     }
 
     fn names(&self) -> Result<Vec<String>, Error> {

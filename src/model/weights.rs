@@ -32,7 +32,7 @@ pub(super) fn read(files: &Files, layout: &Layout) -> Result<WeightFiles, Error>
     let name = files.name(path);
     let index = Index::parse(&name, &files.read(path, ErrorKind::Weights)?, ending)?;
     // Before any is read, so that what an index makes up costs nothing.
-    if let Some(missing) = index.shards.iter().find(|shard| !layout.beside.contains(shard)) {
+    if let Some(missing) = index.shards.iter().find(|shard| !layout.shards.contains(shard)) {
         let message = format!(
             "{name} names {missing:?}, which is missing, or not named as transformers names the parts of weights"
         );

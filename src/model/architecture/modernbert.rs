@@ -11,7 +11,8 @@ use crate::engine::blueprint::{
     Step, Table,
 };
 
-/// The keys that are read, with transformers' defaults.
+/// The keys that are read, with transformers' defaults. Version 5 of transformers writes `layer_types` for
+/// `global_attn_every_n_layers`, and `rope_parameters` for both `_rope_theta` and `rope_scaling`.
 #[derive(Deserialize)]
 #[serde(default)]
 struct Config {
@@ -34,6 +35,31 @@ struct Config {
     classifier_activation: String,
     classifier_bias: bool,
     rope_scaling: Option<Value>,
+    layer_types: Option<Vec<LayerType>>,
+    rope_parameters: Option<RopeParameters>,
+}
+
+/// How far a layer attends.
+#[derive(Clone, Copy, Deserialize)]
+enum LayerType {
+    #[serde(rename = "full_attention")]
+    Full,
+    #[serde(rename = "sliding_attention")]
+    Sliding,
+}
+
+/// How places turn the queries and keys of each type of layers.
+#[derive(Deserialize)]
+struct RopeParameters {
+    full_attention: Option<Rope>,
+    sliding_attention: Option<Rope>,
+}
+
+#[derive(Deserialize)]
+struct Rope {
+    #[serde(alias = "type")]
+    rope_type: Option<String>,
+    rope_theta: Option<f32>,
 }
 
 impl Default for Config {
@@ -58,6 +84,8 @@ impl Default for Config {
             classifier_activation: "gelu".into(),
             classifier_bias: false,
             rope_scaling: None,
+            layer_types: None,
+            rope_parameters: None,
         }
     }
 }
@@ -82,6 +110,8 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     if config.rope_scaling.is_some() {
         return Err("rope_scaling is not supported; supported is none".into());
     }
+    let types = config.layer_types()?;
+    let [full_base, sliding_base] = config.rotary_bases()?;
     let head = config.head(source)?;
     let gate = activation("hidden_activation", &config.hidden_activation)?;
     let norm = |name: &str| Norm::new(name, hidden, config.norm_eps).with_bias(config.norm_bias);
@@ -92,16 +122,18 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         } else {
             Seam::Branch(norm(&format!("model.layers.{}.attn_norm", layer + 1)))
         };
-        let global = layer.is_multiple_of(config.global_attn_every_n_layers);
-        let local_base = config.local_rope_theta.unwrap_or(config.global_rope_theta);
+        let (reach, rotary_base) = match types[layer] {
+            LayerType::Full => (Reach::All, full_base),
+            LayerType::Sliding => (Reach::Within(config.local_attention / 2), sliding_base),
+        };
         Layer {
             attention: Attention {
                 qkv: vec![Dense::new(name("attn.Wqkv"), hidden, 3 * hidden).with_bias(config.attention_bias)],
                 output: Dense::new(name("attn.Wo"), hidden, hidden).with_bias(config.attention_bias),
                 norm: Seam::Branch(norm(&name("mlp_norm"))),
-                reach: if global { Reach::All } else { Reach::Within(config.local_attention / 2) },
+                reach,
                 distances: [None, None],
-                rotary_base: if global { config.global_rope_theta } else { local_base },
+                rotary_base,
             },
             cross_attention: None,
             feed_forward: FeedForward {
@@ -140,6 +172,38 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
 }
 
 impl Config {
+    /// One a layer.
+    fn layer_types(&self) -> Result<Vec<LayerType>, String> {
+        let layers = self.num_hidden_layers;
+        match &self.layer_types {
+            Some(types) if types.len() == layers => Ok(types.clone()),
+            Some(types) => {
+                Err(format!("layer_types has {} items for num_hidden_layers {layers}", types.len()))
+            }
+            None => {
+                let full = |layer: usize| layer.is_multiple_of(self.global_attn_every_n_layers);
+                let type_of = |layer| if full(layer) { LayerType::Full } else { LayerType::Sliding };
+                Ok((0..layers).map(type_of).collect())
+            }
+        }
+    }
+
+    /// Of layers that attend to all tokens, and of those that attend to near ones.
+    fn rotary_bases(&self) -> Result<[f32; 2], String> {
+        let defaults = [self.global_rope_theta, self.local_rope_theta.unwrap_or(self.global_rope_theta)];
+        let Some(RopeParameters { full_attention, sliding_attention }) = &self.rope_parameters else {
+            return Ok(defaults);
+        };
+        let base = |rope: &Option<Rope>, default| {
+            let Some(Rope { rope_type, rope_theta }) = rope else { return Ok(default) };
+            match rope_type.as_deref() {
+                None | Some("default") => Ok(rope_theta.unwrap_or(default)),
+                Some(other) => Err(format!("rope_type {other:?} is not supported; supported is default")),
+            }
+        };
+        Ok([base(full_attention, defaults[0])?, base(sliding_attention, defaults[1])?])
+    }
+
     fn head(&self, source: &Source<'_>) -> Result<Head, String> {
         let hidden = self.hidden_size;
         let pool = match (source.head, self.classifier_pooling.as_str()) {

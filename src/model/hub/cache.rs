@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::digest::hash_file;
 use crate::error::{Error, ErrorKind};
+use crate::model::layout::Part;
 
 /// A model's folder in the cache that the hub's clients share:
 ///
@@ -26,7 +27,9 @@ pub(super) struct Repository {
 /// The files of a commit that were verified here, so that they need not be hashed at each load.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Record {
-    /// Whether they are all that the model is loaded from, by the hub's own list of its files.
+    /// The part of the model that they are.
+    pub(super) part: Part,
+    /// Whether they are all of it, by the hub's own list of its files.
     pub(super) listed: bool,
     pub(super) files: Vec<Held>,
 }

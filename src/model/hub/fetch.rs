@@ -14,6 +14,7 @@ use super::settings::Settings;
 use super::transfer::download;
 use super::{FetchedFile, FetchedModel, Hub, TIMEOUT, Wanted};
 use crate::error::{Error, ErrorKind};
+use crate::model::layout::Part;
 use crate::model::source::Files;
 
 /// One call for a model.
@@ -31,8 +32,9 @@ struct Call<'a> {
 /// The files of a model that are in its snapshot.
 struct Snapshot {
     commit: String,
+    part: Part,
     files: Vec<Held>,
-    /// Whether these are all that the model is loaded from, by the hub's own list of its files.
+    /// Whether these are all of the part, by the hub's own list of its files.
     listed: bool,
     /// The paths of those that were downloaded for it.
     downloaded: HashSet<String>,
@@ -72,26 +74,35 @@ impl Call<'_> {
     /// The model, if all of it is in the cache and was verified before.
     fn cached(&self) -> Result<Option<Snapshot>, Error> {
         let Some(commit) = self.known_commit() else { return Ok(None) };
-        let record = self.repository.record(commit).filter(|record| record.listed);
-        let held = match (&record, &self.locked) {
-            (Some(record), _) => self.repository.held(commit, record.files.iter().map(Held::expected)),
+        let record = self.record(commit).filter(|record| record.listed);
+        let (part, held) = match (&record, self.locked_files()) {
+            (Some(record), _) => {
+                (record.part, self.repository.held(commit, record.files.iter().map(Held::expected)))
+            }
             // The lock file tells all that the hub could; a checkout of it beside a cache filled otherwise.
-            (None, Some(locked)) if !locked.files.is_empty() => {
-                self.repository.held(commit, locked.files.iter().map(LockedFile::expected))
+            (None, Some(locked)) => {
+                (locked.part, self.repository.held(commit, locked.files.iter().map(LockedFile::expected)))
             }
             _ => return Ok(None),
         };
-        match held {
-            Ok(files) => {
-                let verified = Record { listed: true, files: files.clone() };
-                if record.is_none_or(|record| record.files != verified.files) {
-                    self.repository.keep_record(commit, &verified);
-                }
-                let downloaded = HashSet::new();
-                Ok(Some(Snapshot { commit: commit.to_owned(), files, listed: true, downloaded }))
-            }
-            Err(_) => Ok(None),
+        let Ok(files) = held else { return Ok(None) };
+        let verified = Record { part, listed: true, files: files.clone() };
+        if record.is_none_or(|record| record.files != verified.files) {
+            self.repository.keep_record(commit, &verified);
         }
+        let (commit, downloaded) = (commit.to_owned(), HashSet::new());
+        Ok(Some(Snapshot { commit, part, files, listed: true, downloaded }))
+    }
+
+    /// What was verified of `commit` before, if all that is wanted was.
+    fn record(&self, commit: &str) -> Option<Record> {
+        self.repository.record(commit).filter(|record| record.part >= self.wanted.part)
+    }
+
+    /// What the lock file has of the model, if it has all that is wanted.
+    fn locked_files(&self) -> Option<&LockedModel> {
+        let all = |locked: &&LockedModel| !locked.files.is_empty() && locked.part >= self.wanted.part;
+        self.locked.as_ref().filter(all)
     }
 
     /// The model as the cache has it, whoever filled that.
@@ -108,18 +119,18 @@ impl Call<'_> {
             Fault::Differs(path, expected, found) => self.damaged(&path, &expected, &found),
             Fault::Unreadable(error) => error,
         };
-        let (files, listed) = if let Some(record) = self.repository.record(&commit) {
+        let (part, files, listed) = if let Some(record) = self.record(&commit) {
             let expected = record.files.iter().map(Held::expected);
-            (self.repository.held(&commit, expected).map_err(fault)?, record.listed)
-        } else if let Some(locked) = self.locked.as_ref().filter(|locked| !locked.files.is_empty()) {
+            (record.part, self.repository.held(&commit, expected).map_err(fault)?, record.listed)
+        } else if let Some(locked) = self.locked_files() {
             let expected = locked.files.iter().map(LockedFile::expected);
-            (self.repository.held(&commit, expected).map_err(fault)?, true)
+            (locked.part, self.repository.held(&commit, expected).map_err(fault)?, true)
         } else {
-            let files = self.found(&commit)?;
-            self.repository.keep_record(&commit, &Record { listed: false, files: files.clone() });
-            (files, false)
+            let (part, files) = (self.wanted.part, self.found(&commit)?);
+            self.repository.keep_record(&commit, &Record { part, listed: false, files: files.clone() });
+            (part, files, false)
         };
-        Ok(Snapshot { commit, files, listed, downloaded: HashSet::new() })
+        Ok(Snapshot { commit, part, files, listed, downloaded: HashSet::new() })
     }
 
     /// The files that are in the snapshot of `commit`, held against the names of their contents.
@@ -128,7 +139,7 @@ impl Call<'_> {
         if !snapshot.is_dir() {
             return Err(self.absent(&format!("commit {commit}")));
         }
-        let paths = Files::folder(&snapshot, &[]).paths(self.wanted.tokenizer_alone);
+        let paths = Files::folder(&snapshot, &[]).paths(self.wanted.part);
         let paths = paths.map_err(|error| self.absent("all of its files").with_source(error))?;
         let held = |path: String| {
             let place = snapshot.join(&path);
@@ -202,7 +213,7 @@ impl Call<'_> {
             timeout: self.hub.timeout.unwrap_or(TIMEOUT),
         };
         let remote = Remote::new(place, self.settings.token.as_deref(), self.hub.proxy.as_deref())?;
-        let Listing { commit, files } = remote.list(asked, self.wanted.tokenizer_alone).await?;
+        let Listing { commit, files } = remote.list(asked, self.wanted.part).await?;
         for file in &files {
             self.agree(&file.path, file.sha256())?;
             if let (Some(locked), Some(path)) = (&self.locked, self.lock) {
@@ -238,8 +249,9 @@ impl Call<'_> {
         if asked == self.revision && !is_commit(self.revision) {
             self.repository.write_ref(self.revision, &commit)?;
         }
-        self.repository.keep_record(&commit, &Record { listed: true, files: held.clone() });
-        Ok(Snapshot { commit, files: held, listed: true, downloaded })
+        let part = self.wanted.part;
+        self.repository.keep_record(&commit, &Record { part, listed: true, files: held.clone() });
+        Ok(Snapshot { commit, part, files: held, listed: true, downloaded })
     }
 
     /// The file, if its content is in the cache and verifies, or is among those `verified` at this
@@ -318,7 +330,7 @@ impl Call<'_> {
 
     /// Holds the snapshot to the registry and the lock file, and writes into that what it lacks.
     fn finish(&self, snapshot: Snapshot) -> Result<FetchedModel, Error> {
-        let Snapshot { commit, mut files, listed, downloaded } = snapshot;
+        let Snapshot { commit, part, mut files, listed, downloaded } = snapshot;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for file in &files {
             self.agree(&file.path, Some(&file.sha256))?;
@@ -328,9 +340,12 @@ impl Call<'_> {
                 id: self.wanted.id.to_owned(),
                 revision: self.revision.to_owned(),
                 commit: commit.clone(),
+                part,
                 files: files.iter().map(LockedFile::new).collect(),
             };
-            let lacks = |locked: &LockedModel| model.files.iter().any(|file| !locked.files.contains(file));
+            let lacks = |locked: &LockedModel| {
+                locked.part < part || model.files.iter().any(|file| !locked.files.contains(file))
+            };
             if let Some(locked) = &self.locked {
                 locked.hold(&model, path)?;
             }

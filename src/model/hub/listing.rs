@@ -4,10 +4,10 @@ use super::cache::is_commit;
 use super::digest::Checksum;
 use super::remote::Remote;
 use crate::error::Error;
-use crate::model::layout;
+use crate::model::layout::{self, Part};
 use crate::model::source::{LONGEST_TEXT, stays_inside};
 
-/// What a model is loaded from, by the hub.
+/// What a part of a model is read from, by the hub.
 pub(super) struct Listing {
     pub(super) commit: String,
     pub(super) files: Vec<RemoteFile>,
@@ -49,12 +49,11 @@ struct LargeFile {
 const LARGEST_FILE: u64 = 1 << 40;
 
 impl Remote<'_> {
-    /// The commit that `revision` is now, and those of its files that a model, or a tokenizer
-    /// alone, is loaded from.
+    /// The commit that `revision` is now, and those of its files that the part of the model is read from.
     ///
     /// hf-hub's own lists are without the checksums of large files, so the description is read here:
     /// one request for the commit, the files, their sizes and what they hash to.
-    pub(super) async fn list(&self, revision: &str, tokenizer_alone: bool) -> Result<Listing, Error> {
+    pub(super) async fn list(&self, revision: &str, part: Part) -> Result<Listing, Error> {
         let place = self.place();
         let body = self.describe(revision).await?;
         let description: Description = serde_json::from_slice(&body)
@@ -72,7 +71,7 @@ impl Remote<'_> {
         }
         let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
         let origin = format!("{} at commit {commit} on {}", place.id, place.endpoint);
-        let wanted = layout::paths(&names, tokenizer_alone, &origin)?;
+        let wanted = layout::paths(&names, part, &origin)?;
         let chosen = files.iter().filter(|file| wanted.contains(&file.path));
         let mut files = chosen.map(|file| self.read_entry(file)).collect::<Result<Vec<_>, _>>()?;
         // What is small and likely to be refused comes before the weights.

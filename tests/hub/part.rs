@@ -1,0 +1,77 @@
+//! Models of which a part is fetched.
+
+use std::fs;
+
+use entopic::{ErrorKind, Ner, Registry};
+
+use crate::place::{ID, OTHER_COMMIT, Place, TEXT, assert_says, fetch, folder};
+use crate::server::{COMMIT, fixture};
+
+/// GLiNER's first models have no tokenizer of their own.
+#[test]
+fn a_tokenizer_may_be_another_models() {
+    let place = Place::new();
+    let base = "owner/base";
+    let (mut model, mut whole) = (fixture("gliner-span"), fixture("gliner-span"));
+    model.retain(|name, _| name == "gliner_config.json" || name == "model.safetensors");
+    let weights = whole.remove("model.safetensors").expect("has weights");
+    whole.insert("pytorch_model.bin".into(), weights);
+    place.server.put("owner/gliner", "main", COMMIT, model);
+    place.server.put(base, "main", OTHER_COMMIT, whole);
+    let registry = place.folder.path().join("own.toml");
+    let entry = |tokenizer: &str| {
+        let source = r#"source = { hub = { id = "owner/gliner" } }"#;
+        format!(
+            "[[model]]\nname = \"mine\"\ntask = \"zero-shot-ner\"\narchitecture = \"gliner\"\n{source}\n{tokenizer}"
+        )
+    };
+    let build = |entry: String| {
+        fs::write(&registry, entry).expect("is written");
+        let registry = Registry::from_file(&registry).expect("is a registry");
+        Ner::builder("mine").registry(registry).threads(1).hub(place.hub()).build()
+    };
+    let error = build(entry("")).err().expect("has no tokenizer");
+    assert_says(&error, ErrorKind::Tokenizer, &["tokenizer.json", "`tokenizer`"]);
+    place.server.take_requests();
+    let fetched = build(entry(&format!("tokenizer = \"{base}\""))).expect("has another's tokenizer");
+    let reads = place.server.take_requests();
+    assert!(reads.iter().any(|read| read.path.ends_with("tokenizer.json")), "{reads:?}");
+    assert!(!reads.iter().any(|read| read.path.contains("pytorch_model.bin")), "{reads:?}");
+    let own = Ner::builder(folder("gliner-span")).threads(1).build().expect("loads");
+    let types = ["person", "city"];
+    assert_eq!(
+        fetched.tag_types(TEXT, &types).expect("is tagged"),
+        own.tag_types(TEXT, &types).expect("is tagged")
+    );
+    // Both are in the lock file now, and nothing more is asked for.
+    let again = build(entry(&format!("tokenizer = \"{base}\"")));
+    assert!(again.is_ok() && place.server.take_requests().is_empty());
+}
+
+#[test]
+fn a_model_of_which_a_part_is_there_is_completed() {
+    let place = Place::new();
+    let registry = Registry::builtin().expect("is compiled in");
+    let hub = place.hub().lock(place.lock());
+    let described = hub.fetch_description(&registry, ID).expect("is fetched");
+    let paths: Vec<&str> = described.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["config.json", "tokenizer.json", "tokenizer_config.json"]);
+    assert!(place.server.take_reads().iter().all(|read| !read.path.ends_with(".safetensors")));
+    let locked = || fs::read_to_string(place.lock()).expect("is written");
+    assert!(locked().contains("part = \"description\"") && !locked().contains("safetensors"), "{}", locked());
+    // It is there, and more is not.
+    let offline = hub.clone().offline(true);
+    hub.clone().offline(true).fetch_description(&registry, ID).expect("is there");
+    let error = fetch(&offline, ID).expect_err("lacks its weights");
+    assert_says(&error, ErrorKind::ModelUnavailable, &[ID, "model.safetensors"]);
+
+    let whole = fetch(&hub, ID).expect("is fetched");
+    let downloaded: Vec<&str> =
+        whole.files.iter().filter(|file| file.downloaded).map(|file| file.path.as_str()).collect();
+    assert_eq!(downloaded, ["model.safetensors"]);
+    assert!(!locked().contains("part"), "{}", locked());
+    place.server.take_requests();
+    fetch(&hub, ID).expect("is there");
+    hub.fetch_description(&registry, ID).expect("is there");
+    assert!(place.server.take_requests().is_empty());
+}
