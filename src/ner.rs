@@ -1,4 +1,5 @@
 mod aggregation;
+mod options;
 mod prompted;
 mod scheme;
 mod units;
@@ -9,6 +10,7 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 pub use aggregation::Aggregation;
+pub(crate) use options::{NerOptions, ner_setters};
 
 use crate::document::{Coverage, Document, Windows, merge};
 use crate::error::{Error, ErrorKind};
@@ -52,30 +54,8 @@ enum Kind {
 #[derive(Clone, Debug)]
 pub struct NerBuilder {
     model: String,
-    options: NerOptions,
+    entities: NerOptions,
     load: LoadOptions,
-}
-
-/// What a `Ner` does with its model.
-#[derive(Clone, Debug)]
-pub(crate) struct NerOptions {
-    pub(crate) aggregation: Aggregation,
-    pub(crate) entity_types: Vec<String>,
-    threshold: f32,
-    nested: bool,
-    multi_label: bool,
-}
-
-impl Default for NerOptions {
-    fn default() -> Self {
-        Self {
-            aggregation: Aggregation::default(),
-            entity_types: Vec::new(),
-            threshold: DEFAULT_THRESHOLD,
-            nested: false,
-            multi_label: false,
-        }
-    }
 }
 
 /// One mention of something that has a name.
@@ -143,9 +123,6 @@ const CONTEXT_SHARE: usize = 16;
 /// busy.
 const WINDOWS: usize = 256;
 
-/// The least probability of an entity of a type that was given with the text, as GLiNER has it.
-const DEFAULT_THRESHOLD: f32 = 0.5;
-
 const TASK: &str = "named-entity recognition";
 
 impl Ner {
@@ -162,7 +139,7 @@ impl Ner {
     /// `config.json`, `tokenizer.json` and `model.safetensors`. With the feature `hub` it may be
     /// `owner/name` or `owner/name@revision` on the Hugging Face hub.
     pub fn builder(model: impl Into<String>) -> NerBuilder {
-        NerBuilder { model: model.into(), options: NerOptions::default(), load: LoadOptions::default() }
+        NerBuilder { model: model.into(), entities: NerOptions::default(), load: LoadOptions::default() }
     }
 
     pub(crate) fn load(loader: &mut Loader, name: &str, options: NerOptions) -> Result<Self, Error> {
@@ -533,50 +510,7 @@ fn own_types(model: &Model) -> Error {
 }
 
 impl NerBuilder {
-    /// How labels of tokens become entities; [`Aggregation::Word`] if not set. Models that are given
-    /// entity types with the text do not label tokens, and ignore it.
-    #[must_use]
-    pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
-        self.options.aggregation = aggregation;
-        self
-    }
-
-    /// The entity types that are sought where a call names none, in a model that is given them with the
-    /// text (GLiNER): `["person", "place"]`.
-    #[must_use]
-    pub fn entity_types<I>(mut self, types: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        self.options.entity_types = types.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// The probability, 0 to 1, that an entity must exceed, in a model that is given its types with the
-    /// text; 0.5 if not set.
-    #[must_use]
-    pub fn threshold(mut self, probability: f32) -> Self {
-        self.options.threshold = probability;
-        self
-    }
-
-    /// Whether entities may lie within one another, in a model that is given their types with the text;
-    /// not, if not set: of two that share words the likelier is taken.
-    #[must_use]
-    pub fn nested(mut self, nested: bool) -> Self {
-        self.options.nested = nested;
-        self
-    }
-
-    /// Whether the same words may be of several types, in a model that is given these with the text; not,
-    /// if not set.
-    #[must_use]
-    pub fn multi_label(mut self, multi_label: bool) -> Self {
-        self.options.multi_label = multi_label;
-        self
-    }
-
+    ner_setters!(threshold, multi_label);
     load_setters!();
 
     /// The tokens of a window, special tokens included; the registry's, or the model's maximum
@@ -594,6 +528,6 @@ impl NerBuilder {
     /// Names what is unknown, missing, cut off, mis-shaped or out of range, and the valid choices;
     /// see [`ErrorKind`](crate::ErrorKind).
     pub fn build(self) -> Result<Ner, Error> {
-        Ner::load(&mut Loader::new(&self.load)?, &self.model, self.options)
+        Ner::load(&mut Loader::new(&self.load)?, &self.model, self.entities)
     }
 }

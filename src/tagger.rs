@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::document::{Coverage, Document};
 use crate::error::Error;
 use crate::model::{LoadOptions, Loader, load_setters};
-use crate::ner::{Aggregation, Entity, Ner, NerOptions};
+use crate::ner::{Entity, Ner, NerOptions, ner_setters};
 use crate::schedule::{chunks, single};
 use crate::topics::{LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, TopicOptions, WindowPooling};
 
@@ -42,7 +42,7 @@ pub struct TaggerBuilder {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedDocument {
-    /// The entities, in the order of the text. With [`Aggregation::Word`] they do not overlap.
+    /// The entities, in the order of the text. With [`Aggregation::Word`](crate::Aggregation::Word) they do not overlap.
     pub entities: Vec<Entity>,
     /// All topics, the likeliest first; none if the text is empty.
     pub topics: Vec<Topic>,
@@ -148,25 +148,6 @@ impl TaggerBuilder {
         self
     }
 
-    /// How labels of tokens become entities; [`Aggregation::Word`] if not set.
-    #[must_use]
-    pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
-        self.entities.aggregation = aggregation;
-        self
-    }
-
-    /// The entity types that are sought, if the model for entities is given them with the text, as
-    /// [`NerBuilder::entity_types`](crate::NerBuilder::entity_types).
-    #[must_use]
-    pub fn entity_types<I>(mut self, types: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        self.entities.entity_types = types.into_iter().map(Into::into).collect();
-        self
-    }
-
     /// Whether topics exclude one another; [`Scoring::SingleLabel`] if not set.
     #[must_use]
     pub fn scoring(mut self, scoring: Scoring) -> Self {
@@ -181,6 +162,7 @@ impl TaggerBuilder {
         self
     }
 
+    ner_setters!(entity_threshold, entity_multi_label);
     load_setters!();
 
     /// Loads the models and prepares the labels.

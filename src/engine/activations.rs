@@ -62,6 +62,13 @@ impl Activations {
         }
     }
 
+    pub(crate) fn precision(&self) -> Precision {
+        match self {
+            Self::F32 { .. } => Precision::F32,
+            Self::Int8 { .. } => Precision::Int8,
+        }
+    }
+
     /// Makes room for `tokens` rows of `columns`; what they hold is to be written.
     pub(crate) fn resize(&mut self, tokens: usize, columns: usize) {
         match self {

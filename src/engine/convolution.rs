@@ -1,7 +1,6 @@
 use std::borrow::Cow;
 
 use super::activation::Activation;
-use super::activations::Activations;
 use super::blueprint;
 use super::checkpoint::{Checkpoint, Matrix, Values};
 use super::encoder::EncoderScratch;
@@ -18,7 +17,6 @@ pub(crate) struct Convolution {
     width: usize,
     activation: Activation,
     norm: LayerNorm,
-    precision: Precision,
 }
 
 impl Convolution {
@@ -46,7 +44,6 @@ impl Convolution {
             width,
             activation,
             norm: LayerNorm::load(checkpoint, norm)?,
-            precision,
         })
     }
 
@@ -59,7 +56,7 @@ impl Convolution {
     ) -> Result<(), Error> {
         let tokens = batch.ids.len();
         let hidden = embedded.len() / tokens.max(1);
-        let mut neighbours = Activations::new(self.precision);
+        let EncoderScratch { hidden: stream, states, inner: neighbours, outputs, .. } = scratch;
         neighbours.resize(tokens, self.width * hidden);
         let before = (self.width - 1) / 2;
         let mut row = vec![0.0; self.width * hidden];
@@ -74,17 +71,17 @@ impl Convolution {
                 neighbours.set(token, &row);
             }
         }
-        let mut output = Output::default();
-        let rows = self.linear.forward(neighbours.rows(0..tokens), &mut output)?;
-        let EncoderScratch { hidden: stream, states, .. } = scratch;
-        let mut addend = vec![0.0; hidden];
-        for (token, to) in stream.chunks_exact_mut(hidden).enumerate() {
-            rows.read(token, &mut addend);
-            self.activation.apply(&mut addend);
-            to.iter_mut().zip(&addend).for_each(|(to, value)| *to += value);
-            self.norm.apply(to);
-            states.set(token, to);
-        }
-        Ok(())
+        outputs.lend(Output::default, |output| {
+            let rows = self.linear.forward(neighbours.rows(0..tokens), output)?;
+            let mut addend = vec![0.0; hidden];
+            for (token, to) in stream.chunks_exact_mut(hidden).enumerate() {
+                rows.read(token, &mut addend);
+                self.activation.apply(&mut addend);
+                to.iter_mut().zip(&addend).for_each(|(to, value)| *to += value);
+                self.norm.apply(to);
+                states.set(token, to);
+            }
+            Ok(())
+        })
     }
 }

@@ -70,6 +70,10 @@ pub(crate) struct Work<'a> {
 /// cache: a multiple of 6, 8 and 16, the rows of the products' tiles.
 const BLOCK_ROWS: usize = 48;
 
+/// The same in f32, where reading the larger weights anew for each block would cost more than that gains: a
+/// whole group.
+const F32_BLOCK_ROWS: usize = 3 * BLOCK_ROWS;
+
 impl Layer {
     pub(crate) fn load(
         checkpoint: &Checkpoint<'_>,
@@ -268,7 +272,7 @@ impl FeedForward {
     fn forward(&self, width: usize, scratch: &mut EncoderScratch) -> Result<(), Error> {
         let EncoderScratch { hidden, states, inner, outputs, .. } = scratch;
         let tokens = hidden.len() / width;
-        let block = block_rows(tokens);
+        let block = block_rows(tokens, states.precision());
         let up = self.up.outputs();
         inner.resize(tokens, if self.gated { up / 2 } else { up });
         {
@@ -328,7 +332,7 @@ impl Joint {
         outputs: &Spare<Output>,
     ) -> Result<(), Error> {
         let tokens = hidden.len() / width;
-        let block = block_rows(tokens);
+        let block = block_rows(tokens, states.precision());
         let blocks = states.blocks_mut(block).zip(hidden.par_chunks_mut(block * width));
         blocks.enumerate().try_for_each(|(index, (to, hidden))| {
             let start = index * block;
@@ -357,10 +361,14 @@ impl Joint {
     }
 }
 
-/// How many rows a block has: `BLOCK_ROWS` where there is a block for each thread that shares the group;
-/// else all, and the product itself is shared out.
-fn block_rows(tokens: usize) -> usize {
-    if tokens < BLOCK_ROWS * rayon::current_num_threads() { tokens.max(1) } else { BLOCK_ROWS }
+/// How many rows a block has, of `tokens` that are read in some precision. Where threads share a group,
+/// there is a block for each; else all are one, and the product itself is shared out.
+fn block_rows(tokens: usize, precision: Precision) -> usize {
+    match (rayon::current_num_threads(), precision) {
+        (1, Precision::F32) => F32_BLOCK_ROWS,
+        (threads, _) if tokens < BLOCK_ROWS * threads => tokens.max(1),
+        _ => BLOCK_ROWS,
+    }
 }
 
 /// In how many parts a group's heads are shared out: for each thread one, or some where they are long,

@@ -1,7 +1,7 @@
 //! Entities of types that are given with the text: what is written before a text, and what scores of
 //! spans and words mean (GLiNER, <https://arxiv.org/abs/2311.08526>).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -179,29 +179,53 @@ fn by_ends(scores: &Array2<f32>, labels: usize, rules: Rules) -> Vec<Candidate> 
 /// Takes candidates by their scores, the best first, and leaves out those that clash with one taken.
 fn choose(mut candidates: Vec<Candidate>, rules: Rules) -> Vec<Candidate> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
-    let clash = |a: &Range<usize>, b: &Range<usize>| {
-        let apart = a.end <= b.start || b.end <= a.start;
-        let within = |a: &Range<usize>, b: &Range<usize>| a.start <= b.start && b.end <= a.end;
-        if a == b { !rules.multi_label } else { !apart && !(rules.nested && (within(a, b) || within(b, a))) }
-    };
-    let mut taken: Vec<Candidate> = Vec::new();
-    // Where none may lie within another, those taken are apart or the same, and one look tells.
-    let mut ends: BTreeMap<usize, usize> = BTreeMap::new();
-    for candidate in candidates {
-        let words = &candidate.words;
-        let clashes = if rules.nested {
-            taken.iter().any(|other| clash(&other.words, words))
-        } else {
-            let last = ends.range(..words.end).next_back();
-            last.is_some_and(|(&start, &end)| clash(&(start..end), words))
+    let mut taken = Taken::default();
+    candidates.retain(|candidate| taken.take(&candidate.words, rules));
+    candidates.sort_by_key(|candidate| candidate.words.start);
+    candidates
+}
+
+/// The words of the candidates that were taken, such that a look at the ends inside a candidate tells
+/// whether it clashes with any.
+#[derive(Default)]
+struct Taken {
+    spans: HashSet<Range<usize>>,
+    /// Where the longest that begins at a word ends.
+    ends: BTreeMap<usize, usize>,
+    /// Where the longest that ends at a word begins.
+    starts: BTreeMap<usize, usize>,
+}
+
+impl Taken {
+    /// Takes `words`, unless they clash.
+    fn take(&mut self, words: &Range<usize>, rules: Rules) -> bool {
+        let clashes = match self.spans.contains(words) {
+            true => !rules.multi_label,
+            false if rules.nested => self.crosses(words),
+            false => self.overlaps(words),
         };
-        if !clashes {
-            ends.insert(words.start, words.end);
-            taken.push(candidate);
+        if clashes {
+            return false;
         }
+        self.spans.insert(words.clone());
+        let end = self.ends.entry(words.start).or_insert(words.end);
+        *end = words.end.max(*end);
+        let start = self.starts.entry(words.end).or_insert(words.start);
+        *start = words.start.min(*start);
+        true
     }
-    taken.sort_by_key(|candidate| candidate.words.start);
-    taken
+
+    /// Whether one of them has some of `words` and others besides, and lacks some.
+    fn crosses(&self, words: &Range<usize>) -> bool {
+        let inside = words.start + 1..words.end;
+        self.starts.range(inside.clone()).any(|(_, &start)| start < words.start)
+            || self.ends.range(inside).any(|(_, &end)| end > words.end)
+    }
+
+    /// Whether one of them, which are apart or the same, has any of `words`.
+    fn overlaps(&self, words: &Range<usize>) -> bool {
+        self.ends.range(..words.end).next_back().is_some_and(|(_, &end)| end > words.start)
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +255,43 @@ mod tests {
         assert_eq!(chosen(&spans, Rules { nested: true, ..FLAT }), [(1, 3), (1, 2), (3, 4)]);
         assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], FLAT), [(0, 1)]);
         assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], Rules { multi_label: true, ..FLAT }).len(), 2);
+    }
+
+    /// Candidates against one another, pair by pair.
+    fn chosen_plainly(spans: &[(usize, usize, f32)], rules: Rules) -> Vec<(usize, usize)> {
+        let clash = |a: (usize, usize), b: (usize, usize)| {
+            let apart = a.1 <= b.0 || b.1 <= a.0;
+            let within = |a: (usize, usize), b: (usize, usize)| a.0 <= b.0 && b.1 <= a.1;
+            if a == b {
+                !rules.multi_label
+            } else {
+                !apart && !(rules.nested && (within(a, b) || within(b, a)))
+            }
+        };
+        let mut sorted = spans.to_vec();
+        sorted.sort_by(|a, b| b.2.total_cmp(&a.2));
+        let mut taken: Vec<(usize, usize)> = Vec::new();
+        for (start, end, _) in sorted {
+            if !taken.iter().any(|&other| clash(other, (start, end))) {
+                taken.push((start, end));
+            }
+        }
+        taken.sort_by_key(|&(start, _)| start);
+        taken
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_choice_is_that_of_the_rule(
+            spans in proptest::collection::vec((0..12_usize, 1..6_usize, 0..8_u8), 0..40),
+            nested in proptest::bool::ANY,
+            multi_label in proptest::bool::ANY,
+        ) {
+            let spans: Vec<(usize, usize, f32)> =
+                spans.into_iter().map(|(start, len, score)| (start, start + len, f32::from(score))).collect();
+            let rules = Rules { nested, multi_label, ..FLAT };
+            proptest::prop_assert_eq!(chosen(&spans, rules), chosen_plainly(&spans, rules));
+        }
     }
 
     #[test]

@@ -340,7 +340,8 @@ mod tests {
             let qkv: Vec<f32> = (0..tokens * hidden * 3)
                 .map(|i| ((i * 2654435761_usize % 997) as f32 - 498.0) / 200.0)
                 .collect();
-            let rows = Rows { sums: Sums::F32(&qkv), bias: &vec![0.0; 3 * hidden] };
+            let rows =
+                Rows { sums: Sums::F32 { sums: &qkv, panel: 3 * hidden }, bias: &vec![0.0; 3 * hidden] };
             let expected = plain(&qkv, bounds, hidden, heads, &bias);
             let mut out = vec![0.0; tokens * hidden];
             // Heads may be computed apart.

@@ -16,8 +16,11 @@ pub(crate) struct Rows<'a> {
 
 #[derive(Clone, Copy)]
 pub(crate) enum Sums<'a> {
-    /// `[rows, columns]`.
-    F32(&'a [f32]),
+    F32 {
+        /// Panels of `panel` columns, the last of what is left, one after another: each `[rows, panel]`.
+        sums: &'a [f32],
+        panel: usize,
+    },
     Int8 {
         /// `[rows, columns]`.
         sums: &'a [i32],
@@ -33,7 +36,7 @@ pub(crate) enum Sums<'a> {
 impl<'a> Rows<'a> {
     pub(crate) fn len(&self) -> usize {
         match self.sums {
-            Sums::F32(sums) => sums.len() / self.bias.len().max(1),
+            Sums::F32 { sums, .. } => sums.len() / self.bias.len().max(1),
             Sums::Int8 { rows, .. } => rows.len(),
         }
     }
@@ -51,7 +54,7 @@ impl<'a> Rows<'a> {
             start: range.start,
             bias: &self.bias[range.clone()],
             sums: match self.sums {
-                Sums::F32(sums) => Sums::F32(sums),
+                Sums::F32 { .. } => self.sums,
                 Sums::Int8 { sums, rows, totals, scales } => {
                     Sums::Int8 { sums, rows, totals: &totals[range.clone()], scales: &scales[range] }
                 }
@@ -80,18 +83,28 @@ impl Columns<'_> {
         let (ints, floats) = (isa.i32(), isa.f32());
         let vector = floats.len();
         let count = self.bias.len();
-        let at = row * self.width + self.start;
         let out = &mut out[..count];
         let whole = count - count % vector;
         match self.sums {
-            Sums::F32(sums) => {
-                for ((out, sum), bias) in out.iter_mut().zip(&sums[at..][..count]).zip(self.bias) {
-                    *out = sum + bias;
+            Sums::F32 { sums, panel } => {
+                let rows = sums.len() / self.width.max(1);
+                let mut done = 0;
+                while done < count {
+                    let column = self.start + done;
+                    let first = column / panel * panel;
+                    let width = panel.min(self.width - first);
+                    let part = (first + width - column).min(count - done);
+                    let sums = &sums[rows * first + row * width + column - first..][..part];
+                    let out = &mut out[done..done + part];
+                    for ((out, sum), bias) in out.iter_mut().zip(sums).zip(&self.bias[done..done + part]) {
+                        *out = sum + bias;
+                    }
+                    done += part;
                 }
             }
             Sums::Int8 { sums, rows, totals, scales } => {
                 let RowQuantisation { scale: row_scale, zero_point } = rows[row];
-                let (zero, sums) = (i32::from(zero_point), &sums[at..][..count]);
+                let (zero, sums) = (i32::from(zero_point), &sums[row * self.width + self.start..][..count]);
                 let (zeros, row_scales) = (ints.splat(zero), floats.splat(row_scale));
                 let parameters = totals.chunks_exact(vector).zip(scales.chunks_exact(vector));
                 let parameters = parameters.zip(self.bias.chunks_exact(vector));
@@ -166,10 +179,28 @@ mod tests {
     }
 
     #[test]
-    fn f32_sums_take_the_bias() {
-        let product = Rows { sums: Sums::F32(&[1.0, 2.0, 3.0, 4.0]), bias: &[0.5, -0.5] };
-        let mut out = [0.0; 2];
-        product.read(1, &mut out);
-        assert_eq!(out, [3.5, 3.5]);
+    fn f32_sums_take_the_bias_in_every_panel() {
+        let (rows, columns) = (3, 11);
+        let sum = |row: usize, column: usize| (100 * row + column) as f32;
+        let bias: Vec<f32> = (0..columns).map(|column| 0.5 * column as f32).collect();
+        for panel in [1, 4, 11, 16] {
+            let mut sums = Vec::new();
+            for first in (0..columns).step_by(panel) {
+                for row in 0..rows {
+                    sums.extend((first..columns.min(first + panel)).map(|column| sum(row, column)));
+                }
+            }
+            let product = Rows { sums: Sums::F32 { sums: &sums, panel }, bias: &bias };
+            assert_eq!(product.len(), rows);
+            for row in 0..rows {
+                let expected: Vec<f32> = (0..columns).map(|column| sum(row, column) + bias[column]).collect();
+                let mut out = vec![0.0; columns];
+                product.read(row, &mut out);
+                assert_eq!(out, expected);
+                let mut part = vec![0.0; 6];
+                ReadRow { columns: product.columns(3..9), row, out: &mut part }.dispatch();
+                assert_eq!(part, expected[3..9]);
+            }
+        }
     }
 }
