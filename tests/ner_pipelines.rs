@@ -15,7 +15,7 @@ fn tolerance() -> f32 {
     if portable { 2.0 * TOLERANCE } else { TOLERANCE }
 }
 
-const MODELS: [&str; 15] = [
+const MODELS: [&str; 21] = [
     "ner-wordpiece-cased",
     "ner-wordpiece-uncased",
     "ner-bioes",
@@ -31,6 +31,12 @@ const MODELS: [&str; 15] = [
     "mpnet-ner",
     "deberta-v2-ner",
     "modernbert-ner",
+    "ner-wordpiece-cased-v5",
+    "roberta-ner-v5",
+    "xlm-roberta-ner-v5",
+    "deberta-v2-ner-v5",
+    "mpnet-ner-v5",
+    "modernbert-ner-v5",
 ];
 
 #[derive(Deserialize)]

@@ -184,7 +184,7 @@ def hold_under_noise(tagger, strategy, text, logits, reference):
     generator = torch.Generator().manual_seed(1)
     for _ in range(5):
         noisy = logits + NOISE * (2 * torch.rand(logits.shape, generator=generator) - 1)
-        (inputs,) = tagger.preprocess(text)
+        (inputs,) = tagger.preprocess(text, **tagger._preprocess_params)
         output = {**inputs, "logits": noisy[None]}
         moved = tagger.postprocess([output], aggregation_strategy=tagger_strategy(strategy))
         assert spans(moved) == spans(reference), f"{strategy}: a tie in {text!r}"

@@ -169,7 +169,9 @@ impl Settings {
                 *given = Some(Special::read(value).map_err(|message| refuse(CONFIG, key, message))?);
             }
         }
-        if let Some(value) = self.config.get(ADDITIONAL).filter(|value| !value.is_null()) {
+        // Version 5 of transformers lists them under the other name, which held others by name before.
+        let listed = self.config.get("extra_special_tokens").filter(|value| value.is_array());
+        if let Some(value) = self.config.get(ADDITIONAL).filter(|value| !value.is_null()).or(listed) {
             let tokens = Special::read_all(value).map_err(|message| refuse(CONFIG, ADDITIONAL, message))?;
             self.additional = Some(tokens);
         }
