@@ -12,7 +12,7 @@
 //!
 //! * [`Tagger`] does both tasks in one call; [`Ner`] and [`TopicClassifier`] do one each.
 //! * `bundled()` loads the English models that are in the build; `builder(name)` loads a model of
-//!   the [`Registry`], or a folder with a BERT checkpoint as the Hugging Face hub lays it out, or, with
+//!   the [`Registry`], or a folder with a checkpoint as the Hugging Face hub lays it out, or, with
 //!   the feature `hub`, a model of that hub.
 //! * A text of any length is read whole, in windows of whole sentences; every result has a
 //!   [`Coverage`] that says how much of it the model read.
@@ -34,7 +34,7 @@
 //!   give alone within 1e-4. A damaged file is an error, but a hostile graph may take any time and memory:
 //!   take graphs only from those you trust. `rten` starts one pool of its own for the process, a thread
 //!   for each core, which loads models and sleeps after, and reads environment variables that begin with
-//!   `RTEN_`.
+//!   `RTEN_`; where `RTEN_TIMING` is set, it prints.
 //! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
 //!   and the level `TRACE`. Without it, nothing of that is compiled.
 

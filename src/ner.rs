@@ -77,7 +77,8 @@ pub struct Entity {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedText {
-    /// The entities, in the order of the text. With [`Aggregation::Word`] they do not overlap.
+    /// The entities, in the order of the text. They do not overlap with [`Aggregation::Word`], nor of
+    /// types that are given with the text unless that was asked for.
     pub entities: Vec<Entity>,
     /// How much of the text was read.
     pub coverage: Coverage,
@@ -87,7 +88,8 @@ pub struct TaggedText {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedWords {
-    /// The entities, in the order of the words. They do not overlap.
+    /// The entities, in the order of the words. They do not overlap, unless types are given with the text
+    /// and that was asked for.
     pub entities: Vec<WordEntity>,
     /// How much of the text was read; its characters are those of the words joined by spaces.
     pub coverage: Coverage,

@@ -42,7 +42,9 @@ pub struct TaggerBuilder {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedDocument {
-    /// The entities, in the order of the text. With [`Aggregation::Word`](crate::Aggregation::Word) they do not overlap.
+    /// The entities, in the order of the text. They do not overlap with
+    /// [`Aggregation::Word`](crate::Aggregation::Word), nor of types that are given with the text unless
+    /// that was asked for.
     pub entities: Vec<Entity>,
     /// All topics, the likeliest first; none if the text is empty.
     pub topics: Vec<Topic>,

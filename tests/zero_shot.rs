@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use entopic::{Error, ErrorKind, Ner, Precision, Scoring, TopicClassifier};
+use entopic::{Error, ErrorKind, Ner, Precision, Scoring, Tagger, TopicClassifier};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -157,7 +157,7 @@ struct TopicScores {
 
 #[test]
 fn topics_equal_gliclass() {
-    for model in ["gliclass-deberta", "gliclass-modernbert"] {
+    for model in ["gliclass-deberta", "gliclass-modernbert", "gliclass-lstm"] {
         let (mut largest, mut compared): (f32, usize) = (0.0, 0);
         for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
             let builder = TopicClassifier::builder(folder(model)).precision(Precision::F32).threads(1);
@@ -202,4 +202,36 @@ fn labels_of_a_uni_encoder_must_leave_room() {
     let long = "The guests won the cup final. ".repeat(50);
     let found = classifier.classify(&long, &labels).expect("is classified");
     assert!(found.coverage.is_complete() && found.coverage.windows > 3);
+}
+
+#[test]
+fn a_tagger_has_the_settings_of_both_its_models() {
+    let (case, wanted) = golden::<EntityCase>("gliner-span")
+        .into_iter()
+        .find_map(|mut case| {
+            let at = case.results.iter().position(|result| !result.flat_ner && result.multi_label)?;
+            let result = case.results.swap_remove(at);
+            (!result.entities.is_empty()).then_some((case, result))
+        })
+        .expect("a case has them");
+    let tagger = Tagger::builder()
+        .ner(folder("gliner-span"))
+        .entity_types(&case.labels)
+        .entity_threshold(wanted.threshold)
+        .nested(true)
+        .entity_multi_label(true)
+        .topics(folder("gliclass-deberta"))
+        .labels(["sport", "law"])
+        .precision(Precision::F32)
+        .threads(1)
+        .build()
+        .expect("the fixtures load");
+    let tagged = tagger.tag(&case.text).expect("is tagged");
+    let mut found: Vec<_> =
+        tagged.entities.iter().map(|e| (e.span.chars.start, e.span.chars.end, e.label.as_str())).collect();
+    let mut expected: Vec<_> = wanted.entities.iter().map(|e| (e.start, e.end, e.label.as_str())).collect();
+    found.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(found, expected);
+    assert_eq!(tagged.topics.len(), 2);
 }

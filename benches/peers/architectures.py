@@ -120,7 +120,7 @@ def time_runtime(session, ids, batch):
 def time_entopic(command, folder, lines, task):
     """Tokens of texts a second: the median of the command's passes."""
     command = [command, "bench", str(lines), "--task", task, "--model", str(folder), "--precision", "f32",
-               "--threads", str(THREADS), "--repeat", "2"]
+               "--threads", str(THREADS), "--repeat", "3"]
     if task == "topics":
         command += ["--topics", "sport"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout

@@ -300,6 +300,29 @@ impl Numbering {
     }
 }
 
+impl Stack {
+    /// With nothing but its layers.
+    pub(crate) fn new(embeddings: Embeddings, heads: usize, layers: Vec<Layer>) -> Self {
+        Self { embeddings, heads, layers, relation: Relation::None, convolution: None }
+    }
+}
+
+impl Embeddings {
+    /// Words alone, as they are.
+    pub(crate) fn of_words(words: Table, width: usize) -> Self {
+        Self {
+            words,
+            scale: 1.0,
+            positions: None,
+            token_types: None,
+            width,
+            norm: None,
+            projection: None,
+            projected_norm: None,
+        }
+    }
+}
+
 impl Dense {
     pub(crate) fn new(name: impl Into<String>, inputs: usize, outputs: usize) -> Self {
         Self { name: name.into(), inputs, outputs, bias: true }

@@ -70,8 +70,8 @@ pub(crate) struct Work<'a> {
 /// cache: a multiple of 6, 8 and 16, the rows of the products' tiles.
 const BLOCK_ROWS: usize = 48;
 
-/// The same in f32, where reading the larger weights anew for each block would cost more than that gains: a
-/// whole group.
+/// The same in f32, where reading the larger weights anew for each block would cost more than that gains: the
+/// 128 tokens of a usual group in one, and some more.
 const F32_BLOCK_ROWS: usize = 3 * BLOCK_ROWS;
 
 impl Layer {
@@ -361,8 +361,8 @@ impl Joint {
     }
 }
 
-/// How many rows a block has, of `tokens` that are read in some precision. Where threads share a group,
-/// there is a block for each; else all are one, and the product itself is shared out.
+/// How many rows a block has, of `tokens` whose products are computed in `precision`. Where threads share
+/// them and there is no block for each, all are one, and the product itself is shared out.
 fn block_rows(tokens: usize, precision: Precision) -> usize {
     match (rayon::current_num_threads(), precision) {
         (1, Precision::F32) => F32_BLOCK_ROWS,

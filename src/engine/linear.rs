@@ -30,11 +30,10 @@ pub(super) fn largest_activation() -> u8 {
 }
 
 /// Columns of f32 weights that are multiplied with all rows before the next: rten-gemm reads weights
-/// once for each 64 rows, up to 1,024 columns in turn, which are then in the nearest cache no longer. Panels
-/// of 256 stay there (256 KB of each 256 inputs). With two threads and the layers of BERT base, products of
-/// 128 rows gained a tenth by it on a CPU with 512 KB of second-level cache (`kernels` of the benchmarks).
-/// int8 weights are a quarter of that, and their products gained nothing.
-const PANEL: usize = 256;
+/// once for each 64 rows, up to 1,024 columns in turn, which the second-level cache does not hold until the
+/// next. It does hold panels of 256 (256 KB for each 256 inputs): with two threads and the layers of BERT
+/// base, products of 128 rows gained 8 to 12 % on a CPU with 512 KB of it. int8 weights take a quarter.
+pub(super) const PANEL: usize = 256;
 
 /// A dense layer, `y = x W^T + b`, with its weights packed for the products.
 pub(crate) struct Linear {
@@ -146,15 +145,16 @@ impl Linear {
                 let shape = [values.len() / self.inputs, self.inputs];
                 let out = first(&mut output.f32, shape[0] * outputs);
                 let a = GemmInputA::Unpacked(NdTensorView::from_data(shape, values));
-                let multiply = |(panel, out): (&PackedBMatrix<f32>, &mut [f32])| {
-                    PRODUCTS.with(|products| {
-                        products.f32.gemm(out, a, GemmInputB::Packed(panel), GemmOptions::default()).map(drop)
-                    })
+                let multiply = |products: &Products, panel: &PackedBMatrix<f32>, out: &mut [f32]| {
+                    products.f32.gemm(out, a, GemmInputB::Packed(panel), GemmOptions::default()).map(drop)
                 };
                 let size = (shape[0] * PANEL).max(1);
-                let done = match rayon::current_num_threads() {
-                    1 => panels.iter().zip(out.chunks_mut(size)).try_for_each(multiply),
-                    _ => panels.par_iter().zip(out.par_chunks_mut(size)).try_for_each(multiply),
+                let done = if rayon::current_num_threads() == 1 {
+                    let mut each = panels.iter().zip(out.chunks_mut(size));
+                    each.try_for_each(|(panel, out)| multiply(products, panel, out))
+                } else {
+                    let each = panels.par_iter().zip(out.par_chunks_mut(size));
+                    each.try_for_each(|(panel, out)| PRODUCTS.with(|own| multiply(own, panel, out)))
                 };
                 done.map(|()| Sums::F32 { sums: out, panel: PANEL })
             }
@@ -229,7 +229,12 @@ mod tests {
             let matrix =
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
             let linear = Linear::new(&matrix, bias.clone(), Precision::F32);
-            for (at, value) in product(&linear, Input::F32(&x)).into_iter().enumerate() {
+            let [found, shared] = [1, 2].map(|threads| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("starts");
+                pool.install(|| product(&linear, Input::F32(&x)))
+            });
+            assert_eq!(found, shared, "{tokens}x{inputs}x{outputs}: threads share panels out");
+            for (at, value) in found.into_iter().enumerate() {
                 let (token, output) = (at / outputs, at % outputs);
                 let pairs = x[token * inputs..][..inputs].iter().zip(&weights[output * inputs..][..inputs]);
                 let exact: f64 = pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();

@@ -12,7 +12,7 @@ use super::checkpoint::{Matrix, Values};
 use super::kernels::{
     Attention, AttentionScratch, Gelu, Normalise, Part, QuantiseRow, Reach, Relation, Rows, Sums,
 };
-use super::linear::{Linear, Output};
+use super::linear::{Linear, Output, PANEL};
 use crate::backend::Precision;
 
 /// The products of a layer of BERT's shape on `tokens` tokens, with nothing around them: what the rest
@@ -51,7 +51,7 @@ pub fn attention(tokens: usize, hidden: usize, heads: usize) -> impl FnMut() {
     let (mut out, mut scratch) = (vec![0.0; tokens * hidden], AttentionScratch::default());
     let size = hidden / heads;
     move || {
-        let rows = Rows { sums: Sums::F32 { sums: &qkv, panel: 3 * hidden }, bias: &bias };
+        let rows = Rows { sums: Sums::F32 { sums: &qkv, panel: PANEL }, bias: &bias };
         let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
         Attention {
             queries,

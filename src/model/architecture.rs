@@ -166,6 +166,16 @@ fn check_heads(hidden: (&str, usize), heads: (&str, usize)) -> Result<(), String
     Err(format!("{} {} is not divisible by {} {}", hidden.0, hidden.1, heads.0, heads.1))
 }
 
+/// Checks the `position_embedding_type` of BERT's kin.
+fn check_positions(kind: Option<&str>) -> Result<(), String> {
+    match kind {
+        None | Some("absolute") => Ok(()),
+        Some(kind) => {
+            Err(format!("position_embedding_type {kind:?} is not supported; supported is absolute"))
+        }
+    }
+}
+
 /// The activation that config.json calls `name`, under `key`.
 fn activation(key: &str, name: &str) -> Result<Activation, String> {
     let found = Activation::NAMES.into_iter().find(|(known, _)| *known == name);

@@ -61,9 +61,9 @@ pub struct FetchedModel {
     pub revision: String,
     /// The commit that this is.
     pub commit: String,
-    /// The folder that holds its files; every builder loads it by this path.
+    /// The folder that holds its files; every builder loads it by this path, if the weights are there.
     pub folder: PathBuf,
-    /// The files that it is loaded from.
+    /// The files that it is loaded from, or [described](Hub::fetch_description) by.
     pub files: Vec<FetchedFile>,
     /// The model whose tokenizer it has, where it has none itself: of that, the files of the tokenizer.
     #[serde(default)]
@@ -201,7 +201,7 @@ impl Hub {
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch).
+    /// As [`fetch`](Self::fetch), whatever its weights are in.
     pub fn fetch_description(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
         self.fetch_part(registry, name, Part::Description)
     }

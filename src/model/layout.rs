@@ -17,22 +17,19 @@ pub(crate) struct Description {
     pub(crate) config: &'static str,
     /// `None` if the model has none of its own.
     pub(crate) tokenizer: Option<Tokenizer>,
-    /// What refines them, where it is there.
+    /// The config again, and what refines both, where it is there.
     beside: Vec<String>,
 }
 
-/// What of a model is wanted; each holds those before it.
+/// What of a model is wanted. The files of each are among those of the next, and those of a smaller one do
+/// not make a larger: so the files that are there tell which parts are.
 #[cfg(feature = "hub")]
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, serde::Deserialize, serde::Serialize,
-)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// The files of its tokenizer.
+    /// What its tokenizer is read from.
     Tokenizer,
     /// All but the weights.
     Description,
-    #[default]
     Whole,
 }
 
@@ -119,22 +116,16 @@ impl Weights {
 impl Tokenizer {
     /// The best that the files `names` make.
     pub(crate) fn choose(names: &[String]) -> Option<Self> {
-        let has = |name: &str| names.iter().any(|other| other == name);
         let mut kinds = [Self::Json, Self::Vocabulary, Self::Merges].into_iter();
-        let found = kinds.find(|kind| kind.files().into_iter().all(has));
-        found.or_else(|| SENTENCE_PIECES.into_iter().find(|name| has(name)).map(Self::SentencePiece))
+        let found = kinds.find(|kind| kind.files().into_iter().all(|name| has(names, name)));
+        found.or_else(|| SENTENCE_PIECES.into_iter().find(|name| has(names, name)).map(Self::SentencePiece))
     }
 
     /// The files that a tokenizer is read from, of a model that is wanted for it alone.
     #[cfg(any(test, feature = "hub"))]
     fn paths(names: &[String], origin: &str) -> Result<Vec<String>, Error> {
         let kind = Self::choose(names).ok_or_else(|| Self::missing(origin))?;
-        let mut paths: Vec<String> = kind.files().into_iter().map(str::to_owned).collect();
-        paths.extend(beside(names));
-        paths.extend(
-            CONFIGS.into_iter().find(|name| names.iter().any(|other| other == name)).map(str::to_owned),
-        );
-        Ok(paths)
+        Ok(kind.files().into_iter().map(str::to_owned).chain(beside(names)).collect())
     }
 
     /// Why a model at `origin` cannot be loaded.
@@ -168,17 +159,21 @@ pub(crate) fn paths(names: &[String], part: Part, origin: &str) -> Result<Vec<St
     }
 }
 
-/// Those of `names` that refine a config or a tokenizer.
+/// Configs, and what refines them or a tokenizer, as far as they are among `names`. A tokenizer is built by
+/// the encoder's config, whatever other the model has.
 fn beside(names: &[String]) -> impl Iterator<Item = String> {
-    REFINEMENTS.into_iter().filter(|name| names.iter().any(|other| other == name)).map(str::to_owned)
+    CONFIGS.into_iter().chain(REFINEMENTS).filter(|name| has(names, name)).map(str::to_owned)
+}
+
+fn has(names: &[String], name: &str) -> bool {
+    names.iter().any(|other| other == name)
 }
 
 impl Description {
     /// Chooses among the files `names`, paths inside the model with `/`; `origin` names the model in
     /// messages.
     pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
-        let config = CONFIGS.into_iter().find(|name| names.iter().any(|other| other == name));
-        let config = config.ok_or_else(|| {
+        let config = CONFIGS.into_iter().find(|name| has(names, name)).ok_or_else(|| {
             Error::new(ErrorKind::Config, format!("{origin} has no {}", CONFIGS.join(" or ")))
         })?;
         Ok(Self { config, tokenizer: Tokenizer::choose(names), beside: beside(names).collect() })
@@ -187,10 +182,8 @@ impl Description {
     /// The paths of all files.
     #[cfg(any(test, feature = "hub"))]
     fn paths(&self) -> Vec<String> {
-        let mut paths = vec![self.config.to_owned()];
-        paths.extend(self.tokenizer.iter().flat_map(|kind| kind.files()).map(str::to_owned));
-        paths.extend(self.beside.iter().cloned());
-        paths
+        let tokenizer = self.tokenizer.iter().flat_map(|kind| kind.files()).map(str::to_owned);
+        self.beside.iter().cloned().chain(tokenizer).collect()
     }
 }
 
@@ -198,8 +191,7 @@ impl Layout {
     /// As [`Description::choose`], with the weights.
     pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
         let description = Description::choose(names, origin)?;
-        let has = |name: &str| names.iter().any(|other| other == name);
-        let weights = WEIGHTS.into_iter().find(|(name, _)| has(name)).map(|(_, weights)| weights);
+        let weights = WEIGHTS.into_iter().find(|(name, _)| has(names, name)).map(|(_, weights)| weights);
         let weights = weights.ok_or_else(|| {
             let files = WEIGHTS.map(|(name, _)| name).join(", nor ");
             Error::new(ErrorKind::Weights, format!("{origin} has no {files}"))
@@ -241,7 +233,7 @@ mod tests {
         ]);
         assert_eq!(layout.weights, Weights::Safetensors);
         assert_eq!(layout.description.tokenizer, Some(Tokenizer::Json));
-        let expected = ["config.json", "tokenizer.json", "tokenizer_config.json"];
+        let expected = ["config.json", "tokenizer_config.json", "tokenizer.json"];
         assert_eq!(layout.description.paths(), expected);
         assert_eq!(layout.paths(), [&expected[..], &["model.safetensors"]].concat());
     }
@@ -267,9 +259,10 @@ mod tests {
         let layout = choose(&["gliner_config.json", "pytorch_model.bin", "vocab.json"]);
         assert_eq!(layout.description.tokenizer, None);
         let names =
-            ["config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"].map(str::to_owned);
+            ["config.json", "gliner_config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"];
+        let names = names.map(str::to_owned);
         let paths = Tokenizer::paths(&names, "there").expect("has one");
-        assert_eq!(paths, ["spm.model", "tokenizer_config.json", "config.json"]);
+        assert_eq!(paths, ["spm.model", "gliner_config.json", "config.json", "tokenizer_config.json"]);
         let error = Tokenizer::paths(&names[..2], "there").expect_err("has none");
         assert!(error.to_string().contains("merges.txt"), "{error}");
     }

@@ -25,8 +25,8 @@ impl Default for NerOptions {
     }
 }
 
-/// The setters of [`NerOptions`] that every builder with a field `entities` has; the names of the last two
-/// are given, since a builder that classifies topics as well needs others.
+/// The setters of [`NerOptions`] that every builder with a field `entities` has. Two are named by the
+/// builder, since one that classifies topics as well needs other names.
 macro_rules! ner_setters {
     ($threshold:ident, $multi_label:ident) => {
         /// How labels of tokens become entities; [`Aggregation::Word`](crate::Aggregation::Word) if not set.

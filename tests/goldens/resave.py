@@ -2,7 +2,7 @@
 
     python resave.py [OUTPUT_FOLDER]
 
-Each NAME of NAMES becomes NAME-v5: the same weights, and the files and results of requirements-v5.txt.
+Each NAME of NAMES becomes NAME-v5: the same weights, and files and results by what requirements-v5.txt names.
 """
 
 import json
@@ -15,7 +15,7 @@ import torch
 import transformers
 from transformers import AutoModelForTokenClassification, AutoTokenizer, pipeline
 
-from references import STRATEGIES, fitting_texts, literal, tag
+from references import LITERAL, STRATEGIES, fitting_texts, tag
 
 HERE = Path(__file__).resolve().parent
 # One of each way to tokenise, and the architecture whose config changed.
@@ -49,8 +49,9 @@ def main():
             )
             for strategy in STRATEGIES
         }
+        # The last text fills the window by the first tokenizer; this one may need another for that.
         known = [row["text"] for row in json.loads((HERE / name / "golden.json").read_text())["texts"][:-1]]
-        texts = fitting_texts(tokenizer, [*known, literal(tokenizer)])
+        texts = fitting_texts(tokenizer, [*known, LITERAL])
         rows = [tag(taggers, model, tokenizer, text) for text in dict.fromkeys(texts)]
         labels = [model.config.id2label[at] for at in range(model.config.num_labels)]
         golden = {"versions": versions, "labels": labels, "texts": rows}

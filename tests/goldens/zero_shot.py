@@ -495,6 +495,10 @@ def calibrate_gliclass(model, tokenizer):
         logits = torch.cat([run["logits"] for run in runs])[:, None]
         rescale(model.model.scorer.mlp[4], logits / scale_of(model), 0.0, 2.0 / scale_of(model))
         return
+    if model.config.scorer_type == "weighted-dot":
+        logits = torch.cat([run["logits"] for run in runs])[:, None]
+        rescale(model.model.scorer.out_mlp[3], logits, 0.0, 2.0)
+        return
     for key, layer in (("text", model.model.text_projector), ("classes", model.model.classes_projector)):
         values = torch.cat([run[key] for run in runs])
         rescale(layer.linear_2, values, 0.0, 0.9)
@@ -624,6 +628,18 @@ def checkpoints():
             2,
             "modernbert",
             {"prompt_first": True, "pooling_strategy": "first", "scorer_type": "simple", "normalize_features": False},
+        ),
+        Gliclass(
+            "gliclass-lstm",
+            1,
+            "deberta-v2",
+            {
+                "prompt_first": True,
+                "pooling_strategy": "max",
+                "scorer_type": "weighted-dot",
+                "normalize_features": False,
+                "use_lstm": True,
+            },
         ),
     ]
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use entopic::{ErrorKind, Ner, Registry};
 
-use crate::place::{ID, OTHER_COMMIT, Place, TEXT, assert_says, fetch, folder};
+use crate::place::{ID, NEEDED, OTHER_COMMIT, Place, TEXT, assert_says, fetch, folder};
 use crate::server::{COMMIT, fixture};
 
 /// GLiNER's first models have no tokenizer of their own.
@@ -58,10 +58,10 @@ fn a_model_of_which_a_part_is_there_is_completed() {
     assert_eq!(paths, ["config.json", "tokenizer.json", "tokenizer_config.json"]);
     assert!(place.server.take_reads().iter().all(|read| !read.path.ends_with(".safetensors")));
     let locked = || fs::read_to_string(place.lock()).expect("is written");
-    assert!(locked().contains("part = \"description\"") && !locked().contains("safetensors"), "{}", locked());
+    assert!(locked().contains("tokenizer.json") && !locked().contains("safetensors"), "{}", locked());
     // It is there, and more is not.
     let offline = hub.clone().offline(true);
-    hub.clone().offline(true).fetch_description(&registry, ID).expect("is there");
+    offline.fetch_description(&registry, ID).expect("is there");
     let error = fetch(&offline, ID).expect_err("lacks its weights");
     assert_says(&error, ErrorKind::ModelUnavailable, &[ID, "model.safetensors"]);
 
@@ -69,9 +69,28 @@ fn a_model_of_which_a_part_is_there_is_completed() {
     let downloaded: Vec<&str> =
         whole.files.iter().filter(|file| file.downloaded).map(|file| file.path.as_str()).collect();
     assert_eq!(downloaded, ["model.safetensors"]);
-    assert!(!locked().contains("part"), "{}", locked());
+    assert!(locked().contains("safetensors"), "{}", locked());
     place.server.take_requests();
     fetch(&hub, ID).expect("is there");
-    hub.fetch_description(&registry, ID).expect("is there");
+    assert!(place.server.take_requests().is_empty());
+
+    // Without its weights it is still described.
+    fs::remove_file(place.blob("model.safetensors")).expect("is there");
+    for hub in [&hub, &offline] {
+        assert_eq!(hub.fetch_description(&registry, ID).expect("is there").files.len(), paths.len());
+    }
+    assert!(place.server.take_requests().is_empty());
+}
+
+#[test]
+fn a_part_that_is_asked_for_leaves_the_whole_known() {
+    let place = Place::new();
+    let registry = Registry::builtin().expect("is compiled in");
+    place.fetch().expect("is fetched");
+    // A branch is asked for each time.
+    place.hub().fetch_description(&registry, ID).expect("is there");
+    place.server.take_requests();
+    let at_commit = format!("{ID}@{COMMIT}");
+    assert_eq!(fetch(&place.hub(), &at_commit).expect("is there").files.len(), NEEDED.len());
     assert!(place.server.take_requests().is_empty());
 }

@@ -340,8 +340,15 @@ mod tests {
             let qkv: Vec<f32> = (0..tokens * hidden * 3)
                 .map(|i| ((i * 2654435761_usize % 997) as f32 - 498.0) / 200.0)
                 .collect();
-            let rows =
-                Rows { sums: Sums::F32 { sums: &qkv, panel: 3 * hidden }, bias: &vec![0.0; 3 * hidden] };
+            // In panels that heads lie across.
+            let (width, panel) = (3 * hidden, size + 3);
+            let starts = (0..width).step_by(panel);
+            let panels = starts.flat_map(|first| {
+                let columns = first..width.min(first + panel);
+                qkv.chunks_exact(width).flat_map(move |row| row[columns.clone()].iter().copied())
+            });
+            let sums: Vec<f32> = panels.collect();
+            let rows = Rows { sums: Sums::F32 { sums: &sums, panel }, bias: &vec![0.0; width] };
             let expected = plain(&qkv, bounds, hidden, heads, &bias);
             let mut out = vec![0.0; tokens * hidden];
             // Heads may be computed apart.

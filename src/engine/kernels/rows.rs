@@ -50,6 +50,7 @@ impl<'a> Rows<'a> {
     #[inline(always)]
     pub(super) fn columns(&self, range: Range<usize>) -> Columns<'a> {
         Columns {
+            rows: self.len(),
             width: self.bias.len(),
             start: range.start,
             bias: &self.bias[range.clone()],
@@ -66,6 +67,8 @@ impl<'a> Rows<'a> {
 /// Neighbouring columns of all rows.
 #[derive(Clone, Copy)]
 pub(super) struct Columns<'a> {
+    /// How many rows there are.
+    rows: usize,
     /// Of a whole row.
     width: usize,
     start: usize,
@@ -87,14 +90,13 @@ impl Columns<'_> {
         let whole = count - count % vector;
         match self.sums {
             Sums::F32 { sums, panel } => {
-                let rows = sums.len() / self.width.max(1);
                 let mut done = 0;
                 while done < count {
                     let column = self.start + done;
                     let first = column / panel * panel;
                     let width = panel.min(self.width - first);
                     let part = (first + width - column).min(count - done);
-                    let sums = &sums[rows * first + row * width + column - first..][..part];
+                    let sums = &sums[self.rows * first + row * width + column - first..][..part];
                     let out = &mut out[done..done + part];
                     for ((out, sum), bias) in out.iter_mut().zip(sums).zip(&self.bias[done..done + part]) {
                         *out = sum + bias;

@@ -2,10 +2,10 @@
 
 use serde::Deserialize;
 
-use super::{LayerNames, LayerSizes, Source, activation, check, check_heads};
+use super::{LayerNames, LayerSizes, Source, activation, check, check_heads, check_positions};
 use crate::engine::Activation;
 use crate::engine::blueprint::{
-    Blueprint, Dense, Embeddings, Norm, Numbering, Positions, Relation, Stack, Step, Table,
+    Blueprint, Dense, Embeddings, Norm, Numbering, Positions, Stack, Step, Table,
 };
 
 /// The keys that are read, with transformers' defaults.
@@ -69,9 +69,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
             config.num_hidden_groups, config.num_hidden_layers
         ));
     }
-    if let Some(kind) = config.position_embedding_type.as_ref().filter(|kind| *kind != "absolute") {
-        return Err(format!("position_embedding_type {kind:?} is not supported; supported is absolute"));
-    }
+    check_positions(config.position_embedding_type.as_deref())?;
     let sizes = LayerSizes {
         hidden,
         intermediate: config.intermediate_size,
@@ -103,22 +101,17 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         aliases: vec![["albert.", ""]],
         hidden,
         longest: config.max_position_embeddings,
-        encoder: Stack {
-            embeddings: Embeddings {
-                words: table("word_embeddings", config.vocab_size),
-                scale: 1.0,
+        encoder: Stack::new(
+            Embeddings {
                 positions: Some(Positions { table: positions, numbering: Numbering::From(0) }),
                 token_types: Some(table("token_type_embeddings", config.type_vocab_size)),
-                width,
                 norm: Some(Norm::new("albert.embeddings.LayerNorm", width, config.layer_norm_eps)),
                 projection: Some(Dense::new("albert.encoder.embedding_hidden_mapping_in", width, hidden)),
-                projected_norm: None,
+                ..Embeddings::of_words(table("word_embeddings", config.vocab_size), width)
             },
-            heads: config.num_attention_heads,
-            layers: layers.map(|(group, index)| inner(group, index)).collect(),
-            relation: Relation::None,
-            convolution: None,
-        },
+            config.num_attention_heads,
+            layers.map(|(group, index)| inner(group, index)).collect(),
+        ),
         decoder: None,
         head: source.head(classifier.clone(), [pooler, classifier]),
     })

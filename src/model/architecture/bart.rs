@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{LayerNames, LayerSizes, Source, activation, check, check_heads};
 use crate::engine::blueprint::{
     Blueprint, CrossAttention, Decoder, Dense, Embeddings, Head, Layer, Norm, Numbering, Pool, Positions,
-    Relation, Seam, Stack, Step, Table,
+    Seam, Stack, Step, Table,
 };
 use crate::engine::{Activation, Reach};
 
@@ -127,21 +127,15 @@ impl Config {
     fn stack(&self, name: &str, heads: usize, layers: Vec<Layer>) -> Stack {
         let rows = self.max_position_embeddings + BEFORE;
         let positions = Table::new(format!("{name}.embed_positions"), rows);
-        Stack {
-            embeddings: Embeddings {
-                words: Table::new("model.shared", self.vocab_size),
+        Stack::new(
+            Embeddings {
                 scale: if self.scale_embedding { (self.d_model as f32).sqrt() } else { 1.0 },
                 positions: Some(Positions { table: positions, numbering: Numbering::From(BEFORE) }),
-                token_types: None,
-                width: self.d_model,
                 norm: Some(Norm::new(format!("{name}.layernorm_embedding"), self.d_model, EPSILON)),
-                projection: None,
-                projected_norm: None,
+                ..Embeddings::of_words(Table::new("model.shared", self.vocab_size), self.d_model)
             },
             heads,
             layers,
-            relation: Relation::None,
-            convolution: None,
-        }
+        )
     }
 }

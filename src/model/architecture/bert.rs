@@ -4,10 +4,10 @@
 
 use serde::Deserialize;
 
-use super::{LayerNames, LayerSizes, Source, activation, check, check_heads};
+use super::{LayerNames, LayerSizes, Source, activation, check, check_heads, check_positions};
 use crate::engine::Activation;
 use crate::engine::blueprint::{
-    Blueprint, Dense, Embeddings, Head, Norm, Numbering, Positions, Relation, Stack, Step, Table,
+    Blueprint, Dense, Embeddings, Head, Norm, Numbering, Positions, Stack, Step, Table,
 };
 
 /// The keys that are read; what no checkpoint leaves out has no default.
@@ -104,9 +104,7 @@ impl Config {
             ("type_vocab_size", self.type_vocab_size),
             ("embedding_size", width),
         ])?;
-        if let Some(kind) = self.position_embedding_type.as_ref().filter(|kind| *kind != "absolute") {
-            return Err(format!("position_embedding_type {kind:?} is not supported; supported is absolute"));
-        }
+        check_positions(self.position_embedding_type.as_deref())?;
         let before = numbering.before();
         let Some(longest) = self.max_position_embeddings.checked_sub(before).filter(|&longest| longest > 0)
         else {
@@ -129,22 +127,16 @@ impl Config {
             aliases: vec![[prefix, ""]],
             hidden,
             longest,
-            encoder: Stack {
-                embeddings: Embeddings {
-                    words: table("word_embeddings", self.vocab_size),
-                    scale: 1.0,
+            encoder: Stack::new(
+                Embeddings {
                     positions: Some(Positions { table: positions, numbering }),
                     token_types: Some(table("token_type_embeddings", self.type_vocab_size)),
-                    width,
                     norm: Some(Norm::new(format!("{embeddings}.LayerNorm"), width, self.layer_norm_eps)),
-                    projection: None,
-                    projected_norm: None,
+                    ..Embeddings::of_words(table("word_embeddings", self.vocab_size), width)
                 },
-                heads: self.num_attention_heads,
-                layers: (0..self.num_hidden_layers).map(layer).collect(),
-                relation: Relation::None,
-                convolution: None,
-            },
+                self.num_attention_heads,
+                (0..self.num_hidden_layers).map(layer).collect(),
+            ),
             decoder: None,
             head,
         })

@@ -141,18 +141,16 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         longest: config.max_position_embeddings,
         encoder: Stack {
             embeddings: Embeddings {
-                words: table("word_embeddings", config.vocab_size),
-                scale: 1.0,
                 positions,
                 token_types: table_of(
                     "deberta.embeddings.token_type_embeddings".into(),
                     config.type_vocab_size,
                 ),
-                width,
                 norm: (width == hidden).then(|| norm("deberta.embeddings.LayerNorm")),
                 projection: (width != hidden)
                     .then(|| Dense::new("deberta.embeddings.embed_proj", width, hidden).with_bias(false)),
                 projected_norm: (width != hidden).then(|| norm("deberta.embeddings.LayerNorm")),
+                ..Embeddings::of_words(table("word_embeddings", config.vocab_size), width)
             },
             heads: config.num_attention_heads,
             layers: (0..config.num_hidden_layers).map(layer).collect(),

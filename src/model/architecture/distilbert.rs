@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::{LayerNames, LayerSizes, Source, activation, check, check_heads};
 use crate::engine::Activation;
 use crate::engine::blueprint::{
-    Blueprint, Dense, Embeddings, Norm, Numbering, Positions, Relation, Stack, Step, Table,
+    Blueprint, Dense, Embeddings, Norm, Numbering, Positions, Stack, Step, Table,
 };
 
 /// The keys that are read, with transformers' defaults.
@@ -75,22 +75,15 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         aliases: vec![["distilbert.", ""]],
         hidden,
         longest: config.max_position_embeddings,
-        encoder: Stack {
-            embeddings: Embeddings {
-                words: table("word_embeddings", config.vocab_size),
-                scale: 1.0,
+        encoder: Stack::new(
+            Embeddings {
                 positions: Some(Positions { table: positions, numbering: Numbering::From(0) }),
-                token_types: None,
-                width: hidden,
                 norm: Some(Norm::new("distilbert.embeddings.LayerNorm", hidden, EPSILON)),
-                projection: None,
-                projected_norm: None,
+                ..Embeddings::of_words(table("word_embeddings", config.vocab_size), hidden)
             },
-            heads: config.n_heads,
-            layers: (0..config.n_layers).map(layer).collect(),
-            relation: Relation::None,
-            convolution: None,
-        },
+            config.n_heads,
+            (0..config.n_layers).map(layer).collect(),
+        ),
         decoder: None,
         head: source.head(classifier.clone(), [dense, classifier]),
     })

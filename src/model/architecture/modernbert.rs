@@ -50,6 +50,7 @@ enum LayerType {
 
 /// How places turn the queries and keys of each type of layers.
 #[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct RopeParameters {
     full_attention: Option<Rope>,
     sliding_attention: Option<Rope>,
@@ -57,8 +58,9 @@ struct RopeParameters {
 
 #[derive(Deserialize)]
 struct Rope {
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// What it was called before.
+    r#type: Option<String>,
     rope_theta: Option<f32>,
 }
 
@@ -152,14 +154,11 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         longest: config.max_position_embeddings,
         encoder: Stack {
             embeddings: Embeddings {
-                words: Table::new("model.embeddings.tok_embeddings", config.vocab_size),
-                scale: 1.0,
-                positions: None,
-                token_types: None,
-                width: hidden,
                 norm: Some(norm("model.embeddings.norm")),
-                projection: None,
-                projected_norm: None,
+                ..Embeddings::of_words(
+                    Table::new("model.embeddings.tok_embeddings", config.vocab_size),
+                    hidden,
+                )
             },
             heads: config.num_attention_heads,
             layers: (0..config.num_hidden_layers).map(layer).collect(),
@@ -195,8 +194,8 @@ impl Config {
             return Ok(defaults);
         };
         let base = |rope: &Option<Rope>, default| {
-            let Some(Rope { rope_type, rope_theta }) = rope else { return Ok(default) };
-            match rope_type.as_deref() {
+            let Some(Rope { rope_type, r#type, rope_theta }) = rope else { return Ok(default) };
+            match rope_type.as_deref().or(r#type.as_deref()) {
                 None | Some("default") => Ok(rope_theta.unwrap_or(default)),
                 Some(other) => Err(format!("rope_type {other:?} is not supported; supported is default")),
             }
@@ -225,5 +224,56 @@ impl Config {
             norm: Some(Norm::new("head.norm", hidden, self.norm_eps).with_bias(self.norm_bias)),
         };
         Ok(Head::Dense { pool, steps: vec![prediction, source.classifier("classifier", hidden)] })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::translate;
+    use crate::engine::Reach;
+    use crate::model::architecture::{HeadKind, Source};
+
+    /// How far each layer attends, and its base; or what is wrong.
+    fn layers(change: Value) -> Result<Vec<(Reach, f32)>, String> {
+        let mut json = json!({ "num_hidden_layers": 3, "local_attention": 16 });
+        json.as_object_mut().expect("is one").extend(change.as_object().expect("is one").clone());
+        let plan = translate(&Source { json: &json, head: HeadKind::TokenClassification, labels: 2 })?;
+        let layers = plan.encoder.layers.iter();
+        Ok(layers.map(|layer| (layer.attention.reach, layer.attention.rotary_base)).collect())
+    }
+
+    #[test]
+    fn layers_are_what_either_version_says() {
+        let (near, all) = (Reach::Within(8), Reach::All);
+        let old =
+            json!({ "global_attn_every_n_layers": 2, "global_rope_theta": 7.0, "local_rope_theta": 5.0 });
+        assert_eq!(layers(old).expect("is whole"), [(all, 7.0), (near, 5.0), (all, 7.0)]);
+        let new = json!({
+            "global_attn_every_n_layers": 2,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": { "rope_type": "default", "rope_theta": 7.0 },
+                "sliding_attention": { "type": "default", "rope_type": "default", "rope_theta": 5.0 }
+            }
+        });
+        assert_eq!(layers(new).expect("is whole"), [(near, 5.0), (all, 7.0), (near, 5.0)]);
+        let half = json!({ "rope_parameters": { "full_attention": { "rope_theta": 7.0 } } });
+        assert_eq!(layers(half).expect("has defaults"), [(all, 7.0), (near, 10_000.0), (near, 10_000.0)]);
+    }
+
+    #[test]
+    fn what_is_not_supported_is_named() {
+        for (change, named) in [
+            (json!({ "layer_types": ["full_attention"] }), "layer_types has 1 items for num_hidden_layers 3"),
+            (json!({ "layer_types": ["chunked_attention"] }), "chunked_attention"),
+            (json!({ "rope_parameters": { "sliding_attention": { "rope_type": "yarn" } } }), "\"yarn\""),
+            (json!({ "rope_parameters": { "rope_type": "yarn", "factor": 2.0 } }), "unknown field"),
+            (json!({ "rope_scaling": { "type": "linear" } }), "rope_scaling"),
+        ] {
+            let error = layers(change).expect_err(named);
+            assert!(error.contains(named), "{error} does not say {named}");
+        }
     }
 }

@@ -94,14 +94,9 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         longest,
         encoder: Stack {
             embeddings: Embeddings {
-                words: table("word_embeddings", config.vocab_size),
-                scale: 1.0,
                 positions: Some(Positions { table: positions, numbering }),
-                token_types: None,
-                width: hidden,
                 norm: Some(Norm::new("mpnet.embeddings.LayerNorm", hidden, config.layer_norm_eps)),
-                projection: None,
-                projected_norm: None,
+                ..Embeddings::of_words(table("word_embeddings", config.vocab_size), hidden)
             },
             heads: config.num_attention_heads,
             layers: (0..config.num_hidden_layers).map(layer).collect(),

@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 
 use super::digest::hash_file;
 use crate::error::{Error, ErrorKind};
-use crate::model::layout::Part;
 
 /// A model's folder in the cache that the hub's clients share:
 ///
@@ -27,9 +26,7 @@ pub(super) struct Repository {
 /// The files of a commit that were verified here, so that they need not be hashed at each load.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Record {
-    /// The part of the model that they are.
-    pub(super) part: Part,
-    /// Whether they are all of it, by the hub's own list of its files.
+    /// Whether the parts of the model that they make are whole, by the hub's own list of its files.
     pub(super) listed: bool,
     pub(super) files: Vec<Held>,
 }
@@ -107,10 +104,17 @@ impl Repository {
         serde_json::from_slice(&fs::read(self.record_path(commit)).ok()?).ok()
     }
 
-    /// Keeps a record where that is possible: without one, files are hashed again.
-    pub(super) fn keep_record(&self, commit: &str, record: &Record) {
+    /// Keeps a record where that is possible, beside what was verified of the commit before: without one,
+    /// files are hashed again.
+    pub(super) fn keep_record(&self, commit: &str, mut record: Record) {
+        // What was listed does not vouch for what was not.
+        if let Some(old) = self.record(commit).filter(|old| old.listed || !record.listed) {
+            let is_new = |old: &Held| record.files.iter().all(|held| held.path != old.path);
+            let others: Vec<Held> = old.files.into_iter().filter(is_new).collect();
+            record.files.extend(others);
+        }
         let path = self.record_path(commit);
-        if let (Ok(bytes), Ok(())) = (serde_json::to_vec(record), create_parent(&path)) {
+        if let (Ok(bytes), Ok(())) = (serde_json::to_vec(&record), create_parent(&path)) {
             write_atomically(&path, &bytes).ok();
         }
     }

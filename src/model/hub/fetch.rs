@@ -14,7 +14,7 @@ use super::settings::Settings;
 use super::transfer::download;
 use super::{FetchedFile, FetchedModel, Hub, TIMEOUT, Wanted};
 use crate::error::{Error, ErrorKind};
-use crate::model::layout::Part;
+use crate::model::layout;
 use crate::model::source::Files;
 
 /// One call for a model.
@@ -32,7 +32,6 @@ struct Call<'a> {
 /// The files of a model that are in its snapshot.
 struct Snapshot {
     commit: String,
-    part: Part,
     files: Vec<Held>,
     /// Whether these are all of the part, by the hub's own list of its files.
     listed: bool,
@@ -74,35 +73,32 @@ impl Call<'_> {
     /// The model, if all of it is in the cache and was verified before.
     fn cached(&self) -> Result<Option<Snapshot>, Error> {
         let Some(commit) = self.known_commit() else { return Ok(None) };
-        let record = self.record(commit).filter(|record| record.listed);
-        let (part, held) = match (&record, self.locked_files()) {
-            (Some(record), _) => {
-                (record.part, self.repository.held(commit, record.files.iter().map(Held::expected)))
-            }
+        let record = self.repository.record(commit).filter(|record| record.listed);
+        let recorded = record.and_then(|record| self.part_of(record.files, |held| &held.path));
+        let held = match (&recorded, self.locked_files()) {
+            (Some(files), _) => self.repository.held(commit, files.iter().map(Held::expected)),
             // The lock file tells all that the hub could; a checkout of it beside a cache filled otherwise.
-            (None, Some(locked)) => {
-                (locked.part, self.repository.held(commit, locked.files.iter().map(LockedFile::expected)))
-            }
+            (None, Some(files)) => self.repository.held(commit, files.iter().map(LockedFile::expected)),
             _ => return Ok(None),
         };
         let Ok(files) = held else { return Ok(None) };
-        let verified = Record { part, listed: true, files: files.clone() };
-        if record.is_none_or(|record| record.files != verified.files) {
-            self.repository.keep_record(commit, &verified);
+        if recorded.is_none_or(|recorded| recorded != files) {
+            self.repository.keep_record(commit, Record { listed: true, files: files.clone() });
         }
         let (commit, downloaded) = (commit.to_owned(), HashSet::new());
-        Ok(Some(Snapshot { commit, part, files, listed: true, downloaded }))
+        Ok(Some(Snapshot { commit, files, listed: true, downloaded }))
     }
 
-    /// What was verified of `commit` before, if all that is wanted was.
-    fn record(&self, commit: &str) -> Option<Record> {
-        self.repository.record(commit).filter(|record| record.part >= self.wanted.part)
+    /// Those of `files` that the wanted part is read from, if they make it.
+    fn part_of<T>(&self, files: Vec<T>, path: impl Fn(&T) -> &String) -> Option<Vec<T>> {
+        let names: Vec<String> = files.iter().map(|file| path(file).clone()).collect();
+        let wanted = layout::paths(&names, self.wanted.part, self.wanted.id).ok()?;
+        Some(files.into_iter().filter(|file| wanted.contains(path(file))).collect())
     }
 
-    /// What the lock file has of the model, if it has all that is wanted.
-    fn locked_files(&self) -> Option<&LockedModel> {
-        let all = |locked: &&LockedModel| !locked.files.is_empty() && locked.part >= self.wanted.part;
-        self.locked.as_ref().filter(all)
+    /// What the lock file has of the wanted part, if it has all of it.
+    fn locked_files(&self) -> Option<Vec<LockedFile>> {
+        self.part_of(self.locked.as_ref()?.files.clone(), |file| &file.path)
     }
 
     /// The model as the cache has it, whoever filled that.
@@ -119,18 +115,18 @@ impl Call<'_> {
             Fault::Differs(path, expected, found) => self.damaged(&path, &expected, &found),
             Fault::Unreadable(error) => error,
         };
-        let (part, files, listed) = if let Some(record) = self.record(&commit) {
-            let expected = record.files.iter().map(Held::expected);
-            (record.part, self.repository.held(&commit, expected).map_err(fault)?, record.listed)
-        } else if let Some(locked) = self.locked_files() {
-            let expected = locked.files.iter().map(LockedFile::expected);
-            (locked.part, self.repository.held(&commit, expected).map_err(fault)?, true)
+        let record = self.repository.record(&commit).unwrap_or_default();
+        let listed = record.listed;
+        let (files, listed) = if let Some(files) = self.part_of(record.files, |held| &held.path) {
+            (self.repository.held(&commit, files.iter().map(Held::expected)).map_err(fault)?, listed)
+        } else if let Some(files) = self.locked_files() {
+            (self.repository.held(&commit, files.iter().map(LockedFile::expected)).map_err(fault)?, true)
         } else {
-            let (part, files) = (self.wanted.part, self.found(&commit)?);
-            self.repository.keep_record(&commit, &Record { part, listed: false, files: files.clone() });
-            (part, files, false)
+            let files = self.found(&commit)?;
+            self.repository.keep_record(&commit, Record { listed: false, files: files.clone() });
+            (files, false)
         };
-        Ok(Snapshot { commit, part, files, listed, downloaded: HashSet::new() })
+        Ok(Snapshot { commit, files, listed, downloaded: HashSet::new() })
     }
 
     /// The files that are in the snapshot of `commit`, held against the names of their contents.
@@ -249,9 +245,8 @@ impl Call<'_> {
         if asked == self.revision && !is_commit(self.revision) {
             self.repository.write_ref(self.revision, &commit)?;
         }
-        let part = self.wanted.part;
-        self.repository.keep_record(&commit, &Record { part, listed: true, files: held.clone() });
-        Ok(Snapshot { commit, part, files: held, listed: true, downloaded })
+        self.repository.keep_record(&commit, Record { listed: true, files: held.clone() });
+        Ok(Snapshot { commit, files: held, listed: true, downloaded })
     }
 
     /// The file, if its content is in the cache and verifies, or is among those `verified` at this
@@ -330,7 +325,7 @@ impl Call<'_> {
 
     /// Holds the snapshot to the registry and the lock file, and writes into that what it lacks.
     fn finish(&self, snapshot: Snapshot) -> Result<FetchedModel, Error> {
-        let Snapshot { commit, part, mut files, listed, downloaded } = snapshot;
+        let Snapshot { commit, mut files, listed, downloaded } = snapshot;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for file in &files {
             self.agree(&file.path, Some(&file.sha256))?;
@@ -340,12 +335,9 @@ impl Call<'_> {
                 id: self.wanted.id.to_owned(),
                 revision: self.revision.to_owned(),
                 commit: commit.clone(),
-                part,
                 files: files.iter().map(LockedFile::new).collect(),
             };
-            let lacks = |locked: &LockedModel| {
-                locked.part < part || model.files.iter().any(|file| !locked.files.contains(file))
-            };
+            let lacks = |locked: &LockedModel| model.files.iter().any(|file| !locked.files.contains(file));
             if let Some(locked) = &self.locked {
                 locked.hold(&model, path)?;
             }

@@ -5,7 +5,6 @@ use serde::{Deserialize, Serialize};
 
 use super::cache::{is_commit, write_atomically};
 use crate::error::{Error, ErrorKind};
-use crate::model::layout::Part;
 use crate::model::source::stays_inside;
 
 const HEADER: &str = "\
@@ -30,15 +29,8 @@ pub(super) struct LockedModel {
     /// What was asked for: a branch, a tag or a commit.
     pub(super) revision: String,
     pub(super) commit: String,
-    /// The part of the model that the files are.
-    #[serde(default, skip_serializing_if = "is_whole")]
-    pub(super) part: Part,
     #[serde(rename = "file", default)]
     pub(super) files: Vec<LockedFile>,
-}
-
-fn is_whole(part: &Part) -> bool {
-    *part == Part::Whole
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
@@ -84,11 +76,10 @@ impl LockFile {
                 old.hold(model, path)?;
                 let new = |file: &&LockedFile| !old.files.iter().any(|other| other.path == file.path);
                 let new: Vec<LockedFile> = model.files.iter().filter(new).cloned().collect();
-                if new.is_empty() && old.part >= model.part {
+                if new.is_empty() {
                     return Ok(());
                 }
                 old.files.extend(new);
-                old.part = old.part.max(model.part);
             }
             None => lock.models.push(model.clone()),
         }
@@ -176,7 +167,7 @@ pub(crate) fn lock_beside(path: &Path) -> PathBuf {
 mod tests {
     use std::fs;
 
-    use super::{LockFile, LockedFile, LockedModel, Part};
+    use super::{LockFile, LockedFile, LockedModel};
 
     fn model(id: &str, files: &[(&str, &str)]) -> LockedModel {
         let files = files.iter();
@@ -185,8 +176,7 @@ mod tests {
             size: 3,
             sha256: (*sha256).into(),
         });
-        let (id, revision, commit) = (id.into(), "main".into(), "c".into());
-        LockedModel { id, revision, commit, part: Part::Whole, files: files.collect() }
+        LockedModel { id: id.into(), revision: "main".into(), commit: "c".into(), files: files.collect() }
     }
 
     #[test]
@@ -200,14 +190,7 @@ mod tests {
         let text = fs::read_to_string(&path).expect("is there");
         assert!(text.starts_with("# Written by entopic") && text.contains("[[model.file]]"), "{text}");
         assert!(text.find("a/a") < text.find("b/b"), "{text}");
-        assert!(!text.contains("part"), "{text}");
-        let tokenizer = LockedModel { part: Part::Tokenizer, ..model("c/c", &[("x", "1")]) };
-        LockFile::add(&path, &tokenizer).expect("is new");
         let lock = LockFile::read(&path).expect("reads what it wrote");
-        assert_eq!(lock.find("c/c", "main"), Some(&tokenizer));
-        LockFile::add(&path, &model("c/c", &[("x", "1")])).expect("agrees");
-        let lock = LockFile::read(&path).expect("reads what it wrote");
-        assert_eq!(lock.find("c/c", "main").map(|model| model.part), Some(Part::Whole));
         assert_eq!(lock.find("b/b", "main"), Some(&model("b/b", &[("x", "1"), ("y", "3")])));
         assert_eq!(lock.find("b/b", "other"), None);
 

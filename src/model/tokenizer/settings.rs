@@ -17,6 +17,7 @@ const CONFIG: &str = "tokenizer_config.json";
 const SPECIALS: &str = "special_tokens_map.json";
 const ADDED: &str = "added_tokens.json";
 const ADDITIONAL: &str = "additional_special_tokens";
+const EXTRA: &str = "extra_special_tokens";
 
 pub(super) struct Settings {
     /// The class that the files name.
@@ -170,12 +171,13 @@ impl Settings {
             }
         }
         // Version 5 of transformers lists them under the other name, which held others by name before.
-        let listed = self.config.get("extra_special_tokens").filter(|value| value.is_array());
-        if let Some(value) = self.config.get(ADDITIONAL).filter(|value| !value.is_null()).or(listed) {
-            let tokens = Special::read_all(value).map_err(|message| refuse(CONFIG, ADDITIONAL, message))?;
+        let of = |key| self.config.get(key).map(|value| (key, value));
+        let listed = of(EXTRA).filter(|(_, value)| value.is_array());
+        if let Some((key, value)) = of(ADDITIONAL).filter(|(_, value)| !value.is_null()).or(listed) {
+            let tokens = Special::read_all(value).map_err(|message| refuse(CONFIG, key, message))?;
             self.additional = Some(tokens);
         }
-        if let Some(value) = self.config.get("extra_special_tokens").and_then(Value::as_object) {
+        if let Some(value) = self.config.get(EXTRA).and_then(Value::as_object) {
             for (key, value) in value {
                 let token = Special::read(value).map_err(|message| refuse(CONFIG, key, message))?;
                 self.extra.extend(token);

@@ -264,3 +264,25 @@ fn alone_a_tokenizer_json_is_taken_at_its_word() {
     assert_ne!(ids(None), ids(Some(b"{}")));
     assert_eq!(ids(None), ids(Some(b"{\"do_lower_case\": false}")));
 }
+
+#[test]
+fn extra_special_tokens_are_a_list_or_named() {
+    let json = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/ner-wordpiece-cased/tokenizer.json");
+    let json = fs::read(json).expect("is there");
+    let load = |extra: &str| {
+        let config = format!("{{\"extra_special_tokens\": {extra}}}");
+        let files: [(&str, &[u8]); 3] = [
+            // An embedding with a row for any token.
+            ("config.json", br#"{"model_type": "bert"}"#),
+            ("tokenizer.json", &json),
+            ("tokenizer_config.json", config.as_bytes()),
+        ];
+        load(folder("bert", &files).path())
+    };
+    for extra in [r#"["<news>"]"#, r#"{"news_token": "<news>"}"#] {
+        let tokens = load(extra).expect("is loaded").encode("<news>").expect("is encoded");
+        assert_eq!(tokens.len(), 1, "{extra}");
+    }
+    let error = load("[7]").err().expect("is no token").to_string();
+    assert!(error.contains("extra_special_tokens") && error.contains('7'), "{error}");
+}
