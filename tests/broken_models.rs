@@ -266,3 +266,32 @@ source = { folder = "." }
     let error = Registry::from_file(folder.path().join("none.toml")).expect_err("is missing");
     assert_says(&error, ErrorKind::Registry, &["none.toml"]);
 }
+
+#[test]
+fn an_epsilon_out_of_range_is_named() {
+    for epsilon in [-1e6, 2.0] {
+        let error = change_config("layer_norm_eps", epsilon.into());
+        assert_says(&error, ErrorKind::Config, &["LayerNorm", "at least 0 and below 1"]);
+    }
+}
+
+#[test]
+fn a_header_that_is_too_long_is_told_before_all_is_read() {
+    let error = damage("model.safetensors", |mut bytes| {
+        bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
+        bytes
+    });
+    assert_says(&error, ErrorKind::Weights, &["model.safetensors", "header", "1099511627776"]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn what_is_no_file_is_not_read() {
+    for (name, kind) in [("config.json", ErrorKind::Config), ("model.safetensors", ErrorKind::Weights)] {
+        let folder = copy("ner-wordpiece-cased");
+        fs::remove_file(folder.path().join(name)).expect("is there");
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).expect("is linked");
+        let error = load(folder.path()).err().expect("is no model");
+        assert_says(&error, kind, &[name, "no regular file"]);
+    }
+}

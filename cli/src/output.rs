@@ -65,6 +65,17 @@ impl<'a> OutputFile<'a> {
         Ok(Self(path))
     }
 
+    /// Refuses to replace the file at `input`, which is read.
+    pub(crate) fn unless(self, input: &Path) -> Result<Self, Failure> {
+        let same =
+            |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        if same(self.0, input) {
+            let message = format!("{} is the input; name another file to be written", self.0.display());
+            return Err(Failure::new(message));
+        }
+        Ok(self)
+    }
+
     /// Writes the file: beside it first, then moved into its place, so that no reader sees a part.
     pub(crate) fn write(self, contents: &str) -> Result<(), Failure> {
         let fail =
@@ -117,6 +128,16 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).expect("was written"), contents);
         }
         assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn the_input_is_not_replaced() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (input, other) = (folder.path().join("gold.tsv"), folder.path().join("other.tsv"));
+        fs::write(&input, "gold").expect("is written");
+        let same = folder.path().join(".").join("gold.tsv");
+        assert!(OutputFile::check(&same).and_then(|file| file.unless(&input)).is_err());
+        assert!(OutputFile::check(&other).and_then(|file| file.unless(&input)).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@ use rten_simd::SimdOp;
 use super::blueprint::Norm;
 use super::checkpoint::Checkpoint;
 use super::kernels::Normalise;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 
 /// Layer normalisation of rows.
 pub(crate) struct LayerNorm {
@@ -15,6 +15,11 @@ pub(crate) struct LayerNorm {
 impl LayerNorm {
     pub(crate) fn load(checkpoint: &Checkpoint<'_>, norm: &Norm) -> Result<Self, Error> {
         let Norm { name, width, bias, epsilon } = norm;
+        if !(0.0..1.0).contains(epsilon) {
+            let message =
+                format!("the epsilon of the norm {name:?} is {epsilon}; it must be at least 0 and below 1");
+            return Err(Error::new(ErrorKind::Config, message));
+        }
         let bias = match bias {
             true => checkpoint.vector(&format!("{name}.bias"), *width)?,
             false => vec![0.0; *width],

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::layout::Part;
+use super::layout::{Part, Tokenizer};
 use super::registry::{ModelFile, Registry, Source};
 use crate::error::{Error, ErrorKind};
 pub(crate) use lock::lock_beside;
@@ -230,7 +230,9 @@ impl Hub {
             })?,
         };
         let mut model = self.take(wanted, registry)?;
-        if let Some(tokenizer) = entry.and_then(|entry| entry.tokenizer.as_deref()) {
+        let names: Vec<String> = model.files.iter().map(|file| file.path.clone()).collect();
+        let other = entry.and_then(|entry| entry.tokenizer.as_deref());
+        if let Some(tokenizer) = other.filter(|_| Tokenizer::choose(&names).is_none()) {
             model.tokenizer = Some(Box::new(self.take(Wanted::tokenizer(tokenizer)?, registry)?));
         }
         Ok(model)

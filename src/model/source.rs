@@ -1,4 +1,5 @@
 use std::borrow::Cow;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
@@ -140,6 +141,16 @@ impl Files {
         }
         let refuse = |error: io::Error| Error::new(kind, format!("{name} cannot be read")).with_source(error);
         let bytes = match fs::metadata(folder.join(path)) {
+            // Reading a pipe or a device may never end.
+            Ok(found) if !found.is_file() => {
+                return Err(Error::new(kind, format!("{name} is no regular file")));
+            }
+            Ok(_) if path.ends_with(".safetensors") => {
+                let file = fs::File::open(folder.join(path)).map_err(refuse)?;
+                safetensors(file)
+                    .map_err(refuse)?
+                    .map_err(|what| Error::new(kind, format!("{name}: {what}")))?
+            }
             Ok(found) if kind != ErrorKind::Weights && found.len() > LONGEST_TEXT => {
                 let message = format!("{name} has {} bytes; at most {LONGEST_TEXT} are read", found.len());
                 return Err(Error::new(kind, message));
@@ -167,6 +178,27 @@ impl Files {
         );
         Err(Error::new(kind, message))
     }
+}
+
+/// The longest header of a safetensors file, as the crate has it.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The bytes of a safetensors file, or what is wrong with it: a header that it promises and that is too long is
+/// told before all is read.
+fn safetensors(mut file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
+    let mut bytes = Vec::new();
+    (&mut file).take(8).read_to_end(&mut bytes)?;
+    if let Ok(length) = <[u8; 8]>::try_from(&bytes[..]) {
+        let length = u64::from_le_bytes(length);
+        if length > LONGEST_HEADER {
+            return Ok(Err(format!(
+                "its header is to have {length} bytes; at most {LONGEST_HEADER} are read"
+            )));
+        }
+    }
+    bytes.reserve_exact(file.metadata()?.len().saturating_sub(8).try_into().unwrap_or(0));
+    file.read_to_end(&mut bytes)?;
+    Ok(Ok(bytes))
 }
 
 /// Whether `path`, which a model's own files may name, stays in its folder.

@@ -28,6 +28,7 @@ struct Report {
 
 pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
     let predictions = args.predictions.as_deref().map(OutputFile::check).transpose()?;
+    let predictions = predictions.map(|file| file.unless(&args.file)).transpose()?;
     let input = Input::read(&args.file)?;
     let mut sentences = sentences::read(&input)?;
     if let Some(map) = &args.map {

@@ -40,6 +40,7 @@ struct Prediction<'a> {
 
 pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
     let predictions = args.predictions.as_deref().map(OutputFile::check).transpose()?;
+    let predictions = predictions.map(|file| file.unless(&args.file)).transpose()?;
     let input = Input::read(&args.file)?;
     let mut documents = read(&input)?;
     if let Some(map) = &args.map {

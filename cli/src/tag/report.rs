@@ -7,6 +7,9 @@ use crate::output::printable;
 /// Positions shown for one name; a document that names it more often shows `…` after them.
 const POSITIONS: usize = 5;
 
+/// The widest column of names; a longer name moves its own line alone.
+const WIDEST: usize = 40;
+
 /// Topics with percentages, then entities by label and name, then how much was read.
 pub(crate) fn render(document: &TaggedDocument) -> String {
     let mut lines = vec!["Topics".to_owned()];
@@ -17,10 +20,11 @@ pub(crate) fn render(document: &TaggedDocument) -> String {
     lines.push(String::new());
     lines.push("Entities, with the characters where they begin".into());
     let groups = group(&document.entities);
-    let width = groups.iter().flat_map(|group| &group.names).map(|name| name.text.chars().count()).max();
+    let widths = groups.iter().flat_map(|group| &group.names).map(|name| name.text.chars().count());
+    let width = widths.filter(|&width| width <= WIDEST).max().unwrap_or(0);
     for group in &groups {
         lines.push(format!("  {}", group.label));
-        lines.extend(group.names.iter().map(|name| name_line(name, width.unwrap_or(0))));
+        lines.extend(group.names.iter().map(|name| name_line(name, width)));
     }
     if groups.is_empty() {
         lines.push("  none".into());
@@ -83,7 +87,7 @@ fn coverage_line(coverage: &Coverage) -> String {
 mod tests {
     use entopic::TaggedDocument;
 
-    use super::render;
+    use super::{Name, name_line, render};
 
     fn document(json: &str) -> TaggedDocument {
         serde_json::from_str(json).expect("has the library's form")
@@ -115,6 +119,25 @@ mod tests {
              New York    2 ×   20, 40\n    Oslo        1 ×   0\n  PER\n    Ada         1 ×   9\n\n\
              Read 49 of 50 characters: 12 tokens in 1 window\n"
         );
+    }
+
+    #[test]
+    fn a_long_name_moves_its_own_line_alone() {
+        let name = |text: &str| Name { text: text.into(), starts: vec![3] };
+        let long = "x".repeat(70_000);
+        assert_eq!(name_line(&name(&long), 4), format!("    {long}    1 ×   3"));
+        let end = long.chars().count();
+        let span = format!(r#"{{"start":0,"end":{end}}}"#);
+        let entity = |text: &str| {
+            format!(r#"{{"label":"PER","text":"{text}","score":1,"span":{{"bytes":{span},"chars":{span}}}}}"#)
+        };
+        let coverage = r#"{"chars":1,"chars_read":1,"tokens":1,"unknown_tokens":0,"windows":1}"#;
+        let json = format!(
+            r#"{{"entities":[{},{}],"topics":[],"coverage":{coverage}}}"#,
+            entity("Ada"),
+            entity(&long)
+        );
+        assert!(render(&document(&json)).contains("    Ada    1 ×   0\n"));
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         return Err("rope_scaling is not supported; supported is none".into());
     }
     let types = config.layer_types()?;
-    let [full_base, sliding_base] = config.rotary_bases()?;
+    let [full_base, sliding_base] = config.positive_bases()?;
     let head = config.head(source)?;
     let gate = activation("hidden_activation", &config.hidden_activation)?;
     let norm = |name: &str| Norm::new(name, hidden, config.norm_eps).with_bias(config.norm_bias);
@@ -203,6 +203,15 @@ impl Config {
         Ok([base(full_attention, defaults[0])?, base(sliding_attention, defaults[1])?])
     }
 
+    /// [`rotary_bases`](Self::rotary_bases), which are powers' bases.
+    fn positive_bases(&self) -> Result<[f32; 2], String> {
+        let bases = self.rotary_bases()?;
+        match bases.into_iter().find(|base| !(base.is_finite() && *base > 0.0)) {
+            Some(base) => Err(format!("rope_theta is {base}; it must be above 0")),
+            None => Ok(bases),
+        }
+    }
+
     fn head(&self, source: &Source<'_>) -> Result<Head, String> {
         let hidden = self.hidden_size;
         let pool = match (source.head, self.classifier_pooling.as_str()) {
@@ -271,6 +280,7 @@ mod tests {
             (json!({ "rope_parameters": { "sliding_attention": { "rope_type": "yarn" } } }), "\"yarn\""),
             (json!({ "rope_parameters": { "rope_type": "yarn", "factor": 2.0 } }), "unknown field"),
             (json!({ "rope_scaling": { "type": "linear" } }), "rope_scaling"),
+            (json!({ "global_rope_theta": -1.0 }), "rope_theta is -1"),
         ] {
             let error = layers(change).expect_err(named);
             assert!(error.contains(named), "{error} does not say {named}");

@@ -108,7 +108,7 @@ impl Call<'_> {
             None => self
                 .repository
                 .read_ref(self.revision)?
-                .ok_or_else(|| self.absent(&format!("which commit {:?} is", self.revision)))?,
+                .ok_or_else(|| self.absent(&format!("the commit of {:?}", self.revision)))?,
         };
         let fault = |fault| match fault {
             Fault::Missing(path) => self.absent(&format!("{path} of commit {commit}")),
