@@ -1,10 +1,10 @@
 """Time each architecture at base size, with random weights, beside ONNX Runtime on the same weights.
 
-    python architectures.py [--entopic PATH] [--rounds N] [--only NAME,...]
+    python architectures.py [--entopic PATH] [--rounds N] [--only NAME,...] [--precision f32|int8]
 
 PATH is the command `entopic` in a release build, ../../target/release/entopic if not given; the Python
-packages are those of requirements.txt. Both run in f32 on two threads over the same texts of 126
-tokens: entopic from the text, ONNX Runtime from ids, at the best of the batch sizes 1, 4 and 16, which
+packages are those of requirements.txt. Both run in f32, or entopic in int8, on two threads over the same
+texts of 126 tokens: entopic from the text, ONNX Runtime from ids, at the best of the batch sizes 1, 4 and 16, which
 need no padding. Rounds alternate between the two; what is printed is the median of each in tokens a
 second, and the median of the ratios.
 """
@@ -117,9 +117,9 @@ def time_runtime(session, ids, batch):
     return TOKENS * len(rows) / (time.perf_counter() - start)
 
 
-def time_entopic(command, folder, lines, task):
+def time_entopic(command, folder, lines, task, precision):
     """Tokens of texts a second: the median of the command's passes."""
-    command = [command, "bench", str(lines), "--task", task, "--model", str(folder), "--precision", "f32",
+    command = [command, "bench", str(lines), "--task", task, "--model", str(folder), "--precision", precision,
                "--threads", str(THREADS), "--repeat", "3"]
     if task == "topics":
         command += ["--topics", "sport"]
@@ -127,7 +127,7 @@ def time_entopic(command, folder, lines, task):
     return json.loads(output)["tokens_per_second"]
 
 
-def measure(name, command, rounds, folder):
+def measure(name, command, rounds, folder, precision):
     model = make(name, folder)
     pair = "This example is sport." if name == "bart" else None
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json")).backend_tokenizer
@@ -145,7 +145,7 @@ def measure(name, command, rounds, folder):
     ours, theirs = [], []
     for _ in range(rounds):
         theirs.append(time_runtime(session, ids, batch))
-        ours.append(time_entopic(command, folder, file, "topics" if pair else "ner"))
+        ours.append(time_entopic(command, folder, file, "topics" if pair else "ner", precision))
     ratio = statistics.median(a / b for a, b in zip(ours, theirs))
     return statistics.median(ours), statistics.median(theirs), batch, ratio
 
@@ -154,13 +154,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--entopic", default=str(HERE.parent.parent / "target" / "release" / "entopic"))
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--precision", choices=["f32", "int8"], default="f32")
     parser.add_argument("--only", default=",".join(ARCHITECTURES))
     arguments = parser.parse_args()
     transformers.logging.set_verbosity_error()
-    print("| architecture | entopic f32 | ONNX Runtime f32 (batch) | ratio |\n|---|---|---|---|")
+    print(f"| architecture | entopic {arguments.precision} | ONNX Runtime f32 (batch) | ratio |\n|---|---|---|---|")
     for name in arguments.only.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            ours, theirs, batch, ratio = measure(name, arguments.entopic, arguments.rounds, Path(folder))
+            ours, theirs, batch, ratio = measure(name, arguments.entopic, arguments.rounds, Path(folder), arguments.precision)
         print(f"| {name} | {ours:,.0f} | {theirs:,.0f} ({batch}) | {ratio:.2f} |")
         sys.stdout.flush()
 
