@@ -31,8 +31,7 @@ pub(super) fn largest_activation() -> u8 {
 
 /// Columns of f32 weights that are multiplied with all rows before the next: rten-gemm reads weights
 /// once for each 64 rows, up to 1,024 columns in turn, which the second-level cache does not hold until the
-/// next. It does hold panels of 256 (256 KB for each 256 inputs): with two threads and the layers of BERT
-/// base, products of 128 rows gained 8 to 12 % on a CPU with 512 KB of it. int8 weights take a quarter.
+/// next. It does hold panels of 256: 256 KB for each 256 inputs. int8 weights take a quarter.
 pub(super) const PANEL: usize = 256;
 
 /// A dense layer, `y = x W^T + b`, with its weights packed for the products.

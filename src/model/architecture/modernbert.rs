@@ -113,7 +113,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         return Err("rope_scaling is not supported; supported is none".into());
     }
     let types = config.layer_types()?;
-    let [full_base, sliding_base] = config.positive_bases()?;
+    let [full_base, sliding_base] = config.rotary_bases()?;
     let head = config.head(source)?;
     let gate = activation("hidden_activation", &config.hidden_activation)?;
     let norm = |name: &str| Norm::new(name, hidden, config.norm_eps).with_bias(config.norm_bias);
@@ -190,8 +190,9 @@ impl Config {
     /// Of layers that attend to all tokens, and of those that attend to near ones.
     fn rotary_bases(&self) -> Result<[f32; 2], String> {
         let defaults = [self.global_rope_theta, self.local_rope_theta.unwrap_or(self.global_rope_theta)];
-        let Some(RopeParameters { full_attention, sliding_attention }) = &self.rope_parameters else {
-            return Ok(defaults);
+        let (full_attention, sliding_attention) = match &self.rope_parameters {
+            Some(rope) => (&rope.full_attention, &rope.sliding_attention),
+            None => (&None, &None),
         };
         let base = |rope: &Option<Rope>, default| {
             let Some(Rope { rope_type, r#type, rope_theta }) = rope else { return Ok(default) };
@@ -200,12 +201,7 @@ impl Config {
                 Some(other) => Err(format!("rope_type {other:?} is not supported; supported is default")),
             }
         };
-        Ok([base(full_attention, defaults[0])?, base(sliding_attention, defaults[1])?])
-    }
-
-    /// [`rotary_bases`](Self::rotary_bases), which are powers' bases.
-    fn positive_bases(&self) -> Result<[f32; 2], String> {
-        let bases = self.rotary_bases()?;
+        let bases = [base(full_attention, defaults[0])?, base(sliding_attention, defaults[1])?];
         match bases.into_iter().find(|base| !(base.is_finite() && *base > 0.0)) {
             Some(base) => Err(format!("rope_theta is {base}; it must be above 0")),
             None => Ok(bases),
