@@ -1,33 +1,84 @@
 //! The boundary between text and numbers: token ids in, rows of numbers out.
 
+#[cfg(feature = "libtorch")]
+pub(crate) mod libtorch;
 mod native;
 #[cfg(feature = "onnx")]
 mod onnx;
+#[cfg(any(feature = "libtorch", feature = "onnx"))]
+mod padded;
 
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
+use crate::engine;
 use crate::error::Error;
 
 pub(crate) use native::Native;
 #[cfg(feature = "onnx")]
-pub(crate) use onnx::{Onnx, Rows};
+pub(crate) use onnx::Onnx;
+#[cfg(any(feature = "libtorch", feature = "onnx"))]
+pub(crate) use padded::Rows;
 
-/// How the native engine computes its products. What runs a graph in ONNX computes as the graph says,
+/// What turns tokens into numbers. What comes before and after is the same for all: tokens, windows,
+/// entities and topics.
+#[cfg(feature = "libtorch")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Backend {
+    /// entopic's own engine, on the CPU; the crate `rten` for a model that exists as ONNX only.
+    #[default]
+    Native,
+    /// The model types of rust-bert, computed by libtorch on a [`Device`].
+    LibTorch,
+}
+
+/// Where libtorch computes.
+#[cfg(feature = "libtorch")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum Device {
+    /// The CPU.
+    #[default]
+    Cpu,
+    /// The CUDA device of this number, from 0.
+    Cuda(usize),
+}
+
+/// What a model's products are computed in. What runs a graph in ONNX computes as the graph says,
 /// whatever this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Precision {
-    /// 32-bit floats: the reference.
+    /// 32-bit floats: the reference, and libtorch's default.
     F32,
+    /// 16-bit floats, with [`Backend::LibTorch`] alone: for CUDA devices, on which it is faster than
+    /// [`F32`](Self::F32). Logits differ from those by some thousandths.
+    #[cfg(feature = "libtorch")]
+    F16,
     /// 8-bit integers: weights with one scale an output channel, activations with one scale a
-    /// token, chosen as they come. Faster, most of all where the CPU has VNNI.
+    /// token, chosen as they come. Faster, most of all where the CPU has VNNI. The native engine's
+    /// default, and its alone.
     Int8,
 }
 
+impl Precision {
+    /// What the native engine calls it, if it has it.
+    pub(crate) fn native(self) -> Option<engine::Precision> {
+        match self {
+            Self::F32 => Some(engine::Precision::F32),
+            #[cfg(feature = "libtorch")]
+            Self::F16 => None,
+            Self::Int8 => Some(engine::Precision::Int8),
+        }
+    }
+}
+
 /// Token sequences, one after another, with no padding between them.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RaggedBatch {
     /// `[tokens]`.
     pub(crate) ids: Vec<u32>,
@@ -76,9 +127,13 @@ impl RaggedBatch {
     }
 }
 
-/// What turns token ids into numbers. Everything before it (tokens, windows, batches) and after
-/// it (decoding, pooling over windows) is the same for every backend.
-pub(crate) trait Backend: Send + Sync {
+/// A model on a backend: what turns token ids into numbers.
+pub(crate) trait Runner: Send + Sync {
+    /// Which threads [`run`](Self::run) computes on.
+    fn threads(&self) -> Threads {
+        Threads::Callers
+    }
+
     /// Runs `batch`: an array for each of its sequences, in their order. By the model's task it holds
     ///
     /// * a row a token, specials included, of label logits;
@@ -87,4 +142,15 @@ pub(crate) trait Backend: Send + Sync {
     ///
     /// A backend that needs padding pads inside.
     fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error>;
+}
+
+/// Which threads compute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Threads {
+    /// The one that calls. A batch of many is shared out among workers in groups that fit their caches.
+    Callers,
+    /// The backend's own, which take one batch after another, of about so many tokens and of sequences
+    /// about as long as one another.
+    #[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "no such backend is in the build"))]
+    Own { batch_tokens: usize },
 }

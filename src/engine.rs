@@ -20,14 +20,16 @@ pub(crate) mod measure;
 mod mlp;
 mod network;
 mod norm;
+mod precision;
 mod relation;
 mod spare;
 mod topic_head;
 
 pub(crate) use activation::Activation;
 pub(crate) use blueprint::Blueprint;
-pub(crate) use checkpoint::{Checkpoint, Format, Index};
+pub(crate) use checkpoint::{Checkpoint, Format, Index, WeightFiles};
 pub(crate) use embeddings::Table;
 pub(crate) use kernels::Reach;
 pub(crate) use network::{Network, NetworkScratch};
+pub(crate) use precision::Precision;
 pub(crate) use spare::Spare;

@@ -56,6 +56,8 @@ mod tagger;
 mod topics;
 
 pub use backend::Precision;
+#[cfg(feature = "libtorch")]
+pub use backend::{Backend, Device};
 pub use document::Coverage;
 pub use error::{Error, ErrorKind};
 #[cfg(feature = "hub")]

@@ -12,6 +12,8 @@ mod pooling;
 mod registry;
 mod source;
 mod tokenizer;
+#[cfg(feature = "libtorch")]
+mod torch;
 mod weights;
 
 use std::ops::Range;
@@ -25,7 +27,9 @@ pub use hub::{DownloadProgress, FetchedFile, FetchedModel, Hub};
 pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
-use crate::backend::{Backend, Native, Precision, Sequence};
+#[cfg(feature = "libtorch")]
+use crate::backend::{Backend, Device};
+use crate::backend::{Native, Precision, Runner, Sequence};
 use crate::engine::{Blueprint, Checkpoint, Table};
 use crate::error::{Error, ErrorKind};
 use crate::schedule::Runtime;
@@ -39,7 +43,7 @@ pub(crate) struct Model {
     pub(crate) identity: Arc<()>,
     pub(crate) config: Config,
     pub(crate) tokenizer: Arc<TextTokenizer>,
-    pub(crate) backend: Box<dyn Backend>,
+    pub(crate) backend: Box<dyn Runner>,
     pub(crate) runtime: Arc<Runtime>,
     pub(crate) profile: Profile,
     /// What stands before each text, tokenised.
@@ -72,6 +76,10 @@ pub(crate) struct Profile {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LoadOptions {
     pub(crate) registry: Option<Registry>,
+    #[cfg(feature = "libtorch")]
+    pub(crate) backend: Backend,
+    #[cfg(feature = "libtorch")]
+    pub(crate) device: Option<Device>,
     pub(crate) precision: Option<Precision>,
     pub(crate) threads: Option<usize>,
     pub(crate) window: Option<usize>,
@@ -92,7 +100,25 @@ macro_rules! load_setters {
             self
         }
 
-        /// How products are computed; [`Precision::Int8`](crate::Precision::Int8) if not set.
+        /// What runs the builder's models; [`Backend::Native`](crate::Backend::Native) if not set.
+        #[cfg(feature = "libtorch")]
+        #[must_use]
+        pub fn backend(mut self, backend: crate::Backend) -> Self {
+            self.load.backend = backend;
+            self
+        }
+
+        /// Where [`Backend::LibTorch`](crate::Backend::LibTorch) computes;
+        /// [`Device::Cpu`](crate::Device::Cpu) if not set.
+        #[cfg(feature = "libtorch")]
+        #[must_use]
+        pub fn device(mut self, device: crate::Device) -> Self {
+            self.load.device = Some(device);
+            self
+        }
+
+        /// How products are computed; if not set, [`Precision::Int8`](crate::Precision::Int8) by the native
+        /// engine, and [`Precision::F32`](crate::Precision::F32) by libtorch.
         #[must_use]
         pub fn precision(mut self, precision: crate::Precision) -> Self {
             self.load.precision = Some(precision);
@@ -209,12 +235,7 @@ impl Loader {
         let tokenizer_files = tokenizer_files.as_ref().unwrap_or(&files);
         let json = files.read(layout.description.config, ErrorKind::Config)?;
         let pooling = profile.pooling.or(pooling::read(&files)?);
-        let config = match layout.weights {
-            Weights::Onnx(_) => {
-                graph::config(&files, &layout, &json, &files.name(layout.description.config), pooling)?
-            }
-            _ => Config::parse(&json, &files.name(layout.description.config), pooling)?,
-        };
+        let config = self.config(&files, &layout, &json, pooling)?;
         if !heads.contains(&config.head) {
             let message = format!(
                 "the model {name:?} does not do {task}: by its config.json it does {}; choose another model \
@@ -238,7 +259,7 @@ impl Loader {
             Some(blueprint) => self.native(&files, &layout, tokenizer_files, &config, blueprint)?,
             None => {
                 let tokenizer = self.tokenizer(tokenizer_files, &config)?;
-                let backend = graph::load(&files, &layout, &config, pooling, &tokenizer)?;
+                let backend = self.foreign(&files, &layout, &config, &json, pooling, &tokenizer)?;
                 (tokenizer, backend)
             }
         };
@@ -291,6 +312,50 @@ impl Loader {
         })
     }
 
+    /// What the model's config.json, `json`, says to the backend that is to run it.
+    fn config(
+        &self,
+        files: &Files,
+        layout: &Layout,
+        json: &[u8],
+        pooling: Option<TokenPooling>,
+    ) -> Result<Config, Error> {
+        let origin = files.name(layout.description.config);
+        #[cfg(feature = "libtorch")]
+        match self.options.backend {
+            Backend::LibTorch => return torch::config(files, json, &origin, pooling),
+            Backend::Native if self.options.device.is_some() => {
+                let message = "the native backend runs on the CPU; a device is for Backend::LibTorch";
+                return Err(Error::new(ErrorKind::Options, message));
+            }
+            Backend::Native => {}
+        }
+        match layout.weights {
+            Weights::Onnx(_) => graph::config(files, layout, json, &origin, pooling),
+            _ => Config::parse(json, &origin, pooling),
+        }
+    }
+
+    /// What runs a model that the native engine does not.
+    #[cfg_attr(not(feature = "libtorch"), expect(unused_variables, reason = "libtorch alone reads it again"))]
+    fn foreign(
+        &self,
+        files: &Files,
+        layout: &Layout,
+        config: &Config,
+        json: &[u8],
+        pooling: Option<TokenPooling>,
+        tokenizer: &TextTokenizer,
+    ) -> Result<Box<dyn Runner>, Error> {
+        #[cfg(feature = "libtorch")]
+        if self.options.backend == Backend::LibTorch {
+            let threads = self.runtime.threads();
+            let model = torch::load(files, layout, config, json, pooling, &self.options, threads)?;
+            return Ok(Box::new(model));
+        }
+        graph::load(files, layout, config, pooling, tokenizer)
+    }
+
     /// The model's tokenizer, and the native engine with its weights.
     fn native(
         &mut self,
@@ -299,10 +364,13 @@ impl Loader {
         tokenizer_files: &Files,
         config: &Config,
         blueprint: &Blueprint,
-    ) -> Result<(Arc<TextTokenizer>, Box<dyn Backend>), Error> {
+    ) -> Result<(Arc<TextTokenizer>, Box<dyn Runner>), Error> {
         let weights = weights::read(files, layout)?;
         let checkpoint = weights.open(&blueprint.aliases)?;
-        let precision = self.options.precision.unwrap_or(Precision::Int8);
+        let precision = self.options.precision.unwrap_or(Precision::Int8).native().ok_or_else(|| {
+            let message = "the native backend computes in Int8 or F32; F16 is for Backend::LibTorch";
+            Error::new(ErrorKind::Options, message)
+        })?;
         // Parsing a large vocabulary takes as long as packing a small model.
         let (tokenizer, backend) = self.runtime.both(
             || self.tokenizer(tokenizer_files, config),

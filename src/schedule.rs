@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use ndarray::Array2;
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use crate::backend::{Backend, RaggedBatch, Sequence};
+use crate::backend::{RaggedBatch, Runner, Sequence, Threads};
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
@@ -91,6 +91,12 @@ impl Runtime {
         Ok(Self { workers, wide })
     }
 
+    /// How many threads it has.
+    #[cfg(feature = "libtorch")]
+    pub(crate) fn threads(&self) -> usize {
+        self.workers.len()
+    }
+
     /// `f(0)` to `f(count - 1)` in order, computed on all workers; a single one on the caller's
     /// thread, so `f` must not run products.
     pub(crate) fn map<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
@@ -110,10 +116,14 @@ impl Runtime {
     /// The backend's rows for each sequence, in the order given. A sequence that fails costs itself.
     pub(crate) fn run(
         &self,
-        backend: &dyn Backend,
+        backend: &dyn Runner,
         sequences: &[Sequence],
     ) -> Vec<Result<Array2<f32>, Error>> {
-        let groups = group(sequences, self.workers.len());
+        let threads = backend.threads();
+        let groups = match threads {
+            Threads::Callers => group(sequences, self.workers.len()),
+            Threads::Own { batch_tokens } => group_alike(sequences, batch_tokens),
+        };
         let run_batch =
             |group: &[usize]| backend.run(&RaggedBatch::new(group.iter().map(|&index| &sequences[index])));
         let run_group = |index: usize| -> Vec<Result<Array2<f32>, Error>> {
@@ -125,22 +135,10 @@ impl Runtime {
                 Err(_) => group.iter().map(|&index| run_batch(&[index]).and_then(one)).collect(),
             }
         };
-        let alone = self.alone(groups.len());
-        let together = groups.len() - alone;
-        let mut outputs = self.map_on_workers(together, run_group);
-        if alone > 0 {
-            let rest = together..groups.len();
-            let wide = match self.wide.try_lock() {
-                Ok(wide) => Some(wide),
-                Err(TryLockError::Poisoned(wide)) => Some(wide.into_inner()),
-                // Others are alone as well: they keep the cores busy without sharing.
-                Err(TryLockError::WouldBlock) => None,
-            };
-            outputs.extend(match wide {
-                Some(wide) => outside_pools(|| awake(&wide, || rest.map(run_group).collect())),
-                None => self.map_on_workers(alone, |index| run_group(together + index)),
-            });
-        }
+        let outputs = match threads {
+            Threads::Callers => self.run_groups(groups.len(), run_group),
+            Threads::Own { .. } => (0..groups.len()).map(run_group).collect(),
+        };
 
         let missing = || Err(Error::new(ErrorKind::System, "a sequence was in no group"));
         let mut results: Vec<Result<Array2<f32>, Error>> = sequences.iter().map(|_| missing()).collect();
@@ -148,6 +146,28 @@ impl Runtime {
             results[index] = output;
         }
         results
+    }
+
+    /// `run_group(0)` to `run_group(groups - 1)` in order: on the workers, but for those that are better
+    /// run one after another, each on all threads.
+    fn run_groups<T: Send>(&self, groups: usize, run_group: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        let alone = self.alone(groups);
+        let together = groups - alone;
+        let mut outputs = self.map_on_workers(together, &run_group);
+        if alone > 0 {
+            let rest = together..groups;
+            let wide = match self.wide.try_lock() {
+                Ok(wide) => Some(wide),
+                Err(TryLockError::Poisoned(wide)) => Some(wide.into_inner()),
+                // Others are alone as well: they keep the cores busy without sharing.
+                Err(TryLockError::WouldBlock) => None,
+            };
+            outputs.extend(match wide {
+                Some(wide) => outside_pools(|| awake(&wide, || rest.map(&run_group).collect::<Vec<_>>())),
+                None => self.map_on_workers(alone, |index| run_group(together + index)),
+            });
+        }
+        outputs
     }
 
     /// How many of `groups` run one after another, each on all threads: those that are left when
@@ -273,6 +293,22 @@ fn group(sequences: &[Sequence], workers: usize) -> Vec<Vec<usize>> {
     groups
 }
 
+/// Groups of sequences about as long as one another, as indices into `sequences`, the longest first. Padded
+/// to its longest, a group has at most `tokens` tokens, or one sequence.
+fn group_alike(sequences: &[Sequence], tokens: usize) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..sequences.len()).collect();
+    order.sort_by_key(|&index| Reverse(sequences[index].ids.len()));
+    let mut groups = Vec::new();
+    let mut rest = order.as_slice();
+    while let [first, ..] = rest {
+        let count = (tokens / sequences[*first].ids.len().max(1)).clamp(1, rest.len());
+        let (group, after) = rest.split_at(count);
+        groups.push(group.to_vec());
+        rest = after;
+    }
+    groups
+}
+
 /// Consecutive runs of `texts` that are worked on at once; `bytes` tells a text's length.
 pub(crate) fn chunks<T>(texts: &[T], bytes: impl Fn(&T) -> usize) -> impl Iterator<Item = &[T]> {
     let mut rest = texts;
@@ -307,8 +343,8 @@ mod tests {
     use ndarray::Array2;
     use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
-    use super::{CHUNK_BYTES, Runtime, Sequence, chunks, group};
-    use crate::backend::{Backend, RaggedBatch};
+    use super::{CHUNK_BYTES, Runtime, Sequence, chunks, group, group_alike};
+    use crate::backend::{RaggedBatch, Runner};
     use crate::error::{Error, ErrorKind};
 
     fn grouped(lengths: &[usize], workers: usize) -> Vec<usize> {
@@ -323,6 +359,15 @@ mod tests {
         seen.sort_unstable();
         assert_eq!(seen, (0..lengths.len()).collect::<Vec<_>>());
         groups.into_iter().map(|group| group.into_iter().map(|index| lengths[index]).sum()).collect()
+    }
+
+    #[test]
+    fn alike_groups_hold_their_budget_with_padding() {
+        let sequences = [3, 90, 7, 200, 64, 64, 1, 30]
+            .map(|length| Sequence { ids: vec![0; length], ..Sequence::default() });
+        let groups = group_alike(&sequences, 128);
+        assert_eq!(groups, [&[3][..], &[1], &[4, 5], &[7, 2, 0, 6]]);
+        assert!(group_alike(&[], 128).is_empty());
     }
 
     #[test]
@@ -372,7 +417,7 @@ mod tests {
     const REFUSED: u32 = 1_000;
     const PANICS: u32 = 2_000;
 
-    impl Backend for Echo {
+    impl Runner for Echo {
         fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
             let firsts: Vec<u32> = batch.sequences().map(|sequence| batch.ids[sequence.start]).collect();
             assert!(!firsts.contains(&PANICS), "asked to panic");

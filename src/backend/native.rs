@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{Backend, Precision, RaggedBatch};
-use crate::engine::{Blueprint, Checkpoint, Network, NetworkScratch, Spare, Table};
+use super::{RaggedBatch, Runner};
+use crate::engine::{Blueprint, Checkpoint, Network, NetworkScratch, Precision, Spare, Table};
 use crate::error::Error;
 
 /// The native engine behind the backend's boundary.
@@ -23,7 +23,7 @@ impl Native {
     }
 }
 
-impl Backend for Native {
+impl Runner for Native {
     fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
         self.scratch.lend(|| self.network.scratch(), |scratch| self.network.forward(batch, scratch))
     }

@@ -2,19 +2,18 @@
 
 mod file;
 
-use std::cmp::Reverse;
-use std::ops::Range;
 use std::sync::Arc;
 use std::thread;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::Array2;
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor};
 
-use super::{Backend, RaggedBatch, Sequence};
+use super::padded::{Rows, Run, Together, in_runs};
+use super::{RaggedBatch, Runner, Sequence};
 use crate::engine::Spare;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, panic_message};
 
 /// The stack that a graph is read on; see the most nodes that it may have.
 const DEEP_STACK: usize = 256 << 20;
@@ -41,31 +40,10 @@ pub(crate) struct Onnx {
     inputs: Vec<(NodeId, Input)>,
     output: NodeId,
     rows: Rows,
-    /// Whether sequences may run together.
-    together: bool,
+    together: Together,
     /// Pools of one thread, and of as many as a short text alone is given.
     narrow: Spare<Arc<ThreadPool>>,
     wide: Spare<Arc<ThreadPool>>,
-}
-
-/// What the graph's output holds of each sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Rows {
-    /// `[batch, tokens, labels]`: all are given.
-    EveryToken {
-        labels: usize,
-    },
-    /// `[batch, labels]`.
-    Sequence {
-        labels: usize,
-    },
-    /// `[batch, tokens, hidden]`: the mean is given, or the first.
-    Mean {
-        hidden: usize,
-    },
-    First {
-        hidden: usize,
-    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,21 +58,11 @@ impl Input {
         [("input_ids", Self::Ids), ("attention_mask", Self::Mask), ("token_type_ids", Self::TokenTypes)];
 }
 
-impl Rows {
-    fn output(self) -> &'static str {
-        match self {
-            Self::EveryToken { .. } | Self::Sequence { .. } => "logits",
-            Self::Mean { .. } | Self::First { .. } => "last_hidden_state",
-        }
-    }
-
-    fn columns(self) -> usize {
-        match self {
-            Self::EveryToken { labels: columns }
-            | Self::Sequence { labels: columns }
-            | Self::Mean { hidden: columns }
-            | Self::First { hidden: columns } => columns,
-        }
+/// What transformers' exporters call the output that holds `rows`.
+fn output_name(rows: Rows) -> &'static str {
+    match rows {
+        Rows::EveryToken { .. } | Rows::Sequence { .. } => "logits",
+        Rows::Mean { .. } | Rows::First { .. } => "last_hidden_state",
     }
 }
 
@@ -136,14 +104,16 @@ impl Onnx {
         if !inputs.iter().any(|&(_, input)| input == Input::Ids) {
             return Err(refuse("has no input \"input_ids\"".into()));
         }
-        let named = model.find_node(rows.output()).filter(|id| model.output_ids().contains(id));
+        let named = model.find_node(output_name(rows)).filter(|id| model.output_ids().contains(id));
         let output = named.or(model.output_ids().first().copied());
         let output = output.ok_or_else(|| refuse("has no output".into()))?;
 
         let masked = inputs.iter().any(|&(_, input)| input == Input::Mask);
         let (narrow, wide) = (Spare::default(), Spare::default());
-        let mut loaded = Self { origin, model, inputs, output, rows, together: false, narrow, wide };
-        loaded.together = loaded.tried(probes)? && masked;
+        let mut loaded = Self { origin, model, inputs, output, rows, together: Together::None, narrow, wide };
+        if loaded.tried(probes)? && masked {
+            loaded.together = Together::Padded;
+        }
         Ok(loaded)
     }
 
@@ -151,9 +121,7 @@ impl Onnx {
     /// the deep stack, and keep the plan.
     fn tried(&self, probes: &[Sequence; 2]) -> Result<bool, Error> {
         let run = |sequences: &[Sequence]| {
-            let batch = RaggedBatch::new(sequences);
-            let sequences: Vec<Range<usize>> = batch.sequences().collect();
-            self.run_padded(&batch, &sequences, DEEP_STACK)
+            in_runs(&RaggedBatch::new(sequences), Together::Padded, |run| self.run_padded(&run, DEEP_STACK))
         };
         let (short, long) = probes.split_at(1);
         let alone = [run(short)?, run(long)?].concat();
@@ -165,27 +133,16 @@ impl Onnx {
         Ok(alone.len() == together.len() && alone.iter().zip(&together).all(close))
     }
 
-    /// Runs `sequences` of `batch`, padded to the longest.
-    fn run_padded(
-        &self,
-        batch: &RaggedBatch,
-        sequences: &[Range<usize>],
-        stack: usize,
-    ) -> Result<Vec<Array2<f32>>, Error> {
-        let longest = sequences.iter().map(Range::len).max().unwrap_or(0);
-        let shape = [sequences.len(), longest];
+    fn run_padded(&self, run: &Run<'_>, stack: usize) -> Result<Vec<Array2<f32>>, Error> {
+        // rten has no 64-bit integers, and no graph as many tokens.
+        let narrowed = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let tensor = |input: Input| {
-            let mut values = vec![0; sequences.len() * longest];
-            for (row, sequence) in values.chunks_mut(longest.max(1)).zip(sequences) {
-                // rten has no 64-bit integers, and no graph as many tokens.
-                let narrowed = |&value: &u32| i32::try_from(value).unwrap_or(i32::MAX);
-                match input {
-                    Input::Mask => row[..sequence.len()].fill(1),
-                    Input::Ids => copy(row, batch.ids[sequence.clone()].iter().map(narrowed)),
-                    Input::TokenTypes => copy(row, batch.token_types[sequence.clone()].iter().map(narrowed)),
-                }
-            }
-            NdTensor::from_data(shape, values)
+            let values = match input {
+                Input::Mask => run.mask(0, 1),
+                Input::Ids => run.ids(0, narrowed),
+                Input::TokenTypes => run.token_types(0, narrowed),
+            };
+            NdTensor::from_data([run.sequences.len(), run.longest()], values)
         };
         let inputs = self.inputs.iter().map(|&(id, input)| (id, tensor(input).into())).collect();
         let threads = rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads());
@@ -207,75 +164,14 @@ impl Onnx {
             .try_into()
             .map_err(|_| refuse("the graph's output holds no floats".into()))?;
 
-        let columns = self.rows.columns();
-        let (expected, per_sequence) = match self.rows {
-            Rows::Sequence { .. } => (vec![sequences.len(), columns], 1),
-            Rows::EveryToken { .. } | Rows::Mean { .. } | Rows::First { .. } => {
-                (vec![sequences.len(), longest, columns], longest)
-            }
-        };
-        if output.shape() != expected {
-            let what = match self.rows {
-                Rows::Sequence { .. } | Rows::EveryToken { .. } => "labels",
-                Rows::Mean { .. } | Rows::First { .. } => "hidden size",
-            };
-            return Err(refuse(format!(
-                "the graph gives {:?} for {} sequences of {longest} tokens, where config.json, whose {what} \
-                 are {columns}, makes it {expected:?}",
-                output.shape(),
-                sequences.len()
-            )));
-        }
-        let values = output.to_vec();
-        let parts = values.chunks(per_sequence * columns).zip(sequences);
-        parts.map(|(part, sequence)| self.read(part, per_sequence, sequence.len())).collect()
-    }
-
-    /// What is given of the `rows` rows of a sequence of `tokens` tokens.
-    fn read(&self, values: &[f32], rows: usize, tokens: usize) -> Result<Array2<f32>, Error> {
-        let refuse = |message: &str| Error::new(ErrorKind::Weights, format!("{}: {message}", self.origin));
-        let rows = ArrayView2::from_shape((rows, self.rows.columns()), values)
-            .map_err(|error| refuse("the graph's output has another shape").with_source(error))?;
-        let one = |row: Option<ndarray::Array1<f32>>| row.map(|row| row.insert_axis(Axis(0)));
-        let read = match self.rows {
-            Rows::EveryToken { .. } => Some(rows.slice_axis(Axis(0), (..tokens).into()).to_owned()),
-            Rows::Sequence { .. } => Some(rows.to_owned()),
-            Rows::Mean { .. } => one(rows.slice_axis(Axis(0), (..tokens).into()).mean_axis(Axis(0))),
-            Rows::First { .. } => one(rows.outer_iter().next().map(|row| row.to_owned())),
-        };
-        let read = read.ok_or_else(|| refuse("a sequence has no tokens"))?;
-        if read.iter().all(|value| value.is_finite()) {
-            return Ok(read);
-        }
-        Err(refuse("the graph gives no finite numbers"))
+        run.split(self.rows, &self.origin, output.shape(), &output.to_vec())
     }
 }
 
-impl Backend for Onnx {
+impl Runner for Onnx {
     fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
-        let sequences: Vec<Range<usize>> = batch.sequences().collect();
-        let mut order: Vec<usize> = (0..sequences.len()).collect();
-        order.sort_by_key(|&index| Reverse(sequences[index].len()));
-        let mut results = vec![Array2::zeros((0, 0)); sequences.len()];
-        let mut rest = order.as_slice();
-        while let [first, ..] = rest {
-            let longest = sequences[*first].len();
-            // At most half of a run is padding.
-            let fits = |&&index: &&usize| 2 * sequences[index].len() >= longest;
-            let count = if self.together { rest.iter().take_while(fits).count() } else { 1 };
-            let (part, after) = rest.split_at(count);
-            let ranges: Vec<Range<usize>> = part.iter().map(|&index| sequences[index].clone()).collect();
-            for (&index, rows) in part.iter().zip(self.run_padded(batch, &ranges, STACK)?) {
-                results[index] = rows;
-            }
-            rest = after;
-        }
-        Ok(results)
+        in_runs(batch, self.together, |run| self.run_padded(&run, STACK))
     }
-}
-
-fn copy(row: &mut [i32], values: impl Iterator<Item = i32>) {
-    row.iter_mut().zip(values).for_each(|(slot, value)| *slot = value);
 }
 
 /// Runs `f`, which may go to a pool of rten's, on a thread of no pool: one of a pool would take up other
@@ -288,8 +184,7 @@ fn on_own_thread<T: Send>(stack: usize, origin: &str, f: impl FnOnce() -> T + Se
     thread::scope(|scope| {
         let thread = thread::Builder::new().name("entopic-onnx".into()).stack_size(stack);
         thread.spawn_scoped(scope, f).map_err(refuse)?.join().map_err(|panic| {
-            let message = panic.downcast_ref::<String>().map(String::as_str);
-            let message = message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
+            let message = panic_message(&*panic);
             Error::new(ErrorKind::Weights, format!("{origin}: the rten library panicked: {message}"))
         })
     })
@@ -297,8 +192,8 @@ fn on_own_thread<T: Send>(stack: usize, origin: &str, f: impl FnOnce() -> T + Se
 
 #[cfg(test)]
 mod tests {
-    use super::{Onnx, Rows, TOLERANCE};
-    use crate::backend::{Backend, RaggedBatch, Sequence};
+    use super::{Onnx, Rows, TOLERANCE, Together};
+    use crate::backend::{RaggedBatch, Runner, Sequence};
     use crate::error::Error;
 
     fn field(number: u8, content: &[u8]) -> Vec<u8> {
@@ -362,9 +257,11 @@ mod tests {
             node("Div", &["x", "largest"], "y", None),
         ];
         let sequences = [&[1, 2, 4][..], &[8; 7], &[5], &[3, 6], &[2; 4], &[]].map(sequence);
-        for (bytes, together) in
-            [(graph(&both, &same), true), (graph(&both, &scaled), false), (graph(&both[..1], &same), false)]
-        {
+        for (bytes, together) in [
+            (graph(&both, &same), Together::Padded),
+            (graph(&both, &scaled), Together::None),
+            (graph(&both[..1], &same), Together::None),
+        ] {
             let loaded = load(bytes).expect("is a graph");
             assert_eq!(loaded.together, together);
             let outputs = loaded.run(&RaggedBatch::new(&sequences[..5])).expect("runs");

@@ -6,7 +6,7 @@ use rten_simd::SimdOp;
 
 use super::kernels::{QuantiseRow, RowQuantisation};
 use super::linear::largest_activation;
-use crate::backend::Precision;
+use crate::engine::Precision;
 
 /// Rows that a thread takes at once: some microseconds' work, so that sharing it out is worth while.
 const LEAST_ROWS: usize = 8;

@@ -35,6 +35,44 @@ pub(crate) enum Format {
     Pickle,
 }
 
+/// The bytes of a model's weights: one file, or the shards of an index.
+pub(crate) struct WeightFiles {
+    format: Format,
+    /// Each with what messages call it.
+    files: Vec<(String, Cow<'static, [u8]>)>,
+    index: Option<Index>,
+}
+
+impl WeightFiles {
+    pub(crate) fn new(
+        format: Format,
+        files: Vec<(String, Cow<'static, [u8]>)>,
+        index: Option<Index>,
+    ) -> Self {
+        Self { format, files, index }
+    }
+
+    /// Their tensors; `aliases` tells what names may begin with instead.
+    pub(crate) fn open(&self, aliases: &[[&'static str; 2]]) -> Result<Checkpoint<'_>, Error> {
+        let files: Vec<(&str, &[u8])> =
+            self.files.iter().map(|(name, bytes)| (name.as_str(), &**bytes)).collect();
+        Checkpoint::open_as(self.format, &files, self.index.as_ref(), aliases)
+    }
+
+    /// The same with the tensors of one more file, which messages call `name`.
+    #[cfg(feature = "libtorch")]
+    pub(crate) fn with(mut self, name: String, bytes: Cow<'static, [u8]>) -> Self {
+        self.files.push((name, bytes));
+        self
+    }
+
+    /// How large they are.
+    #[cfg(feature = "libtorch")]
+    pub(crate) fn bytes(&self) -> usize {
+        self.files.iter().map(|(_, bytes)| bytes.len()).sum()
+    }
+}
+
 /// The tensors of one file.
 enum Tensors<'a> {
     Safetensors(SafeTensors<'a>),
@@ -101,6 +139,21 @@ impl<'a> Checkpoint<'a> {
     /// The tensor `name`, of `shape`, row-major: a convolution's kernel.
     pub(crate) fn cube(&self, name: &str, shape: [usize; 3]) -> Result<Vec<f32>, Error> {
         self.read_f32(name, &shape).map(Cow::into_owned)
+    }
+
+    /// The tensor `name`, of `shape`, row-major.
+    #[cfg(feature = "libtorch")]
+    pub(crate) fn values(&self, name: &str, shape: &[usize]) -> Result<Cow<'a, [f32]>, Error> {
+        match shape {
+            &[rows, columns] => {
+                let matrix = self.matrix(name, rows, columns)?;
+                match matrix.values {
+                    Values::F32(values) => Ok(values),
+                    Values::Int8 { .. } => Ok(matrix.to_f32().into_owned().into()),
+                }
+            }
+            shape => self.read_f32(name, shape),
+        }
     }
 
     /// The tensor `name`, a single number.

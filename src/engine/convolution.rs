@@ -6,7 +6,8 @@ use super::checkpoint::{Checkpoint, Matrix, Values};
 use super::encoder::EncoderScratch;
 use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
-use crate::backend::{Precision, RaggedBatch};
+use crate::backend::RaggedBatch;
+use crate::engine::Precision;
 use crate::error::Error;
 
 /// A convolution along the tokens of each sequence, which sees zeros beyond its ends: one product of

@@ -5,7 +5,8 @@ use super::blueprint::{self, Numbering};
 use super::checkpoint::{Checkpoint, Matrix, Values};
 use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
-use crate::backend::{Precision, RaggedBatch};
+use crate::backend::RaggedBatch;
+use crate::engine::Precision;
 use crate::error::{Error, ErrorKind};
 
 /// Rows to look up, kept as they are stored.

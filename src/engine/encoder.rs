@@ -12,7 +12,8 @@ use super::layer::{Layer, Work};
 use super::linear::Output;
 use super::relation::{Relation, Turns};
 use super::spare::Spare;
-use crate::backend::{Precision, RaggedBatch};
+use crate::backend::RaggedBatch;
+use crate::engine::Precision;
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 

@@ -6,7 +6,8 @@ use super::checkpoint::Checkpoint;
 use super::linear::{Linear, multiply};
 use super::lstm::Lstm;
 use super::mlp::{Mlp, dense};
-use crate::backend::{Marks, Precision, RaggedBatch};
+use crate::backend::{Marks, RaggedBatch};
+use crate::engine::Precision;
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 

@@ -10,7 +10,8 @@ use super::linear::Linear;
 use super::mlp::dense;
 use super::norm::LayerNorm;
 use super::topic_head::TopicHead;
-use crate::backend::{Precision, RaggedBatch};
+use crate::backend::RaggedBatch;
+use crate::engine::Precision;
 use crate::error::Error;
 use crate::stage::stage;
 

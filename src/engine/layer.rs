@@ -11,7 +11,7 @@ use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
 use super::relation::{Distances, Relation};
 use super::spare::Spare;
-use crate::backend::Precision;
+use crate::engine::Precision;
 use crate::error::Error;
 use crate::stage::stage;
 

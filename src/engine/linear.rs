@@ -7,7 +7,7 @@ use super::activations::Input;
 use super::blueprint::Dense;
 use super::checkpoint::{Checkpoint, Matrix};
 use super::kernels::{Rows, Sums};
-use crate::backend::Precision;
+use crate::engine::Precision;
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
@@ -203,7 +203,7 @@ mod tests {
 
     use super::super::activations::{Activations, Input};
     use super::{Linear, Output, PRODUCTS};
-    use crate::backend::Precision;
+    use crate::engine::Precision;
     use crate::engine::checkpoint::{Matrix, Values};
     use crate::engine::measure::noise;
 

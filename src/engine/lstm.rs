@@ -3,7 +3,7 @@ use super::activations::Input;
 use super::blueprint;
 use super::checkpoint::Checkpoint;
 use super::linear::{Linear, Output};
-use crate::backend::Precision;
+use crate::engine::Precision;
 use crate::error::Error;
 
 /// A bidirectional LSTM of one layer (<https://doi.org/10.1162/neco.1997.9.8.1735>), gates in PyTorch's

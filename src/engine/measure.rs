@@ -18,6 +18,7 @@ use crate::backend::Precision;
 /// The products of a layer of BERT's shape on `tokens` tokens, with nothing around them: what the rest
 /// of the engine can at best come near to. On the one thread of `pool`.
 pub fn products(pool: ThreadPool, precision: Precision, tokens: usize, hidden: usize) -> impl FnMut() {
+    let precision = precision.native().unwrap_or(super::Precision::F32);
     let shapes = [(hidden, 3 * hidden), (hidden, hidden), (hidden, 4 * hidden), (4 * hidden, hidden)];
     let mut layers: Vec<(Linear, Activations)> = shapes
         .map(|(inputs, outputs)| {

@@ -3,7 +3,7 @@ use super::activations::Input;
 use super::blueprint;
 use super::checkpoint::Checkpoint;
 use super::linear::{Linear, Output};
-use crate::backend::Precision;
+use crate::engine::Precision;
 use crate::error::Error;
 
 /// Two dense layers with an activation between them, in f32.

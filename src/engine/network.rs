@@ -7,7 +7,8 @@ use super::checkpoint::Checkpoint;
 use super::embeddings::Table;
 use super::encoder::{Encoder, EncoderScratch};
 use super::head::Head;
-use crate::backend::{Precision, RaggedBatch};
+use crate::backend::RaggedBatch;
+use crate::engine::Precision;
 use crate::error::Error;
 
 /// A whole model: an encoder, a decoder if there is one, and a head.

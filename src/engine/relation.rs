@@ -4,7 +4,7 @@ use super::checkpoint::Checkpoint;
 use super::kernels;
 use super::linear::{Linear, Output};
 use super::norm::LayerNorm;
-use crate::backend::Precision;
+use crate::engine::Precision;
 use crate::error::Error;
 
 /// How the places of two tokens enter their attention scores, in all layers of a stack.

@@ -6,7 +6,8 @@ use super::entity_head::{WordScores, gather};
 use super::linear::Linear;
 use super::lstm::Lstm;
 use super::mlp::{Mlp, dense};
-use crate::backend::{Precision, RaggedBatch};
+use crate::backend::RaggedBatch;
+use crate::engine::Precision;
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 

@@ -1,5 +1,5 @@
-#[cfg(feature = "onnx")]
-mod graph;
+#[cfg(any(feature = "libtorch", feature = "onnx"))]
+mod foreign;
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct Config {
     pub(crate) vocabulary: Option<usize>,
     /// Whether the model tells the first text of a pair from the second by their token types.
     pub(crate) tells_segments: bool,
-    /// What the native engine makes of it; `None` if a graph in ONNX says what is computed.
+    /// What the native engine makes of it; `None` for what other backends run.
     pub(crate) blueprint: Option<Blueprint>,
     /// How labels are given with a text, if they are.
     pub(crate) prompt: Option<PromptStyle>,
@@ -151,6 +151,12 @@ impl Config {
             blueprint: Some(blueprint),
             prompt: None,
         })
+    }
+
+    /// Whether the native engine has the architecture `model_type`.
+    #[cfg(feature = "libtorch")]
+    pub(crate) fn knows(model_type: &str) -> bool {
+        ARCHITECTURES.iter().any(|known| known.model_type == model_type)
     }
 
     /// The `model_type` whose tokenizer it has: that of the encoder.

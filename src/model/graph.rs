@@ -7,7 +7,7 @@ pub(super) use without::{config, load};
 
 #[cfg(feature = "onnx")]
 mod with {
-    use crate::backend::{Backend, Onnx, Rows, Sequence};
+    use crate::backend::{Onnx, Rows, Runner, Sequence};
     use crate::error::{Error, ErrorKind};
     use crate::model::layout::Layout;
     use crate::model::source::Files;
@@ -27,7 +27,7 @@ mod with {
         pooling: Option<TokenPooling>,
     ) -> Result<Config, Error> {
         let tokenizer_config = files.find(TOKENIZER_CONFIG, ErrorKind::Config)?;
-        Config::parse_for_graph(json, origin, pooling, tokenizer_config.as_deref())
+        Config::parse_foreign(json, origin, pooling, tokenizer_config.as_deref(), None)
     }
 
     /// The graph.
@@ -37,7 +37,7 @@ mod with {
         config: &Config,
         pooling: Option<TokenPooling>,
         tokenizer: &TextTokenizer,
-    ) -> Result<Box<dyn Backend>, Error> {
+    ) -> Result<Box<dyn Runner>, Error> {
         let path = layout.weights.file();
         let bytes = files.read(path, ErrorKind::Weights)?.into_owned();
         let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
@@ -71,7 +71,7 @@ mod with {
 
 #[cfg(not(feature = "onnx"))]
 mod without {
-    use crate::backend::Backend;
+    use crate::backend::Runner;
     use crate::error::{Error, ErrorKind};
     use crate::model::layout::Layout;
     use crate::model::source::Files;
@@ -93,7 +93,7 @@ mod without {
         _config: &Config,
         _pooling: Option<TokenPooling>,
         _tokenizer: &TextTokenizer,
-    ) -> Result<Box<dyn Backend>, Error> {
+    ) -> Result<Box<dyn Runner>, Error> {
         Err(refusal(files, layout))
     }
 

@@ -56,6 +56,8 @@ pub(crate) enum Weights {
     Pickle,
     /// Several pickles and an index of their tensors.
     ShardedPickle,
+    /// libtorch's own, as rust-bert's converter writes it.
+    Ot,
     /// ONNX, at this path; the weights are within the graph, or in files beside it.
     Onnx(&'static str),
 }
@@ -67,13 +69,14 @@ const SENTENCE_PIECES: [&str; 4] =
     ["spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model"];
 
 /// The best first: safetensors are read fastest, and a pickle only for want of them.
-const WEIGHTS: [(&str, Weights); 6] = [
+const WEIGHTS: [(&str, Weights); 7] = [
     ("model.safetensors", Weights::Safetensors),
     ("model.safetensors.index.json", Weights::ShardedSafetensors),
     ("pytorch_model.bin", Weights::Pickle),
     ("pytorch_model.bin.index.json", Weights::ShardedPickle),
     ("model.onnx", Weights::Onnx("model.onnx")),
     ("onnx/model.onnx", Weights::Onnx("onnx/model.onnx")),
+    ("rust_model.ot", Weights::Ot),
 ];
 
 /// Files that refine a model's config or its tokenizer.
@@ -95,6 +98,7 @@ impl Weights {
             Self::Pickle => "pytorch_model.bin",
             Self::ShardedPickle => "pytorch_model.bin.index.json",
             Self::Onnx(path) => path,
+            Self::Ot => "rust_model.ot",
         }
     }
 
@@ -107,7 +111,7 @@ impl Weights {
                 let end = name.strip_prefix(path);
                 return end.is_some_and(|end| end.starts_with("_data") || end.starts_with(".data"));
             }
-            Self::Safetensors | Self::Pickle => return false,
+            Self::Safetensors | Self::Pickle | Self::Ot => return false,
         };
         name.starts_with(start) && name.ends_with(end) && !name.contains('/')
     }

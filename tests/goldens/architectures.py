@@ -1,5 +1,6 @@
 """The fixtures: every supported architecture with what its checkpoints vary."""
 
+import transformers
 from transformers import (
     AlbertForSequenceClassification,
     AlbertForTokenClassification,
@@ -20,6 +21,12 @@ from transformers import (
     ElectraForSequenceClassification,
     ElectraForTokenClassification,
     ElectraModel,
+    FNetForSequenceClassification,
+    FNetForTokenClassification,
+    LongformerForSequenceClassification,
+    LongformerForTokenClassification,
+    MobileBertForSequenceClassification,
+    MobileBertForTokenClassification,
     ModernBertForSequenceClassification,
     ModernBertForTokenClassification,
     ModernBertModel,
@@ -43,6 +50,7 @@ from vocabularies import (
     byte_level,
     camembert_pieces,
     deberta_pieces,
+    fnet_pieces,
     metaspace,
     modernbert_bytes,
     mpnet_wordpiece,
@@ -50,6 +58,7 @@ from vocabularies import (
     with_truncation_and_padding,
     wordpiece,
     xlm_roberta_pieces,
+    xlnet_pieces,
 )
 
 
@@ -313,6 +322,88 @@ def bart_checkpoints():
     return [spec]
 
 
+def fixed_checkpoints():
+    """What rust-bert has one way alone: RoBERTa's epsilon of 1e-12, and one group of layers in ALBERT."""
+    tokenizer = roberta_bytes("RobertaTokenizer")
+    options = {"type_vocab_size": 1, "layer_norm_eps": 1e-12}
+    ner, nli = RobertaForTokenClassification, RobertaForSequenceClassification
+    albert = {"bos_token_id": 2, "eos_token_id": 3, "embedding_size": 12, "hidden_act": "gelu_new"}
+    return [
+        small("roberta-fixed-ner", ner, tokenizer, SHORT_BIO, 4, options, reserved=2),
+        small("roberta-fixed-nli", nli, tokenizer, UPPER, 1, {**options, **WIDER}, reserved=2),
+        small("albert-fixed-nli", AlbertForSequenceClassification, albert_pieces(), THREE[::-1], 1, albert),
+    ]
+
+
+def mobilebert_checkpoints():
+    """MobileBERT: bottlenecks, several feed-forward networks a layer, no layer norms."""
+    pieces, config = wordpiece(True, 300, LATIN)
+    tokenizer = pieces, {**config, "tokenizer_class": "MobileBertTokenizer"}
+    options = {"embedding_size": 12, "intra_bottleneck_size": 8, "true_hidden_size": 8, "intermediate_size": 24}
+    ner, nli = MobileBertForTokenClassification, MobileBertForSequenceClassification
+    return [
+        small("mobilebert-ner", ner, tokenizer, SHORT_BIO, 1, options),
+        small("mobilebert-nli", nli, tokenizer, THREE, 1, options),
+    ]
+
+
+class XLNetConfig(transformers.XLNetConfig):
+    """XLNet has no limit to its positions, and refuses one."""
+
+    def __init__(self, max_position_embeddings=None, **options):
+        super().__init__(**options)
+
+
+class XLNetForTokenClassification(transformers.XLNetForTokenClassification):
+    """XLNet with that config."""
+
+    config_class = XLNetConfig
+
+
+class XLNetForSequenceClassification(transformers.XLNetForSequenceClassification):
+    """XLNet with that config."""
+
+    config_class = XLNetConfig
+
+
+def xlnet_checkpoints():
+    """XLNet: relative positions without a table; special tokens behind the text, `<cls>` of a type of its own."""
+    tokenizer = xlnet_pieces()
+    specs = [
+        small("xlnet-ner", XLNetForTokenClassification, tokenizer, SHORT_BIO, 1),
+        small("xlnet-nli", XLNetForSequenceClassification, tokenizer, THREE, 1),
+    ]
+    for spec in specs:
+        spec.options = {"d_model": 16, "n_head": 2, "d_inner": 32, "n_layer": 2, "pad_token_id": 5}
+    return specs
+
+
+def longformer_checkpoints():
+    """Longformer: RoBERTa with attention inside a window, and global for the first token that classifies."""
+    tokenizer = roberta_bytes("LongformerTokenizer")
+    options = {"type_vocab_size": 1, "layer_norm_eps": 1e-5, "attention_window": [8, 16], "pad_token_id": 1}
+    options |= {"bos_token_id": 0, "eos_token_id": 2, "sep_token_id": 2}
+    ner, nli = LongformerForTokenClassification, LongformerForSequenceClassification
+    return [
+        small("longformer-ner", ner, tokenizer, SHORT_BIO, 1, options, reserved=2),
+        small("longformer-nli", nli, tokenizer, THREE, 1, options, reserved=2),
+    ]
+
+
+def fnet_checkpoints():
+    """FNet: Fourier transforms in place of attention."""
+    tokenizer = fnet_pieces()
+    options = {name: SIZES[name] for name in ("hidden_size", "intermediate_size", "num_hidden_layers")}
+    options |= {"type_vocab_size": 4, "pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+    specs = [
+        small("fnet-ner", FNetForTokenClassification, tokenizer, SHORT_BIO, 1),
+        small("fnet-nli", FNetForSequenceClassification, tokenizer, THREE, 1),
+    ]
+    for spec in specs:
+        spec.options = options
+    return specs
+
+
 def fixtures():
     """Every fixture but the quantised one."""
     families = [
@@ -327,5 +418,10 @@ def fixtures():
         deberta_checkpoints,
         modernbert_checkpoints,
         bart_checkpoints,
+        fixed_checkpoints,
+        mobilebert_checkpoints,
+        xlnet_checkpoints,
+        longformer_checkpoints,
+        fnet_checkpoints,
     ]
     return [spec for family in families for spec in family()]

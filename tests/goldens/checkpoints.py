@@ -85,6 +85,9 @@ def randomise(model, spec):
             value = 0.3 * noise
         elif isinstance(module, nn.LayerNorm):
             value = 1 + 0.2 * noise
+        elif type(module).__name__ == "NoNorm":
+            # It only scales: states would grow from layer to layer until all is saturated.
+            value = 0.5 + 0.1 * noise
         elif "relative_attention_bias" in name:
             value = BIAS_GAIN * noise
         elif "position_embeddings" in name or "embed_positions" in name:
@@ -208,7 +211,9 @@ def encode(tokenizer, text, pair=None):
 @torch.no_grad()
 def forward(model, tokens):
     """The model's first output for one sequence, without its batch axis: no token is masked."""
+    taken = inspect.signature(model.forward).parameters
     inputs = {"input_ids": tokens["ids"], "attention_mask": [1] * len(tokens["ids"])}
-    if "token_type_ids" in inspect.signature(model.forward).parameters:
+    inputs = {name: ids for name, ids in inputs.items() if name in taken}
+    if "token_type_ids" in taken:
         inputs["token_type_ids"] = tokens["token_types"]
     return model(**{name: torch.tensor([ids]) for name, ids in inputs.items()})[0][0]

@@ -103,14 +103,22 @@ def check_reload(spec, folder, built, model, content):
 
 
 def counts_for_nothing(spec, model, name):
-    """Whether a tensor cannot change a result: a pooler beside an embedding, or the bias of keys.
+    """Whether a tensor cannot change a result: what is unused, a pooler beside an embedding, or a bias of keys.
 
     A key's bias adds the same to all of a query's scores, which the softmax takes away. Only where
     DeBERTa weighs keys with positions does it stay.
     """
     if "pooler" in name:
-        return spec.task == "embed"
-    keys = ("key.bias", "k_lin.bias", "k_proj.bias", "attn.k.bias", "pos_key_proj.bias")
+        return spec.task != "nli"
+    # Longformer classifies tokens without global attention, and texts by the first token, which has no other
+    # in the last layer. XLNet predicts nothing in a mask's place.
+    if name.startswith("longformer") and "attention.self" in name:
+        last = f"layer.{model.config.num_hidden_layers - 1}."
+        if ("_global" in name) if spec.task == "ner" else (last in name and "_global" not in name):
+            return True
+    if name.endswith("mask_emb"):
+        return True
+    keys = ("key.bias", "key_global.bias", "k_lin.bias", "k_proj.bias", "attn.k.bias", "pos_key_proj.bias")
     weighed = "p2c" in getattr(model.config, "pos_att_type", ())
     return name.endswith(keys) or (name.endswith("key_proj.bias") and not weighed)
 

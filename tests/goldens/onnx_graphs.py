@@ -19,7 +19,7 @@ import onnx
 import torch
 import transformers
 
-from architectures import SHORT_BIO, fixtures, small
+from architectures import SHORT_BIO, XLNetForTokenClassification, fixtures, small
 from checkpoints import load, save
 from make import write_golden
 from references import calibration_sequences, golden
@@ -28,19 +28,6 @@ from vocabularies import LATIN, wordpiece
 # The fixtures that are exported, and what optimum calls their output.
 EXPORTED = {"ner-wordpiece-cased": "logits", "nli-e-not": "logits", "distilbert-embed": "last_hidden_state"}
 OPSET = 17
-
-
-class XLNetConfig(transformers.XLNetConfig):
-    """XLNet has no limit to its positions, and refuses one."""
-
-    def __init__(self, max_position_embeddings=None, **options):
-        super().__init__(**options)
-
-
-class XLNetForTokenClassification(transformers.XLNetForTokenClassification):
-    """XLNet with that config."""
-
-    config_class = XLNetConfig
 
 
 def xlnet():

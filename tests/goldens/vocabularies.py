@@ -240,6 +240,26 @@ def albert_pieces(size=290):
     return metaspace(size, LATIN, specials, added, "<unk>", BERT_PAIRS, config, cleaning, split_first=True)
 
 
+def fnet_pieces(size=290):
+    """FNet's tokenizer: ALBERT's pieces with the case kept."""
+    specials = ["<pad>", "<unk>", "[CLS]", "[SEP]"]
+    added = specials + [AddedToken("[MASK]", lstrip=True, normalized=False, special=True)]
+    names = {"pad_token": "<pad>", "unk_token": "<unk>", "tokenizer_class": "PreTrainedTokenizerFast"}
+    config = {**BERT_CONFIG, **names, "model_input_names": ["input_ids", "token_type_ids"]}
+    return metaspace(size, LATIN, specials, added, "<unk>", BERT_PAIRS, config, split_first=True)
+
+
+def xlnet_pieces(size=290):
+    """XLNet's tokenizer: `<sep>` and `<cls>` behind the texts."""
+    specials = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>"]
+    added = specials + [AddedToken("<mask>", lstrip=True, normalized=False, special=True)]
+    pairs = ("$A:0 <sep>:0 <cls>:2", "$A:0 <sep>:0 $B:1 <sep>:1 <cls>:2")
+    names = {name: f"<{name.split('_')[0]}>" for name in ("cls_token", "sep_token", "pad_token", "unk_token")}
+    config = {**names, "bos_token": "<s>", "eos_token": "</s>", "mask_token": "<mask>"}
+    config |= {"tokenizer_class": "PreTrainedTokenizerFast", "padding_side": "left"}
+    return metaspace(size, LATIN, specials, added, "<unk>", pairs, config, split_first=True)
+
+
 def deberta_pieces(size=290):
     """DeBERTa's tokenizer since its second version: `[MASK]` comes last."""
     specials = ["[PAD]", "[CLS]", "[SEP]", "[UNK]"]

@@ -1,4 +1,4 @@
-//! The config.json of a model whose graph is in ONNX.
+//! The config.json of a model that the native engine does not run.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -7,23 +7,24 @@ use super::{Config, HeadKind, Shared, TokenTypes, order_labels};
 use crate::error::{Error, ErrorKind};
 use crate::model::{TokenPooling, casing};
 
-/// Tokens of a window. Graphs hold the attention of all tokens to all at once: with twelve heads, 3.2 GB
-/// for as many. Longer ones that a config promises are read in windows of this.
+/// Tokens of a window. Other backends hold the attention of all tokens to all at once: with twelve heads,
+/// 3.2 GB for as many. Longer ones that a config promises are read in windows of this.
 const LONGEST: usize = 1 << 13;
 
 impl Config {
-    /// Reads `json` for a graph, which says itself what is computed: an architecture that the native
-    /// engine knows as there, and any other by the keys that most have. `tokenizer_config` may tell the
-    /// longest sequence.
-    pub(crate) fn parse_for_graph(
+    /// Reads `json` for another backend than the native engine: an architecture that this knows as there,
+    /// and any other by the keys that most have. `tokenizer_config` may tell the longest sequence, which is
+    /// `unstated` if neither tells it.
+    pub(crate) fn parse_foreign(
         json: &[u8],
         origin: &str,
         pooling: Option<TokenPooling>,
         tokenizer_config: Option<&[u8]>,
+        unstated: Option<usize>,
     ) -> Result<Self, Error> {
         let config = match Self::parse(json, origin, pooling) {
             Ok(config) => config,
-            Err(_) => Self::parse_any(json, origin, pooling, tokenizer_config)?,
+            Err(_) => Self::parse_any(json, origin, pooling, tokenizer_config, unstated)?,
         };
         Ok(Self { blueprint: None, longest: config.longest.min(LONGEST), ..config })
     }
@@ -33,6 +34,7 @@ impl Config {
         origin: &str,
         pooling: Option<TokenPooling>,
         tokenizer_config: Option<&[u8]>,
+        unstated: Option<usize>,
     ) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Config, format!("{origin}: {message}"));
         let unusable = |error: serde_json::Error| {
@@ -43,8 +45,8 @@ impl Config {
         let head = shared.architectures.iter().find_map(|class| head_of(class));
         let Some(head) = head.or(pooling.map(|_| HeadKind::Embedding)) else {
             return Err(refuse(format!(
-                "architectures {:?} are not supported; a graph in ONNX must be of a class whose name ends \
-                 with ForTokenClassification, ForSequenceClassification or Model",
+                "architectures {:?} are not supported; a class's name must end with \
+                 ForTokenClassification, ForSequenceClassification or Model",
                 shared.architectures
             )));
         };
@@ -65,7 +67,7 @@ impl Config {
             size(&json, "max_position_embeddings"),
             tokenizer_config.and_then(|json| size(&json, "model_max_length")),
         ];
-        let longest = lengths.into_iter().flatten().min().ok_or_else(|| {
+        let longest = lengths.into_iter().flatten().min().or(unstated).ok_or_else(|| {
             refuse(
                 "nothing says how long a sequence may be; give max_position_embeddings here, or \
                  model_max_length in tokenizer_config.json"
@@ -85,7 +87,6 @@ impl Config {
             token_types: shared.token_types,
             hidden,
             longest,
-            // A graph refuses the ids that it does not know by itself.
             vocabulary: size(&json, "vocab_size"),
             tells_segments: token_types.is_none_or(|rows| rows > 1),
             blueprint: None,
@@ -125,7 +126,7 @@ mod tests {
             json[key] = value.clone();
         }
         let json = json.to_string();
-        Config::parse_for_graph(json.as_bytes(), "config.json", None, Some(tokenizer_config.as_bytes()))
+        Config::parse_foreign(json.as_bytes(), "config.json", None, Some(tokenizer_config.as_bytes()), None)
     }
 
     #[test]

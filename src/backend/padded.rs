@@ -1,0 +1,232 @@
+//! For backends whose input is a rectangle: sequences put into runs and padded, and what comes back taken
+//! apart.
+
+use std::cmp::Reverse;
+use std::ops::Range;
+
+use ndarray::{Array2, ArrayView2, Axis};
+
+use super::RaggedBatch;
+use crate::error::{Error, ErrorKind};
+
+/// What an output holds of each sequence, and what is given of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// `[batch, tokens, labels]`: all are given.
+    EveryToken {
+        labels: usize,
+    },
+    /// `[batch, labels]`.
+    Sequence {
+        labels: usize,
+    },
+    /// `[batch, tokens, hidden]`: the mean is given, or the first.
+    Mean {
+        hidden: usize,
+    },
+    First {
+        hidden: usize,
+    },
+}
+
+/// Which sequences may run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Together {
+    None,
+    #[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "graphs run together, or alone"))]
+    SameLength,
+    /// Any, since padding is hidden from the others. At most half of a run is padding.
+    Padded,
+}
+
+/// Sequences of one run: token ranges of a batch, the longest first.
+pub(super) struct Run<'a> {
+    batch: &'a RaggedBatch,
+    pub(super) sequences: &'a [Range<usize>],
+}
+
+/// Calls `run` with runs that make up `batch`. Its results are those of the run's sequences; they are given
+/// in the batch's order.
+pub(super) fn in_runs(
+    batch: &RaggedBatch,
+    together: Together,
+    mut run: impl FnMut(Run<'_>) -> Result<Vec<Array2<f32>>, Error>,
+) -> Result<Vec<Array2<f32>>, Error> {
+    let mut order: Vec<(usize, Range<usize>)> = batch.sequences().enumerate().collect();
+    order.sort_by_key(|(_, sequence)| Reverse(sequence.len()));
+    let (places, sequences): (Vec<usize>, Vec<Range<usize>>) = order.into_iter().unzip();
+    let mut results = vec![Array2::zeros((0, 0)); places.len()];
+    let mut done = 0;
+    while let [first, ..] = &sequences[done..] {
+        let fits = |sequence: &&Range<usize>| match together {
+            Together::None => false,
+            Together::SameLength => sequence.len() == first.len(),
+            Together::Padded => 2 * sequence.len() >= first.len(),
+        };
+        let count = sequences[done..].iter().take_while(fits).count().max(1);
+        let rows = run(Run { batch, sequences: &sequences[done..done + count] })?;
+        for (&place, rows) in places[done..].iter().zip(rows) {
+            results[place] = rows;
+        }
+        done += count;
+    }
+    Ok(results)
+}
+
+impl Run<'_> {
+    /// The tokens of the longest sequence.
+    pub(super) fn longest(&self) -> usize {
+        self.sequences.first().map_or(0, Range::len)
+    }
+
+    /// The tokens' ids, `[sequences, longest]`, padded with `padding`.
+    pub(super) fn ids<T: Copy>(&self, padding: T, convert: impl Fn(u32) -> T) -> Vec<T> {
+        self.block(padding, |token| convert(self.batch.ids[token]))
+    }
+
+    /// The tokens' types, `[sequences, longest]`.
+    pub(super) fn token_types<T: Copy>(&self, padding: T, convert: impl Fn(u32) -> T) -> Vec<T> {
+        self.block(padding, |token| convert(self.batch.token_types[token]))
+    }
+
+    /// `real` where a token is, and `padding` behind them, `[sequences, longest]`.
+    pub(super) fn mask<T: Copy>(&self, padding: T, real: T) -> Vec<T> {
+        self.block(padding, |_| real)
+    }
+
+    fn block<T: Copy>(&self, padding: T, value: impl Fn(usize) -> T) -> Vec<T> {
+        let longest = self.longest();
+        let mut block = vec![padding; self.sequences.len() * longest];
+        for (row, sequence) in block.chunks_mut(longest.max(1)).zip(self.sequences) {
+            row.iter_mut().zip(sequence.clone()).for_each(|(slot, token)| *slot = value(token));
+        }
+        block
+    }
+
+    /// What `rows` says is given, of an output of `shape` with `values` in its order. `origin` names what
+    /// computed it in messages.
+    pub(super) fn split(
+        &self,
+        rows: Rows,
+        origin: &str,
+        shape: &[usize],
+        values: &[f32],
+    ) -> Result<Vec<Array2<f32>>, Error> {
+        let refuse = |message: String| Error::new(ErrorKind::Weights, format!("{origin}: {message}"));
+        let (sequences, longest, columns) = (self.sequences.len(), self.longest(), rows.columns());
+        let (expected, per_sequence) = match rows {
+            Rows::Sequence { .. } => (vec![sequences, columns], 1),
+            _ => (vec![sequences, longest, columns], longest),
+        };
+        if shape != expected || values.len() != expected.iter().product::<usize>() {
+            let what = match rows {
+                Rows::Sequence { .. } | Rows::EveryToken { .. } => "labels",
+                Rows::Mean { .. } | Rows::First { .. } => "hidden size",
+            };
+            return Err(refuse(format!(
+                "it gives {shape:?} for {sequences} sequences of {longest} tokens, where config.json, whose \
+                 {what} are {columns}, makes it {expected:?}"
+            )));
+        }
+        let one = |row: Option<ndarray::Array1<f32>>| row.map(|row| row.insert_axis(Axis(0)));
+        let read = |(part, sequence): (&[f32], &Range<usize>)| {
+            let part = ArrayView2::from_shape((per_sequence, columns), part)
+                .map_err(|error| refuse("its output has another shape".into()).with_source(error))?;
+            let tokens = part.slice_axis(Axis(0), (..sequence.len().min(per_sequence)).into());
+            let given = match rows {
+                Rows::EveryToken { .. } => Some(tokens.to_owned()),
+                Rows::Sequence { .. } => Some(part.to_owned()),
+                Rows::Mean { .. } => one(tokens.mean_axis(Axis(0))),
+                Rows::First { .. } => one(tokens.outer_iter().next().map(|row| row.to_owned())),
+            };
+            let given = given.ok_or_else(|| refuse("a sequence has no tokens".into()))?;
+            if given.iter().all(|value| value.is_finite()) {
+                return Ok(given);
+            }
+            Err(refuse("it gives no finite numbers".into()))
+        };
+        values.chunks((per_sequence * columns).max(1)).zip(self.sequences).map(read).collect()
+    }
+}
+
+impl Rows {
+    fn columns(self) -> usize {
+        match self {
+            Self::EveryToken { labels: columns }
+            | Self::Sequence { labels: columns }
+            | Self::Mean { hidden: columns }
+            | Self::First { hidden: columns } => columns,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::{Rows, Run, Together, in_runs};
+    use crate::backend::{RaggedBatch, Sequence};
+
+    fn batch(lengths: &[usize]) -> RaggedBatch {
+        let sequences: Vec<Sequence> = lengths
+            .iter()
+            .map(|&length| Sequence {
+                ids: (0..length as u32).map(|token| 100 * length as u32 + token).collect(),
+                token_types: vec![1; length],
+                ..Sequence::default()
+            })
+            .collect();
+        RaggedBatch::new(&sequences)
+    }
+
+    /// The lengths of each run, and the whole's results.
+    fn runs(lengths: &[usize], together: Together) -> Vec<Vec<usize>> {
+        let mut seen = Vec::new();
+        let results = in_runs(&batch(lengths), together, |run: Run<'_>| {
+            seen.push(run.sequences.iter().map(std::ops::Range::len).collect());
+            let values = run.ids(0.0, |id| id as f32);
+            let shape = [run.sequences.len(), run.longest(), 1];
+            run.split(Rows::EveryToken { labels: 1 }, "test", &shape, &values)
+        });
+        let results = results.expect("all are finite");
+        for (rows, &length) in results.iter().zip(lengths) {
+            let expected: Vec<f32> = (0..length).map(|token| (100 * length + token) as f32).collect();
+            assert_eq!(rows.column(0).to_vec(), expected);
+        }
+        seen
+    }
+
+    #[test]
+    fn runs_hold_what_may_run_together() {
+        let lengths = [2, 5, 4, 2, 1, 5];
+        let padded: [&[usize]; 2] = [&[5, 5, 4], &[2, 2, 1]];
+        assert_eq!(runs(&lengths, Together::Padded), padded);
+        let same: [&[usize]; 4] = [&[5, 5], &[4], &[2, 2], &[1]];
+        assert_eq!(runs(&lengths, Together::SameLength), same);
+        assert_eq!(runs(&lengths, Together::None).len(), lengths.len());
+        assert!(runs(&[], Together::Padded).is_empty());
+    }
+
+    #[test]
+    fn padding_is_behind_and_counts_for_nothing() {
+        let batch = batch(&[3, 2]);
+        let sequences: Vec<_> = batch.sequences().collect();
+        let run = Run { batch: &batch, sequences: &sequences };
+        assert_eq!(run.ids(7, |id| id), [300, 301, 302, 200, 201, 7]);
+        assert_eq!(run.mask(0, 1), [1, 1, 1, 1, 1, 0]);
+        assert_eq!(run.token_types(9, |kind| kind), [1, 1, 1, 1, 1, 9]);
+        let values = [1.0, 2.0, 3.0, 5.0, 7.0, f32::NAN];
+        let split = |rows, shape: &[usize], values| run.split(rows, "test", shape, values);
+        let means = split(Rows::Mean { hidden: 1 }, &[2, 3, 1], &values).expect("are finite");
+        assert_eq!(means, [array![[2.0]], array![[6.0]]]);
+        let firsts = split(Rows::First { hidden: 1 }, &[2, 3, 1], &values).expect("are finite");
+        assert_eq!(firsts, [array![[1.0]], array![[5.0]]]);
+        for (rows, shape, values, named) in [
+            (Rows::Sequence { labels: 2 }, &[2, 3][..], &values[..], "[2, 3]"),
+            (Rows::Sequence { labels: 1 }, &[2, 1], &[1.0, f32::NAN], "finite"),
+        ] {
+            let error = split(rows, shape, values).expect_err("is refused").to_string();
+            assert!(error.contains(named) && error.contains("test"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! What rust-bert's own pipelines get wrong, or panic at.
+
+use entopic::{Ner, Scoring};
+
+use crate::fixtures::{
+    TOLERANCE, folder, native_ner, native_topics, torch_ner, torch_topics, with_its_epsilon,
+};
+
+const ARTICLE: &str = include_str!("../../examples/data/article.txt");
+
+/// A long text that begins at another word for each `number`.
+fn long_text(number: usize) -> String {
+    let words = ARTICLE.split_whitespace().cycle().skip(7 * number);
+    words.take(150 + number % 90).collect::<Vec<_>>().join(" ")
+}
+
+fn assert_same(found: &[entopic::Entity], expected: &[entopic::Entity], text: &str) {
+    assert_eq!(found.len(), expected.len(), "{text:?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert_eq!((&found.label, &found.span), (&expected.label, &expected.span), "{text:?}");
+        assert!((found.score - expected.score).abs() <= TOLERANCE, "{text:?}");
+        assert_eq!(found.text, text[found.span.bytes.clone()]);
+    }
+}
+
+#[test]
+fn two_hundred_long_documents_are_what_each_is_alone() {
+    let ner = torch_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let native = native_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let texts: Vec<String> = (0..200).map(long_text).collect();
+    let expected = native.tag_batch(&texts);
+    let (mut windows, mut entities) = (0, 0);
+    for ((text, found), expected) in texts.iter().zip(ner.tag_batch(&texts)).zip(expected) {
+        let found = found.expect("is tagged");
+        assert_same(&found.entities, &ner.tag(text).expect("is tagged").entities, text);
+        assert_same(&found.entities, &expected.expect("is tagged").entities, text);
+        windows += found.coverage.windows;
+        entities += found.entities.len();
+    }
+    assert!(windows > 64 * 10 && entities > 1000, "{windows} windows, {entities} entities");
+}
+
+#[test]
+fn a_batch_gives_what_its_documents_give_alone() {
+    for name in [
+        "albert-ner",
+        "distilbert-ner",
+        "electra-ner",
+        "fnet-ner",
+        "longformer-ner",
+        "mobilebert-ner",
+        "roberta-fixed-ner",
+        "xlnet-ner",
+    ] {
+        println!("{name}");
+        let ner = torch_ner(folder(name)).build().expect("loads");
+        let texts: Vec<String> =
+            (0..12).map(|number| long_text(number)[..40 + 37 * number].to_owned()).collect();
+        for (text, found) in texts.iter().zip(ner.tag_batch(&texts)) {
+            assert_same(
+                &found.expect("is tagged").entities,
+                &ner.tag(text).expect("is tagged").entities,
+                text,
+            );
+        }
+    }
+}
+
+#[test]
+fn a_window_may_be_exactly_full() {
+    for name in ["roberta-ner", "xlm-roberta-ner", "camembert-ner", "longformer-ner", "ner-wordpiece-cased"] {
+        let copy = with_its_epsilon(name);
+        let ner = torch_ner(copy.path()).build().expect("loads");
+        // Of 64 tokens two are special.
+        let full = |ner: &Ner, text: &str| ner.tag(text).expect("is tagged").coverage.tokens == 62;
+        let mut text = "Maria".to_owned();
+        let mut words = ["Maria", "in", "a", "Bern", "the"].into_iter().cycle();
+        while !full(&ner, &text) {
+            let longer = format!("{text} {}", words.next().expect("is endless"));
+            let tokens = ner.tag(&longer).expect("is tagged").coverage.tokens;
+            if tokens <= 62 {
+                text = longer;
+            }
+        }
+        let found = ner.tag(&text).expect("is tagged");
+        assert_eq!(found.coverage.windows, 1, "{name}");
+        if name != "longformer-ner" {
+            let native = native_ner(copy.path()).build().expect("loads");
+            assert_same(&found.entities, &native.tag(&text).expect("is tagged").entities, &text);
+        }
+        // Beyond it there are windows more.
+        let beyond = ner.tag(&format!("{text} {text} {text}")).expect("is tagged");
+        assert!(beyond.coverage.windows > 1);
+    }
+}
+
+#[test]
+fn entailment_may_be_in_any_column() {
+    for name in ["nli-cne", "nli-enc", "nli-e-not", "nli-not-e"] {
+        for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
+            let torch = torch_topics(folder(name)).scoring(scoring).build().expect("loads");
+            let native = native_topics(folder(name)).scoring(scoring).build().expect("loads");
+            let labels = ["politics", "sport", "economy"];
+            let (own, other) =
+                (torch.label_set(labels).expect("labels"), native.label_set(labels).expect("labels"));
+            let texts: Vec<String> = (0..20).map(long_text).collect();
+            for text in &texts {
+                let found = torch.classify(text, &own).expect("is classified").topics;
+                let expected = native.classify(text, &other).expect("is classified").topics;
+                for (found, expected) in found.iter().zip(&expected) {
+                    assert_eq!(found.label, expected.label, "{name}, {scoring:?}");
+                    assert!((found.score - expected.score).abs() <= TOLERANCE);
+                    // Two classes made rust-bert give 1 to every label.
+                    assert!(found.score < 0.999, "{name}, {scoring:?}: {}", found.score);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn labels_keep_their_hyphens_and_texts_are_the_source() {
+    let ner = torch_ner(folder("ner-wordpiece-uncased")).build().expect("loads");
+    let text = long_text(3);
+    let entities = ner.tag(&text).expect("is tagged").entities;
+    assert!(entities.iter().any(|entity| entity.label == "creative-work"));
+    assert!(entities.iter().all(|entity| entity.text == text[entity.span.bytes.clone()]));
+}
+
+#[test]
+fn texts_with_special_tokens_or_without_any_are_read() {
+    for name in ["bart-nli", "xlnet-nli", "longformer-nli", "fnet-nli", "mobilebert-nli"] {
+        let topics = torch_topics(folder(name)).build().expect("loads");
+        let labels = topics.label_set(["law", "sport </s> <pad>"]).expect("labels");
+        for text in ["", " ", "</s>", "<pad> <s> a </s></s> b", "\u{0}", "one two"] {
+            topics.classify(text, &labels).expect("is classified");
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What cannot be run, and half precision, which can.
+
+use std::fs;
+
+use entopic::{Backend, Device, Error, ErrorKind, Precision};
+use serde_json::{Value, json};
+
+use crate::fixtures::{changed, folder, native_ner, torch_ner, torch_topics};
+
+fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
+    assert_eq!(error.kind(), kind, "{error:?}");
+    for word in words {
+        assert!(format!("{error:?}").contains(word), "{error:?} does not say {word:?}");
+    }
+}
+
+/// The error of a fixture whose config.json `change` has changed.
+fn refused(name: &str, change: impl FnOnce(&mut Value)) -> Error {
+    torch_ner(changed(name, change).path()).build().err().expect("is refused")
+}
+
+#[test]
+fn options_of_the_other_backend_are_refused() {
+    let name = folder("ner-wordpiece-cased");
+    let error = torch_ner(&name).precision(Precision::Int8).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Options, &["Int8", "F16"]);
+    let error = native_ner(&name).precision(Precision::F16).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Options, &["F16", "LibTorch"]);
+    let error = native_ner(&name).device(Device::Cpu).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Options, &["LibTorch"]);
+    let error = torch_ner(&name).device(Device::Cuda(99)).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Options, &["CUDA device 99"]);
+}
+
+#[test]
+fn what_rust_bert_computes_otherwise_is_refused() {
+    let error = torch_ner(folder("deberta-v2-ner")).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Config, &["deberta-v2", "native"]);
+    let error = torch_topics(folder("albert-nli")).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Config, &["num_hidden_groups", "native"]);
+    let error = torch_topics(folder("roberta-embed")).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Config, &["pad_token_id is 0", "native"]);
+    let error =
+        refused("ner-wordpiece-cased", |json| json["position_embedding_type"] = "relative_key".into());
+    assert_says(&error, ErrorKind::Config, &["relative_key"]);
+    let error = refused("mobilebert-ner", |json| json["position_embedding_type"] = "relative_key".into());
+    assert_says(&error, ErrorKind::Config, &["relative_key"]);
+}
+
+#[test]
+fn what_rust_bert_lacks_is_refused() {
+    for (name, words) in [
+        ("modernbert-ner", &["modernbert", "BertForTokenClassification"][..]),
+        ("mpnet-ner", &["mpnet"]),
+        ("gliner-span", &["rust-bert"]),
+    ] {
+        let error = torch_ner(folder(name)).build().err().expect("is refused");
+        assert_says(&error, ErrorKind::Config, words);
+    }
+    let error = torch_topics(folder("electra-nli")).build().err().expect("is refused");
+    assert_says(
+        &error,
+        ErrorKind::Config,
+        &["ElectraForSequenceClassification", "ElectraForTokenClassification"],
+    );
+}
+
+#[test]
+fn configs_that_are_wrong_are_told_before_memory_is_taken() {
+    for name in ["ner-wordpiece-cased", "mobilebert-ner", "longformer-ner", "fnet-ner"] {
+        for (key, value, said) in [
+            ("hidden_size", json!(1 << 23), "hidden_size"),
+            ("intermediate_size", json!(1 << 23), "intermediate_size"),
+            ("hidden_size", json!(0), "hidden_size"),
+            ("num_hidden_layers", json!(1 << 20), "num_hidden_layers"),
+            ("hidden_act", json!("swiglu"), "swiglu"),
+            ("num_attention_heads", json!(5), ""),
+        ] {
+            let error = torch_ner(changed(name, |json| json[key] = value.clone()).path()).build().err();
+            let error = error.unwrap_or_else(|| panic!("{name} with {key} {value} was loaded"));
+            assert!(error.to_string().contains(said), "{name}, {key}: {error}");
+        }
+    }
+}
+
+#[test]
+fn weights_that_are_wrong_are_named() {
+    for (name, key, value) in [
+        ("ner-wordpiece-cased", "intermediate_size", json!(63)),
+        ("xlnet-ner", "d_inner", json!(30)),
+        ("longformer-ner", "vocab_size", json!(399)),
+    ] {
+        let error = refused(name, |json| json[key] = value);
+        assert!([ErrorKind::Weights, ErrorKind::Tokenizer].contains(&error.kind()), "{error}");
+    }
+    let copy = changed("distilbert-ner", |_| {});
+    let path = copy.path().join("model.safetensors");
+    let whole = fs::read(&path).expect("is there");
+    for length in [0, 7, 100, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).expect("is written");
+        let error = torch_ner(copy.path()).build().err().expect("is refused");
+        assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
+    }
+    // Another file of tensors in its place.
+    fs::remove_file(&path).expect("is there");
+    fs::write(copy.path().join("rust_model.ot"), b"PK\x03\x04 no archive").expect("is written");
+    let error = torch_ner(copy.path()).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Weights, &["rust_model.ot"]);
+    let error = native_ner(copy.path()).backend(Backend::Native).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Weights, &["rust_model.ot", "model.safetensors"]);
+}
+
+#[test]
+fn half_precision_is_near() {
+    let text = "Maria Okafor met Anders Lindqvist in Geneva on Tuesday.";
+    for name in
+        ["ner-wordpiece-cased", "roberta-ner", "distilbert-ner", "electra-ner", "albert-ner", "xlnet-ner"]
+    {
+        let whole = torch_ner(folder(name)).build().expect("loads").logits(text).expect("is tagged").logits;
+        let half = torch_ner(folder(name)).precision(Precision::F16).build().expect("loads");
+        let half = half.logits(text).expect("is tagged").logits;
+        let largest = whole.iter().zip(&half).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
+        println!("{name}: half precision moves logits by at most {largest:.1e}");
+        assert!(largest > 0.0 && largest < 0.05, "{name}: {largest}");
+    }
+}

@@ -1,0 +1,102 @@
+//! One model, many threads.
+
+use std::fs;
+use std::thread;
+
+use entopic::{Backend, Ner, Precision, Tagger};
+
+use crate::fixtures::{TOLERANCE, folder, native_ner, torch_ner};
+
+const ARTICLE: &str = include_str!("../../examples/data/article.txt");
+
+/// The memory that this process has, in kilobytes, where the system tells.
+fn resident() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
+}
+
+#[test]
+fn thirty_two_threads_get_right_answers_for_a_thousand_documents() {
+    let ner = torch_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let native = native_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let sentences: Vec<&str> = ARTICLE.split_inclusive(". ").collect();
+    let texts: Vec<String> = (0..1000)
+        .map(|number| sentences.iter().cycle().skip(number % 60).take(1 + number % 4).copied().collect())
+        .collect();
+    let expected = native.tag_batch(&texts);
+    let before = resident();
+    thread::scope(|scope| {
+        for (texts, expected) in texts.chunks(32).zip(expected.chunks(32)) {
+            let ner = &ner;
+            scope.spawn(move || {
+                for (text, expected) in texts.iter().zip(expected) {
+                    let found = ner.tag(text).expect("is tagged").entities;
+                    let expected = &expected.as_ref().expect("is tagged").entities;
+                    assert_eq!(found.len(), expected.len(), "{text:?}");
+                    for (found, expected) in found.iter().zip(expected) {
+                        assert_eq!((&found.label, &found.span), (&expected.label, &expected.span));
+                        assert!((found.score - expected.score).abs() <= TOLERANCE);
+                    }
+                }
+            });
+        }
+    });
+    if let (Some(before), Some(after)) = (before, resident()) {
+        println!("{before} kB before, {after} kB after");
+        assert!(after < before + 300_000, "{before} kB became {after} kB");
+    }
+}
+
+#[test]
+fn a_model_may_be_shared_inside_another_pool() {
+    let ner = torch_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let expected = ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    pool.scope(|jobs| {
+        for _ in 0..100 {
+            jobs.spawn(|_| {
+                let found = ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities;
+                assert_eq!(found, expected);
+            });
+        }
+    });
+}
+
+#[test]
+fn models_may_be_loaded_and_dropped_beside_one_another() {
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for name in ["ner-bioes", "distilbert-ner"] {
+                    let ner = torch_ner(folder(name)).build().expect("loads");
+                    ner.tag(ARTICLE).expect("is tagged");
+                }
+            });
+        }
+    });
+}
+
+#[cfg(feature = "bundled")]
+#[test]
+fn the_bundled_models_say_the_same_of_the_article() {
+    let native = Tagger::builder().precision(Precision::F32).build().expect("is bundled");
+    let torch = Tagger::builder().backend(Backend::LibTorch).build().expect("is bundled");
+    let (expected, found) = (native.tag(ARTICLE).expect("is tagged"), torch.tag(ARTICLE).expect("is tagged"));
+    let spans = |entities: &[entopic::Entity]| -> Vec<_> {
+        entities.iter().map(|entity| (entity.label.clone(), entity.span.clone())).collect()
+    };
+    assert!(found.entities.len() > 50);
+    assert_eq!(spans(&found.entities), spans(&expected.entities));
+    for (found, expected) in found.topics.iter().zip(&expected.topics) {
+        assert_eq!(found.label, expected.label);
+        assert!((found.score - expected.score).abs() <= 1e-3, "{found:?} {expected:?}");
+    }
+    let logits = |backend: Backend| {
+        let builder = Ner::builder("ner-en-small").backend(backend).precision(Precision::F32);
+        builder.build().expect("is bundled").logits(ARTICLE).expect("is tagged").logits
+    };
+    let (found, expected) = (logits(Backend::LibTorch), logits(Backend::Native));
+    let largest = found.iter().zip(&expected).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
+    println!("ner-en-small on the article: largest difference of logits {largest:.1e}");
+    assert!(largest <= TOLERANCE, "{largest}");
+}
