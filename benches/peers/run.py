@@ -131,10 +131,21 @@ def make_models(python: Path, models: list[str]) -> None:
         sys.exit("models.py could not make the models")
 
 
+def libtorch() -> dict[str, str]:
+    """What scripts/libtorch.sh says that the environment needs."""
+    script = 'eval "$(scripts/libtorch.sh)" && env --null'
+    said = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True).stdout
+    settings = dict(line.split("=", 1) for line in said.split("\0") if "=" in line)
+    return {name: value for name, value in settings.items() if name.startswith(("LIBTORCH", "LD_LIBRARY_PATH"))}
+
+
 def build_workers(engines: list[Engine], report: Report) -> None:
     for program in sorted({engine.program for engine in engines} - {"python"}):
         command = ["cargo", "build", "--release", "--package", f"peer-{program}"]
         command += ["--manifest-path", HERE / "rust" / "Cargo.toml", "--target-dir", TARGET / "cargo"]
+        if program == "rust-bert":
+            # It links libtorch, and its worker finds it by the same settings.
+            os.environ |= libtorch()
         if subprocess.run(command).returncode != 0:
             report.leave_out(program, "cargo could not build its worker")
             # A binary of an earlier build would be measured in its place.

@@ -233,9 +233,17 @@ pub(crate) struct RunOptions {
     /// Threads to run on [default: one for each core]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// How products are computed
-    #[arg(long, value_enum, default_value_t = Precision::Int8)]
-    pub(crate) precision: Precision,
+    /// How products are computed [default: int8, or f32 by libtorch]
+    #[arg(long, value_enum)]
+    pub(crate) precision: Option<Precision>,
+    /// What runs models
+    #[cfg(feature = "libtorch")]
+    #[arg(long, value_enum, default_value_t = Backend::Native)]
+    pub(crate) backend: Backend,
+    /// Where libtorch computes: cpu, cuda, or cuda:N [default: cpu]
+    #[cfg(feature = "libtorch")]
+    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    pub(crate) device: Option<entopic::Device>,
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -270,6 +278,16 @@ fn threads(number: &str) -> Result<NonZeroUsize, String> {
         .ok_or_else(|| format!("it must be a number from 1 to {MOST_THREADS}"))
 }
 
+#[cfg(feature = "libtorch")]
+fn device(name: &str) -> Result<entopic::Device, String> {
+    let number = match name {
+        "cpu" => return Ok(entopic::Device::Cpu),
+        "cuda" => Some(0),
+        name => name.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
+    };
+    number.map(entopic::Device::Cuda).ok_or_else(|| "it must be cpu, cuda or cuda:N".into())
+}
+
 pub(crate) const NER_MODEL: &str = "ner-en-small";
 pub(crate) const TOPIC_MODEL: &str = "topics-en-small";
 
@@ -286,7 +304,32 @@ pub(crate) enum Aggregation {
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum Precision {
     F32,
+    #[cfg(feature = "libtorch")]
+    F16,
     Int8,
+}
+
+#[cfg(feature = "libtorch")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Backend {
+    Native,
+    Libtorch,
+}
+
+impl RunOptions {
+    /// What products are computed in.
+    pub(crate) fn precision_name(&self) -> &'static str {
+        #[cfg(feature = "libtorch")]
+        let default = if self.backend == Backend::Libtorch { Precision::F32 } else { Precision::Int8 };
+        #[cfg(not(feature = "libtorch"))]
+        let default = Precision::Int8;
+        match self.precision.unwrap_or(default) {
+            Precision::F32 => "f32",
+            #[cfg(feature = "libtorch")]
+            Precision::F16 => "f16",
+            Precision::Int8 => "int8",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -340,7 +383,19 @@ impl From<Precision> for entopic::Precision {
     fn from(precision: Precision) -> Self {
         match precision {
             Precision::F32 => Self::F32,
+            #[cfg(feature = "libtorch")]
+            Precision::F16 => Self::F16,
             Precision::Int8 => Self::Int8,
+        }
+    }
+}
+
+#[cfg(feature = "libtorch")]
+impl From<Backend> for entopic::Backend {
+    fn from(backend: Backend) -> Self {
+        match backend {
+            Backend::Native => Self::Native,
+            Backend::Libtorch => Self::LibTorch,
         }
     }
 }

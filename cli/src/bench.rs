@@ -10,7 +10,7 @@ use std::time::Instant;
 use entopic::NEWS_TOPICS;
 use serde::Serialize;
 
-use crate::args::{BenchArgs, NER_MODEL, Precision, RunOptions, TOPIC_MODEL, Task};
+use crate::args::{BenchArgs, NER_MODEL, RunOptions, TOPIC_MODEL, Task};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::{load, output};
@@ -80,10 +80,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         task,
         model,
         threads: threads.get(),
-        precision: match args.run.precision {
-            Precision::F32 => "f32",
-            Precision::Int8 => "int8",
-        },
+        precision: args.run.precision_name(),
         documents: texts.len(),
         tokens,
         seconds,

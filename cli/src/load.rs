@@ -13,7 +13,17 @@ use crate::{args::Places, download};
 macro_rules! build {
     ($builder:expr, $options:expr) => {{
         let options: &RunOptions = $options;
-        let mut builder = $builder.precision(options.precision.into());
+        let mut builder = $builder;
+        if let Some(precision) = options.precision {
+            builder = builder.precision(precision.into());
+        }
+        #[cfg(feature = "libtorch")]
+        {
+            builder = builder.backend(options.backend.into());
+            if let Some(device) = options.device {
+                builder = builder.device(device);
+            }
+        }
         if let Some(threads) = options.threads {
             builder = builder.threads(threads.get());
         }
