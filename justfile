@@ -1,5 +1,5 @@
 # All that CI runs.
-check: fmt clippy doc example no-c deny test emulated
+check: fmt clippy doc example no-c deny test libtorch emulated
 
 # Formatting, as rustfmt.toml says.
 fmt:
@@ -23,22 +23,29 @@ example:
     CC=/bin/false CXX=/bin/false cargo run --release --example tag_article
     for example in ner topics batch local_model; do cargo run --release --example $example > /dev/null || exit 1; done
 
-# No crate that the library has by default compiles C or C++, or links a library that was. The feature
-# `hub` does, which the command has by default.
+# No crate that the library has by default compiles C or C++, or links a library that was; nothing of torch
+# is among them. The features `hub`, which the command has by default, and `libtorch` do.
 no-c:
     mkdir -p target
     cargo tree --package entopic --target all --edges normal,build,dev --prefix none > target/tree.txt
-    ! grep -E '^(cc|cmake|bindgen|pkg-config|vcpkg) v' target/tree.txt
+    ! grep -E '^(cc|cmake|bindgen|pkg-config|vcpkg|tch|torch-sys|rust-bert) v' target/tree.txt
 
 # Licences, bans and sources of all dependencies.
 deny:
     cargo deny --workspace check licenses bans sources
 
-# README's second command, then all with the feature `hub`, which the command has and which compiles C.
+# README's second command, then what the features `hub` and `onnx` add, and the command, which has the first.
 test:
     cargo test
-    cargo test --workspace
-    cargo test --features onnx --lib --test onnx
+    cargo test --features hub,onnx --lib --test hub --test onnx
+    cargo test --workspace --exclude entopic
+
+# The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
+libtorch:
+    eval "$(scripts/libtorch.sh)" && cargo clippy --workspace --features libtorch,onnx --all-targets -- -D warnings
+    eval "$(scripts/libtorch.sh)" && RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features hub,libtorch,onnx
+    eval "$(scripts/libtorch.sh)" && cargo test --features libtorch,onnx --lib --test libtorch
+    eval "$(scripts/libtorch.sh)" && cargo run --features libtorch --example libtorch > /dev/null
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.

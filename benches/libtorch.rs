@@ -1,24 +1,35 @@
 //! The native engine beside rust-bert on libtorch: the bundled model for entities on the same texts, with two
-//! threads, all texts in one call and one text a call. Tokens and documents a second.
+//! threads, all texts in one call and one text a call. Tokens and documents a second. With
+//! `ENTOPIC_BENCH_DEVICE=cuda` the CUDA device 0 as well, in both precisions.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
 mod texts;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entopic::{Backend, Ner, Precision};
+use entopic::{Backend, Device, Ner, Precision};
 
 use texts::{measure, mixes};
 
 const THREADS: usize = 2;
 
 fn backends(criterion: &mut Criterion) {
-    for (name, backend, precision) in [
-        ("native int8", Backend::Native, Precision::Int8),
-        ("native f32", Backend::Native, Precision::F32),
-        ("libtorch f32", Backend::LibTorch, Precision::F32),
-    ] {
+    let mut kinds = vec![
+        ("native int8", Backend::Native, None, Precision::Int8),
+        ("native f32", Backend::Native, None, Precision::F32),
+        ("libtorch f32", Backend::LibTorch, None, Precision::F32),
+    ];
+    if std::env::var("ENTOPIC_BENCH_DEVICE").is_ok_and(|device| device == "cuda") {
+        let device = Some(Device::Cuda(0));
+        kinds.push(("CUDA f32", Backend::LibTorch, device, Precision::F32));
+        kinds.push(("CUDA f16", Backend::LibTorch, device, Precision::F16));
+    }
+    for (name, backend, device, precision) in kinds {
         let builder = Ner::builder("ner-en-small").backend(backend).precision(precision).threads(THREADS);
+        let builder = match device {
+            Some(device) => builder.device(device),
+            None => builder,
+        };
         let ner = builder.build().expect("is bundled");
         let tokens = |texts: &[String]| -> usize {
             let tagged = ner.tag_batch(texts).into_iter();

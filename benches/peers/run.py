@@ -207,7 +207,8 @@ def check_idle(workers: list[Worker], report: Report) -> None:
 
 
 def batches_of(work: Work, engine: Engine) -> list[int | None]:
-    whole = [None] if work.whole and engine.program == "entopic" else []
+    takes_texts = engine.program == "entopic" or "pipeline" in engine.arguments
+    whole = [None] if work.whole and takes_texts else []
     return [*work.batches, *whole]
 
 

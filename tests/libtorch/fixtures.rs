@@ -3,12 +3,23 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use entopic::{Aggregation, Backend, Ner, NerBuilder, Precision, TopicClassifier, TopicClassifierBuilder};
+use entopic::{
+    Aggregation, Backend, Device, Ner, NerBuilder, Precision, TopicClassifier, TopicClassifierBuilder,
+};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tempfile::TempDir;
 
 pub const TOLERANCE: f32 = 1e-4;
+
+/// Where the tests run: on the CUDA device 0 with `ENTOPIC_TEST_DEVICE=cuda`.
+fn device() -> Device {
+    match std::env::var("ENTOPIC_TEST_DEVICE").as_deref() {
+        Ok("cuda") => Device::Cuda(0),
+        Ok(other) => panic!("ENTOPIC_TEST_DEVICE is {other}; it may be cuda"),
+        Err(_) => Device::Cpu,
+    }
+}
 
 /// What rust-bert takes for the epsilon of layer norms in these, whatever config.json says.
 pub const FIXED_EPSILON: f64 = 1e-12;
@@ -63,7 +74,7 @@ pub fn native_ner(folder: impl AsRef<Path>) -> NerBuilder {
 }
 
 pub fn torch_ner(folder: impl AsRef<Path>) -> NerBuilder {
-    ner(folder).backend(Backend::LibTorch)
+    ner(folder).backend(Backend::LibTorch).device(device())
 }
 
 fn ner(folder: impl AsRef<Path>) -> NerBuilder {
@@ -75,7 +86,7 @@ pub fn native_topics(folder: impl AsRef<Path>) -> TopicClassifierBuilder {
 }
 
 pub fn torch_topics(folder: impl AsRef<Path>) -> TopicClassifierBuilder {
-    topics(folder).backend(Backend::LibTorch)
+    topics(folder).backend(Backend::LibTorch).device(device())
 }
 
 fn topics(folder: impl AsRef<Path>) -> TopicClassifierBuilder {

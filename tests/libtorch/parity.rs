@@ -261,3 +261,25 @@ fn with_its_epsilon_the_native_engine_gives_the_same() {
         assert!(difference > 0.0 && difference <= TOLERANCE, "{name}: {difference}");
     }
 }
+
+/// What it changes that rust-bert computes with another epsilon than these say, which is 1e-5.
+#[test]
+fn the_fixed_epsilon_moves_no_entity() {
+    for name in NER_OF_OTHER_EPSILON {
+        let torch = torch_ner(folder(name)).build().expect("loads");
+        let native = native_ner(folder(name)).build().expect("loads");
+        let mut difference: f32 = 0.0;
+        for case in golden::<NerGolden>(name).texts {
+            let found = torch.logits(&case.text).expect("is tagged").logits;
+            difference =
+                difference.max(largest(&found, &native.logits(&case.text).expect("is tagged").logits));
+            let spans = |ner: &Ner| -> Vec<_> {
+                let entities = ner.tag(&case.text).expect("is tagged").entities.into_iter();
+                entities.map(|entity| (entity.label, entity.span)).collect()
+            };
+            assert_eq!(spans(&torch), spans(&native), "{name}: {:?}", case.text);
+        }
+        println!("{name}: 1e-12 for 1e-5 moves logits by at most {difference:.1e}");
+        assert!(difference < 1e-2, "{name}: {difference}");
+    }
+}

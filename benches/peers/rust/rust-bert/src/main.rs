@@ -1,15 +1,23 @@
-//! rust-bert's BERT on libtorch in f32 as a worker.
+//! rust-bert's BERT on libtorch in f32 as a worker: the model alone, or its pipeline, from text to labels, in
+//! its own batches of 64.
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use peer_protocol::{Arguments, Logits, Padded, Texts, Worker, serve};
 use rust_bert::bert::{BertConfig, BertForTokenClassification};
+use rust_bert::pipelines::common::{ModelResource, ModelType};
+use rust_bert::pipelines::token_classification::{
+    LabelAggregationOption, TokenClassificationConfig, TokenClassificationModel,
+};
+use rust_bert::resources::LocalResource;
 use tch::{Device, Kind, Tensor, nn};
 
 struct RustBert {
     model: BertForTokenClassification,
     _weights: nn::VarStore,
+    pipeline: Option<TokenClassificationModel>,
 }
 
 /// Inputs `[texts, longest]`.
@@ -32,7 +40,8 @@ impl Batch {
 impl RustBert {
     fn load(arguments: &Arguments) -> Result<Self> {
         tch::set_num_threads(i32::try_from(arguments.threads)?);
-        let config: BertConfig = serde_json::from_slice(&std::fs::read(arguments.model.join("config.json"))?)?;
+        let config: BertConfig =
+            serde_json::from_slice(&std::fs::read(arguments.model.join("config.json"))?)?;
         let weights = nn::VarStore::new(Device::Cpu);
         let model = BertForTokenClassification::new(weights.root(), &config)?;
         let mut variables = weights.variables();
@@ -42,7 +51,12 @@ impl RustBert {
                 tch::no_grad(|| variable.f_copy_(tensor)).with_context(|| name.clone())?;
             }
         }
-        Ok(Self { model, _weights: weights })
+        let pipeline = match arguments.variant.as_str() {
+            "f32" => None,
+            "pipeline" => Some(pipeline(arguments)?),
+            other => bail!("no variant {other}; there are f32 and pipeline"),
+        };
+        Ok(Self { model, _weights: weights, pipeline })
     }
 
     /// Logits `[texts, longest, labels]`.
@@ -52,16 +66,50 @@ impl RustBert {
     }
 }
 
+fn pipeline(arguments: &Arguments) -> Result<TokenClassificationModel> {
+    let local = |name: &str| LocalResource::from(arguments.model.join(name));
+    // Its tokenizer reads vocab.txt alone.
+    let json = std::fs::read(arguments.model.join("tokenizer.json"))?;
+    let json: serde_json::Value = serde_json::from_slice(&json)?;
+    let vocabulary: BTreeMap<String, usize> = serde_json::from_value(json["model"]["vocab"].clone())?;
+    let mut tokens: Vec<(usize, String)> = vocabulary.into_iter().map(|(token, id)| (id, token)).collect();
+    tokens.sort();
+    let lines: String = tokens.into_iter().map(|(_, token)| token + "\n").collect();
+    std::fs::write(arguments.model.join("vocab.txt"), lines)?;
+    let config = TokenClassificationConfig::new(
+        ModelType::Bert,
+        ModelResource::Torch(Box::new(local("model.safetensors"))),
+        local("config.json"),
+        local("vocab.txt"),
+        None,
+        true,
+        None,
+        None,
+        LabelAggregationOption::First,
+    );
+    Ok(TokenClassificationModel::new(config)?)
+}
+
 impl Worker for RustBert {
     fn pass<'a>(
         &'a mut self,
         texts: &'a Texts,
         batch: Option<usize>,
     ) -> Result<Box<dyn FnMut() -> Result<()> + 'a>> {
+        let this: &'a Self = self;
+        if let Some(pipeline) = &this.pipeline {
+            let calls = texts.texts.chunks(batch.unwrap_or(texts.texts.len()));
+            return Ok(Box::new(move || {
+                for texts in calls.clone() {
+                    black_box(pipeline.predict(texts, false, false));
+                }
+                Ok(())
+            }));
+        }
         let batches = texts.batches(batch).iter().map(Batch::new).collect::<Result<Vec<_>>>()?;
         Ok(Box::new(move || {
             for batch in &batches {
-                black_box(self.run(batch));
+                drop(black_box(this.run(batch)));
             }
             Ok(())
         }))
