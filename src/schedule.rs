@@ -122,7 +122,7 @@ impl Runtime {
         let threads = backend.threads();
         let groups = match threads {
             Threads::Callers => group(sequences, self.workers.len()),
-            Threads::Own { batch_tokens } => group_alike(sequences, batch_tokens),
+            Threads::Own { batch_tokens, multiple } => group_alike(sequences, batch_tokens, multiple),
         };
         let run_batch =
             |group: &[usize]| backend.run(&RaggedBatch::new(group.iter().map(|&index| &sequences[index])));
@@ -294,14 +294,15 @@ fn group(sequences: &[Sequence], workers: usize) -> Vec<Vec<usize>> {
 }
 
 /// Groups of sequences about as long as one another, as indices into `sequences`, the longest first. Padded
-/// to its longest, a group has at most `tokens` tokens, or one sequence.
-fn group_alike(sequences: &[Sequence], tokens: usize) -> Vec<Vec<usize>> {
+/// to its longest, and that to a multiple of `multiple`, a group has at most `tokens` tokens, or one sequence.
+fn group_alike(sequences: &[Sequence], tokens: usize, multiple: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     order.sort_by_key(|&index| Reverse(sequences[index].ids.len()));
     let mut groups = Vec::new();
     let mut rest = order.as_slice();
     while let [first, ..] = rest {
-        let count = (tokens / sequences[*first].ids.len().max(1)).clamp(1, rest.len());
+        let longest = sequences[*first].ids.len().max(1).next_multiple_of(multiple.max(1));
+        let count = (tokens / longest).clamp(1, rest.len());
         let (group, after) = rest.split_at(count);
         groups.push(group.to_vec());
         rest = after;
@@ -365,9 +366,10 @@ mod tests {
     fn alike_groups_hold_their_budget_with_padding() {
         let sequences = [3, 90, 7, 200, 64, 64, 1, 30]
             .map(|length| Sequence { ids: vec![0; length], ..Sequence::default() });
-        let groups = group_alike(&sequences, 128);
+        let groups = group_alike(&sequences, 128, 1);
         assert_eq!(groups, [&[3][..], &[1], &[4, 5], &[7, 2, 0, 6]]);
-        assert!(group_alike(&[], 128).is_empty());
+        assert_eq!(group_alike(&sequences, 128, 64).len(), 5);
+        assert!(group_alike(&[], 128, 1).is_empty());
     }
 
     #[test]

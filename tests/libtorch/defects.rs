@@ -55,7 +55,7 @@ fn a_batch_gives_what_its_documents_give_alone() {
         println!("{name}");
         let ner = torch_ner(folder(name)).build().expect("loads");
         let texts: Vec<String> =
-            (0..12).map(|number| long_text(number)[..40 + 37 * number].to_owned()).collect();
+            (0..12).map(|number| long_text(number).chars().take(40 + 37 * number).collect()).collect();
         for (text, found) in texts.iter().zip(ner.tag_batch(&texts)) {
             assert_same(
                 &found.expect("is tagged").entities,
@@ -134,6 +134,26 @@ fn texts_with_special_tokens_or_without_any_are_read() {
         let labels = topics.label_set(["law", "sport </s> <pad>"]).expect("labels");
         for text in ["", " ", "</s>", "<pad> <s> a </s></s> b", "\u{0}", "one two"] {
             topics.classify(text, &labels).expect("is classified");
+        }
+    }
+}
+
+#[test]
+fn topics_of_a_batch_are_those_of_its_documents_alone() {
+    for name in
+        ["albert-fixed-nli", "bart-nli", "distilbert-nli", "longformer-nli", "nli-cne", "roberta-fixed-nli"]
+    {
+        let topics = torch_topics(folder(name)).build().expect("loads");
+        let labels = topics.label_set(["law", "politics and culture", "a longer label"]);
+        let labels = labels.expect("labels");
+        let texts: Vec<String> =
+            (0..10).map(|number| long_text(number).chars().take(20 + 31 * number).collect()).collect();
+        for (text, found) in texts.iter().zip(topics.classify_batch(&texts, &labels)) {
+            let alone = topics.classify(text, &labels).expect("is classified").topics;
+            for (found, alone) in found.expect("is classified").topics.iter().zip(&alone) {
+                assert_eq!(found.label, alone.label, "{name}: {text:?}");
+                assert!((found.score - alone.score).abs() <= TOLERANCE, "{name}: {text:?}");
+            }
         }
     }
 }

@@ -113,9 +113,16 @@ fn weights_that_are_wrong_are_named() {
 #[test]
 fn half_precision_is_near() {
     let text = "Maria Okafor met Anders Lindqvist in Geneva on Tuesday.";
-    for name in
-        ["ner-wordpiece-cased", "roberta-ner", "distilbert-ner", "electra-ner", "albert-ner", "xlnet-ner"]
-    {
+    for name in [
+        "ner-wordpiece-cased",
+        "roberta-ner",
+        "distilbert-ner",
+        "electra-ner",
+        "albert-ner",
+        "xlnet-ner",
+        "longformer-ner",
+        "mobilebert-ner",
+    ] {
         let whole = torch_ner(folder(name)).build().expect("loads").logits(text).expect("is tagged").logits;
         let half = torch_ner(folder(name)).precision(Precision::F16).build().expect("loads");
         let half = half.logits(text).expect("is tagged").logits;
@@ -123,4 +130,50 @@ fn half_precision_is_near() {
         println!("{name}: half precision moves logits by at most {largest:.1e}");
         assert!(largest > 0.0 && largest < 0.05, "{name}: {largest}");
     }
+}
+
+#[test]
+fn what_a_config_leaves_out_is_as_in_transformers() {
+    let text = "Maria Okafor sold the harbour of Lagos to the World Bank.";
+    let scores = |name: &str, change: fn(&mut Value)| -> Vec<f32> {
+        let topics = torch_topics(changed(name, change).path()).build().expect("loads");
+        let labels = topics.label_set(["economy", "sport"]).expect("labels");
+        topics.nli_logits(text, &labels, 0).expect("logits").iter().copied().collect()
+    };
+    for (name, change) in [
+        (
+            "bart-nli",
+            (|json| drop(json.as_object_mut().map(|config| config.remove("eos_token_id")))) as fn(&mut Value),
+        ),
+        ("bart-nli", |json| json["normalize_embedding"] = false.into()),
+        ("roberta-fixed-nli", |json| json["pad_token_id"] = Value::Null),
+        ("longformer-nli", |json| drop(json.as_object_mut().map(|config| config.remove("pad_token_id")))),
+        ("xlnet-nli", |json| drop(json.as_object_mut().map(|config| config.remove("summary_activation")))),
+        ("xlnet-nli", |json| drop(json.as_object_mut().map(|config| config.remove("summary_use_proj")))),
+    ] {
+        assert_eq!(scores(name, change), scores(name, |_| {}), "{name}");
+    }
+    // Not projected is something else.
+    let unprojected = scores("xlnet-nli", |json| json["summary_use_proj"] = false.into());
+    assert_ne!(unprojected, scores("xlnet-nli", |_| {}));
+}
+
+#[test]
+fn settings_that_rust_bert_fails_at_are_refused() {
+    for (name, key, value) in [
+        ("xlnet-nli", "summary_type", json!("cls_index")),
+        ("xlnet-nli", "bi_data", json!(true)),
+        ("longformer-nli", "attention_window", json!(0)),
+        ("longformer-nli", "attention_window", json!(7)),
+        ("longformer-nli", "attention_window", json!([8])),
+        ("longformer-nli", "attention_window", json!(1 << 20)),
+        ("longformer-nli", "is_decoder", json!(true)),
+    ] {
+        let copy = changed(name, |json| json[key] = value.clone());
+        let error = torch_topics(copy.path()).build().err();
+        let error = error.unwrap_or_else(|| panic!("{name} with {key} {value} was loaded"));
+        assert_says(&error, ErrorKind::Config, &[key]);
+    }
+    let error = torch_ner(folder("fnet-ner")).precision(Precision::F16).build().err().expect("is refused");
+    assert_says(&error, ErrorKind::Options, &["fnet", "F32"]);
 }

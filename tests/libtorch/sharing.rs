@@ -100,3 +100,41 @@ fn the_bundled_models_say_the_same_of_the_article() {
     println!("ner-en-small on the article: largest difference of logits {largest:.1e}");
     assert!(largest <= TOLERANCE, "{largest}");
 }
+
+#[test]
+fn a_model_may_be_loaded_called_and_dropped_inside_tokio() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("starts");
+    let found = runtime.block_on(async {
+        // On a thread of the runtime itself, as careless servers do.
+        let ner = std::sync::Arc::new(torch_ner(folder("ner-wordpiece-cased")).build().expect("loads"));
+        let calls = (0..16).map(|_| {
+            let ner = std::sync::Arc::clone(&ner);
+            tokio::task::spawn_blocking(move || {
+                ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged")
+            })
+        });
+        let mut found = Vec::new();
+        for call in calls.collect::<Vec<_>>() {
+            found.push(call.await.expect("ends").entities);
+        }
+        assert_eq!(ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities, found[0]);
+        found
+    });
+    assert!(found.iter().all(|entities| *entities == found[0]));
+}
+
+/// Longformer pads what runs together to its windows: that must count when batches are made.
+#[test]
+fn windows_that_are_padded_to_stay_within_the_budget() {
+    let copy = crate::fixtures::changed("longformer-ner", |json| json["attention_window"] = 512.into());
+    let ner = torch_ner(copy.path()).build().expect("loads");
+    let before = resident();
+    let texts = vec!["Maria Okafor met Obama in Geneva"; 100];
+    for found in ner.tag_batch(&texts) {
+        found.expect("is tagged");
+    }
+    if let (Some(before), Some(after)) = (before, resident()) {
+        println!("{before} kB before, {after} kB after");
+        assert!(after < before + 200_000, "{before} kB became {after} kB");
+    }
+}

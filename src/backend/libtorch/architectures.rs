@@ -25,13 +25,15 @@ use rust_bert::roberta::{
 };
 use rust_bert::xlnet::{XLNetConfig, XLNetForSequenceClassification, XLNetForTokenClassification};
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 use tch::Tensor;
 use tch::nn::{self, Path};
 
 use super::{Input, config};
 use crate::backend::Rows;
 use crate::backend::padded::Together;
+
+use Positions::{BehindPadding, Plain, Relative};
 
 /// From a run's tokens to logits, or to last states.
 pub(super) type Forward = Box<dyn Fn(&Input) -> Result<Tensor, RustBertError>>;
@@ -67,11 +69,6 @@ const STATES: &str = "Model";
 
 /// The longest sequence of an architecture without a table of positions: what all are trained on.
 const UNSTATED: usize = 512;
-
-/// More layers than any model has.
-const MOST_LAYERS: usize = 1 << 10;
-
-use Positions::{BehindPadding, Plain, Relative};
 
 const ARCHITECTURES: [Architecture; 12] = [
     Architecture::new("albert", "Albert", &[TOKENS, TEXTS, STATES], "albert.", Plain, albert),
@@ -122,7 +119,7 @@ impl Architecture {
                 );
             }
             let classes = ARCHITECTURES.iter().flat_map(Self::class_names).collect::<Vec<_>>().join(", ");
-            format!("model_type {model_type:?} is none that rust-bert has for these tasks; it has {classes}")
+            format!("model_type {model_type:?} does not run on libtorch here; of rust-bert's there are {classes}")
         })
     }
 
@@ -164,11 +161,50 @@ impl Architecture {
         match self.model_type {
             // It compares the token types of a batch across its sequences.
             "xlnet" => Together::None,
-            // Tokens are mixed without a mask, or with the embedding of the next.
-            "fnet" | "mobilebert" => Together::SameLength,
-            // It adds the mask itself to the scores.
+            // It mixes tokens without a mask.
+            "fnet" => Together::SameLength,
+            // The embedding of each token takes in that of the next.
+            "mobilebert" => Together::SameLength,
+            // It adds the mask itself to the scores: 1 to all changes nothing, 0 hides nothing.
             "electra" => Together::SameLength,
             _ => Together::Padded,
+        }
+    }
+
+    /// What rust-bert pads the length of a run to a multiple of.
+    pub(super) fn multiple(&self, json: &Value) -> usize {
+        let windows = match json.get("attention_window") {
+            Some(Value::Array(windows)) => windows.iter().filter_map(Value::as_u64).max(),
+            window => window.and_then(Value::as_u64),
+        };
+        windows.filter(|_| self.model_type == "longformer").map_or(1, |window| window as usize)
+    }
+
+    /// Whether it runs in half precision.
+    pub(super) fn has_half(&self) -> bool {
+        self.model_type != "fnet"
+    }
+
+    /// transformers' defaults where they are its own.
+    pub(super) fn defaults(&self) -> Value {
+        match self.model_type {
+            "albert" => json!({"bos_token_id": 2, "eos_token_id": 3}),
+            "bart" => json!({"pad_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 2}),
+            "longformer" => json!({"pad_token_id": 1, "sep_token_id": 2}),
+            "xlnet" => json!({
+                "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 5,
+                "summary_type": "last", "summary_use_proj": true, "summary_activation": "tanh",
+            }),
+            _ if self.positions == BehindPadding => json!({"pad_token_id": 1}),
+            _ => json!({}),
+        }
+    }
+
+    /// What to do instead of what rust-bert cannot, at the end of a message.
+    fn hint(&self) -> &'static str {
+        match self.model_type {
+            "fnet" | "longformer" | "mobilebert" | "xlnet" => "",
+            _ => "; the native backend may run it",
         }
     }
 
@@ -178,30 +214,51 @@ impl Architecture {
         if let Some(kind) = config.get("position_embedding_type").filter(|kind| *kind != "absolute") {
             return Err(format!("position_embedding_type {kind} is not supported; supported is absolute"));
         }
-        let padding = config.get("pad_token_id");
-        if self.positions == BehindPadding && padding.is_some_and(|id| *id != 1) {
+        if self.positions == BehindPadding && config.get("pad_token_id").is_some_and(|id| *id != 1) {
             return Err(format!(
-                "pad_token_id is {}, but rust-bert places positions behind the id 1, whatever it is; use the \
-                 native backend",
-                config["pad_token_id"]
+                "pad_token_id is {}, but rust-bert places positions behind the id 1, whatever it is{}",
+                config["pad_token_id"],
+                self.hint()
             ));
         }
-        // Of several groups rust-bert builds too few, or runs others than the config says.
-        for key in ["num_hidden_groups", "inner_group_num"] {
-            if config.get(key).is_some_and(|groups| *groups != 1) {
-                return Err(format!(
-                    "{key} is {}, but rust-bert runs 1 alone; use the native backend",
-                    config[key]
-                ));
+        // Of several groups rust-bert builds too few, or runs others than the config says; the last two are of
+        // models that predict.
+        for (key, only) in [
+            ("num_hidden_groups", json!(1)),
+            ("inner_group_num", json!(1)),
+            ("is_decoder", json!(false)),
+            ("bi_data", json!(false)),
+        ] {
+            if config.get(key).is_some_and(|value| *value != only) {
+                let hint = self.hint();
+                return Err(format!("{key} is {}, but rust-bert runs {only} alone here{hint}", config[key]));
             }
         }
-        for key in ["num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "decoder_layers"] {
-            if config.contains_key(key) && config::size(config, key)? > MOST_LAYERS {
-                return Err(format!("{key} is {}; it must be at most {MOST_LAYERS}", config[key]));
-            }
+        if let Some(summary) = config.get("summary_type").filter(|summary| *summary == "cls_index") {
+            return Err(format!(
+                "summary_type {summary} is not supported; supported are last, first and mean"
+            ));
+        }
+        if self.model_type == "longformer" {
+            check_windows(config)?;
         }
         let hidden = ["hidden_size", "dim", "d_model"].into_iter().find(|key| config.contains_key(*key));
         let hidden = hidden.unwrap_or("hidden_size");
+        let width = config::size(config, hidden)?;
+        // A weight has a byte or more, and a layer its width squared, but where layers are shared, narrower
+        // inside or without attention.
+        let wide = !["albert", "fnet", "mobilebert"].contains(&self.model_type);
+        for key in ["num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "decoder_layers"] {
+            if config.contains_key(key) {
+                let layers = config::layers(config, key)?;
+                if wide && width.saturating_mul(width).saturating_mul(layers) > bytes {
+                    return Err(format!(
+                        "{key} {layers} with {hidden} {width} would be larger than the weights, which have \
+                         {bytes} bytes"
+                    ));
+                }
+            }
+        }
         for key in
             ["num_attention_heads", "n_heads", "n_head", "encoder_attention_heads", "decoder_attention_heads"]
         {
@@ -213,7 +270,7 @@ impl Architecture {
         }
         let widths = ["vocab_size", "intermediate_size", "hidden_dim", "d_inner", "encoder_ffn_dim"];
         for key in widths.into_iter().chain(["decoder_ffn_dim", "max_position_embeddings"]) {
-            // A weight has a byte or more. Embeddings may be narrower than the rest.
+            // Embeddings may be narrower than the rest.
             let narrow = config.contains_key("embedding_size") && !key.contains("intermediate");
             let width = if narrow { "embedding_size" } else { hidden };
             let sizes = [config::size(config, width)?, config::size(config, hidden)?];
@@ -242,6 +299,23 @@ impl Architecture {
         let classes = self.class_names().collect::<Vec<_>>().join(" and ");
         Err(format!("rust-bert has no {}{end}, or none that is of use here; it has {classes}", self.stem))
     }
+}
+
+/// Checks Longformer's windows, of which transformers has one a layer, each even.
+fn check_windows(config: &Map<String, Value>) -> Result<(), String> {
+    let layers = config::layers(config, "num_hidden_layers")?;
+    let windows = config.get("attention_window").and_then(Value::as_array);
+    let windows = windows.ok_or("attention_window is missing, or no number nor a list")?;
+    let is_window = |window: &Value| {
+        window.as_u64().is_some_and(|window| window.is_multiple_of(2) && (4..=1 << 13).contains(&window))
+    };
+    if windows.len() == layers && windows.iter().all(is_window) {
+        return Ok(());
+    }
+    Err(format!(
+        "attention_window is {}; it must be an even number from 4 to 8192, or {layers} of them, one a layer",
+        config["attention_window"]
+    ))
 }
 
 fn read<T: DeserializeOwned>(config: &Value) -> Result<T, String> {

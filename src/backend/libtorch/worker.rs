@@ -92,7 +92,7 @@ fn serve(origin: &str, mut compute: Compute, queue: &Receiver<Job>) {
 /// What `f` gives. A panic is an error of this call alone.
 fn caught<T>(origin: &str, kind: ErrorKind, f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
-        let message = panic_message(&*panic);
+        let message = super::brief(panic_message(&*panic));
         Err(Error::new(kind, format!("{origin}: libtorch or rust-bert panicked: {message}")))
     })
 }
