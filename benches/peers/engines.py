@@ -6,6 +6,7 @@ from pathlib import Path
 TOKEN_WORKS = frozenset({"sentences", "article", "window512", "base"})
 MANY_BATCHES = frozenset({"sentences", "article", "base"})
 NLI_WORKS = frozenset({"nli"})
+PIPELINE_WORKS = frozenset({"sentences", "base"})
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,7 @@ ENGINES = [
     parallel("ctranslate2-int8-parallel", "ctranslate2", "int8", "int8"),
     Engine("candle-f32", "candle-core", "candle", ("f32",), "f32"),
     Engine("rust-bert-f32", "rust-bert", "rust-bert", ("f32",), "f32"),
-    Engine(
-        "rust-bert-pipeline-f32", "rust-bert", "rust-bert", ("pipeline",), "f32", frozenset({"sentences", "base"})
-    ),
+    Engine("rust-bert-pipeline-f32", "rust-bert", "rust-bert", ("pipeline",), "f32", PIPELINE_WORKS),
     Engine("rten-f32", "rten", "rten", ("model",), "f32"),
     Engine("rten-int8", "rten", "rten", ("model.int8",), "int8"),
     Engine("transformers-pipeline-f32", "transformers", "python", ("pipeline", "f32"), "f32", NLI_WORKS),

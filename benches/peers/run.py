@@ -136,7 +136,8 @@ def libtorch() -> dict[str, str]:
     script = 'eval "$(scripts/libtorch.sh)" && env --null'
     said = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True).stdout
     settings = dict(line.split("=", 1) for line in said.split("\0") if "=" in line)
-    return {name: value for name, value in settings.items() if name.startswith(("LIBTORCH", "LD_LIBRARY_PATH"))}
+    names = ("LIBTORCH", "LD_LIBRARY_PATH")
+    return {name: value for name, value in settings.items() if name.startswith(names)}
 
 
 def build_workers(engines: list[Engine], report: Report) -> None:

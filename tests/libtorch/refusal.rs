@@ -128,7 +128,7 @@ fn half_precision_is_near() {
         let half = half.logits(text).expect("is tagged").logits;
         let largest = whole.iter().zip(&half).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
         println!("{name}: half precision moves logits by at most {largest:.1e}");
-        assert!(largest > 0.0 && largest < 0.05, "{name}: {largest}");
+        assert!(largest > 0.0 && largest < 0.1, "{name}: {largest}");
     }
 }
 

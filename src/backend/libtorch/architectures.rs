@@ -114,8 +114,8 @@ impl Architecture {
         ARCHITECTURES.iter().find(|known| known.model_type == model_type).ok_or_else(|| {
             if DIFFERENT.contains(&model_type) {
                 return format!(
-                    "rust-bert computes {model_type:?} otherwise than transformers, so libtorch does not run it here; \
-                     the native backend runs \"deberta-v2\""
+                    "rust-bert computes {model_type:?} otherwise than transformers, so libtorch does not run it \
+                     here; the native backend runs \"deberta-v2\""
                 );
             }
             let classes = ARCHITECTURES.iter().flat_map(Self::class_names).collect::<Vec<_>>().join(", ");
@@ -221,8 +221,8 @@ impl Architecture {
                 self.hint()
             ));
         }
-        // Of several groups rust-bert builds too few, or runs others than the config says; the last two are of
-        // models that predict.
+        // Of several groups rust-bert builds too few, or runs others than the config says; the last two are
+        // of models that predict.
         for (key, only) in [
             ("num_hidden_groups", json!(1)),
             ("inner_group_num", json!(1)),
@@ -278,7 +278,8 @@ impl Architecture {
                 && config::size(config, key)?.saturating_mul(sizes[0].min(sizes[1])) > bytes
             {
                 return Err(format!(
-                    "{key} {} and {width} {} would make a matrix larger than the weights, which have {bytes} bytes",
+                    "{key} {} and {width} {} would make a matrix larger than the weights, which have {bytes} \
+                     bytes",
                     config[key], config[width]
                 ));
             }

@@ -32,8 +32,8 @@ const LARGEST: u64 = 1 << 24;
 /// More layers than any model has.
 const MOST_LAYERS: usize = 1 << 10;
 
-/// The config `json` of a model that gives `rows`, whose architecture has the defaults `own` beside the common
-/// ones; an error says what is wrong with it.
+/// The config `json` of a model that gives `rows`, whose architecture has the defaults `own` beside the
+/// common ones; an error says what is wrong with it.
 pub(super) fn prepare(json: Value, rows: Rows, own: Value) -> Result<Value, String> {
     let (Value::Object(mut config), Value::Object(own), Value::Object(given)) = (defaults(), own, json)
     else {
