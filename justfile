@@ -38,6 +38,7 @@ deny:
 test:
     cargo test
     cargo test --features hub,onnx --lib --test hub --test onnx
+    cargo test --features hub,onnx --doc
     cargo test --workspace --exclude entopic
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
