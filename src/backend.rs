@@ -55,8 +55,7 @@ pub enum Device {
 pub enum Precision {
     /// 32-bit floats: the reference, and libtorch's default.
     F32,
-    /// 16-bit floats, with [`Backend::LibTorch`] alone: for CUDA devices, on which it is faster than
-    /// [`F32`](Self::F32).
+    /// 16-bit floats, with [`Backend::LibTorch`] alone: meant for CUDA devices.
     #[cfg(feature = "libtorch")]
     F16,
     /// 8-bit integers: weights with one scale an output channel, activations with one scale a

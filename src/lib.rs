@@ -35,9 +35,9 @@
 //!   take graphs only from those you trust. `rten` starts one pool of its own for the process, a thread
 //!   for each core, which loads models and sleeps after, and reads environment variables that begin with
 //!   `RTEN_`; where `RTEN_TIMING` is set, it prints.
-//! * `libtorch`: `Backend::LibTorch`, rust-bert's model
-//!   types on libtorch 2.4, on a CPU or a CUDA device. docs/backends.md of the repository tells how libtorch is found,
-//!   what differs and for whom it is. It compiles C++. libtorch reads environment variables of its own.
+//! * `libtorch`: `Backend::LibTorch`, rust-bert's model types on libtorch 2.4, on a CPU or a CUDA device.
+//!   docs/backends.md of the repository tells how libtorch is found, what differs and for whom it is. It
+//!   compiles C++. libtorch reads environment variables of its own.
 //! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
 //!   and the level `TRACE`. Without it, nothing of that is compiled.
 

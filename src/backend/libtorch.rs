@@ -17,8 +17,8 @@ use worker::Worker;
 pub(crate) use architectures::Architecture;
 pub(crate) use store::Stored;
 
-/// Tokens of a batch on the CPU, padding included. Of 128 to 4,096, 256 and 512 measured fastest with the
-/// bundled NER model: 4,300 tokens a second, where 1,024 gave 3,000 (two threads, AVX2, medians of three).
+/// Tokens of a batch on the CPU, padding included. Of 128 to 4,096, 256 and 512 were fastest with the bundled
+/// NER model on two threads of a CPU with AVX2.
 const CPU_TOKENS: usize = 256;
 
 /// Tokens of a batch on a CUDA device, padding included: enough to keep it busy, and the activations of a

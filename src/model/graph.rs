@@ -7,11 +7,11 @@ pub(super) use without::{config, load};
 
 #[cfg(feature = "onnx")]
 mod with {
-    use crate::backend::{Onnx, Rows, Runner, Sequence};
+    use crate::backend::{Onnx, Runner, Sequence};
     use crate::error::{Error, ErrorKind};
     use crate::model::layout::Layout;
     use crate::model::source::Files;
-    use crate::model::{Config, HeadKind, TextTokenizer, TokenPooling};
+    use crate::model::{Config, TextTokenizer, TokenPooling};
 
     const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 
@@ -45,12 +45,7 @@ mod with {
             let path = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
             files.read(&path, ErrorKind::Weights).map(|bytes| bytes.into_owned())
         };
-        let rows = match (config.head, pooling) {
-            (HeadKind::TokenClassification, _) => Rows::EveryToken { labels: config.labels.len() },
-            (HeadKind::SequenceClassification, _) => Rows::Sequence { labels: config.labels.len() },
-            (HeadKind::Embedding, Some(TokenPooling::Cls)) => Rows::First { hidden: config.hidden },
-            (_, _) => Rows::Mean { hidden: config.hidden },
-        };
+        let rows = config.rows(pooling);
         let probes = probes(config, tokenizer);
         Ok(Box::new(Onnx::load(files.name(path), bytes, beside, rows, &probes)?))
     }

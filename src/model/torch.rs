@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::layout::{Layout, Weights};
 use super::source::Files;
-use super::{Config, HeadKind, LoadOptions, TokenPooling, weights};
+use super::{Config, LoadOptions, TokenPooling, weights};
 use crate::backend::libtorch::{Architecture, LibTorch, Plan, Settings, Stored};
-use crate::backend::{Device, Precision, Rows};
+use crate::backend::{Device, Precision};
 use crate::error::{Error, ErrorKind};
 
 /// The config `json`, which messages call `origin`.
@@ -51,12 +51,7 @@ pub(super) fn load(
     };
     let json = read(json, &origin)?;
     let architecture = architecture(&json).map_err(|message| Error::new(ErrorKind::Config, message))?;
-    let rows = match (config.head, pooling) {
-        (HeadKind::TokenClassification, _) => Rows::EveryToken { labels: config.labels.len() },
-        (HeadKind::SequenceClassification, _) => Rows::Sequence { labels: config.labels.len() },
-        (_, Some(TokenPooling::Cls)) => Rows::First { hidden: config.hidden },
-        (_, _) => Rows::Mean { hidden: config.hidden },
-    };
+    let rows = config.rows(pooling);
     let weights = match layout.weights {
         Weights::Ot => {
             let path = layout.weights.file();

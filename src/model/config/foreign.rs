@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Config, HeadKind, Shared, TokenTypes, order_labels};
+use crate::backend::Rows;
 use crate::error::{Error, ErrorKind};
 use crate::model::{TokenPooling, casing};
 
@@ -27,6 +28,16 @@ impl Config {
             Err(_) => Self::parse_any(json, origin, pooling, tokenizer_config, unstated)?,
         };
         Ok(Self { blueprint: None, longest: config.longest.min(LONGEST), ..config })
+    }
+
+    /// What of a backend's output is given.
+    pub(crate) fn rows(&self, pooling: Option<TokenPooling>) -> Rows {
+        match (self.head, pooling) {
+            (HeadKind::TokenClassification, _) => Rows::EveryToken { labels: self.labels.len() },
+            (HeadKind::SequenceClassification, _) => Rows::Sequence { labels: self.labels.len() },
+            (_, Some(TokenPooling::Cls)) => Rows::First { hidden: self.hidden },
+            (_, _) => Rows::Mean { hidden: self.hidden },
+        }
     }
 
     fn parse_any(
