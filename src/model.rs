@@ -21,10 +21,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 pub(crate) use architecture::{HeadKind, PromptStyle};
-pub(crate) use config::{Config, TokenTypes};
+pub(crate) use config::{Config, TagScheme, TokenTypes};
 #[cfg(feature = "hub")]
 pub use hub::{DownloadProgress, FetchedFile, FetchedModel, Hub};
-pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
+pub use registry::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling, WindowPooling};
 pub(crate) use tokenizer::{TextTokenizer, Tokens, WordTokens};
 
 #[cfg(feature = "libtorch")]
@@ -65,6 +65,7 @@ pub(crate) struct Profile {
     pub(crate) temperature: Option<f32>,
     pub(crate) multi_label_temperature: Option<f32>,
     pub(crate) threshold: Option<f32>,
+    pub(crate) window_pooling: Option<WindowPooling>,
     pub(crate) text_prefix: Option<String>,
     pub(crate) label_prefix: Option<String>,
     pooling: Option<TokenPooling>,
@@ -432,6 +433,7 @@ impl Loader {
             temperature: entry.temperature,
             multi_label_temperature: entry.multi_label_temperature,
             threshold: entry.threshold,
+            window_pooling: entry.window_pooling,
             text_prefix: entry.text_prefix.clone(),
             label_prefix: entry.label_prefix.clone(),
             pooling: entry.pooling,

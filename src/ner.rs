@@ -2,6 +2,7 @@ mod aggregation;
 mod options;
 mod prompted;
 mod scheme;
+mod sequence;
 mod units;
 
 use std::ops::Range;
@@ -15,12 +16,13 @@ pub(crate) use options::{NerOptions, ner_setters};
 use crate::document::{Coverage, Document, Windows, merge};
 use crate::error::{Error, ErrorKind};
 use crate::inference::{WindowOutputs, run_windows};
-use crate::model::{HeadKind, LoadOptions, Loader, Model, PromptStyle, load_setters};
+use crate::model::{HeadKind, LoadOptions, Loader, Model, PromptStyle, TagScheme, load_setters};
 use crate::schedule::{chunks, single};
 use crate::span::Span;
 use crate::stage::stage;
 use prompted::{Candidate, Prompt, Rules};
 use scheme::Tag;
+use sequence::Sequences;
 use units::Unit;
 
 /// Finds the entities of texts: named-entity recognition by a token-classification model.
@@ -45,7 +47,7 @@ pub struct Ner {
 /// Where entity types come from.
 enum Kind {
     /// The model's head: a tag a column.
-    Tags(Vec<Tag>),
+    Tags { tags: Vec<Tag>, sequences: Option<Sequences> },
     /// The caller, who gives them with the text.
     Prompted { style: PromptStyle, types: Vec<String>, rules: Rules },
 }
@@ -149,7 +151,11 @@ impl Ner {
         let NerOptions { aggregation, entity_types, threshold, nested, multi_label } = options;
         let kind = match &model.config.prompt {
             None if !entity_types.is_empty() => return Err(own_types(&model)),
-            None => Kind::Tags(model.config.labels.iter().map(|label| Tag::parse(label)).collect()),
+            None => {
+                let tags: Vec<Tag> = model.config.labels.iter().map(|label| Tag::parse(label)).collect();
+                let sequences = model.config.tag_scheme.map(|TagScheme::Iob2| Sequences::iob2(&tags));
+                Kind::Tags { tags, sequences }
+            }
             Some(_) if !(0.0..1.0).contains(&threshold) => {
                 let message = format!("the threshold is {threshold}; a probability is between 0 and 1");
                 return Err(Error::new(ErrorKind::Options, message));
@@ -169,7 +175,7 @@ impl Ner {
     /// was given, for a model that takes them with the text.
     pub fn labels(&self) -> &[String] {
         match &self.kind {
-            Kind::Tags(_) => &self.model.config.labels,
+            Kind::Tags { .. } => &self.model.config.labels,
             Kind::Prompted { types, .. } => types,
         }
     }
@@ -295,7 +301,7 @@ impl Ner {
 
     pub(crate) fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
         match self.kind {
-            Kind::Tags(_) => Document::read(text, &self.model.tokenizer),
+            Kind::Tags { .. } => Document::read(text, &self.model.tokenizer),
             Kind::Prompted { .. } => Document::of_words(text, prompted::words(text), &self.model.tokenizer),
         }
     }
@@ -446,8 +452,9 @@ impl Ner {
         aggregation: Aggregation,
     ) -> Vec<aggregation::Group> {
         let probabilities = aggregation::probabilities(&scored.logits);
-        let Kind::Tags(tags) = &self.kind else { return Vec::new() };
-        let labels = aggregation::Labels { names: &self.model.config.labels, tags };
+        let Kind::Tags { tags, sequences } = &self.kind else { return Vec::new() };
+        let labels =
+            aggregation::Labels { names: &self.model.config.labels, tags, sequences: sequences.as_ref() };
         aggregation::group(document.text, units, &probabilities, labels, aggregation)
     }
 }

@@ -157,10 +157,10 @@ impl TaggerBuilder {
         self
     }
 
-    /// How windows make a document's topics; [`WindowPooling::Mean`] if not set.
+    /// How windows make a document's topics; the registry's, or [`WindowPooling::Mean`], if not set.
     #[must_use]
     pub fn pooling(mut self, pooling: WindowPooling) -> Self {
-        self.options.pooling = pooling;
+        self.options.pooling = Some(pooling);
         self
     }
 

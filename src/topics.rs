@@ -9,10 +9,11 @@ use std::sync::Arc;
 use ndarray::{Array1, Array2, Axis};
 use serde::{Deserialize, Serialize};
 
+pub use crate::model::WindowPooling;
 pub use builder::TopicClassifierBuilder;
 pub(crate) use builder::TopicOptions;
 pub use label_set::LabelSet;
-pub use pooling::{Scoring, WindowPooling};
+pub use pooling::Scoring;
 
 use crate::backend::Sequence;
 use crate::document::{Coverage, Document, Windows};
@@ -192,7 +193,8 @@ impl TopicClassifier {
             return Err(Error::new(ErrorKind::Options, message));
         }
         let label_prefix = options.label_prefix.or_else(|| profile.label_prefix.clone()).unwrap_or_default();
-        Ok(Self { model, kind, template, label_prefix, scoring: options.scoring, pooling: options.pooling })
+        let pooling = options.pooling.or(profile.window_pooling).unwrap_or_default();
+        Ok(Self { model, kind, template, label_prefix, scoring: options.scoring, pooling })
     }
 
     /// Prepares candidate labels for [`classify`](Self::classify): put into the template, and

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use entopic::{Error, ErrorKind, Ner, Registry, TopicClassifier};
+use entopic::{Error, ErrorKind, Ner, Registry, TopicClassifier, WindowPooling};
 use tempfile::TempDir;
 
 /// A copy of the fixture `name`, to be damaged.
@@ -265,6 +265,39 @@ source = { folder = "." }
     }
     let error = Registry::from_file(folder.path().join("none.toml")).expect_err("is missing");
     assert_says(&error, ErrorKind::Registry, &["none.toml"]);
+}
+
+#[test]
+fn the_registry_says_how_windows_are_pooled_unless_the_builder_does() {
+    let folder = copy("embed-mean");
+    let path = folder.path().join("own.toml");
+    let entry = r#"
+[[model]]
+name = "mine"
+task = "embedding"
+architecture = "bert"
+window = 16
+window_pooling = "lead"
+source = { folder = "." }
+"#;
+    fs::write(&path, entry).expect("is written");
+    let scores = |pooling: Option<WindowPooling>| {
+        let registry = Registry::from_file(&path).expect("is a registry");
+        let mut builder = TopicClassifier::builder("mine").registry(registry);
+        if let Some(pooling) = pooling {
+            builder = builder.pooling(pooling);
+        }
+        let classifier = builder.build().expect("loads");
+        let labels = classifier.label_set(["economy", "sport"]).expect("labels");
+        let text = "The bank of Lagos sold the harbour. The match ended late in the rain. ".repeat(4);
+        classifier.classify(&text, &labels).expect("is classified").topics
+    };
+    assert_eq!(scores(None), scores(Some(WindowPooling::Lead)));
+    assert_ne!(scores(None), scores(Some(WindowPooling::Mean)));
+
+    fs::write(&path, entry.replace("lead", "last")).expect("is written");
+    let error = Registry::from_file(&path).expect_err("is no pooling");
+    assert_says(&error, ErrorKind::Registry, &["last", "mean", "max", "lead"]);
 }
 
 #[test]

@@ -107,7 +107,7 @@ pub(crate) struct EvalNerArgs {
     /// those of the file, as --map has them]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
-    /// Rename the entity types of the file to those of the model; `type=` drops one
+    /// Rename the entity types of the file to those of the model; `type=` drops one, of the model's too
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
     /// Write each token with its gold and its predicted tag to this file

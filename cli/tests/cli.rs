@@ -178,6 +178,9 @@ fn eval_ner_scores_mapped_types() {
     let report = json(&["eval", "ner", &file], b"");
     assert_eq!(report["f1"], 0.0);
     assert_eq!(report["labels"]["LOC"]["support"], 0);
+    // What is dropped counts neither in the file nor in what the model finds.
+    let report = json(&["eval", "ner", &file, "--map", "person=PER,location=,product=,LOC="], b"");
+    assert_eq!((&report["labels"]["LOC"], &report["f1"]), (&Value::Null, &1.0.into()), "{report}");
 }
 
 #[test]

@@ -21,6 +21,7 @@ pub(crate) struct Config {
     /// The output labels in the order of their columns; empty for an embedding.
     pub(crate) labels: Vec<String>,
     pub(crate) token_types: TokenTypes,
+    pub(crate) tag_scheme: Option<TagScheme>,
     /// The width of the last states, and so of an embedding.
     pub(crate) hidden: usize,
     /// The longest sequence, special tokens included.
@@ -59,6 +60,14 @@ pub(crate) enum TokenTypes {
     Casing,
 }
 
+/// The scheme of a token classifier's labels, where its config.json says that it keeps to one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(crate) enum TagScheme {
+    /// Every entity begins with its `B-`, and every other word of it has its `I-`.
+    #[serde(rename = "IOB2")]
+    Iob2,
+}
+
 /// The keys that all architectures share.
 #[derive(Deserialize)]
 struct Shared {
@@ -70,6 +79,7 @@ struct Shared {
     id2label: BTreeMap<String, String>,
     #[serde(default)]
     token_types: TokenTypes,
+    tag_scheme: Option<TagScheme>,
 }
 
 impl Config {
@@ -92,6 +102,7 @@ impl Config {
                 head,
                 labels,
                 token_types,
+                tag_scheme: None,
                 hidden: blueprint.hidden,
                 longest: blueprint.longest,
                 vocabulary: blueprint.encoder.embeddings.words.rows,
@@ -144,6 +155,7 @@ impl Config {
             head,
             labels,
             token_types,
+            tag_scheme: shared.tag_scheme,
             hidden: blueprint.hidden,
             longest: blueprint.longest,
             vocabulary: blueprint.encoder.embeddings.words.rows,
@@ -233,6 +245,7 @@ mod tests {
             ("id2label={\"0\":\"O\",\"00\":\"B\"}", "twice"),
             ("position_embedding_type=\"relative_key\"", "relative_key"),
             ("token_types=\"casing\"", "type_vocab_size 4"),
+            ("tag_scheme=\"IOB3\"", "IOB2"),
         ] {
             let error = parse(change, None).expect_err(change);
             assert!(error.to_string().contains(named), "{error} does not say {named}");

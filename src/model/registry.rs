@@ -76,6 +76,9 @@ pub struct ModelEntry {
     /// Embedding models: the cosine at which a topic is as likely as not.
     #[serde(default)]
     pub threshold: Option<f32>,
+    /// Topics: how the windows of a document make one judgement.
+    #[serde(default)]
+    pub window_pooling: Option<WindowPooling>,
     /// The longest sequence in tokens, special tokens included.
     #[serde(default)]
     pub max_length: Option<usize>,
@@ -154,6 +157,23 @@ pub enum TokenPooling {
     Mean,
     /// The first token.
     Cls,
+}
+
+/// How the windows of a document make one judgement.
+///
+/// What is pooled is the evidence before softmax or the logistic function: for an NLI model the
+/// entailment logit (its lead over contradiction, with many labels), for a bi-encoder the cosine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum WindowPooling {
+    /// The mean of all windows, weighted by their tokens: what the document is about as a whole.
+    #[default]
+    Mean,
+    /// The strongest window: whether the document touches the topic anywhere.
+    Max,
+    /// The mean, with the `n`th window counting `1 / n`: news say first what matters most.
+    Lead,
 }
 
 const BUILTIN: &str = include_str!("../../models.toml");

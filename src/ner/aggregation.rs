@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
 use super::scheme::Tag;
+use super::sequence::Sequences;
 use super::units::{self, Unit};
 use crate::document::Document;
 
@@ -27,7 +28,9 @@ pub enum Aggregation {
     Max,
     /// The default. A word by Unicode's bounds has the label of its first token, and words are
     /// grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word,
-    /// never joins words over a blank line, never begins or ends with white space.
+    /// never joins words over a blank line, never begins or ends with white space. Where config.json
+    /// has `"tag_scheme": "IOB2"`, as that of `ner-en-small` has, the labels are the likeliest sequence
+    /// in which every `I-` goes on with an entity.
     #[default]
     Word,
 }
@@ -75,6 +78,8 @@ pub(crate) fn units_of(document: &Document<'_>, aggregation: Aggregation) -> Vec
 pub(crate) struct Labels<'a> {
     pub(crate) names: &'a [String],
     pub(crate) tags: &'a [Tag],
+    /// The sequences of tags that can be, where the model tells.
+    pub(crate) sequences: Option<&'a Sequences>,
 }
 
 /// The entities among the `units` of `text`. `probabilities` is `[tokens, labels]`.
@@ -85,20 +90,29 @@ pub(crate) fn group(
     labels: Labels<'_>,
     aggregation: Aggregation,
 ) -> Vec<Group> {
+    let first = |unit: &Unit| probabilities.row(unit.tokens.start);
+    if aggregation == Aggregation::Word {
+        let apart = |at: usize| is_blank_line(text, units[at - 1].bytes.end..units[at].bytes.start);
+        let labelled: Vec<Labelled> = match labels.sequences {
+            None => units.iter().map(|unit| top(first(unit))).collect(),
+            Some(sequences) => {
+                let path = sequences.likeliest(units.iter().map(first), apart);
+                let scored = path.into_iter().zip(units);
+                scored.map(|(label, unit)| Labelled { label, score: first(unit)[label] }).collect()
+            }
+        };
+        return group_by_scheme(&labelled, labels.tags, apart);
+    }
     let labelled: Vec<Labelled> = units
         .iter()
         .map(|unit| match aggregation {
             Aggregation::Average => label_average(probabilities, unit.tokens.clone()),
             Aggregation::Max => label_max(probabilities, unit.tokens.clone()),
-            _ => top(probabilities.row(unit.tokens.start)),
+            _ => top(first(unit)),
         })
         .collect();
     match aggregation {
         Aggregation::None => group_none(&labelled, labels.names),
-        Aggregation::Word => {
-            let apart = |at: usize| is_blank_line(text, units[at - 1].bytes.end..units[at].bytes.start);
-            group_by_scheme(&labelled, labels.tags, apart)
-        }
         _ => group_like_pipelines(&labelled, labels.names),
     }
 }

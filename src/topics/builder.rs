@@ -16,7 +16,7 @@ pub(crate) struct TopicOptions {
     pub(crate) template: Option<String>,
     pub(crate) label_prefix: Option<String>,
     pub(crate) scoring: Scoring,
-    pub(crate) pooling: WindowPooling,
+    pub(crate) pooling: Option<WindowPooling>,
     pub(crate) temperature: Option<f32>,
     pub(crate) threshold: Option<f32>,
 }
@@ -33,10 +33,10 @@ impl TopicClassifierBuilder {
         self
     }
 
-    /// How windows make a document; [`WindowPooling::Mean`] if not set.
+    /// How windows make a document; the registry's, or [`WindowPooling::Mean`], if not set.
     #[must_use]
     pub fn pooling(mut self, pooling: WindowPooling) -> Self {
-        self.options.pooling = pooling;
+        self.options.pooling = Some(pooling);
         self
     }
 

@@ -3,22 +3,7 @@
 use ndarray::{Array1, Array2, ArrayView1};
 use serde::{Deserialize, Serialize};
 
-/// How the windows of a document make one judgement.
-///
-/// What is pooled is the evidence before softmax or the logistic function: for an NLI model the
-/// entailment logit (its lead over contradiction, with many labels), for a bi-encoder the cosine.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum WindowPooling {
-    /// The mean of all windows, weighted by their tokens: what the document is about as a whole.
-    #[default]
-    Mean,
-    /// The strongest window: whether the document touches the topic anywhere.
-    Max,
-    /// The mean, with the `n`th window counting `1 / n`: news say first what matters most.
-    Lead,
-}
+use crate::model::WindowPooling;
 
 /// Whether topics exclude one another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

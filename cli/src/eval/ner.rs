@@ -43,8 +43,8 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
     for (sentence, tagged) in sentences.iter().zip(ner.tag_words_batch(&words)) {
         let tagged = tagged
             .map_err(|error| Failure::because(format!("{}: line {}", input.name, sentence.line), &error))?;
-        let entities = tagged.entities.into_iter();
-        predicted.push(entities.map(|e| Mention { label: e.label, words: e.words }).collect::<Vec<_>>());
+        let kept = tagged.entities.into_iter().filter(|entity| !is_dropped(args.map.as_ref(), &entity.label));
+        predicted.push(kept.map(|e| Mention { label: e.label, words: e.words }).collect::<Vec<_>>());
     }
 
     let gold = sentences.iter().map(|sentence| sentence.mentions.as_slice());
@@ -87,6 +87,11 @@ fn model(args: &EvalNerArgs, sentences: &[Sentence<'_>], name: &str) -> Result<N
 
 fn labels<'s>(sentences: &'s [Sentence<'_>]) -> impl Iterator<Item = &'s str> {
     sentences.iter().flat_map(|sentence| &sentence.mentions).map(|mention| mention.label.as_str())
+}
+
+/// Whether the map drops the type: then it counts neither in the file nor in what the model finds.
+fn is_dropped(map: Option<&LabelMap>, label: &str) -> bool {
+    map.is_some_and(|map| map.apply(label).is_none())
 }
 
 /// Neighbours that come to have one type stay two entities.

@@ -96,6 +96,7 @@ impl Config {
             head,
             labels,
             token_types: shared.token_types,
+            tag_scheme: shared.tag_scheme,
             hidden,
             longest,
             vocabulary: size(&json, "vocab_size"),
