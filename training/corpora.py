@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
 from tokenizers import Tokenizer
 
 from casing import token_types
@@ -34,12 +35,14 @@ class Corpus:
     passes: int
     #: Nationalities, events and works are labelled.
     has_misc: bool = True
+    #: Sentences follow one another as in their documents.
+    has_documents: bool = False
     #: From the corpus's labels to ours; None where they are the same.
     mapping: dict[str, str] | None = None
 
 
 TRAIN = [
-    Corpus("conll2003.train", 4),
+    Corpus("conll2003.train", 4, has_documents=True),
     Corpus("wikigold", 3),
     Corpus("tweebank.train", 2),
     Corpus("broad-twitter.train", 1, has_misc=False),
@@ -47,13 +50,14 @@ TRAIN = [
     Corpus("wnut17.train", 1, has_misc=False, mapping=WNUT),
     *(Corpus(f"crossner-{d}.train", 3, mapping=CROSSNER) for d in DOMAINS),
 ]
+#: Beyond CoNLL-2003, people, places and organisations alone are scored.
 DEV = [
     Corpus("conll2003.dev", 0),
-    Corpus("tweebank.dev", 0),
+    Corpus("tweebank.dev", 0, has_misc=False),
     Corpus("broad-twitter.dev", 0, has_misc=False),
     Corpus("uner-ewt.dev", 0, has_misc=False),
     Corpus("wnut17.dev", 0, has_misc=False, mapping=WNUT),
-    *(Corpus(f"crossner-{d}.dev", 0, mapping=CROSSNER) for d in DOMAINS),
+    *(Corpus(f"crossner-{d}.dev", 0, has_misc=False, mapping=CROSSNER) for d in DOMAINS),
 ]
 
 
@@ -94,6 +98,8 @@ class Sample:
     targets: list[int]
     #: The index of each word's first token, [words]; None for a word without tokens.
     firsts: list[int | None]
+    #: The teacher's probabilities, [tokens, 9].
+    taught: torch.Tensor | None = None
 
 
 def encode(sentence: Sentence, tokenizer: Tokenizer, max_tokens: int) -> Sample:

@@ -1,77 +1,38 @@
 """Trains the topic encoder, scores it zero-shot, fits its temperatures and exports it."""
 
 import argparse
-import gzip
 import json
 import random
-import time
-from collections import defaultdict
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize
+from torch import nn
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize, one_hot
 from transformers import BertModel
 
 import base
+import loop
+from pairs import HELD_OUT, Sampler, Topics, group, read, split
 
+#: What a label is put into, chosen on the development sets.
+TEMPLATE = "Topic: {}"
+#: The set that is made, not found, and so no measure of how likely a label is right.
+ARTICLES = "articles of tagmynews held out"
 #: Tokens of a window, [CLS] and [SEP] included.
 WINDOW = 128
 #: Training texts are cut here; most are headlines of 10 to 20 tokens.
-MAX_TOKENS = 64
-TEMPLATE = "This text is about {}."
-TEMPLATES = [TEMPLATE, TEMPLATE, "This text is about {}", "{}", "This news is about {}.", "This article is about {}.", "The topic is {}."]
+MAX_TOKENS = 96
 #: Cosines are multiplied by this before the softmax of the loss.
 SCALE = 20.0
-#: Each corpus's share of the training steps; `nli` stands for entailed pairs, which keep the encoder general.
-SHARES = {"tagmynews": 0.27, "huffpost": 0.27, "searchsnippets": 0.16, "dbpedia": 0.1, "clinc150": 0.1, "nli": 0.1}
-#: Corpora of which items are held out of training, and how many of each.
-HELD_OUT = {"tagmynews": 1000, "huffpost": 1000}
-MAX_LABELS = 40
-
-
-@dataclass
-class Topics:
-    """Texts with the index of their label, and each label's wordings, the first of which is for evaluation."""
-
-    texts: list[str]
-    labels: list[int]
-    wordings: list[list[str]]
-
-    def subset(self, kept: list[int]) -> "Topics":
-        """The items with the indices `kept`."""
-        return Topics([self.texts[i] for i in kept], [self.labels[i] for i in kept], self.wordings)
-
-
-def read_lines(path: Path) -> list[dict[str, str]]:
-    """The objects of a .jsonl.gz file."""
-    with gzip.open(path, "rt", encoding="utf-8") as file:
-        return [json.loads(line) for line in file]
-
-
-def read(folder: Path, name: str) -> Topics:
-    """A corpus with its labels in words; labels that share a first wording are one."""
-    wordings = json.loads(Path(__file__).with_name("labels.json").read_text(encoding="utf-8")).get(name)
-    rows = read_lines(folder / f"{name}.jsonl.gz")
-    if wordings is None:
-        wordings = {row["label"]: [row["label"]] for row in rows}
-    distinct = {words[0]: words for words in wordings.values()}
-    index = {first: i for i, first in enumerate(distinct)}
-    return Topics([row["text"] for row in rows], [index[wordings[row["label"]][0]] for row in rows], list(distinct.values()))
-
-
-def split(topics: Topics, held_out: int) -> tuple[Topics, Topics]:
-    """The items for training and `held_out` items for development, always the same ones."""
-    order = list(range(len(topics.texts)))
-    random.Random(20).shuffle(order)
-    return topics.subset(order[held_out:]), topics.subset(order[:held_out])
+#: Of the loss: how much the score of each label alone counts, beside which label is best.
+ALONE = 0.3
 
 
 def embed(model: BertModel, rows: list[list[int]]) -> torch.Tensor:
     """Mean over all tokens of each row of ids, at length 1: [rows, 384]."""
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    parts = [embed_padded(model, [rows[i] for i in order[at : at + 16]]) for at in range(0, len(order), 16)]
+    parts = [embed_padded(model, [rows[i] for i in order[at : at + 32]]) for at in range(0, len(order), 32)]
     return torch.cat(parts)[torch.tensor(order).argsort()]
 
 
@@ -85,73 +46,48 @@ def embed_padded(model: BertModel, rows: list[list[int]]) -> torch.Tensor:
     return normalize((hidden * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)
 
 
-class Sampler:
-    """Draws training batches: texts of one corpus, label texts, and the index of each text's label."""
+def loss_of(cosines: torch.Tensor, right: list[list[int]], cut_off: torch.Tensor) -> torch.Tensor:
+    """Softmax over the labels, and the sigmoid of each label alone; `cosines` [texts, labels].
 
-    def __init__(self, folder: Path, batch: int, rng: random.Random) -> None:
-        self.batch, self.rng = batch, rng
-        self.corpora = {}
-        for name in SHARES:
-            if name != "nli":
-                self.corpora[name], _ = split(read(folder / "topics", name), HELD_OUT.get(name, 0))
-        self.by_label = {name: self.group(topics) for name, topics in self.corpora.items()}
-        self.pairs = [
-            (row["premise"].strip('"'), row["hypothesis"].strip('"'))
-            for part in ("train-1", "train-2")
-            for row in read_lines(folder / "nli" / f"{part}.jsonl.gz")
-            if row["label"] == "entailment"
-        ]
-
-    @staticmethod
-    def group(topics: Topics) -> dict[int, list[str]]:
-        groups = defaultdict(list)
-        for text, label in zip(topics.texts, topics.labels):
-            groups[label].append(text)
-        return groups
-
-    def draw(self) -> tuple[list[str], list[str], list[int]]:
-        """Texts [batch], label texts [labels], targets [batch]."""
-        name = self.rng.choices(list(SHARES), SHARES.values())[0]
-        if name == "nli":
-            premises, hypotheses = zip(*self.rng.sample(self.pairs, self.batch))
-            return list(premises), list(hypotheses), list(range(self.batch))
-        wordings = self.corpora[name].wordings
-        count = min(len(wordings), self.rng.randint(5, MAX_LABELS))
-        labels = self.rng.sample(range(len(wordings)), count)
-        template = self.rng.choice(TEMPLATES)
-        hypotheses = [template.format(self.rng.choice(wordings[label])) for label in labels]
-        targets = [self.rng.randrange(count) for _ in range(self.batch)]
-        return [self.text(name, labels[target]) for target in targets], hypotheses, targets
-
-    def text(self, name: str, label: int) -> str:
-        """A text of `label`, one time in eight several joined, as windows of long documents are."""
-        texts = self.by_label[name][label]
-        count = self.rng.randint(2, 4) if self.rng.random() < 1 / 8 else 1
-        return ". ".join(self.rng.choices(texts, k=count))
+    The first of `right` is the target; the others are neither right nor wrong.
+    """
+    targets = torch.tensor([labels[0] for labels in right])
+    ignored = torch.zeros_like(cosines, dtype=torch.bool)
+    for row, labels in enumerate(right):
+        ignored[row, labels[1:]] = True
+    logits = SCALE * cosines
+    best = cross_entropy(logits.masked_fill(ignored, -1e4), targets, label_smoothing=0.0)
+    positive = one_hot(targets, cosines.shape[1]).float()
+    alone = binary_cross_entropy_with_logits(logits - SCALE * cut_off, positive, reduction="none")
+    return best + ALONE * (alone * ~ignored).sum(dim=1).mean()
 
 
-def train(model: BertModel, sampler: Sampler, tokenizer: Tokenizer, steps: int, rate: float) -> None:
-    """`steps` batches with 10 % warm-up and linear decay."""
-    optimiser = torch.optim.AdamW((p for p in model.parameters() if p.requires_grad), lr=rate, weight_decay=0.01)
-    warm_up = steps // 10 + 1
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimiser, lambda n: min((n + 1) / warm_up, (steps - n) / (steps - warm_up))
-    )
-    model.train()
-    running, started = 0.0, time.time()
-    for number in range(1, steps + 1):
-        texts, hypotheses, targets = sampler.draw()
-        cosines = embed(model, cut(tokenizer, texts)) @ embed(model, cut(tokenizer, hypotheses)).T
-        loss = cross_entropy(SCALE * cosines, torch.tensor(targets), label_smoothing=0.05)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimiser.step()
-        schedule.step()
-        optimiser.zero_grad()
-        running += loss.item()
-        if number % 50 == 0:
-            print(f"step {number}/{steps} loss {running / 50:.4f} {time.time() - started:.0f} s", flush=True)
-            running = 0.0
+class Scorer(nn.Module):
+    """The encoder, and where the score of a label alone is as likely right as wrong."""
+
+    def __init__(self, encoder: BertModel) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.cut_off = nn.Parameter(torch.tensor(0.5))
+
+    def forward(self, texts: list[list[int]], labels: list[list[int]]) -> torch.Tensor:
+        """Cosines of rows of ids, [texts, labels]."""
+        return embed(self.encoder, texts) @ embed(self.encoder, labels).T
+
+
+def train(scorer: Scorer, sampler: Sampler, tokenizer: Tokenizer, steps: int, rate: float, checkpoint: Path) -> None:
+    """`steps` batches."""
+
+    def loss_at(number: int) -> torch.Tensor:
+        batch = sampler.draw(number)
+        cosines = scorer(cut(tokenizer, batch.texts), cut(tokenizer, batch.labels))
+        return loss_of(cosines, batch.right, scorer.cut_off)
+
+    groups = [
+        {"params": [p for p in scorer.encoder.parameters() if p.requires_grad], "lr": rate},
+        {"params": [scorer.cut_off], "lr": 1e-3, "weight_decay": 0.0},
+    ]
+    loop.train(scorer, groups, steps, loss_at, checkpoint)
 
 
 def cut(tokenizer: Tokenizer, texts: list[str]) -> list[list[int]]:
@@ -168,29 +104,46 @@ def windows(ids: list[int]) -> list[list[int]]:
 
 @torch.no_grad()
 def cosines_of(model: BertModel, topics: Topics, tokenizer: Tokenizer) -> torch.Tensor:
-    """Cosine of each text and each label's first wording, averaged over windows: [texts, labels]."""
+    """Cosine of each text and each label's first wording: [texts, labels].
+
+    A mean over windows, in which the `n`th counts `1 / n` of its tokens (`WindowPooling::Lead`).
+    """
     model.eval()
     labels = [TEMPLATE.format(words[0]) for words in topics.wordings]
     label_rows = embed(model, [encoding.ids for encoding in tokenizer.encode_batch(labels)])
     pieces = [
-        (text, row)
+        (text, row, max(len(row) - 2, 1) / (number + 1))
         for text, encoding in enumerate(tokenizer.encode_batch(topics.texts))
-        for row in windows(encoding.ids)
+        for number, row in enumerate(windows(encoding.ids))
     ]
     pieces.sort(key=lambda piece: len(piece[1]))
-    total, count = torch.zeros(len(topics.texts), len(labels)), torch.zeros(len(topics.texts), 1)
+    total, weight = torch.zeros(len(topics.texts), len(labels)), torch.zeros(len(topics.texts), 1)
     for at in range(0, len(pieces), 64):
-        owners, rows = zip(*pieces[at : at + 64])
-        owners = torch.tensor(owners)
-        total.index_add_(0, owners, embed(model, list(rows)) @ label_rows.T)
-        count.index_add_(0, owners, torch.ones(len(rows), 1))
-    return total / count
+        owners, rows, weights = zip(*pieces[at : at + 64])
+        owners, weights = torch.tensor(owners), torch.tensor(weights).unsqueeze(1)
+        total.index_add_(0, owners, weights * (embed(model, list(rows)) @ label_rows.T))
+        weight.index_add_(0, owners, weights)
+    return total / weight
 
 
 def development(folder: Path) -> dict[str, Topics]:
     """The development sets by name."""
     sets = {name: read(folder, name) for name in ("20newsgroups.dev", "sib200-en.dev")}
-    return sets | {f"{name} held out": split(read(folder, name), count)[1] for name, count in HELD_OUT.items()}
+    held_out = {name: split(read(folder, name), count)[1] for name, count in HELD_OUT.items()}
+    sets |= {f"{name} held out": topics for name, topics in held_out.items()}
+    return sets | {ARTICLES: articles(held_out["tagmynews"], held_out["huffpost"].texts)}
+
+
+def articles(topics: Topics, others: list[str]) -> Topics:
+    """300 long texts: 30 texts of one label, among them 60 `others`, which are about anything."""
+    rng, by_label = random.Random(21), group(topics)
+    labels = [rng.randrange(len(topics.wordings)) for _ in range(300)]
+    texts = []
+    for label in labels:
+        parts = rng.choices(by_label[label], k=30) + rng.choices(others, k=60)
+        rng.shuffle(parts)
+        texts.append(". ".join(parts))
+    return Topics(texts, labels, topics.wordings)
 
 
 def score(model: BertModel, sets: dict[str, Topics], tokenizer: Tokenizer, name: str) -> dict[str, torch.Tensor]:
@@ -225,7 +178,7 @@ def calibrate(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> dict[
         [slope],
     )
     cosines = torch.cat([s.flatten() for s in scores.values()])
-    positive = torch.cat([torch.nn.functional.one_hot(golds[k], s.shape[1]).flatten() for k, s in scores.items()]).float()
+    positive = torch.cat([one_hot(golds[k], s.shape[1]).flatten() for k, s in scores.items()]).float()
     multi, threshold = torch.tensor(20.0).log().requires_grad_(), torch.tensor(0.4).requires_grad_()
     minimise(
         lambda: binary_cross_entropy_with_logits(multi.exp() * (cosines - threshold), positive),
@@ -236,6 +189,31 @@ def calibrate(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> dict[
         "threshold": threshold.item(),
         "multi_label_temperature": (-multi).exp().item(),
     }
+
+
+def judge(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> None:
+    """Prints how true the probabilities on each set are when the other sets alone calibrate them."""
+    for key, topics in sets.items():
+        others = [other for other in sets if other != key]
+        fit = calibrate({other: scores[other] for other in others}, {other: sets[other] for other in others})
+        gold = torch.tensor(topics.labels)
+        best, found = (scores[key] / fit["temperature"]).softmax(dim=-1).max(dim=-1)
+        alone = ((scores[key] - fit["threshold"]) / fit["multi_label_temperature"]).sigmoid()
+        right = one_hot(gold, alone.shape[1]).bool()
+        hits, chosen = (right & (alone >= 0.5)).sum(), (alone >= 0.5).sum()
+        print(
+            f"{key}: calibration error {100 * calibration_error(best, found == gold):.1f} for the first label, "
+            f"{100 * calibration_error(alone.flatten(), right.flatten()):.1f} for each alone; "
+            f"of those from 0.5 up {100 * hits / chosen:.0f} % are right, and {100 * hits / len(gold):.0f} % are found",
+            flush=True,
+        )
+
+
+def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: int = 10) -> float:
+    """Mean distance between probability and share of right ones, over bins of equal width."""
+    at = (probabilities * bins).long().clamp(max=bins - 1)
+    gaps = torch.zeros(bins).index_add_(0, at, probabilities - right.float())
+    return (gaps.abs().sum() / len(probabilities)).item()
 
 
 def blend(model: BertModel, share: float) -> None:
@@ -249,33 +227,30 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the data folder; its topics/ and nli/ hold the corpora")
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoint and topics.json go")
     parser.add_argument("--out", type=Path, default=base.BUNDLED / "topics-en-small" / "model")
-    parser.add_argument("--steps", type=int, default=300, help="0 scores the base")
+    parser.add_argument("--steps", type=int, default=1500, help="0 scores the base")
     parser.add_argument("--rate", type=float, default=3e-5)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--share", type=float, default=0.75, help="weight of the fine-tuned model against the base")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--export-only", action="store_true", help="blend, score and export the checkpoint in WORK")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
     tokenizer = base.load_tokenizer()
     args.work.mkdir(parents=True, exist_ok=True)
-    checkpoint = args.work / "topics.pt"
     sets = development(args.data / "topics")
-    model = base.load_encoder()
-    if args.export_only:
-        model.load_state_dict(torch.load(checkpoint, weights_only=True))
-    else:
-        sampler = Sampler(args.data, args.batch, random.Random(args.seed))
-        train(model, sampler, tokenizer, args.steps, args.rate)
-        torch.save(model.state_dict(), checkpoint)
+    scorer = Scorer(base.load_encoder())
+    sampler = Sampler(args.data, args.batch, args.seed)
+    train(scorer, sampler, tokenizer, args.steps, args.rate, args.work / "topics.pt")
+    model = scorer.encoder
 
     blend(model, args.share)
     base.export(model, args.out)
     score(model, sets, tokenizer, "f32")
     scores = score(base.load_exported(BertModel, args.out), sets, tokenizer, "int8")
+    del scores[ARTICLES], sets[ARTICLES]
+    judge(scores, sets)
     numbers = calibrate(scores, sets)
     (args.work / "topics.json").write_text(json.dumps(numbers, indent=2) + "\n")
     print(numbers)

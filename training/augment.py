@@ -1,0 +1,112 @@
+"""Variations of training sentences: other names, other case, other quotes, neighbours joined, ends cut off."""
+
+import random
+from dataclasses import dataclass, field
+
+import names
+from corpora import Sentence
+
+
+@dataclass(frozen=True)
+class Chances:
+    """How often a sentence, or a mention in it, is varied."""
+
+    #: Two to five neighbours become one text.
+    joined: float = 0.3
+    #: A place becomes another place.
+    place: float = 0.1
+    #: A person becomes another, of a region drawn first.
+    person: float = 0.1
+    #: All in capitals, all in small letters, Each Word With a Capital, ends cut off.
+    upper: float = 0.03
+    lower: float = 0.03
+    title: float = 0.02
+    cut: float = 0.03
+    #: Straight quotes become curly, as in most text from the web.
+    quotes: float = 0.2
+
+
+@dataclass
+class Augmenter:
+    """Draws variations. `places` are the places that take another's place, as words."""
+
+    places: list[list[str]]
+    chances: Chances
+    rng: random.Random
+    people: list[list[tuple[list[str], list[str]]]] = field(default_factory=names.people)
+
+    def texts(self, sentences: list[Sentence], joined: bool) -> list[Sentence]:
+        """Each sentence once, varied; neighbours are joined only if `joined`, where the corpus keeps documents."""
+        texts, at = [], 0
+        while at < len(sentences):
+            count = self.rng.randint(2, 5) if joined and self.happens(self.chances.joined) else 1
+            texts.append(self.vary(sentences[at : at + count]))
+            at += count
+        return texts
+
+    def happens(self, chance: float) -> bool:
+        return self.rng.random() < chance
+
+    def vary(self, group: list[Sentence]) -> Sentence:
+        """One text of the sentences of `group`."""
+        swapped = [self.swap(sentence) for sentence in group]
+        words = [word for sentence in swapped for word in sentence.words]
+        tags = [tag for sentence in swapped for tag in sentence.tags]
+        if len(words) > 6 and self.happens(self.chances.cut):
+            start = self.rng.randrange(len(words) // 2)
+            end = self.rng.randrange(start + len(words) // 2, len(words)) + 1
+            words, tags = words[start:end], [tags[start].replace("I-", "B-"), *tags[start + 1 : end]]
+        draw, chances = self.rng.random(), self.chances
+        if draw < chances.upper:
+            words = [word.upper() for word in words]
+        elif draw < chances.upper + chances.lower:
+            words = [word.lower() for word in words]
+        elif draw < chances.upper + chances.lower + chances.title:
+            words = [word[:1].upper() + word[1:] for word in words]
+        if self.happens(chances.quotes):
+            words = [word.replace('"', self.rng.choice("“”")).replace("'", "’") for word in words]
+        return Sentence(words, tags)
+
+    def swap(self, sentence: Sentence) -> Sentence:
+        """Other people and places for some of those in `sentence`, in the same case."""
+        words, tags = list(sentence.words), list(sentence.tags)
+        for label, start, end in reversed(mentions(sentence)):
+            if label == "LOC" and self.happens(self.chances.place):
+                name = self.rng.choice(self.places)
+            elif label == "PER" and is_plain_name(words[start:end]) and self.happens(self.chances.person):
+                name = self.person(end - start)
+            else:
+                continue
+            if all(word.isupper() for word in words[start:end]):
+                name = [word.upper() for word in name]
+            words[start:end] = name
+            tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (len(name) - 1)
+        return Sentence(words, tags)
+
+    def person(self, length: int) -> list[str]:
+        """A name of `length` words: the family name alone, or given names before it."""
+        given, family = self.rng.choice(self.rng.choice(self.people))
+        return [self.rng.choice(given) for _ in range(length - 1)] + [self.rng.choice(family)]
+
+
+def mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
+    """Label and word range of each entity."""
+    found = []
+    for at, tag in enumerate(sentence.tags):
+        prefix, _, label = tag.partition("-")
+        if prefix == "B":
+            found.append((label, at, at + 1))
+        elif prefix == "I" and found and found[-1][::2] == (label, at):
+            found[-1] = (label, found[-1][1], at + 1)
+    return found
+
+
+def is_plain_name(words: list[str]) -> bool:
+    """One to three words of letters, each with a capital first: not initials, handles or titles of songs."""
+    return len(words) <= 3 and all(word.isalpha() and len(word) > 1 and word[0].isupper() for word in words)
+
+
+def places(sentences: list[Sentence]) -> list[list[str]]:
+    """The distinct LOC mentions of several words, in a fixed order; of these the corpora have few."""
+    found = {tuple(s.words[start:end]) for s in sentences for label, start, end in mentions(s) if label == "LOC"}
+    return [list(words) for words in sorted(found) if len(words) > 1]

@@ -1,0 +1,55 @@
+"""The training loop: AdamW with warm-up and linear decay, and checkpoints that a cut-off run goes on from."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch.nn import Module
+
+#: Share of the steps in which the rate rises.
+WARM_UP = 0.06
+#: Steps from one checkpoint to the next.
+CHECKPOINT = 200
+
+
+def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int], torch.Tensor], file: Path) -> None:
+    """Follows the gradients of `loss_at(0)` to `loss_at(steps - 1)`; `groups` are AdamW's parameter groups.
+
+    `loss_at` must depend on the number alone, so that a run that goes on from `file` is the run that was cut off.
+    """
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+    warm_up = max(1, int(WARM_UP * steps))
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda n: min((n + 1) / warm_up, (steps - n) / max(1, steps - warm_up))
+    )
+    done = 0
+    if file.exists():
+        state = torch.load(file, weights_only=True)
+        model.load_state_dict(state["model"])
+        done = state["step"]
+        if done < steps:
+            optimiser.load_state_dict(state["optimiser"])
+            schedule.load_state_dict(state["schedule"])
+
+    def save(number: int) -> None:
+        unfinished = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+        state = {"model": model.state_dict(), "step": number} | (unfinished if number < steps else {})
+        torch.save(state, file.with_suffix(".part"))
+        file.with_suffix(".part").replace(file)
+
+    model.train()
+    running, started = 0.0, time.time()
+    for number in range(done, steps):
+        loss = loss_at(number)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimiser.step()
+        schedule.step()
+        optimiser.zero_grad()
+        running += loss.item()
+        if (number + 1) % 50 == 0:
+            print(f"step {number + 1}/{steps} loss {running / 50:.4f} {time.time() - started:.0f} s", flush=True)
+            running = 0.0
+        if (number + 1) % CHECKPOINT == 0 or number + 1 == steps:
+            save(number + 1)

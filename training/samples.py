@@ -1,0 +1,52 @@
+"""What the NER models are trained on: annotated sentences in variations, and unlabelled ones for the teacher to tag."""
+
+import gzip
+import json
+import random
+from pathlib import Path
+
+from tokenizers import Tokenizer
+
+from augment import Augmenter, Chances, places
+from corpora import Corpus, Sample, Sentence, encode, read
+
+#: Longest sample; windows at inference hold fewer tokens.
+MAX_TOKENS = 160
+#: Unlabelled texts: file, fields, sources (all if empty), and how many are drawn.
+UNLABELLED = [
+    ("nli/train-1", ("premise", "hypothesis"), ("newprot", "semi", "lingnli"), 9000),
+    ("nli/train-2", ("premise", "hypothesis"), ("newprot", "semi", "lingnli"), 9000),
+    ("topics/dbpedia", ("text",), (), 5000),
+    ("topics/tagmynews", ("text",), (), 3000),
+]
+MAX_WORDS = 60
+
+
+def annotated_samples(
+    folder: Path, corpora: list[Corpus], tokenizer: Tokenizer, rng: random.Random, passes: float
+) -> list[Sample]:
+    """Every sample of the whole training in random order: each corpus `passes` times its own number of passes."""
+    sentences_of = {corpus: read(folder, corpus) for corpus in corpora}
+    augmenter = Augmenter(places([s for part in sentences_of.values() for s in part]), Chances(), rng)
+    samples = []
+    for corpus, sentences in sentences_of.items():
+        for _ in range(max(1, round(passes * corpus.passes))):
+            texts = augmenter.texts(sentences, joined=corpus.has_documents)
+            samples += [encode(text, tokenizer, MAX_TOKENS) for text in texts]
+    rng.shuffle(samples)
+    return samples
+
+
+def unlabelled_samples(data: Path, tokenizer: Tokenizer, rng: random.Random) -> list[Sample]:
+    """Encyclopedia, magazines and headlines, whose targets are all ignored."""
+    texts = []
+    for name, fields, sources, count in UNLABELLED:
+        with gzip.open(data / f"{name}.jsonl.gz", "rt", encoding="utf-8") as file:
+            rows = [json.loads(line) for line in file]
+        found = {row[field].strip('"') for row in rows if not sources or row["source"] in sources for field in fields}
+        texts += rng.sample(sorted(found), count)
+    sentences = [Sentence(words, ["?"] * len(words)) for text in texts if (words := text.split()[:MAX_WORDS])]
+    chances = Chances(upper=0.05, lower=0.03)
+    return [
+        encode(text, tokenizer, MAX_TOKENS) for text in Augmenter([], chances, rng).texts(sentences, joined=False)
+    ]

@@ -1,0 +1,156 @@
+"""What teacher and student share: batches, the loss, the training loop, and the scores on the development sets."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from seqeval.metrics import classification_report, f1_score
+from tokenizers import Tokenizer
+from torch.nn import Module
+
+import loop
+from corpora import DEV, IGNORED, LABELS, O_OR_MISC, Corpus, Sample, encode, read
+
+#: What the encoders have position embeddings for.
+MAX_POSITIONS = 512
+#: Which labels are right for each target, [10, 9].
+ALLOWED = torch.cat([torch.eye(len(LABELS)), torch.zeros(1, len(LABELS))]).bool()
+ALLOWED[O_OR_MISC, [LABELS.index(label) for label in ("O", "B-MISC", "I-MISC")]] = True
+#: 0 where the second label may follow the first, else -inf, [9, 9]; what may follow `O` may begin.
+FOLLOWS = torch.tensor(
+    [[float("-inf") if to[0] == "I" and at[2:] != to[2:] else 0.0 for to in LABELS] for at in LABELS]
+)
+
+
+def batches(samples: list[Sample], size: int, rng: random.Random) -> list[list[Sample]]:
+    """Cuts `samples` into batches of similar length, keeping the order of whole stretches of 64 batches."""
+    result = []
+    for at in range(0, len(samples), 64 * size):
+        stretch = sorted(samples[at : at + 64 * size], key=lambda s: len(s.ids))
+        cut = [stretch[i : i + size] for i in range(0, len(stretch), size)]
+        rng.shuffle(cut)
+        result += cut
+    return result
+
+
+def collate(batch: list[Sample]) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
+    """Pads a batch: the model's inputs (ids, token types, mask) and the targets, all [batch, tokens]."""
+    longest = max(len(sample.ids) for sample in batch)
+
+    def pad(rows: list[list[int]], value: int) -> torch.Tensor:
+        return torch.tensor([row + [value] * (longest - len(row)) for row in rows])
+
+    inputs = {
+        "input_ids": pad([s.ids for s in batch], 0),
+        "token_type_ids": pad([s.token_types for s in batch], 0),
+        "attention_mask": pad([[1] * len(s.ids) for s in batch], 0),
+    }
+    return inputs, pad([s.targets for s in batch], IGNORED)
+
+
+def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """Mean of -log P(any allowed label); `logits` [batch, tokens, 9], `targets` [batch, tokens]."""
+    kept = targets != IGNORED
+    logits, allowed = logits[kept], ALLOWED[targets[kept]]
+    right = logits.masked_fill(~allowed, float("-inf")).logsumexp(dim=-1)
+    return (logits.logsumexp(dim=-1) - right).mean()
+
+
+def soft_loss(logits: torch.Tensor, batch: list[Sample]) -> torch.Tensor:
+    """Mean cross entropy against the teacher's probabilities, where the samples have them."""
+    taught = [i for i, sample in enumerate(batch) if sample.taught is not None]
+    if not taught:
+        return logits.new_zeros(())
+    own = torch.cat([logits[i, : len(batch[i].taught)] for i in taught]).log_softmax(dim=-1)
+    teacher = torch.cat([batch[i].taught for i in taught]).float()
+    return -(teacher * own).sum(dim=-1).mean()
+
+
+def parameter_groups(model: Module, rate: float, fresh: tuple[str, ...]) -> list[dict]:
+    """Parameters whose name holds one of `fresh` are new and learn five times as fast."""
+    new, pretrained = [], []
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            (new if any(part in name for part in fresh) else pretrained).append(parameter)
+    return [{"params": pretrained, "lr": rate}, {"params": new, "lr": 5 * rate}]
+
+
+def train(
+    model: Module, groups: list[dict], steps: list[list[Sample]], checkpoint: Path, soft: float = 0.0
+) -> None:
+    """One pass over `steps`; the loss is `soft` times that against the teacher, the rest that against the annotation."""
+
+    def loss_at(number: int) -> torch.Tensor:
+        inputs, targets = collate(steps[number])
+        logits = model(**inputs).logits
+        loss = (1 - soft) * loss_of(logits, targets)
+        return loss + soft * soft_loss(logits, steps[number]) if soft else loss
+
+    loop.train(model, groups, len(steps), loss_at, checkpoint)
+
+
+@torch.inference_mode()
+def logits_of(model: Module, samples: list[Sample]) -> Iterator[tuple[int, torch.Tensor]]:
+    """Each sample's index and its logits [tokens, 9]."""
+    model.eval()
+    order = sorted(range(len(samples)), key=lambda i: len(samples[i].ids))
+    for at in range(0, len(order), 64):
+        batch = [samples[i] for i in order[at : at + 64]]
+        for index, sample, row in zip(order[at:], batch, model(**collate(batch)[0]).logits):
+            yield index, row[: len(sample.ids)]
+
+
+def tags_of(sample: Sample, logits: torch.Tensor) -> list[str]:
+    """The labels of the words' first tokens, [words]: the likeliest in which every `I-` goes on with an entity.
+
+    A word without tokens is `O`.
+    """
+    firsts = [first for first in sample.firsts if first is not None]
+    path = iter(likeliest(logits[firsts].log_softmax(dim=-1)))
+    return ["O" if first is None else LABELS[next(path)] for first in sample.firsts]
+
+
+def likeliest(scores: torch.Tensor) -> list[int]:
+    """The path of the greatest sum through `scores` [words, 9] that keeps to IOB2 (Viterbi)."""
+    if not len(scores):
+        return []
+    best, ways = scores[0] + FOLLOWS[0], []
+    for row in scores[1:]:
+        best, way = (best.unsqueeze(1) + FOLLOWS).max(dim=0)
+        best += row
+        ways.append(way.tolist())
+    path = [int(best.argmax())]
+    for way in reversed(ways):
+        path.append(way[path[-1]])
+    return path[::-1]
+
+
+def evaluate(model: Module, folder: Path, corpus: Corpus, tokenizer: Tokenizer, detail: bool = False) -> float:
+    """Micro F1 in percent, as seqeval's default; what the corpus does not annotate counts as O on both sides."""
+    sentences = read(folder, corpus)
+    samples = [encode(sentence, tokenizer, MAX_POSITIONS) for sentence in sentences]
+    gold, found = [], []
+    for index, logits in logits_of(model, samples):
+        expected = sentences[index].tags
+        gold.append([comparable(tag, corpus) for tag in expected])
+        tags = tags_of(samples[index], logits)
+        found.append(["O" if right == "?" else comparable(tag, corpus) for tag, right in zip(tags, expected)])
+    if detail:
+        print(classification_report(gold, found, digits=4))
+    return 100 * f1_score(gold, found)
+
+
+def comparable(tag: str, corpus: Corpus) -> str:
+    """`tag`, or O where `corpus` says nothing of it."""
+    unknown = "?" in tag or (tag.endswith("MISC") and not corpus.has_misc)
+    return "O" if unknown else tag
+
+
+def report(model: Module, folder: Path, tokenizer: Tokenizer, name: str) -> None:
+    """Prints F1 on each development set, and the mean over those after the first: people, places, organisations."""
+    scores = []
+    for number, corpus in enumerate(DEV):
+        scores.append(evaluate(model, folder, corpus, tokenizer, detail=number == 0))
+        print(f"{name} {corpus.name} F1 {scores[-1]:.2f}", flush=True)
+    print(f"{name} mean of the others {sum(scores[1:]) / len(scores[1:]):.2f}", flush=True)

