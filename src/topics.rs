@@ -54,9 +54,9 @@ pub const NEWS_TOPICS: [&str; 17] = [
 /// classification by a bi-encoder or by an NLI cross-encoder.
 ///
 /// A bi-encoder encodes the labels once and each text once, whatever the number of labels. A uni-encoder
-/// (GLiClass) reads all labels together with each window of the text. An NLI model reads each text once for each label; its scores are those of transformers'
-/// `zero-shot-classification` pipeline for a text of one window, to the rounding of f32 with
-/// [`Precision::F32`](crate::Precision::F32).
+/// (GLiClass) reads all labels together with each window of the text. An NLI model reads each text once for
+/// each label; its scores are those of transformers' `zero-shot-classification` pipeline for a text of one
+/// window, to the rounding of f32 with [`Precision::F32`](crate::Precision::F32).
 ///
 /// One `TopicClassifier` serves any number of threads; every call takes `&self`.
 ///

@@ -68,7 +68,7 @@ class Augmenter:
         return Sentence(words, tags)
 
     def swap(self, sentence: Sentence) -> Sentence:
-        """Other people and places for some of those in `sentence`, in the same case."""
+        """Other people and places for some of those in `sentence`, in capitals for those in capitals."""
         words, tags = list(sentence.words), list(sentence.tags)
         for label, start, end in reversed(mentions(sentence)):
             if label == "LOC" and self.happens(self.chances.place):

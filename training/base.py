@@ -65,7 +65,8 @@ def freeze_words(encoder: BertModel) -> None:
 def export(model: BertPreTrainedModel, folder: Path, **extra: object) -> None:
     """Writes config.json and model.safetensors (int8, without the word embedding) to `folder`."""
     quantise.save(quantise.pack(model.state_dict()), folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(config_json(model.config, type(model).__name__) | extra, indent=2) + "\n")
+    config = config_json(model.config, type(model).__name__) | extra
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
 def config_json(config: BertConfig, architecture: str) -> dict[str, object]:

@@ -122,9 +122,14 @@ def encode(sentence: Sentence, tokenizer: Tokenizer, max_tokens: int) -> Sample:
         else:
             tag = tag.replace("B-", "I-")
         targets.append(target(tag))
-    firsts = [first if first is not None and first < max_tokens else None for first in firsts]
-    types = token_types(text, encoding)
-    return Sample(encoding.ids[:max_tokens], types[:max_tokens], targets[:max_tokens], firsts)
+    firsts = [first if first is not None and first < max_tokens - 1 else None for first in firsts]
+    parts = (cut(part, max_tokens) for part in (encoding.ids, token_types(text, encoding), targets))
+    return Sample(*parts, firsts)
+
+
+def cut(tokens: list[int], length: int) -> list[int]:
+    """At most `length` of `tokens`, with the special one at the end."""
+    return tokens if len(tokens) <= length else tokens[: length - 1] + tokens[-1:]
 
 
 def target(tag: str) -> int:

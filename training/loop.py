@@ -13,10 +13,11 @@ WARM_UP = 0.06
 CHECKPOINT = 200
 
 
-def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int], torch.Tensor], file: Path) -> None:
+def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int], torch.Tensor], file: Path) -> bool:
     """Follows the gradients of `loss_at(0)` to `loss_at(steps - 1)`; `groups` are AdamW's parameter groups.
 
-    `loss_at` must depend on the number alone, so that a run that goes on from `file` is the run that was cut off.
+    `loss_at` must depend on the number alone, but for dropout, which draws anew at each number; so a run that goes on
+    from `file` is the run that was cut off. Tells whether anything was left to do.
     """
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     warm_up = max(1, int(WARM_UP * steps))
@@ -26,6 +27,8 @@ def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int]
     done = 0
     if file.exists():
         state = torch.load(file, weights_only=True)
+        if state["steps"] != steps:
+            raise ValueError(f"{file} is of a run of {state['steps']} steps, not {steps}; delete it to start anew")
         model.load_state_dict(state["model"])
         done = state["step"]
         if done < steps:
@@ -34,13 +37,14 @@ def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int]
 
     def save(number: int) -> None:
         unfinished = {"optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
-        state = {"model": model.state_dict(), "step": number} | (unfinished if number < steps else {})
+        state = {"model": model.state_dict(), "step": number, "steps": steps} | (unfinished if number < steps else {})
         torch.save(state, file.with_suffix(".part"))
         file.with_suffix(".part").replace(file)
 
     model.train()
-    running, started = 0.0, time.time()
+    running, started, seed = 0.0, time.time(), torch.initial_seed()
     for number in range(done, steps):
+        torch.manual_seed(seed + number)
         loss = loss_at(number)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
@@ -53,3 +57,4 @@ def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int]
             running = 0.0
         if (number + 1) % CHECKPOINT == 0 or number + 1 == steps:
             save(number + 1)
+    return done < steps

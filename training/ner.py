@@ -1,4 +1,4 @@
-"""Trains the NER model, scores it on the development sets and exports it."""
+"""Trains the NER model and its teacher, scores it on the development sets and exports it."""
 
 import argparse
 import random
@@ -9,9 +9,9 @@ from transformers import BertForTokenClassification
 
 import base
 import tagger
+import teacher
 from corpora import LABELS, TRAIN
 from samples import annotated_samples, unlabelled_samples
-from teacher import Teacher, teach
 
 
 def build_model() -> BertForTokenClassification:
@@ -44,35 +44,36 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the data folder; its ner/, nli/ and topics/ hold the corpora")
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoints go; a cut-off run goes on")
-    parser.add_argument("--out", type=Path, default=base.BUNDLED / "ner-en-small" / "model")
-    parser.add_argument("--teacher", type=Path, help="the WORK of teacher.py; without it, annotation alone teaches")
-    parser.add_argument("--only", help="train on this corpus alone, as conll2003.train")
+    parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
+    parser.add_argument("--alone", action="store_true", help="no teacher: learn from the annotation alone")
+    parser.add_argument("--only", choices=[corpus.name for corpus in TRAIN], help="train on this corpus alone")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--passes", type=float, default=0.75, help="how often each corpus is varied anew, in its own passes")
-    parser.add_argument("--rounds", type=int, default=3, help="passes over all variations")
+    parser.add_argument("--passes", type=float, default=0.75, help="how often to vary each corpus, in its own passes")
+    parser.add_argument("--rounds", type=int, default=4, help="passes over all variations")
     parser.add_argument("--soft", type=float, default=0.7, help="the teacher's share in the loss")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
+    guide = None if args.alone else teacher.train(args.data, args.work / "teacher", args.seed)
     torch.manual_seed(args.seed)
     rng = random.Random(args.seed)
     tokenizer = base.load_tokenizer()
     args.work.mkdir(parents=True, exist_ok=True)
     corpora = [corpus for corpus in TRAIN if args.only in (None, corpus.name)]
     samples = annotated_samples(args.data / "ner", corpora, tokenizer, rng, args.passes)
-    if args.teacher:
+    if guide:
         samples += unlabelled_samples(args.data, tokenizer, rng)
-        teach(samples, Teacher.trained(args.teacher), args.work / "taught")
+        teacher.teach(samples, guide, args.work / "taught")
     steps = []
     for _ in range(args.rounds):
         rng.shuffle(samples)
         steps += tagger.batches(samples, args.batch, rng)
     model = build_model()
     groups = tagger.parameter_groups(model, args.rate, fresh=("classifier", "token_type"))
-    tagger.train(model, groups, steps, args.work / "ner.pt", soft=args.soft if args.teacher else 0.0)
+    tagger.train(model, groups, steps, args.work / "ner.pt", soft=args.soft if guide else 0.0)
 
     export(model, args.out)
     tagger.report(model, args.data / "ner", tokenizer, "f32")

@@ -41,7 +41,10 @@ class Topics:
 
 @dataclass
 class Batch:
-    """Texts, label texts, and the labels that are right for each text: the first is the target, the others don't count."""
+    """Texts, label texts, and the labels that are right for each text.
+
+    The first of these is the target; the others are neither right nor wrong.
+    """
 
     texts: list[str]
     labels: list[str]
@@ -62,14 +65,25 @@ def read(folder: Path, name: str) -> Topics:
         wordings = {row["label"]: [row["label"]] for row in rows}
     distinct = {words[0]: words for words in wordings.values()}
     index = {first: i for i, first in enumerate(distinct)}
-    return Topics([row["text"] for row in rows], [index[wordings[row["label"]][0]] for row in rows], list(distinct.values()))
+    labels = [index[wordings[row["label"]][0]] for row in rows]
+    return Topics([row["text"] for row in rows], labels, list(distinct.values()))
 
 
 def split(topics: Topics, held_out: int) -> tuple[Topics, Topics]:
-    """The items for training and `held_out` items for development, always the same ones."""
+    """The items for training and `held_out` items for development, always the same ones.
+
+    What reads as one of the latter is in neither.
+    """
     order = list(range(len(topics.texts)))
     random.Random(20).shuffle(order)
-    return topics.subset(order[held_out:]), topics.subset(order[:held_out])
+    kept = {plain(topics.texts[i]) for i in order[:held_out]}
+    rest = [i for i in order[held_out:] if plain(topics.texts[i]) not in kept]
+    return topics.subset(rest), topics.subset(order[:held_out])
+
+
+def plain(text: str) -> str:
+    """The letters and digits of `text`, in small letters."""
+    return "".join(c for c in text.lower() if c.isalnum())
 
 
 class Keywords:
@@ -85,12 +99,8 @@ class Keywords:
 
     def __init__(self, corpora: list[Topics]) -> None:
         self.texts: dict[str, list[str]] = defaultdict(list)
-        self.of: dict[str, list[str]] = {}
         for topics in corpora:
             self.add(topics)
-        for word, texts in self.texts.items():
-            for text in texts:
-                self.of.setdefault(text, []).append(word)
         self.words = sorted(self.texts)
 
     def add(self, topics: Topics) -> None:
@@ -115,7 +125,11 @@ class Keywords:
 
 
 #: "X is a small village in Y": what X is.
-KIND = re.compile(r"\b(?:is|was|are|were) (?:an?|the|one of the) ((?:[a-z][\w-]+ ){0,3}?[a-z][\w-]+)(?= (?:in|of|from|on|by|for|at|that|who|which|and|with|to)\b|[.,])")
+KIND = re.compile(
+    r"\b(?:is|was|are|were) (?:an?|the|one of the) "
+    r"((?:[a-z][\w-]+ ){0,3}?[a-z][\w-]+)"
+    r"(?= (?:in|of|from|on|by|for|at|that|who|which|and|with|to)\b|[.,])"
+)
 
 
 def kinds(texts: list[str]) -> list[tuple[str, str]]:
@@ -124,27 +138,31 @@ def kinds(texts: list[str]) -> list[tuple[str, str]]:
     for text in texts:
         match = KIND.search(text[:300])
         if match and len(text) - len(match[0]) > 80:
-            found.append((text.replace(match[1], "", 1), match[1]))
+            found.append((text[: match.start(1)] + text[match.end(1) :], match[1]))
     return found
 
 
 class Sampler:
     """Draws training batches, each from one source; a batch depends on the seed and its number alone."""
 
-    def __init__(self, data: Path, batch: int, seed: int) -> None:
+    def __init__(self, data: Path, batch: int, seed: int, without: str | None = None) -> None:
         self.batch, self.seed, self.rng = batch, seed, random.Random(seed)
-        self.corpora = {name: split(read(data / "topics", name), HELD_OUT.get(name, 0))[0] for name in LABELLED}
+        self.shares = {name: share for name, share in SHARES.items() if name != without}
+        names = [name for name in LABELLED if name != without]
+        self.corpora = {name: split(read(data / "topics", name), HELD_OUT.get(name, 0))[0] for name in names}
         self.by_label = {name: group(topics) for name, topics in self.corpora.items()}
-        self.keywords = Keywords([self.corpora[name] for name in LABELLED if name != "clinc150"])
-        self.kinds = kinds(self.corpora["dbpedia"].texts)
+        self.keywords = Keywords([self.corpora[name] for name in names if name != "clinc150"])
+        self.kinds = kinds([row["text"] for row in read_lines(data / "topics" / "dbpedia.jsonl.gz")])
         self.entailed, self.contradicted, self.sentences = inferences(data / "nli")
 
     def draw(self, number: int) -> Batch:
         """Batch `number`, of a source drawn by its share."""
         self.rng = random.Random(f"{self.seed} {number}")
-        name = self.rng.choices(list(SHARES), SHARES.values())[0]
-        batch = {"nli": self.inferences, "kinds": self.described, "keywords": self.worded}.get(name)
-        batch = batch() if batch else self.labelled(name)
+        name = self.rng.choices(list(self.shares), self.shares.values())[0]
+        if name in self.corpora:
+            batch = self.labelled(name)
+        else:
+            batch = {"nli": self.inferences, "kinds": self.described, "keywords": self.worded}[name]()
         batch.texts = [self.disturb(text) for text in batch.texts]
         return batch
 
@@ -172,7 +190,8 @@ class Sampler:
     def described(self) -> Batch:
         """Texts against what their subject is."""
         texts, labels = zip(*self.rng.sample(self.kinds, self.batch))
-        right = [[i, *(j for j, other in enumerate(labels) if j != i and other.split()[-1] == label.split()[-1])] for i, label in enumerate(labels)]
+        nouns = [label.split()[-1] for label in labels]
+        right = [[i, *(j for j, other in enumerate(nouns) if j != i and other == noun)] for i, noun in enumerate(nouns)]
         return Batch(list(texts), self.fill(list(labels)), right)
 
     def inferences(self) -> Batch:

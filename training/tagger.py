@@ -1,4 +1,4 @@
-"""What teacher and student share: batches, the loss, the training loop, and the scores on the development sets."""
+"""What teacher and student share: batches, the loss, decoding, and the scores on the development sets."""
 
 import random
 from collections.abc import Iterator
@@ -62,8 +62,9 @@ def soft_loss(logits: torch.Tensor, batch: list[Sample]) -> torch.Tensor:
     taught = [i for i, sample in enumerate(batch) if sample.taught is not None]
     if not taught:
         return logits.new_zeros(())
-    own = torch.cat([logits[i, : len(batch[i].taught)] for i in taught]).log_softmax(dim=-1)
-    teacher = torch.cat([batch[i].taught for i in taught]).float()
+    # Not for the special tokens at both ends, of which the teacher knows nothing.
+    own = torch.cat([logits[i, 1 : len(batch[i].taught) - 1] for i in taught]).log_softmax(dim=-1)
+    teacher = torch.cat([batch[i].taught[1:-1] for i in taught]).float()
     return -(teacher * own).sum(dim=-1).mean()
 
 
@@ -78,8 +79,11 @@ def parameter_groups(model: Module, rate: float, fresh: tuple[str, ...]) -> list
 
 def train(
     model: Module, groups: list[dict], steps: list[list[Sample]], checkpoint: Path, soft: float = 0.0
-) -> None:
-    """One pass over `steps`; the loss is `soft` times that against the teacher, the rest that against the annotation."""
+) -> bool:
+    """One pass over `steps`; tells whether anything was left to do.
+
+    `soft` of the loss is that against the teacher, the rest that against the annotation.
+    """
 
     def loss_at(number: int) -> torch.Tensor:
         inputs, targets = collate(steps[number])
@@ -87,7 +91,7 @@ def train(
         loss = (1 - soft) * loss_of(logits, targets)
         return loss + soft * soft_loss(logits, steps[number]) if soft else loss
 
-    loop.train(model, groups, len(steps), loss_at, checkpoint)
+    return loop.train(model, groups, len(steps), loss_at, checkpoint)
 
 
 @torch.inference_mode()

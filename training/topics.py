@@ -13,7 +13,7 @@ from transformers import BertModel
 
 import base
 import loop
-from pairs import HELD_OUT, Sampler, Topics, group, read, split
+from pairs import HELD_OUT, LABELLED, Sampler, Topics, group, read, split
 
 #: What a label is put into, chosen on the development sets.
 TEMPLATE = "Topic: {}"
@@ -56,7 +56,7 @@ def loss_of(cosines: torch.Tensor, right: list[list[int]], cut_off: torch.Tensor
     for row, labels in enumerate(right):
         ignored[row, labels[1:]] = True
     logits = SCALE * cosines
-    best = cross_entropy(logits.masked_fill(ignored, -1e4), targets, label_smoothing=0.0)
+    best = cross_entropy(logits.masked_fill(ignored, -1e4), targets)
     positive = one_hot(targets, cosines.shape[1]).float()
     alone = binary_cross_entropy_with_logits(logits - SCALE * cut_off, positive, reduction="none")
     return best + ALONE * (alone * ~ignored).sum(dim=1).mean()
@@ -76,7 +76,7 @@ class Scorer(nn.Module):
 
 
 def train(scorer: Scorer, sampler: Sampler, tokenizer: Tokenizer, steps: int, rate: float, checkpoint: Path) -> None:
-    """`steps` batches."""
+    """Fine-tunes the encoder on the batches 0 to `steps - 1` of `sampler`."""
 
     def loss_at(number: int) -> torch.Tensor:
         batch = sampler.draw(number)
@@ -225,9 +225,10 @@ def blend(model: BertModel, share: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the data folder; its topics/ and nli/ hold the corpora")
-    parser.add_argument("--work", type=Path, required=True, help="where the checkpoint and topics.json go")
-    parser.add_argument("--out", type=Path, default=base.BUNDLED / "topics-en-small" / "model")
+    parser.add_argument("--work", type=Path, required=True, help="where checkpoint and topics.json go; a cut-off run goes on")
+    parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
     parser.add_argument("--steps", type=int, default=1500, help="0 scores the base")
+    parser.add_argument("--without", choices=LABELLED, help="leave this corpus out of training")
     parser.add_argument("--rate", type=float, default=3e-5)
     parser.add_argument("--batch", type=int, default=48)
     parser.add_argument("--share", type=float, default=0.75, help="weight of the fine-tuned model against the base")
@@ -241,7 +242,7 @@ def main() -> None:
     args.work.mkdir(parents=True, exist_ok=True)
     sets = development(args.data / "topics")
     scorer = Scorer(base.load_encoder())
-    sampler = Sampler(args.data, args.batch, args.seed)
+    sampler = Sampler(args.data, args.batch, args.seed, args.without)
     train(scorer, sampler, tokenizer, args.steps, args.rate, args.work / "topics.pt")
     model = scorer.encoder
 
@@ -251,7 +252,7 @@ def main() -> None:
     scores = score(base.load_exported(BertModel, args.out), sets, tokenizer, "int8")
     del scores[ARTICLES], sets[ARTICLES]
     judge(scores, sets)
-    numbers = calibrate(scores, sets)
+    numbers = {"template": TEMPLATE, "window_pooling": "lead"} | calibrate(scores, sets)
     (args.work / "topics.json").write_text(json.dumps(numbers, indent=2) + "\n")
     print(numbers)
 

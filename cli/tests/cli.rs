@@ -181,6 +181,10 @@ fn eval_ner_scores_mapped_types() {
     // What is dropped counts neither in the file nor in what the model finds.
     let report = json(&["eval", "ner", &file, "--map", "person=PER,location=,product=,LOC="], b"");
     assert_eq!((&report["labels"]["LOC"], &report["f1"]), (&Value::Null, &1.0.into()), "{report}");
+    // A name that is in neither is most likely a slip.
+    let output = entopic(&["eval", "ner", &file, "--map", "person=PER,location=LOC,MISC=,MISK="], b"");
+    let note = text(&output.stderr);
+    assert!(note.contains("no label MISK,"), "{note}");
 }
 
 #[test]

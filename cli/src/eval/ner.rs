@@ -31,13 +31,20 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
     let predictions = predictions.map(|file| file.unless(&args.file)).transpose()?;
     let input = Input::read(&args.file)?;
     let mut sentences = sentences::read(&input)?;
+    let own: HashSet<String> = labels(&sentences).map(str::to_owned).collect();
     if let Some(map) = &args.map {
-        let known: HashSet<String> = labels(&sentences).map(str::to_owned).collect();
-        note_unused(map, &input.name, |label| known.contains(label));
         sentences.iter_mut().for_each(|sentence| rename(&mut sentence.mentions, map));
     }
 
     let ner = model(args, &sentences, &input.name)?;
+    if let Some(map) = &args.map {
+        let is_of = |tag: &str, label: &str| {
+            tag.strip_suffix(label).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('-'))
+        };
+        let finds = |label: &str| ner.labels().iter().any(|tag| is_of(tag, label));
+        let drops = |label: &str| map.apply(label).is_none() && finds(label);
+        note_unused(map, &input.name, |label| own.contains(label) || drops(label));
+    }
     let words: Vec<&[&str]> = sentences.iter().map(|sentence| sentence.words.as_slice()).collect();
     let mut predicted = Vec::with_capacity(sentences.len());
     for (sentence, tagged) in sentences.iter().zip(ner.tag_words_batch(&words)) {
