@@ -153,7 +153,8 @@ impl Ner {
             None if !entity_types.is_empty() => return Err(own_types(&model)),
             None => {
                 let tags: Vec<Tag> = model.config.labels.iter().map(|label| Tag::parse(label)).collect();
-                let sequences = model.config.tag_scheme.map(|TagScheme::Iob2| Sequences::iob2(&tags));
+                let is_iob2 = model.config.tag_scheme == Some(TagScheme::Iob2);
+                let sequences = is_iob2.then(|| Sequences::iob2(&tags));
                 Kind::Tags { tags, sequences }
             }
             Some(_) if !(0.0..1.0).contains(&threshold) => {

@@ -66,6 +66,9 @@ pub(crate) enum TagScheme {
     /// Every entity begins with its `B-`, and every other word of it has its `I-`.
     #[serde(rename = "IOB2")]
     Iob2,
+    /// One of which nothing follows.
+    #[serde(other)]
+    Other,
 }
 
 /// The keys that all architectures share.
@@ -196,7 +199,7 @@ fn order_labels(id2label: BTreeMap<String, String>) -> Result<Vec<String>, Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, HeadKind};
+    use super::{Config, HeadKind, TagScheme};
     use crate::model::TokenPooling;
 
     fn config(change: &str) -> String {
@@ -231,6 +234,15 @@ mod tests {
     }
 
     #[test]
+    fn a_tag_scheme_that_is_not_known_is_no_fault() {
+        for (change, expected) in
+            [("tag_scheme=\"IOB2\"", TagScheme::Iob2), ("tag_scheme=\"BIO\"", TagScheme::Other)]
+        {
+            assert_eq!(parse(change, None).expect("is valid").tag_scheme, Some(expected));
+        }
+    }
+
+    #[test]
     fn what_is_wrong_is_named() {
         for (change, named) in [
             ("hidden_size=0", "hidden_size is 0"),
@@ -245,7 +257,6 @@ mod tests {
             ("id2label={\"0\":\"O\",\"00\":\"B\"}", "twice"),
             ("position_embedding_type=\"relative_key\"", "relative_key"),
             ("token_types=\"casing\"", "type_vocab_size 4"),
-            ("tag_scheme=\"IOB3\"", "IOB2"),
         ] {
             let error = parse(change, None).expect_err(change);
             assert!(error.to_string().contains(named), "{error} does not say {named}");
