@@ -16,7 +16,7 @@ class Chances:
     #: A place becomes another place.
     place: float = 0.1
     #: A person becomes another, of a region drawn first.
-    person: float = 0.1
+    person: float = 0.15
     #: All in capitals, all in small letters, Each Word With a Capital, ends cut off.
     upper: float = 0.03
     lower: float = 0.03

@@ -27,10 +27,15 @@ def names(locale: str, fields: tuple[str, ...]) -> list[str]:
     """The first of `fields` that the locale has in Latin letters, sorted."""
     provider = importlib.import_module(f"faker.providers.person.{locale}").Provider(Generator())
     for field in fields:
-        listed = {name.title() for name in getattr(provider, field, ()) if is_latin_word(name)}
+        listed = {capitalised(name) for name in getattr(provider, field, ()) if is_latin_word(name)}
         if listed:
             return sorted(listed)
     raise LookupError(f"faker has no {fields[0]} in Latin letters for {locale}")
+
+
+def capitalised(name: str) -> str:
+    """`name`, with capitals where it begins if it is all in one case."""
+    return name.title() if name.islower() or name.isupper() else name
 
 
 def is_latin_word(name: str) -> bool:

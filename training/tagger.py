@@ -87,7 +87,7 @@ def train(
 
     def loss_at(number: int) -> torch.Tensor:
         inputs, targets = collate(steps[number])
-        logits = model(**inputs).logits
+        logits = model(**inputs).logits.float()
         loss = (1 - soft) * loss_of(logits, targets)
         return loss + soft * soft_loss(logits, steps[number]) if soft else loss
 
@@ -101,7 +101,7 @@ def logits_of(model: Module, samples: list[Sample]) -> Iterator[tuple[int, torch
     order = sorted(range(len(samples)), key=lambda i: len(samples[i].ids))
     for at in range(0, len(order), 64):
         batch = [samples[i] for i in order[at : at + 64]]
-        for index, sample, row in zip(order[at:], batch, model(**collate(batch)[0]).logits):
+        for index, sample, row in zip(order[at:], batch, model(**collate(batch)[0]).logits.float()):
             yield index, row[: len(sample.ids)]
 
 

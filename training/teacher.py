@@ -13,6 +13,7 @@ from transformers import MPNetConfig, MPNetModel
 from transformers.modeling_outputs import TokenClassifierOutput
 
 import base
+import loop
 import tagger
 from corpora import LABELS, TRAIN, Sample
 from samples import annotated_samples
@@ -65,7 +66,7 @@ class Teacher(nn.Module):
         return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
 
 
-def train(data: Path, work: Path, seed: int) -> Teacher:
+def train(data: Path, work: Path, seed: int, bf16: bool) -> Teacher:
     """The teacher; goes on with what an earlier run left in `work`."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
@@ -74,18 +75,21 @@ def train(data: Path, work: Path, seed: int) -> Teacher:
     model = Teacher(unpack(work))
     steps = tagger.batches(annotated_samples(data / "ner", TRAIN, tokenizer, rng, PASSES), BATCH, rng)
     groups = tagger.parameter_groups(model, RATE, fresh=("classifier", "casing"))
-    if tagger.train(model, groups, steps, work / "teacher.pt"):
+    with loop.bf16(model, bf16):
+        fresh = tagger.train(model, groups, steps, work / "teacher.pt")
+    if fresh:
         tagger.report(model, data / "ner", tokenizer, "teacher")
     return model
 
 
-def teach(samples: list[Sample], teacher: Teacher, folder: Path) -> None:
+def teach(samples: list[Sample], teacher: Teacher, folder: Path, bf16: bool) -> None:
     """Gives each sample the teacher's probabilities; keeps them in `folder`, a file for each 4,096 samples."""
     folder.mkdir(parents=True, exist_ok=True)
     for at in range(0, len(samples), SHARD):
         part, file = samples[at : at + SHARD], folder / f"{at // SHARD:03}.pt"
         if not file.exists():
-            taught = dict(tagger.logits_of(teacher, part))
+            with loop.bf16(teacher, bf16):
+                taught = dict(tagger.logits_of(teacher, part))
             torch.save([taught[i].softmax(dim=-1).half() for i in range(len(part))], file.with_suffix(".part"))
             file.with_suffix(".part").replace(file)
             print(f"taught {at + len(part)} of {len(samples)}", flush=True)

@@ -43,7 +43,7 @@ def embed_padded(model: BertModel, rows: list[list[int]]) -> torch.Tensor:
     mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
     hidden = model(input_ids=ids, attention_mask=mask).last_hidden_state
     weight = mask.unsqueeze(-1).float()
-    return normalize((hidden * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)
+    return normalize((hidden.float() * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)
 
 
 def loss_of(cosines: torch.Tensor, right: list[list[int]], cut_off: torch.Tensor) -> torch.Tensor:
@@ -234,6 +234,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.75, help="weight of the fine-tuned model against the base")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--bf16", action="store_true", help="multiply in bf16: faster on a CPU with AVX-512 BF16 or AMX")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
@@ -243,8 +244,9 @@ def main() -> None:
     sets = development(args.data / "topics")
     scorer = Scorer(base.load_encoder())
     sampler = Sampler(args.data, args.batch, args.seed, args.without)
-    train(scorer, sampler, tokenizer, args.steps, args.rate, args.work / "topics.pt")
     model = scorer.encoder
+    with loop.bf16(model, args.bf16):
+        train(scorer, sampler, tokenizer, args.steps, args.rate, args.work / "topics.pt")
 
     blend(model, args.share)
     base.export(model, args.out)
