@@ -77,9 +77,7 @@ class Augmenter:
                 name = self.person(end - start)
             else:
                 continue
-            if all(word.isupper() for word in words[start:end]):
-                name = [word.upper() for word in name]
-            words[start:end] = name
+            words[start:end] = name = in_case_of(words[start:end], name)
             tags[start:end] = [f"B-{label}"] + [f"I-{label}"] * (len(name) - 1)
         return Sentence(words, tags)
 
@@ -87,6 +85,11 @@ class Augmenter:
         """A name of `length` words: the family name alone, or given names before it."""
         given, family = self.rng.choice(self.rng.choice(self.people))
         return [self.rng.choice(given) for _ in range(length - 1)] + [self.rng.choice(family)]
+
+
+def in_case_of(replaced: list[str], name: list[str]) -> list[str]:
+    """`name`, in capitals if what it replaces is."""
+    return [word.upper() for word in name] if all(word.isupper() for word in replaced) else name
 
 
 def mentions(sentence: Sentence) -> list[tuple[str, int, int]]:

@@ -12,7 +12,10 @@ import loop
 import tagger
 import teacher
 from corpora import LABELS, TRAIN
-from samples import annotated_samples, unlabelled_samples
+from samples import annotated_samples, renamed_samples, unlabelled_samples
+
+#: Passes over the renamed samples in the second stage, each with as many of the others.
+FINISHING_ROUNDS = 2
 
 
 def build_model() -> BertForTokenClassification:
@@ -30,6 +33,11 @@ def build_model() -> BertForTokenClassification:
     model.bert.load_state_dict(state)
     base.freeze_words(model.bert)
     return model
+
+
+def groups_of(model: BertForTokenClassification, rate: float) -> list[dict]:
+    """The optimiser's parameter groups: the head and the token types are new."""
+    return tagger.parameter_groups(model, rate, fresh=("classifier", "token_type"))
 
 
 def export(model: BertForTokenClassification, folder: Path) -> None:
@@ -57,6 +65,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="multiply in bf16: faster on a CPU with AVX-512 BF16 or AMX")
     args = parser.parse_args()
+    if args.only and not args.alone:
+        parser.error("--only needs --alone: teacher and unlabelled texts are of all corpora")
 
     torch.set_num_threads(args.threads)
     guide = None if args.alone else teacher.train(args.data, args.work / "teacher", args.seed, args.bf16)
@@ -75,9 +85,20 @@ def main() -> None:
         rng.shuffle(samples)
         steps += tagger.batches(samples, args.batch, rng)
     model = build_model()
-    groups = tagger.parameter_groups(model, args.rate, fresh=("classifier", "token_type"))
     with loop.bf16(model, args.bf16):
-        tagger.train(model, groups, steps, args.work / "ner.pt", soft=args.soft if guide else 0.0)
+        tagger.train(model, groups_of(model, args.rate), steps, args.work / "ner.pt", soft=args.soft if guide else 0.0)
+    if guide:
+        renamed = renamed_samples(args.data / "ner", tokenizer, rng)
+        teacher.teach(renamed, guide, args.work / "taught-renamed", args.bf16)
+        steps = []
+        for _ in range(FINISHING_ROUNDS):
+            mixed = renamed + rng.sample(samples, len(renamed))
+            rng.shuffle(mixed)
+            steps += tagger.batches(mixed, args.batch, rng)
+        # The same dropout whether the first stage ran just now or was there.
+        torch.manual_seed(args.seed)
+        with loop.bf16(model, args.bf16):
+            tagger.train(model, groups_of(model, args.rate / 4), steps, args.work / "finished.pt", soft=args.soft)
 
     export(model, args.out)
     tagger.report(model, args.data / "ner", tokenizer, "f32")

@@ -50,8 +50,10 @@ def collate(batch: list[Sample]) -> tuple[dict[str, torch.Tensor], torch.Tensor]
 
 
 def loss_of(logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
-    """Mean of -log P(any allowed label); `logits` [batch, tokens, 9], `targets` [batch, tokens]."""
+    """Mean of -log P(any allowed label); `logits` [batch, tokens, 9], `targets` [batch, tokens]; 0 without targets."""
     kept = targets != IGNORED
+    if not kept.any():
+        return logits.new_zeros(())
     logits, allowed = logits[kept], ALLOWED[targets[kept]]
     right = logits.masked_fill(~allowed, float("-inf")).logsumexp(dim=-1)
     return (logits.logsumexp(dim=-1) - right).mean()

@@ -76,8 +76,8 @@ def train(data: Path, work: Path, seed: int, bf16: bool) -> Teacher:
     steps = tagger.batches(annotated_samples(data / "ner", TRAIN, tokenizer, rng, PASSES), BATCH, rng)
     groups = tagger.parameter_groups(model, RATE, fresh=("classifier", "casing"))
     with loop.bf16(model, bf16):
-        fresh = tagger.train(model, groups, steps, work / "teacher.pt")
-    if fresh:
+        trained = tagger.train(model, groups, steps, work / "teacher.pt")
+    if trained:
         tagger.report(model, data / "ner", tokenizer, "teacher")
     return model
 

@@ -227,7 +227,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the data folder; its topics/ and nli/ hold the corpora")
     parser.add_argument("--work", type=Path, required=True, help="where checkpoint and topics.json go; a cut-off run goes on")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
-    parser.add_argument("--steps", type=int, default=1500, help="0 scores the base")
+    parser.add_argument("--steps", type=int, default=400, help="0 scores the base")
     parser.add_argument("--without", choices=LABELLED, help="leave this corpus out of training")
     parser.add_argument("--rate", type=float, default=3e-5)
     parser.add_argument("--batch", type=int, default=48)
