@@ -54,7 +54,7 @@ fn finds(ner: &Ner, text: &str, label: &str, name: &str) -> bool {
 }
 
 #[test]
-fn names_of_every_continent_are_found_alike() {
+fn names_of_every_continent_are_found() {
     let ner = Ner::bundled().expect("is bundled");
     // Per sentence and continent: the share of names that is found.
     let mut shares: Vec<BTreeMap<&str, f32>> = Vec::new();
