@@ -79,6 +79,9 @@ fn names_of_every_continent_are_found() {
         shares[0].keys().map(|&continent| (continent, mean(continent))).collect::<BTreeMap<_, _>>()
     };
     let (all, clear) = (mean(&|_| true), mean(&|i| !OF_COMPANIES.contains(&i)));
+    for (sentence, share) in SENTENCES.iter().zip(&shares) {
+        println!("{:5.1} % {sentence}", share.values().sum::<f32>() / share.len() as f32);
+    }
     println!("people found, in percent: {all:.1?}; where no company would stand: {clear:.1?}");
     let least = |shares: &BTreeMap<&str, f32>| shares.values().copied().fold(f32::INFINITY, f32::min);
     let most = |shares: &BTreeMap<&str, f32>| shares.values().copied().fold(0.0, f32::max);

@@ -14,7 +14,8 @@ import teacher
 from corpora import LABELS, TRAIN
 from samples import annotated_samples, renamed_samples, unlabelled_samples
 
-#: Passes over the renamed samples in the second stage, each with as many of the others.
+#: Passes over the renamed samples in the second stage, at a quarter of the rate, each with as many of the others. One does
+#: as well (EXPERIMENTS.md).
 FINISHING_ROUNDS = 2
 
 
@@ -36,7 +37,7 @@ def build_model() -> BertForTokenClassification:
 
 
 def groups_of(model: BertForTokenClassification, rate: float) -> list[dict]:
-    """The optimiser's parameter groups: the head and the token types are new."""
+    """The optimiser's parameter groups: the base had neither the head nor the token types."""
     return tagger.parameter_groups(model, rate, fresh=("classifier", "token_type"))
 
 

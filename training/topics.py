@@ -25,7 +25,7 @@ WINDOW = 128
 MAX_TOKENS = 96
 #: Cosines are multiplied by this before the softmax of the loss.
 SCALE = 20.0
-#: Beside the softmax loss: how much the score of each label alone counts, beside which label is best.
+#: Factor of the loss of each label alone, which is added to that of which label is best.
 ALONE = 0.3
 
 
