@@ -14,8 +14,8 @@ import teacher
 from corpora import LABELS, TRAIN
 from samples import annotated_samples, renamed_samples, unlabelled_samples
 
-#: Passes over the renamed samples in the second stage, at a quarter of the rate, each with as many of the others. One does
-#: as well (EXPERIMENTS.md).
+#: Passes over the renamed samples in the second stage, each with as many of the others, at a quarter of the rate. One
+#: does as well (EXPERIMENTS.md).
 FINISHING_ROUNDS = 2
 
 
@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--soft", type=float, default=0.7, help="the teacher's share in the loss")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="multiply in bf16: faster on a CPU with AVX-512 BF16 or AMX")
+    parser.add_argument("--bf16", action="store_true", help="multiply in bf16, for CPUs with AVX-512 BF16 or AMX")
     args = parser.parse_args()
     if args.only and not args.alone:
         parser.error("--only needs --alone: teacher and unlabelled texts are of all corpora")

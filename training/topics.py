@@ -225,7 +225,7 @@ def blend(model: BertModel, share: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the data folder; its topics/ and nli/ hold the corpora")
-    parser.add_argument("--work", type=Path, required=True, help="where checkpoint and topics.json go; a cut-off run goes on")
+    parser.add_argument("--work", type=Path, required=True, help="where checkpoint and topics.json go, to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
     parser.add_argument("--steps", type=int, default=400, help="0 scores the base")
     parser.add_argument("--without", choices=LABELLED, help="leave this corpus out of training")
@@ -234,7 +234,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.75, help="weight of the fine-tuned model against the base")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--bf16", action="store_true", help="multiply in bf16: faster on a CPU with AVX-512 BF16 or AMX")
+    parser.add_argument("--bf16", action="store_true", help="multiply in bf16, for CPUs with AVX-512 BF16 or AMX")
     args = parser.parse_args()
 
     torch.set_num_threads(args.threads)
