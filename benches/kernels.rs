@@ -5,7 +5,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use entopic::Precision;
-use entopic::measure::{attention, gelu, normalise, products, quantise};
+use entopic::internals::{attention, gelu, normalise, products, quantise};
 use rayon::ThreadPoolBuilder;
 
 fn kernels(criterion: &mut Criterion) {

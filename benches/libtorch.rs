@@ -7,7 +7,7 @@
 mod texts;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entopic::{Backend, Device, Ner, Precision};
+use entopic::{Backend, Device, Engine, Ner, Precision};
 
 use texts::{measure, mixes};
 
@@ -25,12 +25,12 @@ fn backends(criterion: &mut Criterion) {
         kinds.push(("CUDA f16", Backend::LibTorch, device, Precision::F16));
     }
     for (name, backend, device, precision) in kinds {
-        let builder = Ner::builder("ner-en-small").backend(backend).precision(precision).threads(THREADS);
+        let builder = Engine::builder().backend(backend).precision(precision).threads(THREADS);
         let builder = match device {
             Some(device) => builder.device(device),
             None => builder,
         };
-        let ner = builder.build().expect("is bundled");
+        let ner = builder.build().and_then(|engine| engine.ner(Ner::BUNDLED)).expect("it should be bundled");
         let tokens = |texts: &[String]| -> usize {
             let tagged = ner.tag_batch(texts).into_iter();
             tagged.map(|tagged| tagged.map_or(0, |tagged| tagged.coverage.tokens)).sum()

@@ -5,14 +5,15 @@
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entopic::{Ner, Precision, Tagger, TopicClassifier};
+use entopic::{Engine, Ner, Precision, Tagger, TopicClassifier};
 
 fn load(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("load");
     group.sample_size(10);
     group.bench_function("Ner", |bencher| bencher.iter(|| black_box(Ner::bundled().is_ok())));
     group.bench_function("Ner in f32", |bencher| {
-        bencher.iter(|| black_box(Ner::builder("ner-en-small").precision(Precision::F32).build().is_ok()));
+        let load = || Engine::builder().precision(Precision::F32).build()?.ner(Ner::BUNDLED);
+        bencher.iter(|| black_box(load().is_ok()));
     });
     group.bench_function("TopicClassifier", |bencher| {
         bencher.iter(|| black_box(TopicClassifier::bundled().is_ok()));

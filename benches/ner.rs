@@ -6,7 +6,7 @@
 mod texts;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entopic::{Ner, Precision};
+use entopic::{Engine, Ner, Precision};
 
 use texts::{measure, mixes};
 
@@ -14,8 +14,8 @@ fn ner(criterion: &mut Criterion) {
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     for precision in [Precision::Int8, Precision::F32] {
         for threads in [all, 1] {
-            let builder = Ner::builder("ner-en-small").precision(precision).threads(threads);
-            let ner = builder.build().expect("is bundled");
+            let engine = Engine::builder().precision(precision).threads(threads).build();
+            let ner = engine.and_then(|engine| engine.ner(Ner::BUNDLED)).expect("it should be bundled");
             let tokens = |texts: &[String]| -> usize {
                 let tagged = ner.tag_batch(texts).into_iter();
                 tagged.map(|tagged| tagged.map_or(0, |tagged| tagged.coverage.tokens)).sum()

@@ -6,7 +6,7 @@ mod texts;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use entopic::Ner;
-use entopic::measure::tokenise;
+use entopic::internals::tokenise;
 
 use texts::{measure, mixes};
 

@@ -6,7 +6,7 @@
 mod texts;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entopic::{NEWS_TOPICS, Precision, TopicClassifier};
+use entopic::{Engine, NEWS_TOPICS, Precision, TopicClassifier};
 
 use texts::{ARTICLE, measure, mixes};
 
@@ -14,8 +14,9 @@ fn topics(criterion: &mut Criterion) {
     let all = std::thread::available_parallelism().map_or(1, usize::from);
     for precision in [Precision::Int8, Precision::F32] {
         for threads in [all, 1] {
-            let builder = TopicClassifier::builder("topics-en-small").precision(precision).threads(threads);
-            let classifier = builder.build().expect("is bundled");
+            let engine = Engine::builder().precision(precision).threads(threads).label_cache(0).build();
+            let classifier = engine.and_then(|engine| engine.topics(TopicClassifier::BUNDLED));
+            let classifier = classifier.expect("it should be bundled");
             let mut group = criterion.benchmark_group(format!("topics/{precision:?}/{threads} threads"));
             group.sample_size(10);
             for count in [10, 100, 1_000] {
@@ -25,7 +26,7 @@ fn topics(criterion: &mut Criterion) {
                     classifier.classify(ARTICLE, &labels).map_or(0, |classified| classified.coverage.tokens)
                 });
             }
-            let labels = classifier.label_set(NEWS_TOPICS).expect("are labels");
+            let labels = classifier.label_set(NEWS_TOPICS.iter().copied()).expect("are labels");
             for (name, texts) in mixes() {
                 measure(&mut group, &format!("{name}, news topics"), texts.len(), || {
                     let classified = classifier.classify_batch(&texts, &labels).into_iter();

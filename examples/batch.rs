@@ -13,7 +13,9 @@ fn main() -> Result<(), entopic::Error> {
     let article = include_str!("data/article.txt");
     let paragraphs: Vec<&str> = article.lines().filter(|line| line.len() > 40).collect();
 
-    let tagger = Tagger::builder().labels(["politics", "economy", "war", "sport"]).build()?;
+    let tagger = Tagger::bundled()?;
+    let labels = tagger.topics().label_set(["politics", "economy", "war", "sport"])?;
+    let tagger = tagger.with_labels(labels)?;
 
     // Results come in the order of the documents, one each: a document that fails costs only itself.
     for (paragraph, result) in paragraphs.iter().zip(tagger.tag_batch(&paragraphs)) {

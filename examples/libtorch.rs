@@ -1,31 +1,35 @@
-//! Tags a news article with libtorch, as rust-bert does, and beside it with entopic's own engine.
+//! Tags a news article with libtorch, as rust-bert does, and with entopic's native backend.
 //!
 //! ```text
 //! eval "$(scripts/libtorch.sh)"
 //! cargo run --release --features libtorch --example libtorch -- [cpu | cuda]
 //! ```
 //!
-//! docs/backends.md tells where libtorch comes from, and which backend is for whom.
+//! docs/backends.md says where libtorch comes from, and which backend is for whom.
 
 use std::env;
 use std::time::Instant;
 
-use entopic::{Backend, Device, Precision, Tagger};
+use entopic::{Backend, Device, Engine, Error, NEWS_TOPICS, Precision, Tagger};
 
-fn main() -> Result<(), entopic::Error> {
+/// The same models on any engine: everything else stays as it is.
+fn load(engine: &Engine) -> Result<Tagger, Error> {
+    let (ner, topics) = (engine.ner("ner-en-small")?, engine.topics("topics-en-small")?);
+    let labels = topics.label_set(NEWS_TOPICS.iter().copied())?;
+    Tagger::new(ner, topics, labels)
+}
+
+fn main() -> Result<(), Error> {
     let article = include_str!("data/article.txt");
-    let cuda = env::args().nth(1).is_some_and(|device| device == "cuda");
-
-    // The same models on another backend: everything else stays as it is.
-    let torch = Tagger::builder().backend(Backend::LibTorch);
-    let torch = match cuda {
-        true => torch.device(Device::Cuda(0)).precision(Precision::F16).build()?,
-        false => torch.build()?,
+    let torch = Engine::builder().backend(Backend::LibTorch);
+    let torch = match env::args().nth(1).as_deref() {
+        Some("cuda") => torch.device(Device::Cuda(0)).precision(Precision::F16),
+        _ => torch,
     };
-    let native = Tagger::bundled()?;
 
     let mut found = Vec::new();
-    for (name, tagger) in [("libtorch", &torch), ("native", &native)] {
+    for (name, engine) in [("libtorch", torch.build()?), ("native", Engine::new()?)] {
+        let tagger = load(&engine)?;
         tagger.tag(article)?;
         let start = Instant::now();
         let document = tagger.tag(article)?;
@@ -35,9 +39,9 @@ fn main() -> Result<(), entopic::Error> {
         }
         found.push(document);
     }
-    let span = |entity: &entopic::Entity| (entity.label.clone(), entity.span.bytes.clone());
-    let native: Vec<_> = found[1].entities.iter().map(span).collect();
-    let same = found[0].entities.iter().filter(|entity| native.contains(&span(entity))).count();
-    println!("{same} entities are the same; the native engine computes in 8 bits");
+    let is_same = |a: &entopic::Entity, b: &entopic::Entity| a.label == b.label && a.span == b.span;
+    let [torch, native] = [&found[0].entities, &found[1].entities];
+    let same = torch.iter().filter(|a| native.iter().any(|b| is_same(a, b))).count();
+    println!("{same} entities are the same; the native backend computes in 8 bits");
     Ok(())
 }

@@ -1,26 +1,31 @@
-//! Finds the entities of an article and shows where they stand.
+//! Finds the entities of an article and shows where they are.
 //!
 //! ```text
 //! cargo run --release --example ner
 //! ```
 
-use entopic::{Aggregation, Ner};
+use entopic::{EntityOptions, Ner};
 
 fn main() -> Result<(), entopic::Error> {
     let article = include_str!("data/article.txt");
 
-    // `Ner::bundled()` is short for this. The default strategy labels whole words; the others give
-    // what transformers' pipelines give under the same name.
-    let ner = Ner::builder("ner-en-small").aggregation(Aggregation::Word).build()?;
-
+    let ner = Ner::bundled()?;
     for entity in ner.tag(article)?.entities.iter().take(20) {
-        // Spans count bytes and characters of your own text, so this is always the mention itself.
-        assert_eq!(&article[entity.span.bytes.clone()], entity.text);
+        // Spans count bytes and characters of your own text.
+        assert_eq!(entity.span.of(article), entity.text);
         println!(
             "{:>4} to {:<4} {:5} {:.2}  {}",
             entity.span.chars.start, entity.span.chars.end, entity.label, entity.score, entity.text
         );
     }
+
+    // A view with other options shares the weights: here only what the model is sure of, and people most of all.
+    let sure = ner.with(EntityOptions::new().threshold(0.9).label_threshold("PER", 0.99))?;
+    println!(
+        "{} of {} entities are sure",
+        sure.tag(article)?.entities.len(),
+        ner.tag(article)?.entities.len()
+    );
 
     // A text that comes as words is tagged by word.
     let words = ["Marie", "Curie", "taught", "at", "the", "Sorbonne", "."];

@@ -4,12 +4,12 @@
 //! cargo run --release --example topics
 //! ```
 
-use entopic::{Scoring, TopicClassifier};
+use entopic::{Scoring, TopicClassifier, TopicOptions};
 
 fn main() -> Result<(), entopic::Error> {
     let article = include_str!("data/article.txt");
 
-    // Any labels will do: the model was not trained on them. They are encoded once, here.
+    // Any labels will do: the model was not trained on them. They are embedded once, here.
     let classifier = TopicClassifier::bundled()?;
     let labels =
         classifier.label_set(["politics", "economy", "sanctions", "sport", "health", "entertainment"])?;
@@ -20,20 +20,28 @@ fn main() -> Result<(), entopic::Error> {
         println!("{:>5.1} %  {}", topic.score * 100.0, topic.label);
     }
 
-    // A long text is read in windows; each topic names those that spoke most for it.
+    // A long text is read in windows; each topic names those with the highest scores for it.
     if let Some(topic) = classified.topics.first()
         && let Some(evidence) = topic.evidence.first()
     {
-        let passage: String = article[evidence.span.bytes.clone()].chars().take(200).collect();
+        let passage: String = evidence.span.of(article).chars().take(200).collect();
         println!("\nMost about {}: {passage}...", topic.label);
     }
 
-    // With many labels at once, each score stands by itself.
-    let classifier = TopicClassifier::builder("topics-en-small").scoring(Scoring::MultiLabel).build()?;
+    // In multi-label mode each score stands by itself, and passages can be compared.
+    let options = TopicOptions::new().scoring(Scoring::MultiLabel).passages(true);
+    let classifier = classifier.with(options)?;
     let labels = classifier.label_set(["Eastern Europe", "diplomacy", "football"])?;
     println!();
-    for topic in classifier.classify(article, &labels)?.topics {
-        println!("{:>5.1} %  {}", topic.score * 100.0, topic.label);
+    for passage in classifier.classify(article, &labels)?.passages {
+        let scores: Vec<String> =
+            labels.labels().iter().zip(&passage.scores).map(|(l, s)| format!("{l} {s:.2}")).collect();
+        println!(
+            "characters {:>5} to {:<5}  {}",
+            passage.span.chars.start,
+            passage.span.chars.end,
+            scores.join("  ")
+        );
     }
     Ok(())
 }

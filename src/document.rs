@@ -1,20 +1,18 @@
 //! A text as tokens, sentences and windows.
 
-mod coverage;
+pub(crate) mod coverage;
 mod sentences;
-mod windows;
+pub(crate) mod windows;
 
 use std::ops::Range;
 
 use ndarray::{Array2, ArrayView2};
 
+use self::windows::Windows;
 use crate::error::Error;
-use crate::model::{TextTokenizer, Tokens, WordTokens};
-use crate::span::CharIndex;
+use crate::span::{CharIndex, Span};
 use crate::stage::stage;
-
-pub use coverage::Coverage;
-pub(crate) use windows::Windows;
+use crate::tokenizer::{TextTokenizer, Tokens, WordTokens};
 
 /// A text that was tokenised, once and whole.
 pub(crate) struct Document<'t> {
@@ -23,17 +21,17 @@ pub(crate) struct Document<'t> {
     pub(crate) tokens: Tokens,
     /// The token that each sentence begins with, in order; the first is 0.
     pub(crate) sentences: Vec<usize>,
-    /// The words, where the text was tokenised word by word.
+    /// The words, if the caller gave them or the text was tokenised word by word.
     pub(crate) words: Vec<Word>,
 }
 
-/// A word that was tokenised by itself.
+/// A word of a document.
 #[derive(Clone, Debug)]
 pub(crate) struct Word {
     pub(crate) bytes: Range<usize>,
-    /// Its first token; `None` if the tokenizer drops the word.
+    /// Its first token, if it was tokenised by itself and the tokenizer does not drop it.
     pub(crate) token: Option<usize>,
-    /// The token that it stands at: its first, or if it has none the last before the next word.
+    /// The token at its place: its first, or if it has none the last before the next word.
     at: usize,
 }
 
@@ -43,6 +41,16 @@ impl<'t> Document<'t> {
         let tokens = tokenizer.encode(text)?;
         let sentences = sentences::starts(text, &tokens.offsets);
         Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words: Vec::new() })
+    }
+
+    /// Reads `text`, whose `words` the caller gave as byte ranges in order, as a whole.
+    pub(crate) fn with_words(
+        text: &'t str,
+        words: Vec<Range<usize>>,
+        tokenizer: &TextTokenizer,
+    ) -> Result<Self, Error> {
+        let words = words.into_iter().map(|bytes| Word { bytes, token: None, at: 0 }).collect();
+        Ok(Self { words, ..Self::read(text, tokenizer)? })
     }
 
     /// Reads the `words` of `text`, byte ranges in order, each tokenised by itself.
@@ -105,15 +113,22 @@ impl<'t> Document<'t> {
         offsets.first().map_or(0, |first| first.start)..offsets.last().map_or(0, |last| last.end)
     }
 
-    /// How much of the text was read.
-    pub(crate) fn coverage(&self, windows: &Windows) -> Coverage {
-        Coverage::new(self, windows)
+    /// The span from the first to the last of `tokens`.
+    pub(crate) fn span(&self, tokens: Range<usize>) -> Span {
+        self.index.span(self.bytes(tokens))
+    }
+
+    /// The span of `words`, of a document that was tokenised word by word.
+    pub(crate) fn span_of_words(&self, words: Range<usize>) -> Span {
+        let words = &self.words[words];
+        let start = words.first().map_or(0, |word| word.bytes.start);
+        self.index.span(start..words.last().map_or(0, |word| word.bytes.end))
     }
 }
 
-/// One row a token of the document, each from the window that gives the token most context.
+/// One row per token of the document, each from the window that gives the token most context.
 ///
-/// `outputs` holds a window's rows, of which the first `leading` are special tokens'.
+/// `outputs` has the rows of each window, of which the first `leading` are those of special tokens.
 pub(crate) fn merge(windows: &Windows, outputs: &[Array2<f32>], leading: usize) -> Array2<f32> {
     stage!("merge");
     let columns = outputs.first().map_or(0, Array2::ncols);

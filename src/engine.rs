@@ -1,35 +1,237 @@
-//! The native encoder: weights, layers and heads on the CPU.
-//!
-//! Tokens of all sequences of a batch lie one after another, `[tokens, hidden]`; attention runs
-//! inside each sequence's bounds.
+use std::fmt;
+use std::sync::Arc;
 
-mod activation;
-mod activations;
-pub(crate) mod blueprint;
-mod checkpoint;
-mod convolution;
-mod embeddings;
-mod encoder;
-mod entity_head;
-mod head;
-mod kernels;
-mod layer;
-mod linear;
-mod lstm;
-pub(crate) mod measure;
-mod mlp;
-mod network;
-mod norm;
-mod precision;
-mod relation;
-mod spare;
-mod topic_head;
+#[cfg(feature = "hub")]
+use crate::catalogue::hub::Hub;
+use crate::catalogue::model_ref::ModelRef;
+use crate::catalogue::registry::Registry;
+use crate::error::Error;
+use crate::limits::MOST_THREADS;
+use crate::model::load::load;
+use crate::model::resources::Resources;
+use crate::model::vocabularies::Vocabularies;
+use crate::ner::{self, Ner};
+#[cfg(feature = "libtorch")]
+use crate::precision::Device;
+use crate::precision::{Backend, Precision};
+use crate::schedule::Workers;
+use crate::topics::label_cache::LabelCache;
+use crate::topics::{self, TopicClassifier};
 
-pub(crate) use activation::Activation;
-pub(crate) use blueprint::Blueprint;
-pub(crate) use checkpoint::{Checkpoint, Format, Index, WeightFiles};
-pub(crate) use embeddings::Table;
-pub(crate) use kernels::Reach;
-pub(crate) use network::{Network, NetworkScratch};
-pub(crate) use precision::Precision;
-pub(crate) use spare::Spare;
+/// Loads models, and owns what they share: threads, precision, registry, hub, vocabularies, and a cache of label
+/// embeddings.
+///
+/// An `Engine` is a handle; cloning it costs nothing. Its threads end when the last handle and the last model of it are
+/// dropped.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// use entopic::{Engine, Precision, Tagger};
+///
+/// let engine = Engine::builder().threads(2).precision(Precision::Int8).build()?;
+/// let ner = engine.ner("ner-en-small")?;
+/// let topics = engine.topics("topics-en-small")?;
+/// let labels = topics.label_set(["politics", "sport"])?;
+/// let tagger = Tagger::new(ner, topics, labels)?;
+/// assert_eq!(tagger.tag("Kenya's parliament voted.")?.topics[0].label, "politics");
+/// # }
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Engine {
+    resources: Arc<Resources>,
+    labels: Arc<LabelCache>,
+}
+
+/// Builds an [`Engine`].
+#[derive(Clone, Debug, Default)]
+pub struct EngineBuilder {
+    threads: Option<usize>,
+    backend: Backend,
+    #[cfg(feature = "libtorch")]
+    device: Option<Device>,
+    precision: Option<Precision>,
+    registry: Option<Registry>,
+    #[cfg(feature = "hub")]
+    hub: Option<Hub>,
+    label_cache: Option<usize>,
+}
+
+/// Labels in the cache by default: with 384 values each, 6 MB.
+const LABEL_CACHE: usize = 4096;
+
+impl Engine {
+    /// The most threads that an engine may have.
+    pub const MAX_THREADS: usize = MOST_THREADS;
+
+    /// An engine with the defaults: one thread per core, int8, entopic's own registry.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started.
+    pub fn new() -> Result<Self, Error> {
+        Self::builder().build()
+    }
+
+    /// Starts from the defaults.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder::default()
+    }
+
+    /// Loads a model for named-entity recognition: a name of the [registry](Self::registry), or with the feature `hub`
+    /// `owner/name` or `owner/name@revision` on the Hugging Face hub, as text; a folder as a
+    /// [`Path`](std::path::Path); or [`ModelFiles`](crate::ModelFiles).
+    ///
+    /// # Errors
+    ///
+    /// They name the file or value that is unknown, missing, damaged or out of range, and the valid choices; see
+    /// [`ErrorKind`](crate::ErrorKind).
+    pub fn ner(&self, model: impl Into<ModelRef>) -> Result<Ner, Error> {
+        Ner::new(load(&self.resources, model.into(), &ner::TASKS, ner::PURPOSE)?)
+    }
+
+    /// Loads a model for topic classification, named as for [`ner`](Self::ner). A sequence classifier is taken for an NLI
+    /// model, and a bare encoder for an embedding model.
+    ///
+    /// # Errors
+    ///
+    /// As [`ner`](Self::ner).
+    pub fn topics(&self, model: impl Into<ModelRef>) -> Result<TopicClassifier, Error> {
+        let model = load(&self.resources, model.into(), &topics::TASKS, topics::PURPOSE)?;
+        TopicClassifier::new(model, Arc::clone(&self.labels))
+    }
+
+    /// The models known by name.
+    pub fn registry(&self) -> &Registry {
+        &self.resources.registry
+    }
+
+    /// The number of threads.
+    pub fn threads(&self) -> usize {
+        self.resources.workers.count()
+    }
+}
+
+impl EngineBuilder {
+    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A short text alone in its call
+    /// shares its work among as many again, up to 16, so that it does not wait for longer calls.
+    #[must_use]
+    pub fn threads(mut self, threads: usize) -> Self {
+        self.threads = Some(threads);
+        self
+    }
+
+    /// The backend that runs models; [`Backend::Native`] by default.
+    #[must_use]
+    pub fn backend(mut self, backend: Backend) -> Self {
+        self.backend = backend;
+        self
+    }
+
+    /// The device of [`Backend::LibTorch`]; [`Device::Cpu`] by default.
+    #[cfg(feature = "libtorch")]
+    #[must_use]
+    pub fn device(mut self, device: Device) -> Self {
+        self.device = Some(device);
+        self
+    }
+
+    /// The number format of products; by default [`Precision::Int8`] with the native backend, and [`Precision::F32`] with
+    /// libtorch.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = Some(precision);
+        self
+    }
+
+    /// The models known by name; [`Registry::default`] if not set. To add own models to entopic's, give
+    /// `Registry::default().with(own)`.
+    #[must_use]
+    pub fn registry(mut self, registry: Registry) -> Self {
+        self.registry = Some(registry);
+        self
+    }
+
+    /// The options for the Hugging Face hub; those of [`Hub::new`] by default.
+    #[cfg(feature = "hub")]
+    #[must_use]
+    pub fn hub(mut self, hub: Hub) -> Self {
+        self.hub = Some(hub);
+        self
+    }
+
+    /// The most label embeddings that are cached, of all models together; 4,096 by default, and none with 0. The ones
+    /// used longest ago go first.
+    #[must_use]
+    pub fn label_cache(mut self, labels: usize) -> Self {
+        self.label_cache = Some(labels);
+        self
+    }
+
+    /// Starts the threads.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) if a value is out of range, or the backend has no use for it;
+    /// [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started.
+    pub fn build(self) -> Result<Engine, Error> {
+        #[cfg(feature = "libtorch")]
+        if self.backend == Backend::Native && self.device.is_some() {
+            let message = "the native backend runs on the CPU and takes no device; leave it out, or choose \
+                           Backend::LibTorch";
+            return Err(Error::new(crate::error::ErrorKind::Options, message));
+        }
+        let resources = Resources {
+            workers: Arc::new(Workers::new(self.threads)?),
+            backend: self.backend,
+            #[cfg(feature = "libtorch")]
+            device: self.device,
+            precision: self.precision,
+            registry: self.registry.unwrap_or_default(),
+            #[cfg(feature = "hub")]
+            hub: self.hub.unwrap_or_default(),
+            vocabularies: Vocabularies::default(),
+        };
+        let labels = LabelCache::new(self.label_cache.unwrap_or(LABEL_CACHE));
+        Ok(Engine { resources: Arc::new(resources), labels: Arc::new(labels) })
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Resources { backend, precision, .. } = &*self.resources;
+        f.debug_struct("Engine")
+            .field("threads", &self.threads())
+            .field("backend", backend)
+            .field("precision", precision)
+            .finish()
+    }
+}
+
+impl Ner {
+    /// The name of the bundled model.
+    pub const BUNDLED: &str = "ner-en-small";
+
+    /// The bundled English model `ner-en-small`: `PER`, `LOC`, `ORG` and `MISC`. It has an [`Engine`] of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`.
+    pub fn bundled() -> Result<Self, Error> {
+        Engine::new()?.ner(Self::BUNDLED)
+    }
+}
+
+impl TopicClassifier {
+    /// The name of the bundled model.
+    pub const BUNDLED: &str = "topics-en-small";
+
+    /// The bundled English model `topics-en-small`, a bi-encoder. It has an [`Engine`] of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`.
+    pub fn bundled() -> Result<Self, Error> {
+        Engine::new()?.topics(Self::BUNDLED)
+    }
+}

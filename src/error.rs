@@ -1,15 +1,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// What kind of thing went wrong, for callers that act on it.
+/// The kind of an error, for callers that act on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No model has the given name, and no folder has it as its path; or the hub does not know it.
+    /// No model has this name, there is no such folder, or the hub does not know the model.
     UnknownModel,
     /// The model is known, but not on this machine or not in this build.
     ModelUnavailable,
-    /// The model does another task than the one asked of it.
+    /// The model cannot do this task.
     WrongTask,
     /// A model's `config.json` is missing, cut off or contradicts itself.
     Config,
@@ -25,13 +25,19 @@ pub enum ErrorKind {
     Download,
     /// A model is private or gated: a token is missing or may not read it.
     Access,
-    /// A file is not what the hub or a registry says that it is.
+    /// A file differs from the checksum that the hub or a registry has for it.
     Checksum,
-    /// A lock file cannot be read or written, or a model is not what it holds.
+    /// A lock file cannot be read or written, or a model differs from its entry there.
     Lock,
-    /// An option has a value that it cannot have.
+    /// An option has a value that it cannot have, or the model has no use for it.
     Options,
-    /// The machine refused something, such as a thread or room on the disk.
+    /// A text is longer than the limit of its call.
+    TooLong,
+    /// The deadline of a call passed before it was done.
+    Deadline,
+    /// A call was cancelled before it was done.
+    Cancelled,
+    /// The operating system refused something, such as a thread or space on the disk.
     System,
 }
 
@@ -56,14 +62,13 @@ impl Error {
         self
     }
 
-    /// What kind of thing went wrong.
+    /// The kind of the error.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 }
 
-/// What a panic said.
-#[cfg(any(feature = "libtorch", feature = "onnx"))]
+/// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let message = panic.downcast_ref::<String>().map(String::as_str);
     message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why")

@@ -10,18 +10,20 @@
 //! # Ok::<(), entopic::Error>(())
 //! ```
 //!
-//! * [`Tagger`] does both tasks in one call; [`Ner`] and [`TopicClassifier`] do one each.
-//! * `bundled()` loads the English models that are in the build; `builder(name)` loads a model of
-//!   the [`Registry`], or a folder with a checkpoint as the Hugging Face hub lays it out, or, with
-//!   the feature `hub`, a model of that hub.
-//! * A text of any length is read whole, in windows of whole sentences; every result has a
-//!   [`Coverage`] that says how much of it the model read.
-//! * Every type is `Send + Sync`, every call takes `&self`, and batches give what their documents
-//!   give alone. Models run on threads of their own, so calls may come from any thread pool. They
-//!   block until they are done: inside an async runtime, use its way to run blocking code.
-//! * [`Aggregation`] has transformers' strategies, equal to its pipelines with
-//!   [`Precision::F32`], and a better default. [`Precision::Int8`] is the default: faster, and
-//!   within some tenths of a point of F1.
+//! * [`Tagger`] does both tasks in one call; [`Ner`] and [`TopicClassifier`] do one each. `bundled()` loads the English
+//!   models that are compiled in.
+//! * [`Engine`] loads any other model: one of the [`Registry`] by name, a folder with a checkpoint as the Hugging Face hub
+//!   lays it out, [`ModelFiles`] in memory, or with the feature `hub` a model of that hub. It owns the threads and all
+//!   else that models share.
+//! * Loaded models are cheap handles. [`EntityOptions`] and [`TopicOptions`] make views with other options, and
+//!   [`Limits`] views with a deadline, without loading anything again.
+//! * A text of any length is read whole, in windows of whole sentences. Every result has a [`Coverage`] that says which
+//!   part of it the model read.
+//! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone.
+//!   Models run on threads of their own, so calls may come from any thread pool. They block until they are done: inside
+//!   an async runtime, use its way to run blocking code.
+//! * [`Aggregation`] has transformers' strategies, equal to its pipelines with [`Precision::F32`], and a better default.
+//!   [`Precision::Int8`] is the default: faster, and within some tenths of a point of F1.
 //!
 //! # Features
 //!
@@ -43,36 +45,86 @@
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod backend;
-mod document;
-mod engine;
+// Rooms, each of which depends only on those above it.
+
+mod batch;
+mod bytes;
 mod error;
-mod inference;
-#[doc(hidden)]
-pub mod measure;
-mod model;
-mod ner;
-mod schedule;
+mod fingerprint;
+mod hex;
+mod limits;
+mod names;
+mod pooling;
+mod precision;
+mod probability;
 mod span;
+mod spare;
 mod stage;
-mod tagger;
+mod tags;
+
+mod checkpoint;
+
+mod backend;
+
+mod schedule;
+
+mod catalogue;
+
+mod tokenizer;
+
+mod model;
+
+mod document;
+
+mod pipeline;
+
+mod labels;
+mod prompt;
+
+mod ner;
 mod topics;
 
-pub use backend::Precision;
-#[cfg(feature = "libtorch")]
-pub use backend::{Backend, Device};
-pub use document::Coverage;
-pub use error::{Error, ErrorKind};
+mod engine;
+
+mod tagger;
+
+#[cfg(test)]
+mod goldens;
+#[cfg(feature = "internals")]
+#[doc(hidden)]
+pub mod internals;
+
+pub use ndarray;
+
+pub use catalogue::files::ModelFiles;
 #[cfg(feature = "hub")]
-pub use model::{DownloadProgress, FetchedFile, FetchedModel, Hub};
-pub use model::{ModelEntry, ModelFile, Registry, Source, Task, TokenPooling};
-pub use ner::{Aggregation, Entity, Ner, NerBuilder, TaggedText, TaggedWords, TokenLogits, WordEntity};
+pub use catalogue::hub::Hub;
+#[cfg(feature = "hub")]
+pub use catalogue::hub::progress::DownloadProgress;
+#[cfg(feature = "hub")]
+pub use catalogue::hub::request::{FetchedFile, FetchedModel};
+pub use catalogue::model_ref::ModelRef;
+pub use catalogue::registry::{ModelEntry, ModelFile, Registry, Source, Task};
+pub use document::coverage::Coverage;
+pub use engine::{Engine, EngineBuilder};
+pub use error::{Error, ErrorKind};
+pub use ner::Ner;
+pub use ner::aggregation::Aggregation;
+pub use ner::entity::{Entity, Segment, TaggedText, TaggedWords, TokenLogits, WordEntity, merge, segments};
+pub use ner::options::EntityOptions;
+pub use pooling::{TokenPooling, WindowPooling};
+#[cfg(feature = "libtorch")]
+pub use precision::Device;
+pub use precision::{Backend, Precision};
+pub use schedule::Limits;
 pub use span::Span;
-pub use tagger::{TaggedDocument, Tagger, TaggerBuilder};
-pub use topics::{
-    ClassifiedText, Evidence, LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, TopicClassifierBuilder,
-    WindowPooling,
-};
+pub use tagger::{TaggedDocument, Tagger};
+pub use tags::{Position, Tag};
+pub use topics::label_set::LabelSet;
+pub use topics::options::TopicOptions;
+pub use topics::result::{ClassifiedText, Evidence, Passage, Topic};
+pub use topics::scoring::Scoring;
+pub use topics::{NEWS_TOPICS, TopicClassifier};
 
 // The code in README.md is compiled and run with the other examples of the documentation.
 #[cfg(all(doctest, feature = "bundled"))]

@@ -4,14 +4,61 @@ use serde::{Deserialize, Serialize};
 
 /// A part of the caller's text, half open, counted in bytes and in characters.
 ///
-/// Characters are Unicode code points, as Python counts them.
-/// `&text[span.bytes.clone()]` never panics: both ends lie on character bounds.
+/// Characters are Unicode code points, as Python counts them. [`of`](Self::of) gives the part itself.
+///
+/// ```
+/// use entopic::Span;
+///
+/// let text = "Zoë lives in København.";
+/// let span = Span::find(text, "København").expect("it is there");
+/// assert_eq!((span.bytes.clone(), span.chars.clone()), (14..24, 13..22));
+/// assert_eq!(span.of(text), "København");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {
     /// Offsets into the UTF-8 bytes.
     pub bytes: Range<usize>,
     /// Offsets into the code points.
     pub chars: Range<usize>,
+}
+
+impl Span {
+    /// The span of `bytes` of `text`; `None` if an end lies outside the text or within a character.
+    pub fn from_bytes(text: &str, bytes: Range<usize>) -> Option<Self> {
+        let part = text.get(bytes.clone())?;
+        let start = count_chars(&text.as_bytes()[..bytes.start]);
+        Some(Self { bytes, chars: start..start + count_chars(part.as_bytes()) })
+    }
+
+    /// The span of the characters `chars` of `text`; `None` if an end lies outside the text.
+    pub fn from_chars(text: &str, chars: Range<usize>) -> Option<Self> {
+        let mut bounds = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        let start = bounds.clone().nth(chars.start)?;
+        let end = bounds.nth(chars.end).filter(|&end| end >= start)?;
+        Some(Self { bytes: start..end, chars })
+    }
+
+    /// The span of the first place in `text` where `part` stands.
+    pub fn find(text: &str, part: &str) -> Option<Self> {
+        let start = text.find(part)?;
+        Self::from_bytes(text, start..start + part.len())
+    }
+
+    /// The part of `text` that the span covers. It is empty if the span was made for another text and does not
+    /// fit this one.
+    pub fn of<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.bytes.clone()).unwrap_or_default()
+    }
+
+    /// Whether the two spans share a character.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.bytes.start < other.bytes.end && other.bytes.start < self.bytes.end
+    }
+
+    /// Whether all of `other` lies in this span.
+    pub fn contains(&self, other: &Self) -> bool {
+        self.bytes.start <= other.bytes.start && other.bytes.end <= self.bytes.end
+    }
 }
 
 /// Converts byte offsets of one text to character offsets.
@@ -73,7 +120,7 @@ fn count_chars(bytes: &[u8]) -> usize {
 mod tests {
     use proptest::prelude::{any, prop, proptest};
 
-    use super::CharIndex;
+    use super::{CharIndex, Span};
 
     #[test]
     fn spans_count_code_points() {
@@ -89,6 +136,24 @@ mod tests {
     #[test]
     fn a_cut_character_is_taken_whole() {
         assert_eq!(CharIndex::new("é").span(1..2).bytes, 0..2);
+    }
+
+    #[test]
+    fn spans_are_made_of_bytes_and_characters() {
+        let text = "aéb";
+        let accented = Span { bytes: 1..3, chars: 1..2 };
+        assert_eq!(Span::from_bytes(text, 1..3), Some(accented.clone()));
+        assert_eq!(Span::from_chars(text, 1..2), Some(accented.clone()));
+        assert_eq!(accented.of(text), "é");
+        for range in [1..2, 3..9, 2..3] {
+            assert_eq!(Span::from_bytes(text, range.clone()), None, "{range:?}");
+        }
+        assert_eq!(Span::from_chars(text, 2..4), None);
+        assert_eq!(accented.of("a"), "");
+        let all = Span::find(text, text).expect("a text should be in itself");
+        let last = Span::find(text, "b").expect("the letter should be found");
+        assert!(all.contains(&last) && all.overlaps(&last) && !last.contains(&all));
+        assert!(!last.overlaps(&accented) && !accented.overlaps(&last));
     }
 
     proptest! {

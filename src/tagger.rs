@@ -2,15 +2,22 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::document::{Coverage, Document};
+use crate::document::coverage::Coverage;
+use crate::engine::Engine;
 use crate::error::Error;
-use crate::model::{LoadOptions, Loader, load_setters};
-use crate::ner::{Entity, Ner, NerOptions, ner_setters};
-use crate::schedule::{chunks, single};
-use crate::topics::{LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, TopicOptions, WindowPooling};
+use crate::ner::Ner;
+use crate::ner::entity::Entity;
+use crate::pipeline;
+use crate::schedule::Limits;
+use crate::topics::label_set::LabelSet;
+use crate::topics::result::{Passage, Topic};
+use crate::topics::{NEWS_TOPICS, TopicClassifier};
 
-/// Finds the entities and the topics of texts: [`Ner`] and [`TopicClassifier`] in one call, on the
-/// same threads.
+/// Finds the entities and the topics of texts: a [`Ner`] and a [`TopicClassifier`] in one call.
+///
+/// If the two models have the same tokenizer, as the bundled ones have, each text is tokenised once.
+///
+/// A `Tagger` is a handle: cloning it costs nothing. Every call takes `&self` and may come from any thread.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {
@@ -21,96 +28,108 @@ use crate::topics::{LabelSet, NEWS_TOPICS, Scoring, Topic, TopicClassifier, Topi
 /// # }
 /// # Ok::<(), entopic::Error>(())
 /// ```
+#[derive(Clone, Debug)]
 pub struct Tagger {
     ner: Ner,
     topics: TopicClassifier,
-    labels: LabelSet,
+    labels: Arc<LabelSet>,
 }
 
-/// Builds a [`Tagger`].
-#[derive(Clone, Debug)]
-pub struct TaggerBuilder {
-    ner: String,
-    topics: String,
-    labels: Vec<String>,
-    entities: NerOptions,
-    options: TopicOptions,
-    load: LoadOptions,
-}
-
-/// Who and what is in a text, and what it is about.
+/// The entities and topics of a text.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedDocument {
-    /// The entities, in the order of the text. They do not overlap with
-    /// [`Aggregation::Word`](crate::Aggregation::Word), nor of types that are given with the text unless
-    /// that was asked for.
+    /// As [`TaggedText::entities`](crate::TaggedText::entities).
     pub entities: Vec<Entity>,
-    /// All topics, the likeliest first; none if the text is empty.
+    /// As [`ClassifiedText::topics`](crate::ClassifiedText::topics).
     pub topics: Vec<Topic>,
-    /// How much of the text was read: by both models, the lesser of the two.
+    /// As [`ClassifiedText::passages`](crate::ClassifiedText::passages).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passages: Vec<Passage>,
+    /// The part of the text that was read: by both models, the lesser of the two.
     pub coverage: Coverage,
 }
 
 impl Tagger {
+    /// Any two models, and the labels that texts are classified by.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Labels`](crate::ErrorKind::Labels) if the labels were prepared for another model.
+    pub fn new(ner: Ner, topics: TopicClassifier, labels: LabelSet) -> Result<Self, Error> {
+        topics.check(&labels)?;
+        Ok(Self { ner, topics, labels: Arc::new(labels) })
+    }
+
     /// The bundled English models and [`NEWS_TOPICS`].
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the
-    /// feature `bundled`.
+    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`.
     pub fn bundled() -> Result<Self, Error> {
-        Self::builder().build()
+        let engine = Engine::new()?;
+        let (ner, topics) = (engine.ner(Ner::BUNDLED)?, engine.topics(TopicClassifier::BUNDLED)?);
+        let labels = topics.label_set(NEWS_TOPICS.iter().copied())?;
+        Self::new(ner, topics, labels)
     }
 
-    /// Starts from the bundled models and [`NEWS_TOPICS`].
-    pub fn builder() -> TaggerBuilder {
-        TaggerBuilder {
-            ner: "ner-en-small".into(),
-            topics: "topics-en-small".into(),
-            labels: NEWS_TOPICS.map(str::to_owned).into(),
-            entities: NerOptions::default(),
-            options: TopicOptions::default(),
-            load: LoadOptions::default(),
-        }
-    }
-
-    /// The entities and topics of `text`. A text of any length is read whole; an empty one has
-    /// none.
+    /// The same models with other labels, for [`tag_batch`](Self::tag_batch) and [`tag_iter`](Self::tag_iter).
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Tokenizer`](crate::ErrorKind::Tokenizer) if a model's tokenizer refuses the
-    /// text, which none of the usual kinds does.
-    pub fn tag(&self, text: &str) -> Result<TaggedDocument, Error> {
-        single(self.tag_batch(&[text]))
+    /// As [`new`](Self::new).
+    pub fn with_labels(&self, labels: LabelSet) -> Result<Self, Error> {
+        Self::new(self.ner.clone(), self.topics.clone(), labels)
     }
 
-    /// [`tag`](Self::tag) for each of `texts`, in their order. Memory does not grow with the
-    /// number of texts, but for the results.
-    pub fn tag_batch<T: AsRef<str> + Sync>(&self, texts: &[T]) -> Vec<Result<TaggedDocument, Error>> {
-        let (ner, topics) = (self.ner.model(), self.topics.model());
-        let mut results = Vec::with_capacity(texts.len());
-        for chunk in chunks(texts, |text| text.as_ref().len()) {
-            let read = |tokenizer| {
-                ner.runtime.map(chunk.len(), |index| Document::read(chunk[index].as_ref(), tokenizer))
-            };
-            let documents = ner.runtime.map(chunk.len(), |index| self.ner.read(chunk[index].as_ref()));
-            let tagged = self.ner.tag_documents(&documents);
-            let shared = !self.ner.reads_words() && Arc::ptr_eq(&ner.tokenizer, &topics.tokenizer);
-            let classified = if shared {
-                self.topics.classify_documents(&documents, &self.labels)
-            } else {
-                self.topics.classify_documents(&read(&topics.tokenizer), &self.labels)
-            };
-            results.extend(tagged.into_iter().zip(classified).map(|(tagged, classified)| {
-                let (tagged, classified) = (tagged?, classified?);
-                let read = [tagged.coverage, classified.coverage].into_iter();
-                let coverage = read.min_by_key(|coverage| coverage.chars_read).unwrap_or_default();
-                Ok(TaggedDocument { entities: tagged.entities, topics: classified.topics, coverage })
-            }));
-        }
-        results
+    /// The same models with limits on each call.
+    #[must_use]
+    pub fn within(&self, limits: &Limits) -> Self {
+        let (ner, topics) = (self.ner.within(limits), self.topics.within(limits));
+        Self { ner, topics, labels: Arc::clone(&self.labels) }
+    }
+
+    /// The entities and topics of `text`. A text of any length is read whole; an empty one has none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ner::tag`] and [`TopicClassifier::classify`].
+    pub fn tag(&self, text: &str) -> Result<TaggedDocument, Error> {
+        self.tag_with(text, &self.labels)
+    }
+
+    /// [`tag`](Self::tag) with other labels.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let tagger = entopic::Tagger::bundled()?;
+    /// let labels = tagger.topics().label_set(["football", "tennis"])?;
+    /// let document = tagger.tag_with("The striker headed the ball into the net.", &labels)?;
+    /// assert_eq!(document.topics[0].label, "football");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`Ner::tag`] and [`TopicClassifier::classify`].
+    pub fn tag_with(&self, text: &str, labels: &LabelSet) -> Result<TaggedDocument, Error> {
+        pipeline::first(self.tag_chunk(&[text], labels).into_iter())
+    }
+
+    /// [`tag`](Self::tag) for each of `texts`, in their order. A text that fails costs itself alone. Apart from the
+    /// results, memory does not grow with the number of texts.
+    pub fn tag_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Result<TaggedDocument, Error>> {
+        self.tag_iter(texts).collect()
+    }
+
+    /// [`tag_batch`](Self::tag_batch) as a stream: texts are taken and results computed as they are asked for, some
+    /// hundred kilobytes of text at a time.
+    pub fn tag_iter<T: AsRef<str>>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> impl Iterator<Item = Result<TaggedDocument, Error>> {
+        pipeline::stream(texts, |text: &T| text.as_ref().len(), |chunk| self.tag_chunk(chunk, &self.labels))
     }
 
     /// The part that finds entities.
@@ -122,62 +141,28 @@ impl Tagger {
     pub fn topics(&self) -> &TopicClassifier {
         &self.topics
     }
-}
 
-impl TaggerBuilder {
-    /// The model for entities, as [`Ner::builder`] takes it.
-    #[must_use]
-    pub fn ner(mut self, model: impl Into<String>) -> Self {
-        self.ner = model.into();
-        self
+    /// The labels that texts are classified by.
+    pub fn labels(&self) -> &LabelSet {
+        &self.labels
     }
 
-    /// The model for topics, as [`TopicClassifier::builder`] takes it.
-    #[must_use]
-    pub fn topics(mut self, model: impl Into<String>) -> Self {
-        self.topics = model.into();
-        self
-    }
-
-    /// The candidate topics; [`NEWS_TOPICS`] if not set.
-    #[must_use]
-    pub fn labels<I>(mut self, labels: I) -> Self
-    where
-        I: IntoIterator,
-        I::Item: Into<String>,
-    {
-        self.labels = labels.into_iter().map(Into::into).collect();
-        self
-    }
-
-    /// Whether topics exclude one another; [`Scoring::SingleLabel`] if not set.
-    #[must_use]
-    pub fn scoring(mut self, scoring: Scoring) -> Self {
-        self.options.scoring = scoring;
-        self
-    }
-
-    /// How windows make a document's topics; the registry's, or [`WindowPooling::Mean`], if not set.
-    #[must_use]
-    pub fn pooling(mut self, pooling: WindowPooling) -> Self {
-        self.options.pooling = Some(pooling);
-        self
-    }
-
-    ner_setters!(entity_threshold, entity_multi_label);
-    load_setters!();
-
-    /// Loads the models and prepares the labels.
-    ///
-    /// # Errors
-    ///
-    /// As [`Ner::builder`]'s and [`TopicClassifier::builder`]'s, and as
-    /// [`TopicClassifier::label_set`] for the labels.
-    pub fn build(self) -> Result<Tagger, Error> {
-        let mut loader = Loader::new(&self.load)?;
-        let ner = Ner::load(&mut loader, &self.ner, self.entities)?;
-        let topics = TopicClassifier::load(&mut loader, &self.topics, self.options)?;
-        let labels = topics.label_set(self.labels)?;
-        Ok(Tagger { ner, topics, labels })
+    fn tag_chunk<T: AsRef<str>>(&self, texts: &[T], labels: &LabelSet) -> Vec<Result<TaggedDocument, Error>> {
+        let documents = self.ner.read(texts);
+        let tagged = self.ner.tag_documents(&documents);
+        let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer);
+        let classified = if same && self.ner.reads_whole_texts() {
+            self.topics.classify_documents(&documents, labels)
+        } else {
+            self.topics.classify_documents(&self.topics.read(texts), labels)
+        };
+        let both = tagged.into_iter().zip(classified).map(|(tagged, classified)| {
+            let (tagged, classified) = (tagged?, classified?);
+            let read = [tagged.coverage, classified.coverage].into_iter();
+            let coverage = read.min_by_key(|coverage| coverage.chars_read).unwrap_or_default();
+            let (topics, passages) = (classified.topics, classified.passages);
+            Ok(TaggedDocument { entities: tagged.entities, topics, passages, coverage })
+        });
+        both.collect()
     }
 }

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use entopic::{ErrorKind, Ner};
+use entopic::{Engine, ErrorKind};
 use tempfile::TempDir;
 
 /// The files, and how many of their first bytes are not mostly weights.
@@ -30,6 +30,7 @@ fn damage_costs_neither_a_panic_nor_memory() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % end
     };
+    let engine = Engine::builder().threads(1).build().expect("a thread should start");
     let mut before = None;
     for (source, name, header) in FILES {
         let whole = fs::read(goldens.join(source)).expect("the weights");
@@ -42,7 +43,7 @@ fn damage_costs_neither_a_panic_nor_memory() {
         fs::copy(tokenizer, folder.path().join("tokenizer.json")).expect("is copied");
         let load = |bytes: &[u8]| {
             fs::write(folder.path().join(name), bytes).expect("is written");
-            Ner::builder(folder.path().display().to_string()).threads(1).build()
+            engine.ner(folder.path())
         };
         load(&whole).expect("is whole");
         let before = *before.get_or_insert_with(reserved);

@@ -1,12 +1,14 @@
-//! Graphs in ONNX against transformers, on tiny random-weight models, and graphs that are wrong.
+//! ONNX graphs: batches, threads, and graphs that are wrong. `src/goldens.rs` compares their numbers with transformers'.
 
 use std::fs;
-use std::path::Path;
 
-use entopic::{Aggregation, Error, ErrorKind, Ner, Scoring, TopicClassifier};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use entopic::{Aggregation, EntityOptions, Error, ErrorKind, Ner};
 use tempfile::TempDir;
+
+#[path = "support/mod.rs"]
+mod support;
+
+use support::{assert_says, engine, fixture, load_topics};
 
 const TOLERANCE: f32 = 1e-4;
 
@@ -14,74 +16,16 @@ const TOLERANCE: f32 = 1e-4;
 const NER: [(&str, &str); 2] =
     [("onnx-ner-wordpiece-cased", "ner-wordpiece-cased"), ("onnx-xlnet-ner", "onnx-xlnet-ner")];
 const NLI: (&str, &str) = ("onnx-nli-e-not", "nli-e-not");
-const EMBEDDING: (&str, &str) = ("onnx-distilbert-embed", "distilbert-embed");
 
-#[derive(Deserialize)]
-struct NerGolden {
-    texts: Vec<NerCase>,
-}
-
-#[derive(Deserialize)]
-struct NerCase {
-    text: String,
-    special_tokens_mask: Vec<u8>,
-    logits: Vec<Vec<f32>>,
-    pipeline: Pipeline,
-}
-
-#[derive(Deserialize)]
-struct Pipeline {
-    simple: Vec<Entity>,
-}
-
-#[derive(Deserialize)]
-struct Entity {
-    entity_group: String,
-    score: f32,
-    start: usize,
-    end: usize,
-}
-
-#[derive(Deserialize)]
-struct NliGolden {
-    cases: Vec<NliCase>,
-}
-
-#[derive(Deserialize)]
-struct NliCase {
-    text: String,
-    candidate_labels: serde_json::Value,
-    hypothesis_template: String,
-    multi_label: bool,
-    pairs: Vec<Pair>,
-    labels: Vec<String>,
-    scores: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-struct Pair {
-    logits: Vec<f32>,
-}
-
-#[derive(Deserialize)]
-struct EmbeddingGolden {
-    texts: Vec<Embedded>,
-}
-
-#[derive(Deserialize)]
-struct Embedded {
-    text: String,
-    embedding: Vec<f32>,
-}
-
-fn fixture(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
-}
-
-fn golden<T: DeserializeOwned>(name: &str) -> T {
-    let json = fs::read(fixture(name).join("golden.json")).expect("the golden is committed");
-    serde_json::from_slice(&json).expect("the golden is JSON")
-}
+/// Texts of several lengths.
+const TEXTS: [&str; 6] = [
+    "Maria Okafor met Obama in Geneva",
+    "",
+    "The World Bank of Lagos sold the harbour, and nobody knew why.",
+    "x",
+    "Anders Lindqvist: 12 % of it — gone!",
+    "東京 and São Paulo are far from one another, said Reuters on Tuesday in Paris.",
+];
 
 /// A folder with a graph at `path` and what belongs to it.
 fn folder_with((graph, other): (&str, &str), path: &str) -> TempDir {
@@ -103,102 +47,23 @@ fn folder(names: (&str, &str)) -> TempDir {
     folder_with(names, "model.onnx")
 }
 
-fn name(folder: &TempDir) -> String {
-    folder.path().display().to_string()
-}
-
 fn ner(folder: &TempDir, threads: usize) -> Result<Ner, Error> {
-    Ner::builder(name(folder)).aggregation(Aggregation::Simple).threads(threads).build()
+    let ner = engine(threads).ner(folder.path())?;
+    ner.with(EntityOptions::new().aggregation(Aggregation::Simple))
 }
 
 #[test]
-fn logits_and_entities_equal_transformers() {
-    for names in NER {
-        let ner = ner(&folder(names), 1).expect("loads");
-        let (mut largest, mut compared): (f32, usize) = (0.0, 0);
-        for case in golden::<NerGolden>(names.1).texts {
-            let found = ner.logits(&case.text).expect("is tagged").logits;
-            let expected = case.logits.iter().zip(&case.special_tokens_mask);
-            let expected: Vec<&Vec<f32>> =
-                expected.filter(|(_, special)| **special == 0).map(|(row, _)| row).collect();
-            assert_eq!(found.nrows(), expected.len(), "{names:?}: {:?}", case.text);
-            for (row, expected) in found.rows().into_iter().zip(expected) {
-                for (value, expected) in row.iter().zip(expected) {
-                    largest = largest.max((value - expected).abs());
-                }
-            }
-            let found = ner.tag(&case.text).expect("is tagged").entities;
-            assert_eq!(found.len(), case.pipeline.simple.len(), "{names:?}: {:?}", case.text);
-            for (found, expected) in found.iter().zip(&case.pipeline.simple) {
-                let chars = &found.span.chars;
-                assert_eq!(
-                    (&*found.label, chars.start, chars.end),
-                    (&*expected.entity_group, expected.start, expected.end)
-                );
-                assert!((found.score - expected.score).abs() <= TOLERANCE);
-                compared += 1;
-            }
-        }
-        println!("{names:?}: largest difference of logits {largest:.1e}, {compared} entities");
-        assert!(largest <= TOLERANCE && compared > 0, "{names:?}: {largest}");
-    }
-}
-
-#[test]
-fn topics_equal_the_pipeline() {
-    let folder = folder_with(NLI, "onnx/model.onnx");
-    let (mut largest, mut largest_score): (f32, f32) = (0.0, 0.0);
-    for case in golden::<NliGolden>(NLI.1).cases {
-        let Ok(candidates) = serde_json::from_value::<Vec<String>>(case.candidate_labels) else { continue };
-        if case.text.trim().is_empty() {
-            continue;
-        }
-        let scoring = if case.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
-        let builder = TopicClassifier::builder(name(&folder)).template(&case.hypothesis_template);
-        let classifier = builder.scoring(scoring).threads(1).build().expect("loads");
-        let labels = classifier.label_set(candidates).expect("labels");
-        for (label, pair) in case.pairs.iter().enumerate() {
-            let logits = classifier.nli_logits(&case.text, &labels, label).expect("logits");
-            for (value, expected) in logits.iter().zip(&pair.logits) {
-                largest = largest.max((value - expected).abs());
-            }
-        }
-        let found = classifier.classify(&case.text, &labels).expect("is classified").topics;
-        let names: Vec<&String> = found.iter().map(|topic| &topic.label).collect();
-        assert_eq!(names, case.labels.iter().collect::<Vec<_>>(), "{:?}", case.text);
-        for (topic, expected) in found.iter().zip(&case.scores) {
-            largest_score = largest_score.max((topic.score - expected).abs());
-        }
-    }
-    println!("{NLI:?}: largest difference of logits {largest:.1e}, of scores {largest_score:.1e}");
-    assert!(largest > 0.0 && largest <= TOLERANCE && largest_score <= TOLERANCE);
-}
-
-#[test]
-fn embeddings_equal_transformers() {
-    let folder = folder(EMBEDDING);
-    let classifier = TopicClassifier::builder(name(&folder)).threads(1).build().expect("loads");
-    let mut largest: f32 = 0.0;
-    for case in golden::<EmbeddingGolden>(EMBEDDING.1).texts {
-        let found = classifier.embed_text(&case.text).expect("is embedded");
-        if !case.text.trim().is_empty() {
-            assert_eq!(found.len(), case.embedding.len());
-            for (value, expected) in found.iter().zip(&case.embedding) {
-                largest = largest.max((value - expected).abs());
-            }
-        }
-    }
-    println!("{EMBEDDING:?}: largest difference {largest:.1e}");
-    assert!(largest > 0.0 && largest <= TOLERANCE);
+fn a_graph_may_be_in_a_folder_of_its_own() {
+    let classifier = load_topics(folder_with(NLI, "onnx/model.onnx").path()).expect("the graph should load");
+    let labels = classifier.label_set(["sport", "law"]).expect("the labels should fit");
+    assert_eq!(classifier.classify(TEXTS[0], &labels).expect("it should be classified").topics.len(), 2);
 }
 
 #[test]
 fn a_batch_gives_what_its_documents_give_alone() {
     for names in NER {
         let folder = folder(names);
-        let texts: Vec<String> =
-            golden::<NerGolden>(names.1).texts.into_iter().map(|case| case.text).collect();
-        let texts: Vec<&str> = texts.iter().map(String::as_str).cycle().take(60).collect();
+        let texts: Vec<&str> = TEXTS.into_iter().cycle().take(60).collect();
         let one = ner(&folder, 1).expect("loads");
         let alone: Vec<_> = texts.iter().map(|text| one.tag(text).expect("is tagged").entities).collect();
         let mut largest: f32 = 0.0;
@@ -235,13 +100,6 @@ fn callers_may_be_many_and_jobs_of_another_pool() {
         }
         pool.scope(|jobs| (0..100).for_each(|_| jobs.spawn(|_| call())));
     });
-}
-
-fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
-    assert_eq!(error.kind(), kind, "{error:?}");
-    for word in words {
-        assert!(format!("{error:?}").contains(word), "{error:?} does not say {word:?}");
-    }
 }
 
 /// The error of a folder whose file was changed.

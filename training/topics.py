@@ -170,7 +170,7 @@ def minimise(loss, parameters: list[torch.Tensor]) -> None:
 
 
 def calibrate(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> dict[str, float]:
-    """Temperature of the softmax over labels; threshold and temperature of the sigmoid of each label alone."""
+    """Temperature of the softmax over labels; midpoint and temperature of the sigmoid of each label alone."""
     golds = {key: torch.tensor(topics.labels) for key, topics in sets.items()}
     slope = torch.tensor(20.0).log().requires_grad_()
     minimise(
@@ -179,14 +179,14 @@ def calibrate(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> dict[
     )
     cosines = torch.cat([s.flatten() for s in scores.values()])
     positive = torch.cat([one_hot(golds[k], s.shape[1]).flatten() for k, s in scores.items()]).float()
-    multi, threshold = torch.tensor(20.0).log().requires_grad_(), torch.tensor(0.4).requires_grad_()
+    multi, midpoint = torch.tensor(20.0).log().requires_grad_(), torch.tensor(0.4).requires_grad_()
     minimise(
-        lambda: binary_cross_entropy_with_logits(multi.exp() * (cosines - threshold), positive),
-        [multi, threshold],
+        lambda: binary_cross_entropy_with_logits(multi.exp() * (cosines - midpoint), positive),
+        [multi, midpoint],
     )
     return {
         "temperature": (-slope).exp().item(),
-        "threshold": threshold.item(),
+        "midpoint": midpoint.item(),
         "multi_label_temperature": (-multi).exp().item(),
     }
 
@@ -198,7 +198,7 @@ def judge(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> None:
         fit = calibrate({other: scores[other] for other in others}, {other: sets[other] for other in others})
         gold = torch.tensor(topics.labels)
         best, found = (scores[key] / fit["temperature"]).softmax(dim=-1).max(dim=-1)
-        alone = ((scores[key] - fit["threshold"]) / fit["multi_label_temperature"]).sigmoid()
+        alone = ((scores[key] - fit["midpoint"]) / fit["multi_label_temperature"]).sigmoid()
         right = one_hot(gold, alone.shape[1]).bool()
         hits, chosen = (right & (alone >= 0.5)).sum(), (alone >= 0.5).sum()
         print(

@@ -3,7 +3,12 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use entopic::{Aggregation, Engine, Ner, Precision, TopicClassifier};
+
+#[cfg(feature = "libtorch")]
+use entopic::Backend;
 
 use crate::labels::{LabelList, LabelMap};
 
@@ -11,10 +16,10 @@ use crate::labels::{LabelList, LabelMap};
 #[cfg(feature = "hub")]
 macro_rules! model_forms {
     () => {
-        "a name of the registry, a folder, or an id of the hub, with @REVISION if not its main branch"
+        "a name of the registry, a folder as ./DIR, or an id of the hub, with @REVISION if not its main branch"
     };
     (value) => {
-        "NAME|DIR|OWNER/NAME"
+        "NAME|./DIR|OWNER/NAME"
     };
 }
 
@@ -22,10 +27,10 @@ macro_rules! model_forms {
 #[cfg(not(feature = "hub"))]
 macro_rules! model_forms {
     () => {
-        "a name of the registry, or a folder"
+        "a name of the registry, or a folder as ./DIR"
     };
     (value) => {
-        "NAME|DIR"
+        "NAME|./DIR"
     };
 }
 
@@ -75,16 +80,16 @@ pub(crate) struct TagArgs {
     /// The candidate topics, separated by commas [default: the topics of news agencies]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
-    #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = NER_MODEL)]
+    #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
-    #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TOPIC_MODEL)]
+    #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) topic_model: String,
     /// The entity types to find, separated by commas, for a model that is given them with the text
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
-    /// How the labels of tokens become entities
-    #[arg(long, value_enum, default_value_t = Aggregation::Word)]
-    pub(crate) aggregation: Aggregation,
+    /// The way in which the labels of tokens become entities [default: word]
+    #[arg(long, value_parser = named(Aggregation::NAMES), value_name = "NAME")]
+    pub(crate) aggregation: Option<Aggregation>,
     /// Score each topic by itself: several may fit, or none
     #[arg(long)]
     pub(crate) multi_label: bool,
@@ -101,7 +106,7 @@ pub(crate) struct TagArgs {
 pub(crate) struct EvalNerArgs {
     /// A line for each token: token, tab, IOB2 tag; an empty line between sentences
     pub(crate) file: PathBuf,
-    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = NER_MODEL)]
+    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
     /// The entity types to find, separated by commas, for a model that is given them with the text [default:
     /// those of the file, as --map has them]
@@ -128,7 +133,7 @@ pub(crate) struct EvalTopicsArgs {
     /// The candidate labels [default: the labels of the file, in order of appearance]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) labels: Option<LabelList>,
-    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = TOPIC_MODEL)]
+    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) model: String,
     /// Put labels into words, those of the file and of --labels; `label=` drops its documents
     #[arg(long, value_name = "FROM=TO,…")]
@@ -172,8 +177,8 @@ pub(crate) struct BenchArgs {
 #[command(after_help = "Example:\n  entopic models list --task ner")]
 pub(crate) struct ListArgs {
     /// Only models for this
-    #[arg(long, value_enum)]
-    pub(crate) task: Option<ModelTask>,
+    #[arg(long, value_parser = named(entopic::Task::NAMES), value_name = "TASK")]
+    pub(crate) task: Option<entopic::Task>,
     /// What to print
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -211,14 +216,14 @@ pub(crate) struct PullArgs {
     pub(crate) places: Places,
 }
 
-/// Hold what the registry says of models against their own files; a line for each difference.
+/// Check the registry's entries against the models' own files; one line per difference.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  entopic models check --all-bundled\n\nThe exit status is 1 if anything differs."
 )]
 pub(crate) struct CheckArgs {
     /// The models: names of the registry, or folders that it names; those of the hub are fetched
-    #[arg(value_name = "NAME|DIR", required_unless_present = "all_bundled")]
+    #[arg(value_name = "NAME|./DIR", required_unless_present = "all_bundled")]
     pub(crate) names: Vec<String>,
     /// Those in the build
     #[arg(long)]
@@ -233,16 +238,16 @@ pub(crate) struct RunOptions {
     /// Threads to run on [default: one for each core]
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// How products are computed [default: int8, or f32 by libtorch]
-    #[arg(long, value_enum)]
+    /// The number format of products [default: int8, or f32 with libtorch]
+    #[arg(long, value_parser = named(Precision::NAMES), value_name = "FORMAT")]
     pub(crate) precision: Option<Precision>,
-    /// What runs models
+    /// The backend that runs models
     #[cfg(feature = "libtorch")]
-    #[arg(long, value_enum, default_value_t = Backend::Native)]
+    #[arg(long, value_parser = named(Backend::NAMES), value_name = "NAME", default_value_t = Backend::Native)]
     pub(crate) backend: Backend,
-    /// Where libtorch computes: cpu, cuda, or cuda:N [default: cpu]
+    /// The device of libtorch: cpu, cuda, or cuda:N [default: cpu]
     #[cfg(feature = "libtorch")]
-    #[arg(long, value_name = "DEVICE", value_parser = device)]
+    #[arg(long, value_name = "DEVICE")]
     pub(crate) device: Option<entopic::Device>,
     #[command(flatten)]
     pub(crate) places: Places,
@@ -262,73 +267,35 @@ pub(crate) struct Places {
     #[cfg(feature = "hub")]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// What models of the hub are held to, and written to at first [default: beside --registry]
+    /// The lock file: models of the hub must match it, and are added to it at first [default: next to --registry]
     #[cfg(feature = "hub")]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
 }
 
-/// More threads than any machine runs well, and fewer than where starting them ends the process.
-const MOST_THREADS: usize = 1024;
-
 fn threads(number: &str) -> Result<NonZeroUsize, String> {
     let number = number.parse::<NonZeroUsize>().ok();
     number
-        .filter(|number| number.get() <= MOST_THREADS)
-        .ok_or_else(|| format!("it must be a number from 1 to {MOST_THREADS}"))
+        .filter(|number| number.get() <= Engine::MAX_THREADS)
+        .ok_or_else(|| format!("it must be a number from 1 to {}", Engine::MAX_THREADS))
 }
 
-#[cfg(feature = "libtorch")]
-fn device(name: &str) -> Result<entopic::Device, String> {
-    let number = match name {
-        "cpu" => return Ok(entopic::Device::Cpu),
-        "cuda" => Some(0),
-        name => name.strip_prefix("cuda:").and_then(|number| number.parse().ok()),
-    };
-    number.map(entopic::Device::Cuda).ok_or_else(|| "it must be cpu, cuda or cuda:N".into())
-}
-
-pub(crate) const NER_MODEL: &str = "ner-en-small";
-pub(crate) const TOPIC_MODEL: &str = "topics-en-small";
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Aggregation {
-    None,
-    Simple,
-    First,
-    Average,
-    Max,
-    Word,
-}
-
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Precision {
-    F32,
-    #[cfg(feature = "libtorch")]
-    F16,
-    Int8,
-}
-
-#[cfg(feature = "libtorch")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Backend {
-    Native,
-    Libtorch,
+/// Reads a plain enum of the library by its names.
+fn named<T>(names: &'static [(T, &'static str)]) -> impl TypedValueParser<Value = T>
+where
+    T: std::str::FromStr<Err = entopic::Error> + Clone + Send + Sync,
+{
+    PossibleValuesParser::new(names.iter().map(|(_, name)| *name)).try_map(|name| name.parse())
 }
 
 impl RunOptions {
-    /// What products are computed in.
-    pub(crate) fn precision_name(&self) -> &'static str {
+    /// The number format of products.
+    pub(crate) fn precision(&self) -> Precision {
         #[cfg(feature = "libtorch")]
-        let default = if self.backend == Backend::Libtorch { Precision::F32 } else { Precision::Int8 };
+        let default = if self.backend == Backend::LibTorch { Precision::F32 } else { Precision::Int8 };
         #[cfg(not(feature = "libtorch"))]
         let default = Precision::Int8;
-        match self.precision.unwrap_or(default) {
-            Precision::F32 => "f32",
-            #[cfg(feature = "libtorch")]
-            Precision::F16 => "f16",
-            Precision::Int8 => "int8",
-        }
+        self.precision.unwrap_or(default)
     }
 }
 
@@ -342,62 +309,6 @@ pub(crate) enum Format {
 pub(crate) enum Task {
     Ner,
     Topics,
-}
-
-/// What models of the registry do, as it writes it.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum ModelTask {
-    Ner,
-    Nli,
-    Embedding,
-    ZeroShotNer,
-    ZeroShotTopics,
-}
-
-impl From<ModelTask> for entopic::Task {
-    fn from(task: ModelTask) -> Self {
-        match task {
-            ModelTask::Ner => Self::Ner,
-            ModelTask::Nli => Self::Nli,
-            ModelTask::Embedding => Self::Embedding,
-            ModelTask::ZeroShotNer => Self::ZeroShotNer,
-            ModelTask::ZeroShotTopics => Self::ZeroShotTopics,
-        }
-    }
-}
-
-impl From<Aggregation> for entopic::Aggregation {
-    fn from(aggregation: Aggregation) -> Self {
-        match aggregation {
-            Aggregation::None => Self::None,
-            Aggregation::Simple => Self::Simple,
-            Aggregation::First => Self::First,
-            Aggregation::Average => Self::Average,
-            Aggregation::Max => Self::Max,
-            Aggregation::Word => Self::Word,
-        }
-    }
-}
-
-impl From<Precision> for entopic::Precision {
-    fn from(precision: Precision) -> Self {
-        match precision {
-            Precision::F32 => Self::F32,
-            #[cfg(feature = "libtorch")]
-            Precision::F16 => Self::F16,
-            Precision::Int8 => Self::Int8,
-        }
-    }
-}
-
-#[cfg(feature = "libtorch")]
-impl From<Backend> for entopic::Backend {
-    fn from(backend: Backend) -> Self {
-        match backend {
-            Backend::Native => Self::Native,
-            Backend::Libtorch => Self::LibTorch,
-        }
-    }
 }
 
 #[cfg(test)]

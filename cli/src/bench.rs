@@ -7,10 +7,10 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Instant;
 
-use entopic::NEWS_TOPICS;
+use entopic::{Ner, Precision, TopicClassifier};
 use serde::Serialize;
 
-use crate::args::{BenchArgs, NER_MODEL, RunOptions, TOPIC_MODEL, Task};
+use crate::args::{BenchArgs, RunOptions, Task};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::{load, output};
@@ -21,7 +21,7 @@ struct Report<'a> {
     task: &'static str,
     model: &'a str,
     threads: usize,
-    precision: &'static str,
+    precision: Precision,
     documents: usize,
     /// Of the texts themselves, special tokens left out.
     tokens: usize,
@@ -54,20 +54,19 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
 
     let (task, model, measured) = match args.task {
         Task::Ner => {
-            let model = args.model.as_deref().unwrap_or(NER_MODEL);
-            let types = args.entity_types.as_ref().map_or(&[][..], |types| &types.0);
-            let ner = load::ner(model, types, &run)?;
+            let model = args.model.as_deref().unwrap_or(Ner::BUNDLED);
+            let ner = load::ner(model, args.entity_types.as_ref(), &run)?;
+            if ner.entity_types().is_empty() {
+                return Err(load::needs_types(&ner));
+            }
             let pass =
                 || total(ner.tag_batch(&texts).into_iter().map(|r| r.map(|tagged| tagged.coverage.tokens)));
             ("ner", model, measure(args, pass)?)
         }
         Task::Topics => {
-            let model = args.model.as_deref().unwrap_or(TOPIC_MODEL);
+            let model = args.model.as_deref().unwrap_or(TopicClassifier::BUNDLED);
             let classifier = load::classifier(model, &run)?;
-            let labels = match &args.topics {
-                Some(topics) => classifier.label_set(&topics.0)?,
-                None => classifier.label_set(NEWS_TOPICS)?,
-            };
+            let labels = classifier.label_set(load::topics_of(args.topics.as_ref()))?;
             let pass = || {
                 let classified = classifier.classify_batch(&texts, &labels).into_iter();
                 total(classified.map(|r| r.map(|classified| classified.coverage.tokens)))
@@ -80,7 +79,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         task,
         model,
         threads: threads.get(),
-        precision: args.run.precision_name(),
+        precision: args.run.precision(),
         documents: texts.len(),
         tokens,
         seconds,

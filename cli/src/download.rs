@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use entopic::{DownloadProgress, Hub};
 
-use crate::output::printable;
+use crate::text::printable;
 
 /// Whether a line without its end stands on standard error.
 static OPEN: AtomicBool = AtomicBool::new(false);

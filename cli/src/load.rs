@@ -2,73 +2,121 @@
 
 use std::path::Path;
 
-use entopic::{Ner, Registry, Scoring, Tagger, TopicClassifier};
+use entopic::{
+    Engine, EntityOptions, ModelRef, NEWS_TOPICS, Ner, Registry, Scoring, Tagger, TopicClassifier,
+    TopicOptions,
+};
 
 use crate::args::{RunOptions, TagArgs};
 use crate::failure::Failure;
+use crate::labels::LabelList;
 #[cfg(feature = "hub")]
 use crate::{args::Places, download};
 
-/// The options that the three builders share, though no type of the library does.
-macro_rules! build {
-    ($builder:expr, $options:expr) => {{
-        let options: &RunOptions = $options;
-        let mut builder = $builder;
-        if let Some(precision) = options.precision {
-            builder = builder.precision(precision.into());
+/// The engine that the options describe.
+fn engine(options: &RunOptions) -> Result<Engine, Failure> {
+    let mut builder = Engine::builder().registry(registry(options.places.registry.as_deref())?);
+    if let Some(precision) = options.precision {
+        builder = builder.precision(precision);
+    }
+    if let Some(threads) = options.threads {
+        builder = builder.threads(threads.get());
+    }
+    #[cfg(feature = "libtorch")]
+    {
+        builder = builder.backend(options.backend);
+        if let Some(device) = options.device {
+            builder = builder.device(device);
         }
-        #[cfg(feature = "libtorch")]
-        {
-            builder = builder.backend(options.backend.into());
-            if let Some(device) = options.device {
-                builder = builder.device(device);
-            }
-        }
-        if let Some(threads) = options.threads {
-            builder = builder.threads(threads.get());
-        }
-        if let Some(path) = &options.places.registry {
-            builder = builder.registry(Registry::from_file(path)?);
-        }
-        #[cfg(feature = "hub")]
-        {
-            builder = builder.hub(hub(&options.places));
-        }
-        builder.build()?
-    }};
+    }
+    #[cfg(feature = "hub")]
+    {
+        builder = builder.hub(hub(&options.places));
+    }
+    Ok(builder.build()?)
+}
+
+/// The model that an argument names. A folder begins with `.` or `/`, or ends with `/`, so that no folder takes the place
+/// of a name.
+fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
+    let path = Path::new(model);
+    if model.starts_with(['.', '/', '\\']) || model.ends_with(['/', '\\']) || path.is_absolute() {
+        return Ok(path.into());
+    }
+    if registry.find(model).is_none() && path.is_dir() {
+        return Err(Failure::new(format!("no model is named {model:?}; for the folder, write ./{model}")));
+    }
+    Ok(model.into())
 }
 
 pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
+    let engine = engine(&args.run)?;
+    let ner = with_types(load_ner(&engine, &args.model)?, args.entity_types.as_ref())?;
+    let ner = match args.aggregation {
+        Some(aggregation) => ner.with(EntityOptions::new().aggregation(aggregation))?,
+        None => ner,
+    };
+    if ner.entity_types().is_empty() {
+        return Err(needs_types(&ner));
+    }
     let scoring = if args.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
-    let mut builder = Tagger::builder().ner(&args.model).topics(&args.topic_model);
-    if let Some(topics) = &args.topics {
-        builder = builder.labels(&topics.0);
-    }
-    if let Some(types) = &args.entity_types {
-        builder = builder.entity_types(&types.0);
-    }
-    Ok(build!(builder.aggregation(args.aggregation.into()).scoring(scoring), &args.run))
+    let topics = engine.topics(model_ref(&args.topic_model, engine.registry())?)?;
+    let topics = topics.with(TopicOptions::new().scoring(scoring))?;
+    let labels = topics.label_set(topics_of(args.topics.as_ref()))?;
+    Ok(Tagger::new(ner, topics, labels)?)
 }
 
-/// The model; with `types`, one that is given them with the text.
-pub(crate) fn ner(model: &str, types: &[String], options: &RunOptions) -> Result<Ner, Failure> {
-    Ok(build!(Ner::builder(model).entity_types(types), options))
+/// The candidate topics that an option names, or those of news agencies.
+pub(crate) fn topics_of(topics: Option<&LabelList>) -> Vec<&str> {
+    match topics {
+        Some(topics) => topics.0.iter().map(String::as_str).collect(),
+        None => NEWS_TOPICS.to_vec(),
+    }
+}
+
+/// The model, with the entity types that an option names; with none, if it takes types as input and there are none.
+pub(crate) fn ner(model: &str, types: Option<&LabelList>, options: &RunOptions) -> Result<Ner, Failure> {
+    with_types(load_ner(&engine(options)?, model)?, types)
+}
+
+fn load_ner(engine: &Engine, model: &str) -> Result<Ner, Failure> {
+    Ok(engine.ner(model_ref(model, engine.registry())?)?)
+}
+
+fn with_types(ner: Ner, types: Option<&LabelList>) -> Result<Ner, Failure> {
+    match types {
+        None => Ok(ner),
+        Some(_) if !ner.tags().is_empty() => Err(Failure::new(format!(
+            "--entity-types is for models that take types as input; {:?} has its own: {}",
+            ner.name(),
+            ner.entity_types().join(", ")
+        ))),
+        Some(types) => Ok(ner.with(EntityOptions::new().types(&types.0))?),
+    }
+}
+
+/// The failure of a model that is given no entity types.
+pub(crate) fn needs_types(ner: &Ner) -> Failure {
+    Failure::new(format!(
+        "the model {:?} takes entity types as input; name some with --entity-types",
+        ner.name()
+    ))
 }
 
 pub(crate) fn classifier(model: &str, options: &RunOptions) -> Result<TopicClassifier, Failure> {
-    Ok(build!(TopicClassifier::builder(model), options))
+    let engine = engine(options)?;
+    Ok(engine.topics(model_ref(model, engine.registry())?)?)
 }
 
-/// entopic's own models, and before them those of the file `own`.
+/// entopic's own models, and over them those of the file `own`.
 pub(crate) fn registry(own: Option<&Path>) -> Result<Registry, Failure> {
-    let registry = Registry::builtin()?;
     Ok(match own {
-        Some(path) => registry.with(Registry::from_file(path)?),
-        None => registry,
+        Some(path) => Registry::default().with(Registry::from_file(path)?),
+        None => Registry::default(),
     })
 }
 
-/// The hub; what no option says, the environment does.
+/// The hub; the environment decides what no option says.
 #[cfg(feature = "hub")]
 pub(crate) fn hub(places: &Places) -> entopic::Hub {
     let mut hub = entopic::Hub::new();

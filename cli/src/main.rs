@@ -14,6 +14,7 @@ mod load;
 mod models;
 mod output;
 mod tag;
+mod text;
 
 use std::process::ExitCode;
 

@@ -6,12 +6,13 @@ use std::fs;
 use std::path::Path;
 use std::process::ExitCode;
 
-use entopic::{ModelEntry, Registry, Source, Task};
+use entopic::{ModelEntry, Registry, Source};
 
 #[cfg(feature = "hub")]
 use crate::args::PullArgs;
 use crate::args::{CheckArgs, Format, ListArgs, Models, ShowArgs};
 use crate::failure::Failure;
+use crate::text::printable;
 use crate::{load, output};
 
 pub(crate) fn run(command: &Models) -> Result<ExitCode, Failure> {
@@ -27,8 +28,7 @@ pub(crate) fn run(command: &Models) -> Result<ExitCode, Failure> {
 
 fn list(args: &ListArgs) -> Result<(), Failure> {
     let registry = load::registry(args.registry.as_deref())?;
-    let task = args.task.map(Task::from);
-    let wanted = |entry: &&ModelEntry| task.is_none_or(|task| entry.task == task);
+    let wanted = |entry: &&ModelEntry| args.task.is_none_or(|task| entry.task == task);
     let entries: Vec<&ModelEntry> = registry.entries().iter().filter(wanted).collect();
     match args.format {
         Format::Json => output::print_json(&entries),
@@ -72,11 +72,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let mut code = ExitCode::SUCCESS;
     for entry in entries {
         for difference in differences(entry, &registry, args)? {
-            output::print(&format!(
-                "{}: {}\n",
-                output::printable(&entry.name),
-                output::printable(&difference)
-            ))?;
+            output::print(&format!("{}: {}\n", printable(&entry.name), printable(&difference)))?;
             code = ExitCode::FAILURE;
         }
     }
@@ -86,7 +82,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
 #[cfg(feature = "hub")]
 fn differences(entry: &ModelEntry, registry: &Registry, args: &CheckArgs) -> Result<Vec<String>, Failure> {
     match &entry.source {
-        Source::Hub { id, .. } if !Path::new(id).is_dir() => {
+        Source::Hub { .. } => {
             let fetched = load::hub(&args.places).fetch_description(registry, &entry.name)?;
             Ok(entry.differences_in(fetched.folder)?)
         }

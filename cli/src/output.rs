@@ -32,12 +32,6 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
         .map_err(|error| Failure::because("the result cannot be put into JSON", &error))
 }
 
-/// `text` on one line, and without what would steer a terminal.
-pub(crate) fn printable(text: &str) -> String {
-    let words: Vec<&str> = text.split_whitespace().collect();
-    words.join(" ").replace(char::is_control, "\u{FFFD}")
-}
-
 /// Prints a line to standard error, where there is one.
 pub(crate) fn warn(line: &str) {
     #[cfg(feature = "hub")]
@@ -117,7 +111,7 @@ fn beside(path: &Path) -> PathBuf {
 mod tests {
     use std::fs;
 
-    use super::{OutputFile, printable};
+    use super::OutputFile;
 
     #[test]
     fn a_file_is_replaced_and_nothing_is_left_beside_it() {
@@ -146,10 +140,5 @@ mod tests {
         assert!(OutputFile::check(folder.path()).is_err());
         let missing = OutputFile::check(&folder.path().join("no/such.tsv")).expect_err("has no folder");
         assert!(missing.to_string().contains("there is no folder"), "{missing}");
-    }
-
-    #[test]
-    fn terminals_are_not_steered() {
-        assert_eq!(printable("a\n\tb\u{1B}[31m"), "a b\u{FFFD}[31m");
     }
 }

@@ -1,21 +1,26 @@
 //! The model types of rust-bert, computed by libtorch.
 
-mod architectures;
+pub(crate) mod architectures;
 mod config;
-mod store;
+mod input;
+mod message;
+pub(crate) mod store;
 mod worker;
 
 use ndarray::Array2;
 use serde_json::Value;
 use tch::{Cuda, Kind, Tensor, nn};
 
+use self::architectures::Architecture;
+use self::input::Input;
+use self::message::brief;
+use self::store::Stored;
+use self::worker::Worker;
 use super::padded::{Rows, Run, Together, in_runs};
-use super::{Device, RaggedBatch, Runner, Threads};
+use super::{Runner, Threads};
+use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind};
-use worker::Worker;
-
-pub(crate) use architectures::Architecture;
-pub(crate) use store::Stored;
+use crate::precision::Device;
 
 /// Tokens of a batch on the CPU, padding included. Of 128 to 4,096, 256 and 512 were fastest with the bundled
 /// NER model on two threads of a CPU with AVX2.
@@ -82,12 +87,6 @@ impl Runner for LibTorch {
     }
 }
 
-/// What libtorch says, without the stack of its C++ behind it, which may be in a message that was quoted.
-fn brief(message: &str) -> &str {
-    let ends = ["\nException raised from", "\\nException raised from"];
-    ends.into_iter().find_map(|end| message.split_once(end)).map_or(message, |(said, _)| said)
-}
-
 /// The device, if this libtorch finds it.
 fn device(device: Device) -> Result<tch::Device, Error> {
     let Device::Cuda(number) = device else { return Ok(tch::Device::Cpu) };
@@ -113,13 +112,6 @@ struct Model {
     device: tch::Device,
     /// Holds the weights that `forward` computes with.
     _store: nn::VarStore,
-}
-
-/// A run's sequences, padded: `[sequences, tokens]` each, 64-bit integers.
-struct Input {
-    ids: Tensor,
-    mask: Tensor,
-    token_types: Tensor,
 }
 
 impl Model {

@@ -1,30 +1,84 @@
+//! The native backend: weights, layers and heads on the CPU.
+//!
+//! The tokens of all sequences of a batch lie one after another, `[tokens, hidden]`; attention runs within the
+//! bounds of each sequence.
+
+pub(crate) mod activation;
+mod activations;
+mod arithmetic;
+pub(crate) mod blueprint;
+mod convolution;
+pub(crate) mod embeddings;
+mod encoder;
+mod entity_head;
+mod gather;
+mod gemm;
+mod head;
+pub(crate) mod kernels;
+mod layer;
+mod linear;
+mod lstm;
+#[cfg(feature = "internals")]
+pub(crate) mod measure;
+mod mlp;
+mod network;
+#[cfg(any(test, feature = "internals"))]
+mod noise;
+mod norm;
+mod relation;
+mod scratch;
+mod topic_head;
+
 use std::sync::Arc;
 
 use ndarray::Array2;
 
-use super::{RaggedBatch, Runner};
-use crate::engine::{Blueprint, Checkpoint, Network, NetworkScratch, Precision, Spare, Table};
-use crate::error::Error;
+use self::arithmetic::{Arithmetic, F32, Int8};
+use self::blueprint::Blueprint;
 
-/// The native engine behind the backend's boundary.
-pub(crate) struct Native {
-    network: Network,
-    scratch: Spare<NetworkScratch>,
+use self::embeddings::Table;
+use self::network::{Network, NetworkScratch};
+use super::Runner;
+use crate::batch::RaggedBatch;
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::precision::Precision;
+use crate::spare::Spare;
+
+/// A model of the native backend.
+struct Native<A: Arithmetic> {
+    network: Network<A>,
+    scratch: Spare<NetworkScratch<A>>,
 }
 
-impl Native {
-    pub(crate) fn load(
-        checkpoint: &Checkpoint<'_>,
-        plan: &Blueprint,
-        words: Option<Arc<Table>>,
-        precision: Precision,
-    ) -> Result<Self, Error> {
-        Ok(Self { network: Network::load(checkpoint, plan, words, precision)?, scratch: Spare::default() })
+/// Reads the weights of the model that `plan` describes. `words` is the word embedding where models share it;
+/// otherwise it is read from the checkpoint.
+pub(crate) fn load(
+    checkpoint: &Checkpoint<'_>,
+    plan: &Blueprint,
+    words: Option<Arc<Table>>,
+    precision: Precision,
+) -> Result<Box<dyn Runner>, Error> {
+    match precision {
+        Precision::F32 => Ok(Box::new(Native::<F32>::load(checkpoint, plan, words)?)),
+        Precision::Int8 => Ok(Box::new(Native::<Int8>::load(checkpoint, plan, words)?)),
+        #[cfg(feature = "libtorch")]
+        Precision::F16 => {
+            let message = "the native backend computes in int8 or f32, not in f16; choose one of these, or \
+                           Backend::LibTorch";
+            Err(Error::new(crate::error::ErrorKind::Options, message))
+        }
     }
 }
 
-impl Runner for Native {
+impl<A: Arithmetic> Native<A> {
+    fn load(checkpoint: &Checkpoint<'_>, plan: &Blueprint, words: Option<Arc<Table>>) -> Result<Self, Error> {
+        Ok(Self { network: Network::load(checkpoint, plan, words)?, scratch: Spare::default() })
+    }
+}
+
+impl<A: Arithmetic> Runner for Native<A> {
     fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
-        self.scratch.lend(|| self.network.scratch(), |scratch| self.network.forward(batch, scratch))
+        self.scratch.lend(NetworkScratch::default, |scratch| self.network.forward(batch, scratch))
     }
 }

@@ -10,10 +10,11 @@ use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
 use rten_tensor::prelude::*;
 use rten_tensor::{NdTensor, Tensor};
 
+use super::Runner;
 use super::padded::{Rows, Run, Together, in_runs};
-use super::{RaggedBatch, Runner, Sequence};
-use crate::engine::Spare;
+use crate::batch::{RaggedBatch, Sequence};
 use crate::error::{Error, ErrorKind, panic_message};
+use crate::spare::Spare;
 
 /// The stack that a graph is read on; see the most nodes that it may have.
 const DEEP_STACK: usize = 256 << 20;
@@ -62,7 +63,7 @@ impl Input {
 fn output_name(rows: Rows) -> &'static str {
     match rows {
         Rows::EveryToken { .. } | Rows::Sequence { .. } => "logits",
-        Rows::Mean { .. } | Rows::First { .. } => "last_hidden_state",
+        Rows::Pooled { .. } => "last_hidden_state",
     }
 }
 
@@ -193,7 +194,8 @@ fn on_own_thread<T: Send>(stack: usize, origin: &str, f: impl FnOnce() -> T + Se
 #[cfg(test)]
 mod tests {
     use super::{Onnx, Rows, TOLERANCE, Together};
-    use crate::backend::{RaggedBatch, Runner, Sequence};
+    use crate::backend::Runner;
+    use crate::batch::{RaggedBatch, Sequence};
     use crate::error::Error;
 
     fn field(number: u8, content: &[u8]) -> Vec<u8> {

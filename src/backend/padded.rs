@@ -4,36 +4,28 @@
 use std::cmp::Reverse;
 use std::ops::Range;
 
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::Array2;
 
-use super::RaggedBatch;
+use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind};
+use crate::pooling::TokenPooling;
 
-/// What an output holds of each sequence, and what is given of that.
+/// The rows that are taken of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
-    /// `[batch, tokens, labels]`: all are given.
-    EveryToken {
-        labels: usize,
-    },
+    /// All of `[batch, tokens, labels]`.
+    EveryToken { labels: usize },
     /// `[batch, labels]`.
-    Sequence {
-        labels: usize,
-    },
-    /// `[batch, tokens, hidden]`: the mean is given, or the first.
-    Mean {
-        hidden: usize,
-    },
-    First {
-        hidden: usize,
-    },
+    Sequence { labels: usize },
+    /// One pooled vector per sequence, of `[batch, tokens, hidden]`.
+    Pooled { pooling: TokenPooling, hidden: usize },
 }
 
 /// Which sequences may run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Together {
     None,
-    #[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "graphs run together, or alone"))]
+    #[cfg_attr(not(feature = "libtorch"), allow(dead_code, reason = "graphs run together, or alone"))]
     SameLength,
     /// Any, since padding is hidden from the others. At most half of a run is padding.
     Padded,
@@ -121,25 +113,21 @@ impl Run<'_> {
         if shape != expected || values.len() != expected.iter().product::<usize>() {
             let what = match rows {
                 Rows::Sequence { .. } | Rows::EveryToken { .. } => "labels",
-                Rows::Mean { .. } | Rows::First { .. } => "hidden size",
+                Rows::Pooled { .. } => "hidden size",
             };
             return Err(refuse(format!(
                 "it gives {shape:?} for {sequences} sequences of {longest} tokens, where config.json, whose \
                  {what} are {columns}, makes it {expected:?}"
             )));
         }
-        let one = |row: Option<ndarray::Array1<f32>>| row.map(|row| row.insert_axis(Axis(0)));
         let read = |(part, sequence): (&[f32], &Range<usize>)| {
-            let part = ArrayView2::from_shape((per_sequence, columns), part)
-                .map_err(|error| refuse("its output has another shape".into()).with_source(error))?;
-            let tokens = part.slice_axis(Axis(0), (..sequence.len().min(per_sequence)).into());
+            let tokens = &part[..sequence.len().min(per_sequence) * columns];
             let given = match rows {
-                Rows::EveryToken { .. } => Some(tokens.to_owned()),
-                Rows::Sequence { .. } => Some(part.to_owned()),
-                Rows::Mean { .. } => one(tokens.mean_axis(Axis(0))),
-                Rows::First { .. } => one(tokens.outer_iter().next().map(|row| row.to_owned())),
+                Rows::EveryToken { .. } | Rows::Sequence { .. } => tokens.to_vec(),
+                Rows::Pooled { pooling, .. } => pooling.apply(tokens, columns),
             };
-            let given = given.ok_or_else(|| refuse("a sequence has no tokens".into()))?;
+            let given = Array2::from_shape_vec((given.len() / columns.max(1), columns), given)
+                .map_err(|error| refuse("its output has another shape".into()).with_source(error))?;
             if given.iter().all(|value| value.is_finite()) {
                 return Ok(given);
             }
@@ -154,8 +142,7 @@ impl Rows {
         match self {
             Self::EveryToken { labels: columns }
             | Self::Sequence { labels: columns }
-            | Self::Mean { hidden: columns }
-            | Self::First { hidden: columns } => columns,
+            | Self::Pooled { hidden: columns, .. } => columns,
         }
     }
 }
@@ -164,8 +151,8 @@ impl Rows {
 mod tests {
     use ndarray::array;
 
-    use super::{Rows, Run, Together, in_runs};
-    use crate::backend::{RaggedBatch, Sequence};
+    use super::{Rows, Run, Together, TokenPooling, in_runs};
+    use crate::batch::{RaggedBatch, Sequence};
 
     fn batch(lengths: &[usize]) -> RaggedBatch {
         let sequences: Vec<Sequence> = lengths
@@ -217,9 +204,10 @@ mod tests {
         assert_eq!(run.token_types(9, |kind| kind), [1, 1, 1, 1, 1, 9]);
         let values = [1.0, 2.0, 3.0, 5.0, 7.0, f32::NAN];
         let split = |rows, shape: &[usize], values| run.split(rows, "test", shape, values);
-        let means = split(Rows::Mean { hidden: 1 }, &[2, 3, 1], &values).expect("are finite");
+        let pooled = |pooling| Rows::Pooled { pooling, hidden: 1 };
+        let means = split(pooled(TokenPooling::Mean), &[2, 3, 1], &values).expect("are finite");
         assert_eq!(means, [array![[2.0]], array![[6.0]]]);
-        let firsts = split(Rows::First { hidden: 1 }, &[2, 3, 1], &values).expect("are finite");
+        let firsts = split(pooled(TokenPooling::Cls), &[2, 3, 1], &values).expect("are finite");
         assert_eq!(firsts, [array![[1.0]], array![[5.0]]]);
         for (rows, shape, values, named) in [
             (Rows::Sequence { labels: 2 }, &[2, 3][..], &values[..], "[2, 3]"),

@@ -1,8 +1,9 @@
 use serde::{Deserialize, Serialize};
 
-use super::{Document, Windows};
+use super::Document;
+use super::windows::Windows;
 
-/// How much of a text the model read.
+/// The part of a text that the model read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Coverage {
@@ -22,7 +23,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    pub(crate) fn new(document: &Document<'_>, windows: &Windows) -> Self {
+    pub(crate) fn of(document: &Document<'_>, windows: &Windows) -> Self {
         let tokens = &document.tokens;
         let mut read = vec![false; tokens.len()];
         for range in windows.ranges() {

@@ -1,4 +1,4 @@
-//! What a registry says of a model, held against the model's own files.
+//! A registry's entry, checked against the model's own files.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,20 +7,21 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::config::{Config, TokenTypes};
-use super::layout::Description;
-use super::pooling;
-use super::registry::{ModelEntry, Source, Task, TokenPooling};
-use super::source::Files;
+use super::pooling_file;
+use crate::catalogue::files::Files;
+use crate::catalogue::layout::Description;
+use crate::catalogue::registry::{ModelEntry, Source, Task};
 use crate::error::{Error, ErrorKind};
+use crate::tags::{self, Tag};
 
 impl ModelEntry {
-    /// What the entry says otherwise than the model's own files, a line each: task, architecture, labels,
-    /// tag scheme, pooling, casing, and lengths that the model does not reach. What the entry leaves open
-    /// is no difference.
+    /// The differences between the entry and the model's own files, one line each: task, architecture, labels, tag
+    /// scheme, pooling, casing, and lengths that the model does not reach. A field that the entry leaves open is no
+    /// difference.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
-    /// let registry = entopic::Registry::builtin()?;
+    /// let registry = entopic::Registry::default();
     /// let entry = registry.find("ner-en-small").expect("is in the build");
     /// assert!(entry.differences()?.is_empty());
     /// # }
@@ -35,7 +36,6 @@ impl ModelEntry {
         match &self.source {
             Source::Bundled(name) => self.compare(&Files::bundled(name)?),
             Source::Folder(folder) => self.differences_in(folder),
-            Source::Hub { id, .. } if Path::new(id).is_dir() => self.differences_in(id),
             Source::Hub { id, .. } => {
                 let message = format!("the model {:?} is on the hub, as {id}: fetch it first", self.name);
                 Err(Error::new(ErrorKind::ModelUnavailable, message))
@@ -43,12 +43,13 @@ impl ModelEntry {
         }
     }
 
-    /// [`differences`](Self::differences) from the model in `folder`, wherever the entry says that it is.
+    /// The [`differences`](Self::differences) between the entry and the model in `folder`, wherever the entry says that
+    /// the model is.
     ///
     /// # Errors
     ///
-    /// Those of loading the model, as far as they lie in the files that describe it: they are missing,
-    /// damaged, not what their checksums say, or of a model that entopic does not run.
+    /// Those of loading the model, as far as they lie in the files that describe it: a file is missing, damaged, not of its
+    /// checksum, or of a model that entopic does not run.
     pub fn differences_in(&self, folder: impl AsRef<Path>) -> Result<Vec<String>, Error> {
         self.compare(&Files::folder(folder.as_ref(), &self.files))
     }
@@ -56,11 +57,11 @@ impl ModelEntry {
     fn compare(&self, files: &Files) -> Result<Vec<String>, Error> {
         let description = files.description()?;
         let json = files.read(description.config, ErrorKind::Config)?;
-        let pooling = pooling::read(files)?;
-        let config = Config::parse(&json, &files.name(description.config), self.pooling.or(pooling))?;
+        let pooling = pooling_file::read(files)?;
+        let (config, _) = Config::native(&json, &files.name(description.config), self.pooling.or(pooling))?;
         let mut found = Differences { file: description.config, lines: Vec::new() };
-        if self.task != config.head.task() {
-            found.add("task", self.task, config.head.task());
+        if self.task != config.role.task() {
+            found.add("task", self.task.description(), config.role.task().description());
         }
         if self.architecture != config.architecture {
             found.add("architecture", &self.architecture, &config.architecture);
@@ -75,8 +76,8 @@ impl ModelEntry {
         if let (Some(said), Some(own)) = (self.pooling, pooling)
             && said != own
         {
-            found.file = pooling::FILE;
-            found.add("pooling", word(said), word(own));
+            found.file = pooling_file::FILE;
+            found.add("pooling", said, own);
         }
         if let Some(said) = self.cased
             && let Some((file, own)) = cased(files, &description, &config)?
@@ -90,14 +91,16 @@ impl ModelEntry {
 
     fn compare_labels(&self, config: &Config, found: &mut Differences) {
         let said: BTreeSet<&str> = self.labels.iter().map(String::as_str).collect();
-        match config.head.task() {
+        match config.role.task() {
             Task::Ner => {
-                let types = entity_types(&config.labels);
-                let own: BTreeSet<&str> = types.iter().copied().collect();
+                let labels = config.role.labels();
+                let tags: Vec<Tag> = labels.iter().map(|label| Tag::parse(label)).collect();
+                let types = tags::entity_types(&tags);
+                let own: BTreeSet<&str> = types.iter().map(String::as_str).collect();
                 if !said.is_empty() && said != own {
                     found.add("labels", list(&self.labels), list(&types));
                 }
-                let schemes = schemes(&config.labels);
+                let schemes = tags::schemes(labels);
                 if let Some(scheme) = &self.tag_scheme
                     && !schemes.contains(&scheme.as_str())
                 {
@@ -106,14 +109,15 @@ impl ModelEntry {
             }
             Task::Nli => {
                 // transformers' own names for labels that were not named.
-                let unnamed = (0..).zip(&config.labels).all(|(at, label)| *label == format!("LABEL_{at}"));
+                let unnamed =
+                    (0..).zip(config.role.labels()).all(|(at, label)| *label == format!("LABEL_{at}"));
                 let differ = if unnamed {
-                    self.labels.len() != config.labels.len()
+                    self.labels.len() != config.role.labels().len()
                 } else {
-                    self.labels != config.labels
+                    self.labels != config.role.labels()
                 };
                 if !said.is_empty() && differ {
-                    found.add("labels", list(&self.labels), list(&config.labels));
+                    found.add("labels", list(&self.labels), list(config.role.labels()));
                 }
             }
             _ if !said.is_empty() => found.add("labels", list(&self.labels), "none: it has none of its own"),
@@ -123,7 +127,7 @@ impl ModelEntry {
 }
 
 struct Differences {
-    /// Which file the model's word is from.
+    /// The file that is compared with the registry.
     file: &'static str,
     lines: Vec<String>,
 }
@@ -134,47 +138,7 @@ impl Differences {
     }
 }
 
-/// The types that tags mark, each once.
-fn entity_types(tags: &[String]) -> Vec<&str> {
-    let mut types = Vec::new();
-    for tag in tags.iter().filter(|tag| *tag != "O") {
-        let name = prefix(tag).map_or(tag.as_str(), |_| &tag[2..]);
-        if !types.contains(&name) {
-            types.push(name);
-        }
-    }
-    types
-}
-
-/// The letter before a tag's type, by the rule that tags are read by (src/ner/scheme.rs).
-fn prefix(tag: &str) -> Option<u8> {
-    match tag.as_bytes() {
-        [letter @ (b'B' | b'I' | b'M' | b'E' | b'L' | b'S' | b'U' | b'W'), b'-', _, ..] => Some(*letter),
-        _ => None,
-    }
-}
-
-/// The schemes that tags may be of.
-fn schemes(tags: &[String]) -> &'static [&'static str] {
-    let has =
-        |letters: &[u8]| tags.iter().filter_map(|tag| prefix(tag)).any(|letter| letters.contains(&letter));
-    if has(b"MW") {
-        &["BMEWO"]
-    } else if has(b"LU") {
-        &["BILOU"]
-    } else if has(b"ES") {
-        &["BIOES"]
-    } else if has(b"B") {
-        &["IOB2", "IOB1"]
-    } else if has(b"I") {
-        // IOB1 needs B only between neighbours of one type.
-        &["IO", "IOB1"]
-    } else {
-        &["IO"]
-    }
-}
-
-/// The keys of tokenizer.json and tokenizer_config.json that tell of capitals.
+/// The keys of tokenizer.json and tokenizer_config.json that concern case.
 #[derive(Deserialize)]
 struct Normalizing {
     #[serde(default)]
@@ -183,7 +147,7 @@ struct Normalizing {
     do_lower_case: Option<bool>,
 }
 
-/// Whether the model tells capitals, and which file says so, where one does.
+/// Whether the model is case-sensitive, and the file that says so, if one does.
 fn cased(
     files: &Files,
     description: &Description,
@@ -227,14 +191,6 @@ fn lower_cases(normalizer: &Value) -> Option<bool> {
 
 fn list<S: AsRef<str>>(labels: &[S]) -> String {
     labels.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ")
-}
-
-/// A value as registry files write it.
-fn word(pooling: TokenPooling) -> &'static str {
-    match pooling {
-        TokenPooling::Mean => "mean",
-        TokenPooling::Cls => "cls",
-    }
 }
 
 #[cfg(test)]
@@ -368,7 +324,7 @@ mod tests {
         let changed =
             entry("ner-bioes", "ner", "bert", other).differences().expect_err("is another revision");
         assert_eq!(changed.kind(), ErrorKind::Config);
-        let registry = Registry::builtin().expect("is compiled in");
+        let registry = Registry::default();
         let on_hub = registry.find("bert-base-ner").expect("is known").differences();
         assert_eq!(on_hub.expect_err("is not here").kind(), ErrorKind::ModelUnavailable);
     }
@@ -376,7 +332,7 @@ mod tests {
     #[cfg(feature = "bundled")]
     #[test]
     fn the_bundled_models_are_as_the_registry_says() {
-        for entry in Registry::builtin().expect("is compiled in").entries() {
+        for entry in Registry::default().entries() {
             if let crate::Source::Bundled(_) = entry.source {
                 assert_eq!(entry.differences().expect("is in the build"), [""; 0], "{}", entry.name);
             }

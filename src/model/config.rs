@@ -1,74 +1,52 @@
 #[cfg(any(feature = "libtorch", feature = "onnx"))]
-mod foreign;
+pub(in crate::model) mod foreign;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::architecture::{ARCHITECTURES, HeadKind, PromptStyle, Source, prompted};
-use super::registry::{Task, TokenPooling};
-use crate::engine::Blueprint;
-use crate::engine::blueprint::{Head, Pool};
+use super::architecture::shared::Source;
+use super::architecture::{ARCHITECTURES, Architecture, composite};
+use super::role::Role;
+use crate::backend::native::blueprint::{Blueprint, Head, States};
+use crate::catalogue::registry::Task;
 use crate::error::{Error, ErrorKind};
+use crate::pooling::TokenPooling;
+use crate::tags::TagScheme;
+use crate::tokenizer::casing;
 
-/// What a model is, read from its `config.json`.
+/// The description of a model, read from its `config.json`.
 #[derive(Clone, Debug)]
 pub(crate) struct Config {
     /// `model_type`, such as `bert`.
     pub(crate) architecture: String,
-    pub(crate) head: HeadKind,
-    /// The output labels in the order of their columns; empty for an embedding.
-    pub(crate) labels: Vec<String>,
+    pub(crate) role: Role,
     pub(crate) token_types: TokenTypes,
-    pub(crate) tag_scheme: Option<TagScheme>,
-    /// The width of the last states, and so of an embedding.
-    pub(crate) hidden: usize,
     /// The longest sequence, special tokens included.
     pub(crate) longest: usize,
-    /// The tokens that the model knows, where its config tells.
+    /// The size of the vocabulary, where the config states it.
     pub(crate) vocabulary: Option<usize>,
-    /// Whether the model tells the first text of a pair from the second by their token types.
-    pub(crate) tells_segments: bool,
-    /// What the native engine makes of it; `None` for what other backends run.
-    pub(crate) blueprint: Option<Blueprint>,
-    /// How labels are given with a text, if they are.
-    pub(crate) prompt: Option<PromptStyle>,
 }
 
-impl HeadKind {
-    /// What a model with this head does.
-    pub(crate) fn task(self) -> Task {
-        match self {
-            Self::TokenClassification => Task::Ner,
-            Self::SequenceClassification => Task::Nli,
-            Self::Embedding => Task::Embedding,
-            Self::PromptedEntities => Task::ZeroShotNer,
-            Self::PromptedTopics => Task::ZeroShotTopics,
-        }
-    }
-}
-
-/// What a model's token types tell it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// The meaning of a model's token types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenTypes {
-    /// Which of two texts a token belongs to.
-    #[default]
+    /// None: every token has type 0.
+    None,
+    /// The text of a pair that a token belongs to.
     Segment,
-    /// The casing of the token's word, see [`casing`](super::casing).
+    /// The casing of the token's word, see [`casing`].
     Casing,
 }
 
-/// The scheme of a token classifier's labels, where its config.json says that it keeps to one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub(crate) enum TagScheme {
-    /// Every entity begins with its `B-`, and every other word of it has its `I-`.
-    #[serde(rename = "IOB2")]
-    Iob2,
-    /// One of which nothing follows.
-    #[serde(other)]
-    Other,
+/// `token_types` in config.json.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum TokenTypesKey {
+    #[default]
+    Segment,
+    Casing,
 }
 
 /// The keys that all architectures share.
@@ -81,114 +59,140 @@ struct Shared {
     #[serde(default)]
     id2label: BTreeMap<String, String>,
     #[serde(default)]
-    token_types: TokenTypes,
+    token_types: TokenTypesKey,
     tag_scheme: Option<TagScheme>,
 }
 
-impl Config {
-    /// Reads `json`; `origin` names it in messages. `pooling` is how the model's other files say that it
-    /// makes one vector of a text, if they do.
-    pub(crate) fn parse(json: &[u8], origin: &str, pooling: Option<TokenPooling>) -> Result<Self, Error> {
-        let refuse = |message: String| Error::new(ErrorKind::Config, format!("{origin}: {message}"));
+/// A config.json that was parsed, and its name for messages.
+struct Parsed<'a> {
+    json: Value,
+    shared: Shared,
+    origin: &'a str,
+}
+
+impl<'a> Parsed<'a> {
+    fn read(json: &[u8], origin: &'a str) -> Result<Self, Error> {
         let unusable = |error: serde_json::Error| {
             Error::new(ErrorKind::Config, format!("{origin} is not a usable config.json")).with_source(error)
         };
         let json: Value = serde_json::from_slice(json).map_err(unusable)?;
         let shared = Shared::deserialize(&json).map_err(unusable)?;
+        Ok(Self { json, shared, origin })
+    }
 
-        if let Some(prompted) = prompted::translate(&json, &shared.model_type) {
-            let (head, blueprint, prompt) = prompted.map_err(refuse)?;
-            let (labels, token_types) = (Vec::new(), TokenTypes::Segment);
-            let architecture = prompt.architecture.to_owned();
-            return Ok(Self {
-                architecture,
-                head,
-                labels,
-                token_types,
-                tag_scheme: None,
-                hidden: blueprint.hidden,
+    fn refuse(&self, message: impl std::fmt::Display) -> Error {
+        Error::new(ErrorKind::Config, format!("{}: {message}", self.origin))
+    }
+
+    /// The role of a model of the architectures of transformers; `hidden` is the width of its states.
+    fn role(&self, task: Task, labels: Vec<String>, hidden: usize) -> Role {
+        match task {
+            Task::Ner => Role::Tags { labels, scheme: self.shared.tag_scheme },
+            Task::Nli => Role::Nli { labels },
+            _ => Role::Embedding { hidden },
+        }
+    }
+
+    /// The output labels of a classifier.
+    fn labels(&self, task: Task) -> Result<Vec<String>, Error> {
+        match task {
+            Task::Ner | Task::Nli => {
+                order_labels(&self.shared.id2label).map_err(|message| self.refuse(message))
+            }
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// The meaning of token types, of which the model has `rows`; of none it says nothing.
+    fn token_types(&self, rows: Option<usize>) -> Result<TokenTypes, Error> {
+        match (self.shared.token_types, rows) {
+            (TokenTypesKey::Casing, Some(rows)) if rows >= casing::CLASSES => Ok(TokenTypes::Casing),
+            (TokenTypesKey::Casing, rows) => Err(self.refuse(format!(
+                "token_types \"casing\" needs type_vocab_size {}, not {}",
+                casing::CLASSES,
+                rows.unwrap_or(0)
+            ))),
+            (TokenTypesKey::Segment, Some(0 | 1)) => Ok(TokenTypes::None),
+            (TokenTypesKey::Segment, _) => Ok(TokenTypes::Segment),
+        }
+    }
+}
+
+impl Config {
+    /// Reads `json` for the native backend; `origin` names it in messages. `pooling` is the pooling that the
+    /// registry or the model's other files state.
+    pub(crate) fn native(
+        json: &[u8],
+        origin: &str,
+        pooling: Option<TokenPooling>,
+    ) -> Result<(Self, Blueprint), Error> {
+        let parsed = Parsed::read(json, origin)?;
+        let Shared { model_type, architectures, .. } = &parsed.shared;
+        if let Some(translated) = composite::translate(&parsed.json, model_type) {
+            let (role, blueprint) = translated.map_err(|message| parsed.refuse(message))?;
+            let architecture = role.prompt().map_or(model_type.as_str(), |style| style.architecture);
+            let config = Self {
+                architecture: architecture.to_owned(),
+                role,
+                token_types: TokenTypes::None,
                 longest: blueprint.longest,
                 vocabulary: blueprint.encoder.embeddings.words.rows,
-                tells_segments: false,
-                blueprint: Some(blueprint),
-                prompt: Some(prompt),
-            });
+            };
+            return Ok((config, blueprint));
         }
-        let architecture = ARCHITECTURES.iter().find(|known| known.model_type == shared.model_type);
-        let head = architecture.and_then(|architecture| {
-            let classes = || shared.architectures.iter();
-            let pretrained = pooling.is_some() && classes().any(|name| architecture.is_pretrained(name));
-            let head = classes().find_map(|name| architecture.head_of(name));
-            Some((architecture, head.or(pretrained.then_some(HeadKind::Embedding))?))
+        let architecture = Architecture::find(model_type);
+        let task = architecture.and_then(|architecture| {
+            let mut classes = architectures.iter();
+            let pretrained =
+                || pooling.is_some() && architectures.iter().any(|name| architecture.is_pretrained(name));
+            let task = classes.find_map(|name| architecture.task_of(name));
+            Some((architecture, task.or_else(|| pretrained().then_some(Task::Embedding))?))
         });
-        let Some((architecture, head)) = head else {
+        let Some((architecture, task)) = task else {
             let classes: Vec<String> = match architecture {
                 Some(architecture) => architecture.classes().collect(),
-                None => ARCHITECTURES.iter().flat_map(|known| known.classes()).collect(),
+                None => ARCHITECTURES.iter().flat_map(Architecture::classes).collect(),
             };
-            return Err(refuse(format!(
-                "model_type {:?} with architectures {:?} is not supported; supported are {}",
-                shared.model_type,
-                shared.architectures,
+            return Err(parsed.refuse(format!(
+                "model_type {model_type:?} with architectures {architectures:?} is not supported; supported are {}",
                 classes.join(", ")
             )));
         };
-        let labels = match head {
-            HeadKind::TokenClassification | HeadKind::SequenceClassification => {
-                order_labels(shared.id2label).map_err(refuse)?
-            }
-            HeadKind::Embedding | HeadKind::PromptedEntities | HeadKind::PromptedTopics => Vec::new(),
-        };
-        let source = Source { json: &json, head, labels: labels.len() };
-        let mut blueprint = architecture.blueprint(&source).map_err(refuse)?;
-        if let (HeadKind::Embedding, Some(TokenPooling::Cls), Head::Dense { pool, .. }) =
-            (head, pooling, &mut blueprint.head)
+        let labels = parsed.labels(task)?;
+        let source = Source { json: &parsed.json, task, labels: labels.len() };
+        let mut blueprint = (architecture.translate)(&source).map_err(|message| parsed.refuse(message))?;
+        if let (Task::Embedding, Some(pooling), Head::Dense { states, .. }) =
+            (task, pooling, &mut blueprint.head)
         {
-            *pool = Pool::First;
+            *states = States::Pooled(pooling);
         }
-        let token_types = shared.token_types;
-        let rows =
-            blueprint.encoder.embeddings.token_types.as_ref().and_then(|table| table.rows).unwrap_or(0);
-        if token_types == TokenTypes::Casing && rows < super::casing::CLASSES {
-            let needed = super::casing::CLASSES;
-            return Err(refuse(format!("token_types \"casing\" needs type_vocab_size {needed}, not {rows}")));
-        }
-        Ok(Self {
-            architecture: shared.model_type,
-            head,
-            labels,
+        let table = blueprint.encoder.embeddings.token_types.as_ref();
+        let token_types = parsed.token_types(Some(table.and_then(|table| table.rows).unwrap_or(0)))?;
+        let config = Self {
+            architecture: model_type.clone(),
+            role: parsed.role(task, labels, blueprint.hidden),
             token_types,
-            tag_scheme: shared.tag_scheme,
-            hidden: blueprint.hidden,
             longest: blueprint.longest,
             vocabulary: blueprint.encoder.embeddings.words.rows,
-            tells_segments: rows > 1,
-            blueprint: Some(blueprint),
-            prompt: None,
-        })
+        };
+        Ok((config, blueprint))
     }
 
-    /// Whether the native engine has the architecture `model_type`.
-    #[cfg(feature = "libtorch")]
-    pub(crate) fn knows(model_type: &str) -> bool {
-        ARCHITECTURES.iter().any(|known| known.model_type == model_type)
-    }
-
-    /// The `model_type` whose tokenizer it has: that of the encoder.
+    /// The `model_type` whose tokenizer the model has: that of the encoder.
     pub(crate) fn tokenizer_type(&self) -> &str {
-        self.prompt.as_ref().map_or(&self.architecture, |prompt| &prompt.encoder)
+        self.role.prompt().map_or(&self.architecture, |style| &style.encoder)
     }
 }
 
 /// The labels by column. transformers gives a config without `id2label` two unnamed labels.
-fn order_labels(id2label: BTreeMap<String, String>) -> Result<Vec<String>, String> {
+fn order_labels(id2label: &BTreeMap<String, String>) -> Result<Vec<String>, String> {
     if id2label.is_empty() {
         return Ok(vec!["LABEL_0".into(), "LABEL_1".into()]);
     }
     let mut labels = vec![None; id2label.len()];
     for (id, label) in id2label {
         match id.parse::<usize>().ok().and_then(|id| labels.get_mut(id)) {
-            Some(slot) => *slot = Some(label),
+            Some(slot) => *slot = Some(label.clone()),
             None => return Err(format!("id2label has the id {id:?}; ids must be 0 to {}", labels.len() - 1)),
         }
     }
@@ -199,8 +203,8 @@ fn order_labels(id2label: BTreeMap<String, String>) -> Result<Vec<String>, Strin
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, HeadKind, TagScheme};
-    use crate::model::TokenPooling;
+    use super::{Config, Role, TagScheme, Task};
+    use crate::pooling::TokenPooling;
 
     fn config(change: &str) -> String {
         let (key, value) = change.split_once('=').unwrap_or(("unused", "0"));
@@ -214,15 +218,15 @@ mod tests {
     }
 
     fn parse(change: &str, pooling: Option<TokenPooling>) -> Result<Config, crate::Error> {
-        Config::parse(config(change).as_bytes(), "config.json", pooling)
+        Config::native(config(change).as_bytes(), "config.json", pooling).map(|(config, _)| config)
     }
 
     #[test]
     fn labels_are_in_the_order_of_their_ids() {
         let ids = r#"id2label={"10":"k","2":"c","0":"a","1":"b","3":"d","4":"e","5":"f","6":"g","7":"h","8":"i","9":"j"}"#;
         let config = parse(ids, None).expect("is valid");
-        assert_eq!(config.labels.concat(), "abcdefghijk");
-        assert_eq!(config.head, HeadKind::TokenClassification);
+        assert_eq!(config.role.labels().concat(), "abcdefghijk");
+        assert_eq!(config.role.task(), Task::Ner);
     }
 
     #[test]
@@ -230,7 +234,7 @@ mod tests {
         let class = "architectures=[\"BertForMaskedLM\"]";
         assert!(parse(class, None).is_err());
         let config = parse(class, Some(TokenPooling::Mean)).expect("is an embedding model");
-        assert_eq!(config.head, HeadKind::Embedding);
+        assert_eq!(config.role.task(), Task::Embedding);
     }
 
     #[test]
@@ -238,7 +242,8 @@ mod tests {
         for (change, expected) in
             [("tag_scheme=\"IOB2\"", TagScheme::Iob2), ("tag_scheme=\"BIO\"", TagScheme::Other)]
         {
-            assert_eq!(parse(change, None).expect("is valid").tag_scheme, Some(expected));
+            let role = parse(change, None).expect("the config should be valid").role;
+            assert!(matches!(role, Role::Tags { scheme: Some(scheme), .. } if scheme == expected));
         }
     }
 
@@ -261,6 +266,6 @@ mod tests {
             let error = parse(change, None).expect_err(change);
             assert!(error.to_string().contains(named), "{error} does not say {named}");
         }
-        assert!(Config::parse(b"{\"model_type\": ", "config.json", None).is_err());
+        assert!(Config::native(b"{\"model_type\": ", "config.json", None).is_err());
     }
 }

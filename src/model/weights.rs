@@ -1,6 +1,7 @@
-use super::layout::{Layout, Weights};
-use super::source::Files;
-use crate::engine::{Format, Index, WeightFiles};
+use crate::catalogue::files::Files;
+use crate::catalogue::layout::{Layout, Weights};
+use crate::checkpoint::index::Index;
+use crate::checkpoint::{Format, WeightFiles};
 use crate::error::{Error, ErrorKind};
 
 /// Reads the files of a model's weights.

@@ -3,12 +3,14 @@ use std::ops::Range;
 use ndarray::{Array1, Array2, ArrayView1, Axis, Slice};
 use serde::{Deserialize, Serialize};
 
-use super::scheme::Tag;
 use super::sequence::Sequences;
 use super::units::{self, Unit};
 use crate::document::Document;
+use crate::names::named;
+use crate::probability::softmax;
+use crate::tags::{Tag, pipeline_label, pipeline_tag};
 
-/// How the labels of tokens become entities.
+/// The way in which the labels of tokens become entities.
 ///
 /// All but [`Word`](Aggregation::Word) give what transformers' pipelines give under that name, to
 /// the rounding of f32 with [`Precision::F32`](crate::Precision::F32), their known faults included.
@@ -24,7 +26,7 @@ pub enum Aggregation {
     First,
     /// A word has the label of its tokens' mean distribution.
     Average,
-    /// A word has the label of its surest token.
+    /// A word has the label of its token with the highest score.
     Max,
     /// The default. A word by Unicode's bounds has the label of its first token, and words are
     /// grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word,
@@ -34,6 +36,15 @@ pub enum Aggregation {
     #[default]
     Word,
 }
+
+named!(Aggregation, "an aggregation", [
+    Aggregation::None => "none",
+    Aggregation::Simple => "simple",
+    Aggregation::First => "first",
+    Aggregation::Average => "average",
+    Aggregation::Max => "max",
+    Aggregation::Word => "word",
+]);
 
 /// A run of units with one label.
 #[derive(Debug)]
@@ -52,14 +63,12 @@ struct Labelled {
     score: f32,
 }
 
-/// Softmax of each row, shifted by its maximum.
-pub(crate) fn probabilities(logits: &Array2<f32>) -> Array2<f32> {
-    let mut probabilities = logits.clone();
-    for mut row in probabilities.rows_mut() {
-        let max = row.fold(f32::NEG_INFINITY, |max, &value| max.max(value));
-        row.mapv_inplace(|value| (value - max).exp());
-        let total = row.sum();
-        row.mapv_inplace(|value| value / total);
+/// Softmax of each row.
+pub(crate) fn probabilities(logits: Array2<f32>) -> Array2<f32> {
+    let mut probabilities = logits;
+    let columns = probabilities.ncols().max(1);
+    if let Some(values) = probabilities.as_slice_mut() {
+        values.chunks_exact_mut(columns).for_each(softmax);
     }
     probabilities
 }
@@ -78,7 +87,7 @@ pub(crate) fn units_of(document: &Document<'_>, aggregation: Aggregation) -> Vec
 pub(crate) struct Labels<'a> {
     pub(crate) names: &'a [String],
     pub(crate) tags: &'a [Tag],
-    /// The sequences of tags that can be, where the model tells.
+    /// The sequences of tags that are possible, if the model declares a scheme.
     pub(crate) sequences: Option<&'a Sequences>,
 }
 
@@ -155,21 +164,13 @@ fn group_none(labelled: &[Labelled], labels: &[String]) -> Vec<Group> {
 /// `TokenClassificationPipeline.group_entities`: only `B-` and `I-` are prefixes, and `O` is
 /// grouped like a type and dropped in the end.
 fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> {
-    let tag_of = |unit: &Labelled| {
-        let label = labels[unit.label].as_str();
-        match label.get(..2) {
-            Some("B-") => (true, &label[2..]),
-            Some("I-") => (false, &label[2..]),
-            _ => (false, label),
-        }
-    };
+    let tag_of = |unit: &Labelled| pipeline_tag(&labels[unit.label]);
     let runs = runs(labelled.len(), |at| {
         let (begins, tag) = tag_of(&labelled[at]);
         tag == tag_of(&labelled[at - 1]).1 && !begins
     });
     let named = runs.into_iter().map(|units| {
-        let label = labels[labelled[units.start].label].as_str();
-        let label = label.split_once('-').map_or(label, |(_, rest)| rest);
+        let label = pipeline_label(&labels[labelled[units.start].label]);
         Group { label: label.to_owned(), score: mean_score(&labelled[units.clone()]), units }
     });
     named.filter(|group| group.label != "O").collect()
@@ -181,7 +182,7 @@ fn group_by_scheme(labelled: &[Labelled], tags: &[Tag], apart: impl Fn(usize) ->
     let tag = |at: usize| &tags[labelled[at].label];
     let runs = runs(labelled.len(), |at| tag(at - 1).continues_with(tag(at)) && !apart(at));
     let named = runs.into_iter().filter_map(|units| {
-        let label = tags[labelled[units.start].label].entity()?.to_owned();
+        let label = tags[labelled[units.start].label].label()?.to_owned();
         Some(Group { label, score: mean_score(&labelled[units.clone()]), units })
     });
     named.collect()

@@ -1,77 +1,159 @@
-use crate::ner::Aggregation;
+use crate::error::{Error, ErrorKind};
+use crate::labels;
+use crate::model::Model;
+use crate::model::role::Role;
+use crate::ner::aggregation::Aggregation;
 
-/// What a `Ner` does with its model.
-#[derive(Clone, Debug)]
-pub(crate) struct NerOptions {
-    pub(crate) aggregation: Aggregation,
-    pub(crate) entity_types: Vec<String>,
-    pub(crate) threshold: f32,
-    pub(crate) nested: bool,
-    pub(crate) multi_label: bool,
+/// The options of a [`Ner`](crate::Ner), for [`Ner::with`](crate::Ner::with). An option that is not set stays as it is.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// use entopic::{Aggregation, EntityOptions, Ner};
+///
+/// let ner = Ner::bundled()?;
+/// let sure = ner.with(EntityOptions::new().threshold(0.6).label_threshold("MISC", 0.9))?;
+/// let simple = ner.with(EntityOptions::new().aggregation(Aggregation::Simple))?;
+/// assert_eq!(sure.tag("Ada Lovelace")?.entities.len(), simple.tag("Ada Lovelace")?.entities.len());
+/// # }
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct EntityOptions {
+    pub(super) aggregation: Option<Aggregation>,
+    pub(super) types: Option<Vec<String>>,
+    pub(super) threshold: Option<f32>,
+    pub(super) label_thresholds: Option<Vec<(String, f32)>>,
+    pub(super) nested: Option<bool>,
+    pub(super) multi_label: Option<bool>,
+    pub(super) window: Option<usize>,
 }
 
-/// The least probability of an entity of a type that was given with the text, as GLiNER has it.
-const DEFAULT_THRESHOLD: f32 = 0.5;
+impl EntityOptions {
+    /// No option set.
+    pub fn new() -> Self {
+        Self::default()
+    }
 
-impl Default for NerOptions {
-    fn default() -> Self {
+    /// The way in which tokens become entities; [`Aggregation::Word`] by default. For token classifiers.
+    #[must_use]
+    pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
+        self.aggregation = Some(aggregation);
+        self
+    }
+
+    /// The entity types to find: any words, such as `person` and `law`; fewer and clearer types are found better. For
+    /// models with types in their input (GLiNER), which need them.
+    #[must_use]
+    pub fn types<I>(mut self, types: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.types = Some(types.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// The score, 0 to 1, that an entity must exceed. By default a token classifier gives all entities, and a model
+    /// with types in its input those above 0.5.
+    #[must_use]
+    pub fn threshold(mut self, score: f32) -> Self {
+        self.threshold = Some(score);
+        self
+    }
+
+    /// The score that entities with this label must exceed, instead of [`threshold`](Self::threshold).
+    #[must_use]
+    pub fn label_threshold(mut self, label: impl Into<String>, score: f32) -> Self {
+        self.label_thresholds.get_or_insert_default().push((label.into(), score));
+        self
+    }
+
+    /// Whether entities may lie within one another; by default, of two that share words the one with the higher score
+    /// is given. For models with types in their input.
+    #[must_use]
+    pub fn nested(mut self, nested: bool) -> Self {
+        self.nested = Some(nested);
+        self
+    }
+
+    /// Whether the same words may be of several types; not by default. For models with types in their input.
+    #[must_use]
+    pub fn multi_label(mut self, multi_label: bool) -> Self {
+        self.multi_label = Some(multi_label);
+        self
+    }
+
+    /// The tokens of a window, special tokens included; the registry's, or the model's maximum by default.
+    #[must_use]
+    pub fn window(mut self, tokens: usize) -> Self {
+        self.window = Some(tokens);
+        self
+    }
+
+    /// These options over `base`.
+    pub(super) fn over(self, base: &Self) -> Self {
         Self {
-            aggregation: Aggregation::default(),
-            entity_types: Vec::new(),
-            threshold: DEFAULT_THRESHOLD,
-            nested: false,
-            multi_label: false,
+            aggregation: self.aggregation.or(base.aggregation),
+            types: self.types.or_else(|| base.types.clone()),
+            threshold: self.threshold.or(base.threshold),
+            label_thresholds: self.label_thresholds.or_else(|| base.label_thresholds.clone()),
+            nested: self.nested.or(base.nested),
+            multi_label: self.multi_label.or(base.multi_label),
+            window: self.window.or(base.window),
         }
     }
+
+    /// Checks that `model` can use every option that is set, and their values.
+    pub(super) fn check(&self, model: &Model) -> Result<(), Error> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Options, message));
+        let prompted = matches!(model.role, Role::PromptedEntities(_));
+        let misplaced = [
+            ("aggregation", self.aggregation.is_some() && prompted),
+            ("types", self.types.is_some() && !prompted),
+            ("nested", self.nested.is_some() && !prompted),
+            ("multi_label", self.multi_label.is_some() && !prompted),
+        ];
+        if let Some((option, _)) = misplaced.into_iter().find(|(_, misplaced)| *misplaced) {
+            let (has, other) = match prompted {
+                true => ("takes entity types as input and labels no tokens", "a token classifier"),
+                false => {
+                    ("has entity types of its own", "a model that takes types as input, such as a GLiNER")
+                }
+            };
+            let message = format!(
+                "the model {:?} cannot use {option}: it {has}; leave it out, or choose {other}",
+                model.name
+            );
+            return refuse(message);
+        }
+        let labels = self.label_thresholds.iter().flatten();
+        let scores = self.threshold.into_iter().chain(labels.map(|(_, score)| *score));
+        if let Some(score) = scores.into_iter().find(|score| !(0.0..1.0).contains(score)) {
+            return refuse(format!("the threshold is {score}; it must be at least 0 and below 1"));
+        }
+        match &self.types {
+            Some(types) => labels::check(types, "entity type", "person"),
+            None => Ok(()),
+        }
+    }
+
+    /// The score that entities of each of `types` must exceed; `default` where none is set.
+    pub(super) fn thresholds(
+        &self,
+        types: &[String],
+        default: Option<f32>,
+    ) -> Result<Vec<Option<f32>>, Error> {
+        let mut thresholds = vec![self.threshold.or(default); types.len()];
+        for (label, score) in self.label_thresholds.iter().flatten() {
+            let Some(at) = types.iter().position(|known| known == label) else {
+                let message = format!(
+                    "there is no entity type {label:?} to set a threshold for; the types are {}",
+                    types.join(", ")
+                );
+                return Err(Error::new(ErrorKind::Labels, message));
+            };
+            thresholds[at] = Some(*score);
+        }
+        Ok(thresholds)
+    }
 }
-
-/// The setters of [`NerOptions`] that every builder with a field `entities` has. Two are named by the
-/// builder, since one that classifies topics as well needs other names.
-macro_rules! ner_setters {
-    ($threshold:ident, $multi_label:ident) => {
-        /// How labels of tokens become entities; [`Aggregation::Word`](crate::Aggregation::Word) if not set.
-        /// Models that are given entity types with the text do not label tokens, and ignore it.
-        #[must_use]
-        pub fn aggregation(mut self, aggregation: crate::Aggregation) -> Self {
-            self.entities.aggregation = aggregation;
-            self
-        }
-
-        /// The entity types that are sought where a call names none, in a model that is given them with the
-        /// text (GLiNER): `["person", "place"]`.
-        #[must_use]
-        pub fn entity_types<I>(mut self, types: I) -> Self
-        where
-            I: IntoIterator,
-            I::Item: Into<String>,
-        {
-            self.entities.entity_types = types.into_iter().map(Into::into).collect();
-            self
-        }
-
-        /// The probability, 0 to 1, that an entity must exceed, in a model that is given its types with the
-        /// text; 0.5 if not set.
-        #[must_use]
-        pub fn $threshold(mut self, probability: f32) -> Self {
-            self.entities.threshold = probability;
-            self
-        }
-
-        /// Whether entities may lie within one another, in a model that is given their types with the text;
-        /// not, if not set: of two that share words the likelier is taken.
-        #[must_use]
-        pub fn nested(mut self, nested: bool) -> Self {
-            self.entities.nested = nested;
-            self
-        }
-
-        /// Whether the same words may be of several types, in a model that is given these with the text;
-        /// not, if not set.
-        #[must_use]
-        pub fn $multi_label(mut self, multi_label: bool) -> Self {
-            self.entities.multi_label = multi_label;
-            self
-        }
-    };
-}
-pub(crate) use ner_setters;

@@ -1,5 +1,4 @@
-//! Entities of types that are given with the text: what is written before a text, and what scores of
-//! spans and words mean (GLiNER, <https://arxiv.org/abs/2311.08526>).
+//! Entities of types in the model's input: scores of spans and words (GLiNER, <https://arxiv.org/abs/2311.08526>).
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -8,37 +7,146 @@ use std::sync::LazyLock;
 use ndarray::Array2;
 use regex::Regex;
 
-use crate::backend::{Marks, Sequence};
-use crate::document::{Document, Windows};
+use super::entity::{Entity, TaggedText};
+use super::options::EntityOptions;
+use crate::batch::{Marks, Sequence};
+use crate::document::Document;
+use crate::document::coverage::Coverage;
+use crate::document::windows::Windows;
 use crate::error::{Error, ErrorKind};
-use crate::model::{Model, PromptStyle};
+use crate::model::role::PromptStyle;
+use crate::model::{Framing, Model};
+use crate::pipeline::Reader;
+use crate::probability::sigmoid;
+use crate::prompt::Prompt;
+use crate::schedule::Limits;
 
-/// Entity types in the form that the model reads them.
-#[derive(Debug)]
-pub(super) struct Prompt {
-    ids: Vec<u32>,
-    /// The token that stands for each type.
-    marks: Vec<usize>,
+/// The score that an entity must exceed by default, as in the package GLiNER.
+const DEFAULT_THRESHOLD: f32 = 0.5;
+
+/// The types that are sought, and the decoding of their scores.
+pub(super) struct Prompting {
+    pub(super) types: Vec<String>,
+    /// `None` if the caller has given no types.
+    prompt: Option<Prompt>,
+    rules: Rules,
+    framing: Framing,
 }
 
-/// What is taken for an entity.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Rules {
-    /// The least probability.
-    pub(super) threshold: f32,
+/// The rules by which a run of words is an entity.
+#[derive(Clone, Debug)]
+struct Rules {
+    /// The probability that an entity of each type must exceed.
+    thresholds: Vec<f32>,
     /// Whether entities may lie within one another.
-    pub(super) nested: bool,
+    nested: bool,
     /// Whether the same words may be of several types.
-    pub(super) multi_label: bool,
+    multi_label: bool,
 }
 
 /// A run of words that may be an entity.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
     /// Half open.
-    pub(super) words: Range<usize>,
-    pub(super) label: usize,
-    pub(super) score: f32,
+    words: Range<usize>,
+    label: usize,
+    score: f32,
+}
+
+/// The reader of models with types in their input.
+pub(super) struct PromptedReader<'a> {
+    model: &'a Model,
+    limits: &'a Limits,
+    prompting: &'a Prompting,
+    prompt: &'a Prompt,
+}
+
+impl Prompting {
+    pub(super) fn new(model: &Model, style: &PromptStyle, options: &EntityOptions) -> Result<Self, Error> {
+        let framing = model.framing(options.window, None)?;
+        let types = options.types.clone().unwrap_or_default();
+        let budget = model.budget(&framing);
+        let prompt = match types.is_empty() {
+            true => None,
+            false => Some(Prompt::of_words(model, style, &types, budget)?),
+        };
+        let thresholds = options.thresholds(&types, Some(DEFAULT_THRESHOLD))?;
+        let rules = Rules {
+            thresholds: thresholds
+                .into_iter()
+                .map(|threshold| threshold.unwrap_or(DEFAULT_THRESHOLD))
+                .collect(),
+            nested: options.nested.unwrap_or(false),
+            multi_label: options.multi_label.unwrap_or(false),
+        };
+        Ok(Self { types, prompt, rules, framing })
+    }
+
+    pub(super) fn entities<'a>(
+        &'a self,
+        model: &'a Model,
+        limits: &'a Limits,
+    ) -> Result<PromptedReader<'a>, Error> {
+        let prompt = self.prompt.as_ref().ok_or_else(|| {
+            let message = format!(
+                "the model {:?} takes entity types as input, and none are given; set them with EntityOptions::types",
+                model.name
+            );
+            Error::new(ErrorKind::Labels, message)
+        })?;
+        Ok(PromptedReader { model, limits, prompting: self, prompt })
+    }
+}
+
+impl Reader for PromptedReader<'_> {
+    type Part = Vec<Candidate>;
+    type Output = TaggedText;
+
+    fn model(&self) -> &Model {
+        self.model
+    }
+
+    fn limits(&self) -> &Limits {
+        self.limits
+    }
+
+    fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
+        Document::of_words(text, words(text), &self.model.tokenizer)
+    }
+
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        document.windows_of_words(self.model.budget(&self.prompting.framing) - self.prompt.ids.len())
+    }
+
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
+        let words = document.words_in(&window);
+        let text = &document.tokens.ids[window.clone()];
+        let mut sequence = self.model.tokenizer.sequence(&[&self.prompt.ids, text].concat());
+        let leading = self.model.tokenizer.leading_specials();
+        let first_of = |token: usize| leading + self.prompt.ids.len() + token - window.start;
+        sequence.marks = Marks {
+            words: document.words[words].iter().map(|word| word.token.map(first_of)).collect(),
+            labels: self.prompt.marks.iter().map(|mark| leading + mark).collect(),
+        };
+        sequence
+    }
+
+    fn reduce(&self, sequence: &Sequence, scores: Array2<f32>) -> Vec<Candidate> {
+        decode(&scores, sequence.marks.words.len(), &self.prompting.rules)
+    }
+
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<Candidate>]) -> TaggedText {
+        let mut entities = Vec::new();
+        for (window, candidates) in windows.ranges().iter().zip(parts) {
+            let first = document.words_in(window).start;
+            entities.extend(candidates.iter().map(|found| {
+                let span = document.span_of_words(first + found.words.start..first + found.words.end);
+                let label = self.prompting.types[found.label].clone();
+                Entity::new(label, document.text, span, found.score)
+            }));
+        }
+        TaggedText { entities, coverage: Coverage::of(document, windows) }
+    }
 }
 
 /// Letters and digits as one word, hyphens and underscores between them included, and every other sign
@@ -47,80 +155,14 @@ static WORDS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]+(?:[-_][\p{L}\p{N}_]+)*|[^\s\x1c-\x1f]").ok());
 
 /// The words of `text`, as byte ranges.
-pub(super) fn words(text: &str) -> Vec<Range<usize>> {
+fn words(text: &str) -> Vec<Range<usize>> {
     WORDS.iter().flat_map(|words| words.find_iter(text)).map(|found| found.range()).collect()
-}
-
-impl Prompt {
-    /// Tokenises `types`; they must leave a quarter of a window to the text.
-    pub(super) fn new<T: AsRef<str>>(model: &Model, style: &PromptStyle, types: &[T]) -> Result<Self, Error> {
-        let refuse = |message: String| Err(Error::new(ErrorKind::Labels, message));
-        if types.is_empty() {
-            return refuse("no entity types were given; give at least one, such as \"person\"".into());
-        }
-        let mut parts = Vec::with_capacity(2 * types.len() + 1);
-        for (at, entity_type) in types.iter().map(AsRef::as_ref).enumerate() {
-            if entity_type.trim().is_empty() {
-                return refuse(format!("entity type {at} is blank: {entity_type:?}"));
-            }
-            let marks = [&style.label_token, &style.separator];
-            if let Some(mark) = marks.into_iter().find(|mark| entity_type.contains(mark.as_str())) {
-                return refuse(format!("entity type {entity_type:?} holds {mark:?}, which parts types"));
-            }
-            if types[..at].iter().any(|other| other.as_ref() == entity_type) {
-                return refuse(format!("entity type {entity_type:?} was given twice"));
-            }
-            parts.extend([style.label_token.as_str(), entity_type]);
-        }
-        parts.push(&style.separator);
-        let tokens = model.tokenizer.encode_words(&parts)?;
-        let marks: Vec<usize> = (0..tokens.ids.len())
-            .filter(|&at| Some(tokens.ids[at]) == model.label_token && tokens.words[at] % 2 == 0)
-            .map(|at| at + usize::from(style.mark_follows))
-            .collect();
-        if marks.len() != types.len() {
-            let message = format!("{} entity types gave {} marks", types.len(), marks.len());
-            return Err(Error::new(ErrorKind::Tokenizer, message));
-        }
-        let limit = model.window_budget() * 3 / 4;
-        if tokens.ids.len() > limit {
-            let found = tokens.ids.len();
-            return refuse(format!(
-                "the {} entity types take {found} tokens of a window; at most {limit} may go to them: give \
-                 fewer at a time",
-                types.len()
-            ));
-        }
-        Ok(Self { ids: tokens.ids, marks })
-    }
-
-    pub(super) fn windows(&self, model: &Model, document: &Document<'_>) -> Windows {
-        document.windows_of_words(model.window_budget() - self.ids.len())
-    }
-
-    /// The sequence of one window of `document`, and the words that it holds.
-    pub(super) fn sequence(
-        &self,
-        model: &Model,
-        document: &Document<'_>,
-        window: Range<usize>,
-    ) -> (Sequence, Range<usize>) {
-        let words = document.words_in(&window);
-        let text = &document.tokens.ids[window.clone()];
-        let mut sequence = model.tokenizer.sequence(&[&self.ids, text].concat());
-        let leading = model.tokenizer.leading_specials();
-        let first_of = |token: usize| leading + self.ids.len() + token - window.start;
-        sequence.marks = Marks {
-            words: document.words[words.clone()].iter().map(|word| word.token.map(first_of)).collect(),
-            labels: self.marks.iter().map(|mark| leading + mark).collect(),
-        };
-        (sequence, words)
-    }
 }
 
 /// Entities among `words` words, in their order, by the scores of a window: `[words * widest, labels]` of
 /// spans or `[words, 3 * labels]` of words, as logits.
-pub(super) fn decode(scores: &Array2<f32>, words: usize, labels: usize, rules: Rules) -> Vec<Candidate> {
+fn decode(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
+    let labels = rules.thresholds.len();
     if words == 0 || labels == 0 {
         return Vec::new();
     }
@@ -129,18 +171,14 @@ pub(super) fn decode(scores: &Array2<f32>, words: usize, labels: usize, rules: R
     choose(found, rules)
 }
 
-fn probability(logit: f32) -> f32 {
-    1.0 / (1.0 + (-logit).exp())
-}
-
-fn spans(scores: &Array2<f32>, words: usize, rules: Rules) -> Vec<Candidate> {
+fn spans(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
     let widest = scores.nrows() / words;
     let mut found = Vec::new();
     for (row, scores) in scores.rows().into_iter().enumerate() {
         let (first, more) = (row / widest, row % widest);
         for (label, &logit) in scores.iter().enumerate() {
-            let score = probability(logit);
-            if score > rules.threshold && first + more < words {
+            let score = sigmoid(logit);
+            if score > rules.thresholds[label] && first + more < words {
                 found.push(Candidate { words: first..first + more + 1, label, score });
             }
         }
@@ -148,26 +186,27 @@ fn spans(scores: &Array2<f32>, words: usize, rules: Rules) -> Vec<Candidate> {
     found
 }
 
-/// An entity begins at a word that may begin one, ends at one that may end one, and goes on at all between.
-fn by_ends(scores: &Array2<f32>, labels: usize, rules: Rules) -> Vec<Candidate> {
+/// An entity begins at a word that may begin one, ends at one that may end one, and all between may be inside one.
+fn by_ends(scores: &Array2<f32>, labels: usize, rules: &Rules) -> Vec<Candidate> {
     let words = scores.nrows();
-    let of = |word: usize, label: usize, kind: usize| probability(scores[[word, 3 * label + kind]]);
+    let of = |word: usize, label: usize, kind: usize| sigmoid(scores[[word, 3 * label + kind]]);
     let mut found = Vec::new();
     for first in 0..words {
         for label in 0..labels {
+            let threshold = rules.thresholds[label];
             let begins = of(first, label, 0);
-            if begins <= rules.threshold {
+            if begins <= threshold {
                 continue;
             }
             let mut least = begins;
             for last in first..words {
                 let inside = of(last, label, 2);
-                if inside < rules.threshold {
+                if inside < threshold {
                     break;
                 }
                 least = least.min(inside);
                 let ends = of(last, label, 1);
-                if ends > rules.threshold {
+                if ends > threshold {
                     found.push(Candidate { words: first..last + 1, label, score: least.min(ends) });
                 }
             }
@@ -177,7 +216,7 @@ fn by_ends(scores: &Array2<f32>, labels: usize, rules: Rules) -> Vec<Candidate> 
 }
 
 /// Takes candidates by their scores, the best first, and leaves out those that clash with one taken.
-fn choose(mut candidates: Vec<Candidate>, rules: Rules) -> Vec<Candidate> {
+fn choose(mut candidates: Vec<Candidate>, rules: &Rules) -> Vec<Candidate> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut taken = Taken::default();
     candidates.retain(|candidate| taken.take(&candidate.words, rules));
@@ -185,8 +224,8 @@ fn choose(mut candidates: Vec<Candidate>, rules: Rules) -> Vec<Candidate> {
     candidates
 }
 
-/// The words of the candidates that were taken, such that a look at the ends inside a candidate tells
-/// whether it clashes with any.
+/// The words of the candidates that were taken, ordered so that the ends inside a candidate show whether it clashes
+/// with any.
 #[derive(Default)]
 struct Taken {
     spans: HashSet<Range<usize>>,
@@ -198,7 +237,7 @@ struct Taken {
 
 impl Taken {
     /// Takes `words`, unless they clash.
-    fn take(&mut self, words: &Range<usize>, rules: Rules) -> bool {
+    fn take(&mut self, words: &Range<usize>, rules: &Rules) -> bool {
         let clashes = match self.spans.contains(words) {
             true => !rules.multi_label,
             false if rules.nested => self.crosses(words),
@@ -234,13 +273,17 @@ mod tests {
 
     use serde_json::Value;
 
-    use super::super::{Kind, Ner};
-    use super::{Candidate, Prompt, Rules, choose, decode, words};
-    use crate::backend::Precision;
+    use super::super::Decoding;
+    use super::{Candidate, Rules, choose, decode, words};
+    use crate::goldens::{engine, folder, golden};
+    use crate::pipeline::Reader;
+    use crate::{EntityOptions, Precision, schedule};
 
-    const FLAT: Rules = Rules { threshold: 0.5, nested: false, multi_label: false };
+    fn flat() -> Rules {
+        Rules { thresholds: vec![0.5], nested: false, multi_label: false }
+    }
 
-    fn chosen(spans: &[(usize, usize, f32)], rules: Rules) -> Vec<(usize, usize)> {
+    fn chosen(spans: &[(usize, usize, f32)], rules: &Rules) -> Vec<(usize, usize)> {
         let candidates = spans.iter().enumerate();
         let candidates = candidates
             .map(|(label, &(start, end, score))| Candidate { words: start..end, label, score })
@@ -251,14 +294,14 @@ mod tests {
     #[test]
     fn the_best_of_what_overlaps_is_taken() {
         let spans = [(0, 2, 0.6), (1, 3, 0.9), (3, 4, 0.7), (1, 2, 0.8)];
-        assert_eq!(chosen(&spans, FLAT), [(1, 3), (3, 4)]);
-        assert_eq!(chosen(&spans, Rules { nested: true, ..FLAT }), [(1, 3), (1, 2), (3, 4)]);
-        assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], FLAT), [(0, 1)]);
-        assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], Rules { multi_label: true, ..FLAT }).len(), 2);
+        assert_eq!(chosen(&spans, &flat()), [(1, 3), (3, 4)]);
+        assert_eq!(chosen(&spans, &Rules { nested: true, ..flat() }), [(1, 3), (1, 2), (3, 4)]);
+        assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], &flat()), [(0, 1)]);
+        assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], &Rules { multi_label: true, ..flat() }).len(), 2);
     }
 
     /// Candidates against one another, pair by pair.
-    fn chosen_plainly(spans: &[(usize, usize, f32)], rules: Rules) -> Vec<(usize, usize)> {
+    fn chosen_plainly(spans: &[(usize, usize, f32)], rules: &Rules) -> Vec<(usize, usize)> {
         let clash = |a: (usize, usize), b: (usize, usize)| {
             let apart = a.1 <= b.0 || b.1 <= a.0;
             let within = |a: (usize, usize), b: (usize, usize)| a.0 <= b.0 && b.1 <= a.1;
@@ -289,27 +332,22 @@ mod tests {
         ) {
             let spans: Vec<(usize, usize, f32)> =
                 spans.into_iter().map(|(start, len, score)| (start, start + len, f32::from(score))).collect();
-            let rules = Rules { nested, multi_label, ..FLAT };
-            proptest::prop_assert_eq!(chosen(&spans, rules), chosen_plainly(&spans, rules));
+            let rules = Rules { nested, multi_label, ..flat() };
+            proptest::prop_assert_eq!(chosen(&spans, &rules), chosen_plainly(&spans, &rules));
         }
     }
 
     #[test]
     fn a_span_beyond_the_last_word_is_none() {
         let scores = Array2::from_elem((2 * 3, 1), 5.0);
-        let found = decode(&scores, 2, 1, FLAT);
+        let found = decode(&scores, 2, &flat());
         assert!(found.iter().all(|found| found.words.end <= 2));
-        assert!(decode(&scores, 0, 1, FLAT).is_empty());
-    }
-
-    fn golden(model: &str) -> Value {
-        let path = format!("{}/tests/goldens/{model}/golden.json", env!("CARGO_MANIFEST_DIR"));
-        serde_json::from_slice(&std::fs::read(path).expect("the golden is committed")).expect("is JSON")
+        assert!(decode(&scores, 0, &flat()).is_empty());
     }
 
     #[test]
     fn words_are_pythons() {
-        for case in golden("gliner-span")["splits"].as_array().expect("a list") {
+        for case in golden::<Value>("gliner-span")["splits"].as_array().expect("a list") {
             let text = case["text"].as_str().expect("a text");
             let expected: Vec<(usize, usize)> =
                 serde_json::from_value(case["words"].clone()).expect("pairs of characters");
@@ -324,20 +362,22 @@ mod tests {
     #[test]
     fn sequences_and_logits_equal_the_package() {
         for model in ["gliner-span", "gliner-span-plain", "gliner-token"] {
-            let folder = format!("{}/tests/goldens/{model}", env!("CARGO_MANIFEST_DIR"));
-            let ner = Ner::builder(folder).precision(Precision::F32).threads(1).build().expect("loads");
-            let Kind::Prompted { style, .. } = &ner.kind else { panic!("is given its types") };
+            let loaded = engine(Precision::F32).ner(folder(model)).expect("the fixture should load");
             let (mut largest, mut compared): (f32, usize) = (0.0, 0);
-            for case in golden(model)["cases"].as_array().expect("a list") {
+            for case in golden::<Value>(model)["cases"].as_array().expect("a list") {
                 let text = case["text"].as_str().expect("a text");
                 let types: Vec<String> = serde_json::from_value(case["labels"].clone()).expect("names");
                 let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).expect("ids");
                 if ids.is_empty() {
                     continue;
                 }
-                let document = ner.read(text).expect("is read");
-                let prompt = Prompt::new(&ner.model, style, &types).expect("fits");
-                let (sequence, words) = prompt.sequence(&ner.model, &document, 0..document.tokens.len());
+                let ner = loaded.with(EntityOptions::new().types(&types)).expect("the types should fit");
+                let Decoding::Prompted(prompting) = &*ner.decoding else { panic!("it should take types") };
+                let reader = prompting.entities(&ner.model, &ner.limits).expect("the types should be set");
+                let document = reader.read(text).expect("the text should be read");
+                let window = 0..document.tokens.len();
+                let words = document.words_in(&window);
+                let sequence = reader.sequence(&document, window, 0);
                 assert_eq!(sequence.ids, ids, "{model}: {text:?}");
                 let mask: Vec<usize> = serde_json::from_value(case["words_mask"].clone()).expect("numbers");
                 for (word, mark) in sequence.marks.words.iter().enumerate() {
@@ -347,7 +387,10 @@ mod tests {
                         "{model}: {text:?}"
                     );
                 }
-                let scores = ner.model.runtime.run(&*ner.model.backend, &[sequence]).remove(0).expect("runs");
+                let model = ner.model();
+                let rows =
+                    schedule::run(&model.workers, &*model.backend, &[sequence], &ner.limits, |_, rows| rows);
+                let scores = rows.into_iter().flatten().next().expect("the sequence should be run");
                 let logits: Vec<Vec<Vec<f32>>> =
                     serde_json::from_value(case["logits"].clone()).expect("[words][.][.]");
                 assert_eq!(logits.len(), words.len());

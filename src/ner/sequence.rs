@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView1;
 
-use super::scheme::{Place, Tag};
+use crate::tags::{Position, Tag};
 
 /// The labels that may stand before each label.
 #[derive(Clone, Debug)]
@@ -15,7 +15,7 @@ impl Sequences {
     /// Those of IOB2, in which an `I-` always goes on with an entity.
     pub(crate) fn iob2(tags: &[Tag]) -> Self {
         let before = |tag: &Tag| match tag {
-            Tag::Inside { place: Place::Inside, .. } => {
+            Tag::Entity { position: Position::Inside, .. } => {
                 Some((0..tags.len()).filter(|&other| tags[other].continues_with(tag)).collect())
             }
             _ => None,

@@ -48,16 +48,18 @@ pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
         let start = word.end - text.trim_start().len();
         start..start + text.trim().len()
     });
-    given_words(document, trimmed.filter(|word| !word.is_empty()))
+    words_at(document, trimmed.filter(|word| !word.is_empty()))
+}
+
+/// The words that the caller gave.
+pub(crate) fn given_words(document: &Document<'_>) -> Vec<Unit> {
+    words_at(document, document.words.iter().map(|word| word.bytes.clone()))
 }
 
 /// The words of the byte ranges `words`, which are in order, apart and not blank. A token belongs
 /// to the word in which its first letter or digit lies, or its first character that is no white
 /// space if it has none; words of no token are left out.
-pub(crate) fn given_words(
-    document: &Document<'_>,
-    words: impl IntoIterator<Item = Range<usize>>,
-) -> Vec<Unit> {
+fn words_at(document: &Document<'_>, words: impl IntoIterator<Item = Range<usize>>) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut words = words.into_iter().peekable();
     for (token, range) in document.tokens.offsets.iter().enumerate() {
@@ -88,10 +90,10 @@ fn possessive(word: &str) -> usize {
 mod tests {
     use std::ops::Range;
 
-    use super::{given_words, unicode_words};
+    use super::{unicode_words, words_at};
     use crate::document::Document;
-    use crate::model::Tokens;
     use crate::span::CharIndex;
+    use crate::tokenizer::Tokens;
 
     fn document<'t>(text: &'t str, offsets: &[Range<usize>]) -> Document<'t> {
         let count = offsets.len();
@@ -144,7 +146,7 @@ mod tests {
     fn a_token_belongs_to_the_word_of_its_first_letter() {
         // A token of a quotation mark and a name, one of white space alone, and one past all words.
         let document = document("\"Ada  x", &[0..4, 4..5, 6..7]);
-        let units = given_words(&document, [0..1, 1..4]);
+        let units = words_at(&document, [0..1, 1..4]);
         assert_eq!(units.len(), 1);
         assert_eq!((units[0].tokens.clone(), units[0].bytes.clone()), (0..1, 1..4));
     }

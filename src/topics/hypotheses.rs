@@ -1,9 +1,9 @@
-//! What an NLI model is asked of a topic, and how its answer is read.
+//! The hypotheses of NLI models, and the columns of their answers.
 
 /// transformers' default template for zero-shot classification.
 pub(crate) const DEFAULT_TEMPLATE: &str = "This example is {}.";
 
-/// The columns of an NLI head that tell whether a hypothesis holds.
+/// The columns of an NLI head that say whether a hypothesis holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Columns {
     pub(crate) entailment: usize,

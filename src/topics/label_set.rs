@@ -1,33 +1,32 @@
-use std::sync::Arc;
+use serde::{Deserialize, Serialize};
 
-use ndarray::Array2;
+use crate::fingerprint::Fingerprint;
+use crate::prompt::Prompt;
 
-use super::hypotheses::Columns;
-use super::pooling::Calibration;
-use super::prompt::TopicPrompt;
-
-/// Candidate topics, prepared once for one model and used for any number of texts.
+/// Candidate topics, prepared once for a model and used for any number of texts.
 ///
-/// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set).
-#[derive(Clone, Debug)]
+/// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set). It serves every classifier with the
+/// weights of that model, with whatever options, and can be stored: it implements serde's traits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct LabelSet {
-    pub(crate) labels: Vec<String>,
+    pub(super) labels: Vec<String>,
+    /// The sentence that labels were put into.
+    pub(super) template: String,
     pub(crate) prepared: Prepared,
     /// The name of the model that it was prepared for.
-    pub(crate) model: String,
-    /// That model itself.
-    pub(crate) identity: Arc<()>,
+    pub(super) model: String,
+    pub(super) fingerprint: Fingerprint,
 }
 
 /// The labels in the form that the model takes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Prepared {
-    /// NLI: the tokens of each label's hypothesis.
-    Hypotheses { hypotheses: Vec<Vec<u32>>, columns: Columns },
-    /// Bi-encoder: a unit vector a label, `[labels, hidden]`.
-    Embeddings { embeddings: Array2<f32>, calibration: Calibration },
+    /// NLI: the tokens of the hypothesis of each label.
+    Hypotheses(Vec<Vec<u32>>),
+    /// Bi-encoder: a unit vector per label.
+    Embeddings(Vec<Vec<f32>>),
     /// Uni-encoder: the tokens of all labels together.
-    Prompt(TopicPrompt),
+    Prompt(Prompt),
 }
 
 impl LabelSet {

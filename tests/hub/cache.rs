@@ -5,29 +5,28 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
-use entopic::{ErrorKind, Ner, TopicClassifier};
+use entopic::{ErrorKind, Registry, TopicClassifier};
 
-use crate::place::{
-    FIXTURE, ID, NEEDED, OTHER_COMMIT, Place, TEXT, assert_says, fetch, fill, folder, load, names,
-};
+use crate::place::{FIXTURE, ID, NEEDED, OTHER_COMMIT, Place, TEXT, engine, fetch, fill, load, names};
 use crate::server::{COMMIT, File, Server, fixture, sha256};
+use crate::support::{self, assert_says, load_ner};
 
 #[test]
 fn a_fetched_model_is_that_of_the_folder() {
     let place = Place::new();
     let fetched = load(place.hub(), ID).expect("is fetched").tag(TEXT).expect("is tagged");
-    let local = Ner::builder(folder(FIXTURE)).threads(1).build().expect("is there").tag(TEXT);
+    let local = load_ner(support::fixture(FIXTURE)).expect("is there").tag(TEXT);
     assert_eq!(fetched, local.expect("is tagged"));
     assert_eq!(names(&place.server.take_reads()), NEEDED);
 
     let place = Place { server: Server::with_fixture("owner/nli", "nli-cne"), ..place };
-    let build = |name: &str| TopicClassifier::builder(name).threads(1).hub(place.hub()).build();
+    let engine = engine(place.hub(), Registry::default());
     let scores = |classifier: TopicClassifier| {
         let labels = classifier.label_set(["politics", "sport"]).expect("are labels");
         classifier.classify(TEXT, &labels).expect("is classified")
     };
-    let fetched = scores(build("owner/nli@main").expect("is fetched"));
-    assert_eq!(fetched, scores(build(&folder("nli-cne")).expect("is there")));
+    let fetched = scores(engine.topics("owner/nli@main").expect("is fetched"));
+    assert_eq!(fetched, scores(engine.topics(support::fixture("nli-cne")).expect("is there")));
 }
 
 #[test]

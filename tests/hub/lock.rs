@@ -2,11 +2,12 @@
 
 use std::fs;
 
-use entopic::{ErrorKind, Ner, Registry};
+use entopic::{ErrorKind, Registry};
 use tempfile::TempDir;
 
-use crate::place::{FIXTURE, ID, OTHER_COMMIT, Place, TEXT, assert_says, fetch, fill, with};
+use crate::place::{FIXTURE, ID, OTHER_COMMIT, Place, TEXT, engine, fetch, fill, with};
 use crate::server::{COMMIT, fixture, sha256};
+use crate::support::assert_says;
 
 #[test]
 fn the_lock_file_holds_a_model() {
@@ -118,12 +119,12 @@ fn a_registry_pins_and_locks_its_models() {
     };
     let sha256 = fixture(FIXTURE)["model.safetensors"].checksum();
     let registry = write(&format!(r#", revision = "{COMMIT}""#), &sha256.to_uppercase());
-    let builder = |name: &str| Ner::builder(name).threads(1).hub(place.hub()).registry(registry.clone());
-    let entities = builder("mine").build().expect("is fetched").tag(TEXT).expect("is tagged");
-    assert_eq!(entities, builder(ID).build().expect("is there").tag(TEXT).expect("is tagged"));
+    let engine = engine(place.hub(), registry.clone());
+    let entities = engine.ner("mine").expect("is fetched").tag(TEXT).expect("is tagged");
+    assert_eq!(entities, engine.ner(ID).expect("is there").tag(TEXT).expect("is tagged"));
     let lock = fs::read_to_string(path.with_extension("lock")).expect("is beside the registry");
     assert!(lock.contains(&format!("revision = \"{COMMIT}\"")), "{lock}");
-    let all = Registry::builtin().expect("is compiled in").with(registry.clone());
+    let all = Registry::default().with(registry.clone());
     assert_eq!(place.hub().fetch(&all, "mine").expect("is there").commit, COMMIT);
 
     place.server.take_requests();

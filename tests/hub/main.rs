@@ -3,6 +3,9 @@
 
 #![cfg(feature = "hub")]
 
+#[path = "../support/mod.rs"]
+mod support;
+
 mod cache;
 mod lock;
 mod part;

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use entopic::{ErrorKind, Ner, Registry};
+use entopic::{EntityOptions, ErrorKind, Registry};
 
-use crate::place::{ID, NEEDED, OTHER_COMMIT, Place, TEXT, assert_says, fetch, folder};
+use crate::place::{ID, NEEDED, OTHER_COMMIT, Place, TEXT, engine, fetch};
 use crate::server::{COMMIT, fixture};
+use crate::support::{self, assert_says, load_ner};
 
 /// GLiNER's first models have no tokenizer of their own.
 #[test]
@@ -28,21 +29,21 @@ fn a_tokenizer_may_be_another_models() {
     let build = |entry: String| {
         fs::write(&registry, entry).expect("is written");
         let registry = Registry::from_file(&registry).expect("is a registry");
-        Ner::builder("mine").registry(registry).threads(1).hub(place.hub()).build()
+        engine(place.hub(), registry).ner("mine")
     };
-    let error = build(entry("")).err().expect("has no tokenizer");
+    let error = build(entry("")).expect_err("has no tokenizer");
     assert_says(&error, ErrorKind::Tokenizer, &["tokenizer.json", "`tokenizer`"]);
     place.server.take_requests();
     let fetched = build(entry(&format!("tokenizer = \"{base}\""))).expect("has another's tokenizer");
     let reads = place.server.take_requests();
     assert!(reads.iter().any(|read| read.path.ends_with("tokenizer.json")), "{reads:?}");
     assert!(!reads.iter().any(|read| read.path.contains("pytorch_model.bin")), "{reads:?}");
-    let own = Ner::builder(folder("gliner-span")).threads(1).build().expect("loads");
-    let types = ["person", "city"];
-    assert_eq!(
-        fetched.tag_types(TEXT, &types).expect("is tagged"),
-        own.tag_types(TEXT, &types).expect("is tagged")
-    );
+    let own = load_ner(support::fixture("gliner-span")).expect("loads");
+    let [fetched, own] = [fetched, own].map(|ner| {
+        let ner = ner.with(EntityOptions::new().types(["person", "city"])).expect("the types should fit");
+        ner.tag(TEXT).expect("is tagged")
+    });
+    assert_eq!(fetched, own);
     // Both are in the lock file now, and nothing more is asked for.
     let again = build(entry(&format!("tokenizer = \"{base}\"")));
     assert!(again.is_ok() && place.server.take_requests().is_empty());
@@ -51,7 +52,7 @@ fn a_tokenizer_may_be_another_models() {
 #[test]
 fn a_model_of_which_a_part_is_there_is_completed() {
     let place = Place::new();
-    let registry = Registry::builtin().expect("is compiled in");
+    let registry = Registry::default();
     let hub = place.hub().lock(place.lock());
     let described = hub.fetch_description(&registry, ID).expect("is fetched");
     let paths: Vec<&str> = described.files.iter().map(|file| file.path.as_str()).collect();
@@ -85,7 +86,7 @@ fn a_model_of_which_a_part_is_there_is_completed() {
 #[test]
 fn a_part_that_is_asked_for_leaves_the_whole_known() {
     let place = Place::new();
-    let registry = Registry::builtin().expect("is compiled in");
+    let registry = Registry::default();
     place.fetch().expect("is fetched");
     // A branch is asked for each time.
     place.hub().fetch_description(&registry, ID).expect("is there");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use entopic::{Error, ErrorKind, FetchedModel, Hub, Ner, Registry};
+use entopic::{Engine, Error, FetchedModel, Hub, Ner, Registry};
 use tempfile::TempDir;
 
 use crate::server::{self, COMMIT, File, Reply, Server, fixture};
@@ -63,22 +63,16 @@ impl Place {
 }
 
 pub fn fetch(hub: &Hub, name: &str) -> Result<FetchedModel, Error> {
-    hub.fetch(&Registry::builtin().expect("is compiled in"), name)
+    hub.fetch(&Registry::default(), name)
 }
 
 pub fn load(hub: Hub, name: &str) -> Result<Ner, Error> {
-    Ner::builder(name).threads(1).hub(hub).build()
+    engine(hub, Registry::default()).ner(name)
 }
 
-pub fn folder(fixture: &str) -> String {
-    format!("{}/tests/goldens/{fixture}", env!("CARGO_MANIFEST_DIR"))
-}
-
-pub fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
-    assert_eq!(error.kind(), kind, "{error:?}");
-    for word in words {
-        assert!(format!("{error:?}").contains(word), "{error:?} does not say {word:?}");
-    }
+/// An engine with one thread.
+pub fn engine(hub: Hub, registry: Registry) -> Engine {
+    Engine::builder().threads(1).hub(hub).registry(registry).build().expect("a thread should start")
 }
 
 /// The names of files that were asked for, whole or in part.

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use entopic::ErrorKind;
 
-use crate::place::{FIXTURE, ID, OTHER_COMMIT, Place, assert_says, fetch, load};
+use crate::place::{FIXTURE, ID, OTHER_COMMIT, Place, fetch, load};
 use crate::server::{COMMIT, File, Reply, describe, fixture};
+use crate::support::assert_says;
 
 #[test]
 fn refusals_say_what_to_do() {
@@ -91,7 +92,7 @@ fn a_hub_that_is_silent_is_an_error() {
 fn names_that_are_none_of_the_hub_are_errors() {
     let place = Place::new();
     for name in ["model", "a/b/c", "../model", "owner/model@../x"] {
-        let error = load(place.hub(), name).err().expect("is no name");
+        let error = load(place.hub(), name).expect_err("is no name");
         assert_says(&error, ErrorKind::UnknownModel, &[name, "owner/name"]);
     }
     let error = fetch(&place.hub(), "ner-en-small").expect_err("is in the build");

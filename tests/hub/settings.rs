@@ -4,7 +4,8 @@ use std::path::Path;
 
 use entopic::{ErrorKind, Hub};
 
-use crate::place::{ID, Place, assert_says, fetch};
+use crate::place::{ID, Place, fetch};
+use crate::support::assert_says;
 
 #[test]
 fn options_that_are_no_url_are_errors() {

@@ -7,8 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use entopic::{DownloadProgress, ErrorKind};
 
-use crate::place::{FIXTURE, ID, NEEDED, Place, assert_says, fetch, for_weights, load};
+use crate::place::{FIXTURE, ID, NEEDED, Place, fetch, for_weights, load};
 use crate::server::{COMMIT, Reply, content, fixture};
+use crate::support::assert_says;
 
 #[test]
 fn a_transfer_that_was_cut_off_is_resumed_by_the_next_call() {

@@ -1,9 +1,9 @@
 //! What rust-bert's own pipelines get wrong, or panic at.
 
-use entopic::{Ner, Scoring};
+use entopic::{Ner, Scoring, TopicOptions};
 
 use crate::fixtures::{
-    TOLERANCE, folder, native_ner, native_topics, torch_ner, torch_topics, with_its_epsilon,
+    TOLERANCE, fixture, native_ner, native_topics, torch_ner, torch_topics, with_its_epsilon,
 };
 
 const ARTICLE: &str = include_str!("../../examples/data/article.txt");
@@ -25,8 +25,8 @@ fn assert_same(found: &[entopic::Entity], expected: &[entopic::Entity], text: &s
 
 #[test]
 fn two_hundred_long_documents_are_what_each_is_alone() {
-    let ner = torch_ner(folder("ner-wordpiece-cased")).build().expect("loads");
-    let native = native_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("loads");
+    let native = native_ner(fixture("ner-wordpiece-cased")).expect("loads");
     let texts: Vec<String> = (0..200).map(long_text).collect();
     let expected = native.tag_batch(&texts);
     let (mut windows, mut entities) = (0, 0);
@@ -53,7 +53,7 @@ fn a_batch_gives_what_its_documents_give_alone() {
         "xlnet-ner",
     ] {
         println!("{name}");
-        let ner = torch_ner(folder(name)).build().expect("loads");
+        let ner = torch_ner(fixture(name)).expect("loads");
         let texts: Vec<String> =
             (0..12).map(|number| long_text(number).chars().take(40 + 37 * number).collect()).collect();
         for (text, found) in texts.iter().zip(ner.tag_batch(&texts)) {
@@ -70,7 +70,7 @@ fn a_batch_gives_what_its_documents_give_alone() {
 fn a_window_may_be_exactly_full() {
     for name in ["roberta-ner", "xlm-roberta-ner", "camembert-ner", "longformer-ner", "ner-wordpiece-cased"] {
         let copy = with_its_epsilon(name);
-        let ner = torch_ner(copy.path()).build().expect("loads");
+        let ner = torch_ner(copy.path()).expect("loads");
         // Of 64 tokens two are special.
         let full = |ner: &Ner, text: &str| ner.tag(text).expect("is tagged").coverage.tokens == 62;
         let mut text = "Maria".to_owned();
@@ -85,7 +85,7 @@ fn a_window_may_be_exactly_full() {
         let found = ner.tag(&text).expect("is tagged");
         assert_eq!(found.coverage.windows, 1, "{name}");
         if name != "longformer-ner" {
-            let native = native_ner(copy.path()).build().expect("loads");
+            let native = native_ner(copy.path()).expect("loads");
             assert_same(&found.entities, &native.tag(&text).expect("is tagged").entities, &text);
         }
         // Beyond it there are windows more.
@@ -97,9 +97,12 @@ fn a_window_may_be_exactly_full() {
 #[test]
 fn entailment_may_be_in_any_column() {
     for name in ["nli-cne", "nli-enc", "nli-e-not", "nli-not-e"] {
+        let torch = torch_topics(fixture(name)).expect("loads");
+        let native = native_topics(fixture(name)).expect("loads");
         for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
-            let torch = torch_topics(folder(name)).scoring(scoring).build().expect("loads");
-            let native = native_topics(folder(name)).scoring(scoring).build().expect("loads");
+            let options = TopicOptions::new().scoring(scoring);
+            let [torch, native] =
+                [&torch, &native].map(|model| model.with(options.clone()).expect("it has both"));
             let labels = ["politics", "sport", "economy"];
             let (own, other) =
                 (torch.label_set(labels).expect("labels"), native.label_set(labels).expect("labels"));
@@ -120,7 +123,7 @@ fn entailment_may_be_in_any_column() {
 
 #[test]
 fn labels_keep_their_hyphens_and_texts_are_the_source() {
-    let ner = torch_ner(folder("ner-wordpiece-uncased")).build().expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-uncased")).expect("loads");
     let text = long_text(3);
     let entities = ner.tag(&text).expect("is tagged").entities;
     assert!(entities.iter().any(|entity| entity.label == "creative-work"));
@@ -130,7 +133,7 @@ fn labels_keep_their_hyphens_and_texts_are_the_source() {
 #[test]
 fn texts_with_special_tokens_or_without_any_are_read() {
     for name in ["bart-nli", "xlnet-nli", "longformer-nli", "fnet-nli", "mobilebert-nli"] {
-        let topics = torch_topics(folder(name)).build().expect("loads");
+        let topics = torch_topics(fixture(name)).expect("loads");
         let labels = topics.label_set(["law", "sport </s> <pad>"]).expect("labels");
         for text in ["", " ", "</s>", "<pad> <s> a </s></s> b", "\u{0}", "one two"] {
             topics.classify(text, &labels).expect("is classified");
@@ -143,7 +146,7 @@ fn topics_of_a_batch_are_those_of_its_documents_alone() {
     for name in
         ["albert-fixed-nli", "bart-nli", "distilbert-nli", "longformer-nli", "nli-cne", "roberta-fixed-nli"]
     {
-        let topics = torch_topics(folder(name)).build().expect("loads");
+        let topics = torch_topics(fixture(name)).expect("loads");
         let labels = topics.label_set(["law", "politics and culture", "a longer label"]);
         let labels = labels.expect("labels");
         let texts: Vec<String> =

@@ -1,8 +1,10 @@
-//! The backend LibTorch: against transformers and the native engine, on what rust-bert's own pipelines get
-//! wrong, shared by many threads, and refusing what it cannot run.
+//! The backend LibTorch: what rust-bert's own pipelines get wrong, models shared by many threads, and models that it
+//! cannot run. `src/goldens.rs` compares its numbers with transformers'.
+
+#[path = "../support/mod.rs"]
+mod support;
 
 mod defects;
 mod fixtures;
-mod parity;
 mod refusal;
 mod sharing;

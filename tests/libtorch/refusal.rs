@@ -2,43 +2,39 @@
 
 use std::fs;
 
-use entopic::{Backend, Device, Error, ErrorKind, Precision};
+use entopic::{Backend, Device, Engine, Error, ErrorKind, Precision};
 use serde_json::{Value, json};
 
-use crate::fixtures::{changed, folder, native_ner, torch_ner, torch_topics};
-
-fn assert_says(error: &Error, kind: ErrorKind, words: &[&str]) {
-    assert_eq!(error.kind(), kind, "{error:?}");
-    for word in words {
-        assert!(format!("{error:?}").contains(word), "{error:?} does not say {word:?}");
-    }
-}
+use crate::fixtures::{
+    assert_refused, assert_says, changed, fixture, native_ner, simple, torch, torch_ner, torch_topics,
+};
 
 /// The error of a fixture whose config.json `change` has changed.
 fn refused(name: &str, change: impl FnOnce(&mut Value)) -> Error {
-    torch_ner(changed(name, change).path()).build().err().expect("is refused")
+    torch_ner(changed(name, change).path()).err().expect("is refused")
 }
 
 #[test]
 fn options_of_the_other_backend_are_refused() {
-    let name = folder("ner-wordpiece-cased");
-    let error = torch_ner(&name).precision(Precision::Int8).build().err().expect("is refused");
-    assert_says(&error, ErrorKind::Options, &["Int8", "F16"]);
-    let error = native_ner(&name).precision(Precision::F16).build().err().expect("is refused");
-    assert_says(&error, ErrorKind::Options, &["F16", "LibTorch"]);
-    let error = native_ner(&name).device(Device::Cpu).build().err().expect("is refused");
-    assert_says(&error, ErrorKind::Options, &["LibTorch"]);
-    let error = torch_ner(&name).device(Device::Cuda(99)).build().err().expect("is refused");
-    assert_says(&error, ErrorKind::Options, &["CUDA device 99"]);
+    let folder = fixture("ner-wordpiece-cased");
+    let int8 = torch(Precision::Int8).ner(&folder);
+    assert_refused(int8, ErrorKind::Options, &["int8", "f16", "Backend::Native"]);
+    let native = Engine::builder().precision(Precision::F16).build().expect("it should start").ner(&folder);
+    assert_refused(native, ErrorKind::Options, &["f16", "Backend::LibTorch"]);
+    let device = Engine::builder().device(Device::Cpu).build();
+    assert_refused(device, ErrorKind::Options, &["Backend::LibTorch"]);
+    let cuda = Engine::builder().backend(Backend::LibTorch).device(Device::Cuda(99)).build();
+    let cuda = cuda.expect("it should start").ner(&folder);
+    assert_refused(cuda, ErrorKind::Options, &["CUDA device 99"]);
 }
 
 #[test]
 fn what_rust_bert_computes_otherwise_is_refused() {
-    let error = torch_ner(folder("deberta-v2-ner")).build().err().expect("is refused");
+    let error = torch_ner(fixture("deberta-v2-ner")).err().expect("is refused");
     assert_says(&error, ErrorKind::Config, &["deberta-v2", "native"]);
-    let error = torch_topics(folder("albert-nli")).build().err().expect("is refused");
+    let error = torch_topics(fixture("albert-nli")).err().expect("is refused");
     assert_says(&error, ErrorKind::Config, &["num_hidden_groups", "native"]);
-    let error = torch_topics(folder("roberta-embed")).build().err().expect("is refused");
+    let error = torch_topics(fixture("roberta-embed")).err().expect("is refused");
     assert_says(&error, ErrorKind::Config, &["pad_token_id is 0", "native"]);
     let error =
         refused("ner-wordpiece-cased", |json| json["position_embedding_type"] = "relative_key".into());
@@ -54,10 +50,10 @@ fn what_rust_bert_lacks_is_refused() {
         ("mpnet-ner", &["mpnet"]),
         ("gliner-span", &["rust-bert"]),
     ] {
-        let error = torch_ner(folder(name)).build().err().expect("is refused");
+        let error = torch_ner(fixture(name)).err().expect("is refused");
         assert_says(&error, ErrorKind::Config, words);
     }
-    let error = torch_topics(folder("electra-nli")).build().err().expect("is refused");
+    let error = torch_topics(fixture("electra-nli")).err().expect("is refused");
     assert_says(
         &error,
         ErrorKind::Config,
@@ -76,7 +72,7 @@ fn configs_that_are_wrong_are_told_before_memory_is_taken() {
             ("hidden_act", json!("swiglu"), "swiglu"),
             ("num_attention_heads", json!(5), ""),
         ] {
-            let error = torch_ner(changed(name, |json| json[key] = value.clone()).path()).build().err();
+            let error = torch_ner(changed(name, |json| json[key] = value.clone()).path()).err();
             let error = error.unwrap_or_else(|| panic!("{name} with {key} {value} was loaded"));
             assert!(error.to_string().contains(said), "{name}, {key}: {error}");
         }
@@ -98,15 +94,15 @@ fn weights_that_are_wrong_are_named() {
     let whole = fs::read(&path).expect("is there");
     for length in [0, 7, 100, whole.len() - 1] {
         fs::write(&path, &whole[..length]).expect("is written");
-        let error = torch_ner(copy.path()).build().err().expect("is refused");
+        let error = torch_ner(copy.path()).err().expect("is refused");
         assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
     }
     // Another file of tensors in its place.
     fs::remove_file(&path).expect("is there");
     fs::write(copy.path().join("rust_model.ot"), b"PK\x03\x04 no archive").expect("is written");
-    let error = torch_ner(copy.path()).build().err().expect("is refused");
+    let error = torch_ner(copy.path()).err().expect("is refused");
     assert_says(&error, ErrorKind::Weights, &["rust_model.ot"]);
-    let error = native_ner(copy.path()).backend(Backend::Native).build().err().expect("is refused");
+    let error = native_ner(copy.path()).err().expect("is refused");
     assert_says(&error, ErrorKind::Weights, &["rust_model.ot", "model.safetensors"]);
 }
 
@@ -123,8 +119,8 @@ fn half_precision_is_near() {
         "longformer-ner",
         "mobilebert-ner",
     ] {
-        let whole = torch_ner(folder(name)).build().expect("loads").logits(text).expect("is tagged").logits;
-        let half = torch_ner(folder(name)).precision(Precision::F16).build().expect("loads");
+        let whole = torch_ner(fixture(name)).expect("loads").logits(text).expect("is tagged").logits;
+        let half = simple(&torch(Precision::F16), fixture(name)).expect("loads");
         let half = half.logits(text).expect("is tagged").logits;
         let largest = whole.iter().zip(&half).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
         println!("{name}: half precision moves logits by at most {largest:.1e}");
@@ -136,9 +132,10 @@ fn half_precision_is_near() {
 fn what_a_config_leaves_out_is_as_in_transformers() {
     let text = "Maria Okafor sold the harbour of Lagos to the World Bank.";
     let scores = |name: &str, change: fn(&mut Value)| -> Vec<f32> {
-        let topics = torch_topics(changed(name, change).path()).build().expect("loads");
+        let topics = torch_topics(changed(name, change).path()).expect("loads");
         let labels = topics.label_set(["economy", "sport"]).expect("labels");
-        topics.nli_logits(text, &labels, 0).expect("logits").iter().copied().collect()
+        let topics = topics.classify(text, &labels).expect("it should be classified").topics;
+        topics.into_iter().map(|topic| topic.score).collect()
     };
     for (name, change) in [
         (
@@ -170,10 +167,10 @@ fn settings_that_rust_bert_fails_at_are_refused() {
         ("longformer-nli", "is_decoder", json!(true)),
     ] {
         let copy = changed(name, |json| json[key] = value.clone());
-        let error = torch_topics(copy.path()).build().err();
+        let error = torch_topics(copy.path()).err();
         let error = error.unwrap_or_else(|| panic!("{name} with {key} {value} was loaded"));
         assert_says(&error, ErrorKind::Config, &[key]);
     }
-    let error = torch_ner(folder("fnet-ner")).precision(Precision::F16).build().err().expect("is refused");
+    let error = torch(Precision::F16).ner(fixture("fnet-ner")).err().expect("is refused");
     assert_says(&error, ErrorKind::Options, &["fnet", "F32"]);
 }

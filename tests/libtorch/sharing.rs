@@ -3,9 +3,12 @@
 use std::fs;
 use std::thread;
 
-use entopic::{Backend, Ner, Precision, Tagger};
+#[cfg(feature = "bundled")]
+use entopic::{Engine, NEWS_TOPICS, Precision, Tagger};
 
-use crate::fixtures::{TOLERANCE, folder, native_ner, torch_ner};
+use crate::fixtures::{TOLERANCE, fixture, native_ner, torch_ner};
+#[cfg(feature = "bundled")]
+use crate::fixtures::{native, torch};
 
 const ARTICLE: &str = include_str!("../../examples/data/article.txt");
 
@@ -17,8 +20,8 @@ fn resident() -> Option<u64> {
 
 #[test]
 fn thirty_two_threads_get_right_answers_for_a_thousand_documents() {
-    let ner = torch_ner(folder("ner-wordpiece-cased")).build().expect("loads");
-    let native = native_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("loads");
+    let native = native_ner(fixture("ner-wordpiece-cased")).expect("loads");
     let sentences: Vec<&str> = ARTICLE.split_inclusive(". ").collect();
     let texts: Vec<String> = (0..1000)
         .map(|number| sentences.iter().cycle().skip(number % 60).take(1 + number % 4).copied().collect())
@@ -49,7 +52,7 @@ fn thirty_two_threads_get_right_answers_for_a_thousand_documents() {
 
 #[test]
 fn a_model_may_be_shared_inside_another_pool() {
-    let ner = torch_ner(folder("ner-wordpiece-cased")).build().expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("loads");
     let expected = ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
     pool.scope(|jobs| {
@@ -68,7 +71,7 @@ fn models_may_be_loaded_and_dropped_beside_one_another() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for name in ["ner-bioes", "distilbert-ner"] {
-                    let ner = torch_ner(folder(name)).build().expect("loads");
+                    let ner = torch_ner(fixture(name)).expect("loads");
                     ner.tag(ARTICLE).expect("is tagged");
                 }
             });
@@ -79,8 +82,13 @@ fn models_may_be_loaded_and_dropped_beside_one_another() {
 #[cfg(feature = "bundled")]
 #[test]
 fn the_bundled_models_say_the_same_of_the_article() {
-    let native = Tagger::builder().precision(Precision::F32).build().expect("is bundled");
-    let torch = Tagger::builder().backend(Backend::LibTorch).build().expect("is bundled");
+    let tagger = |engine: &Engine| {
+        let (ner, topics) = (engine.ner("ner-en-small"), engine.topics("topics-en-small"));
+        let (ner, topics) = (ner.expect("is bundled"), topics.expect("is bundled"));
+        let labels = topics.label_set(NEWS_TOPICS.iter().copied()).expect("the labels should fit");
+        Tagger::new(ner, topics, labels).expect("the labels should be of this model")
+    };
+    let (native, torch) = (tagger(&native()), tagger(&torch(Precision::F32)));
     let (expected, found) = (native.tag(ARTICLE).expect("is tagged"), torch.tag(ARTICLE).expect("is tagged"));
     let spans = |entities: &[entopic::Entity]| -> Vec<_> {
         entities.iter().map(|entity| (entity.label.clone(), entity.span.clone())).collect()
@@ -91,11 +99,8 @@ fn the_bundled_models_say_the_same_of_the_article() {
         assert_eq!(found.label, expected.label);
         assert!((found.score - expected.score).abs() <= 1e-3, "{found:?} {expected:?}");
     }
-    let logits = |backend: Backend| {
-        let builder = Ner::builder("ner-en-small").backend(backend).precision(Precision::F32);
-        builder.build().expect("is bundled").logits(ARTICLE).expect("is tagged").logits
-    };
-    let (found, expected) = (logits(Backend::LibTorch), logits(Backend::Native));
+    let logits = |tagger: &Tagger| tagger.ner().logits(ARTICLE).expect("is tagged").logits;
+    let (found, expected) = (logits(&torch), logits(&native));
     let largest = found.iter().zip(&expected).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
     println!("ner-en-small on the article: largest difference of logits {largest:.1e}");
     assert!(largest <= TOLERANCE, "{largest}");
@@ -106,7 +111,7 @@ fn a_model_may_be_loaded_called_and_dropped_inside_tokio() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("starts");
     let found = runtime.block_on(async {
         // On a thread of the runtime itself, as careless servers do.
-        let ner = std::sync::Arc::new(torch_ner(folder("ner-wordpiece-cased")).build().expect("loads"));
+        let ner = std::sync::Arc::new(torch_ner(fixture("ner-wordpiece-cased")).expect("loads"));
         let calls = (0..16).map(|_| {
             let ner = std::sync::Arc::clone(&ner);
             tokio::task::spawn_blocking(move || {
@@ -126,8 +131,8 @@ fn a_model_may_be_loaded_called_and_dropped_inside_tokio() {
 /// Longformer pads what runs together to its windows: that must count when batches are made.
 #[test]
 fn windows_that_are_padded_to_stay_within_the_budget() {
-    let copy = crate::fixtures::changed("longformer-ner", |json| json["attention_window"] = 512.into());
-    let ner = torch_ner(copy.path()).build().expect("loads");
+    let copy = crate::support::changed("longformer-ner", |json| json["attention_window"] = 512.into());
+    let ner = torch_ner(copy.path()).expect("loads");
     let before = resident();
     let texts = vec!["Maria Okafor met Obama in Geneva"; 100];
     for found in ner.tag_batch(&texts) {

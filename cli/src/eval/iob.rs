@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use entopic::{Position, Tag};
+
 /// An entity of a sentence of words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mention {
@@ -11,39 +13,25 @@ pub(crate) struct Mention {
     pub(crate) words: Range<usize>,
 }
 
-/// A tag: a word is in no entity, begins one, or goes on with one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum IobTag<'t> {
-    Outside,
-    Begin(&'t str),
-    Inside(&'t str),
-}
-
-impl<'t> IobTag<'t> {
-    /// Reads `O`, `B-TYPE` or `I-TYPE`.
-    pub(crate) fn parse(tag: &'t str) -> Option<Self> {
-        match tag.split_once('-') {
-            None if tag == "O" => Some(Self::Outside),
-            Some(("B", label)) if !label.is_empty() => Some(Self::Begin(label)),
-            Some(("I", label)) if !label.is_empty() => Some(Self::Inside(label)),
-            _ => None,
-        }
-    }
+/// Reads `O`, `B-TYPE` or `I-TYPE`; a tag of another scheme is none.
+pub(crate) fn parse(tag: &str) -> Option<Tag> {
+    let parsed = Tag::parse(tag);
+    let is_iob2 =
+        matches!(parsed, Tag::Outside | Tag::Entity { position: Position::Begin | Position::Inside, .. });
+    // Prefixes of other schemes, and labels without one, are read as these and written otherwise.
+    (is_iob2 && parsed.to_string() == tag).then_some(parsed)
 }
 
 /// The entities of a sentence's tags, as `get_entities` of seqeval 1.2.2 reads them: an `I` that
 /// follows `O`, another type or nothing begins an entity.
-pub(crate) fn mentions(tags: &[IobTag<'_>]) -> Vec<Mention> {
+pub(crate) fn mentions(tags: &[Tag]) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     for (at, tag) in tags.iter().enumerate() {
-        let (label, begins) = match *tag {
-            IobTag::Outside => continue,
-            IobTag::Begin(label) => (label, true),
-            IobTag::Inside(label) => (label, false),
-        };
+        let Tag::Entity { label, position } = tag else { continue };
+        let begins = *position == Position::Begin;
         match found.last_mut() {
-            Some(last) if !begins && last.words.end == at && last.label == label => last.words.end += 1,
-            _ => found.push(Mention { label: label.to_owned(), words: at..at + 1 }),
+            Some(last) if !begins && last.words.end == at && last.label == *label => last.words.end += 1,
+            _ => found.push(Mention { label: label.clone(), words: at..at + 1 }),
         }
     }
     found
@@ -54,8 +42,8 @@ pub(crate) fn tags(mentions: &[Mention], words: usize) -> Vec<String> {
     let mut tags = vec!["O".to_owned(); words];
     for Mention { label, words } in mentions {
         for (at, tag) in tags.iter_mut().enumerate().take(words.end).skip(words.start) {
-            let prefix = if at == words.start { 'B' } else { 'I' };
-            *tag = format!("{prefix}-{label}");
+            let position = if at == words.start { Position::Begin } else { Position::Inside };
+            *tag = Tag::Entity { label: label.clone(), position }.to_string();
         }
     }
     tags
@@ -63,11 +51,11 @@ pub(crate) fn tags(mentions: &[Mention], words: usize) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::{IobTag, Mention, mentions, tags};
+    use super::{Mention, mentions, parse, tags};
 
     fn read(line: &str) -> Vec<Mention> {
-        let tags: Vec<IobTag<'_>> =
-            line.split_whitespace().map(|tag| IobTag::parse(tag).expect("is IOB2")).collect();
+        let tags: Vec<_> =
+            line.split_whitespace().map(|tag| parse(tag).expect("it should be IOB2")).collect();
         mentions(&tags)
     }
 
@@ -102,8 +90,8 @@ mod tests {
 
     #[test]
     fn other_schemes_are_refused() {
-        for tag in ["", "o", "PER", "S-PER", "B-", "I", "B_PER"] {
-            assert_eq!(IobTag::parse(tag), None, "{tag:?}");
+        for tag in ["", "o", "PER", "S-PER", "M-PER", "B-", "I", "B_PER"] {
+            assert_eq!(parse(tag), None, "{tag:?}");
         }
     }
 }

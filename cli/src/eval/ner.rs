@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use entopic::Ner;
+use entopic::{EntityOptions, Ner};
 use serde::Serialize;
 
 use super::iob::{self, Mention};
@@ -38,10 +38,7 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
 
     let ner = model(args, &sentences, &input.name)?;
     if let Some(map) = &args.map {
-        let is_of = |tag: &str, label: &str| {
-            tag.strip_suffix(label).is_some_and(|prefix| prefix.is_empty() || prefix.ends_with('-'))
-        };
-        let finds = |label: &str| ner.labels().iter().any(|tag| is_of(tag, label));
+        let finds = |label: &str| ner.entity_types().iter().any(|known| known == label);
         let drops = |label: &str| map.apply(label).is_none() && finds(label);
         note_unused(map, &input.name, |label| own.contains(label) || drops(label));
     }
@@ -70,26 +67,22 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
     })
 }
 
-/// The model; one that is given entity types gets those of the options, or else those of the file.
+/// The model; one that takes entity types as input gets those of the options, or else those of the file.
 fn model(args: &EvalNerArgs, sentences: &[Sentence<'_>], name: &str) -> Result<Ner, Failure> {
-    let given = args.entity_types.as_ref().map_or(&[][..], |types| &types.0);
-    let ner = load::ner(&args.model, given, &args.run)?;
-    if !ner.labels().is_empty() {
+    let ner = load::ner(&args.model, args.entity_types.as_ref(), &args.run)?;
+    if !ner.entity_types().is_empty() {
         return Ok(ner);
     }
-    // Whether a model has types of its own is known once it is loaded.
-    drop(ner);
     let mut seen = HashSet::new();
-    let types: Vec<String> =
-        labels(sentences).filter(|label| seen.insert(*label)).map(str::to_owned).collect();
+    let types: Vec<&str> = labels(sentences).filter(|label| seen.insert(*label)).collect();
     if types.is_empty() {
         return Err(Failure::new(format!(
-            "the model {:?} is given entity types with the text, and {name} has none, or --map drops all of \
-             them; name some with --entity-types",
+            "the model {:?} takes entity types as input, and {name} has none, or --map drops all of them; name some \
+             with --entity-types",
             args.model
         )));
     }
-    load::ner(&args.model, &types, &args.run)
+    Ok(ner.with(EntityOptions::new().types(types))?)
 }
 
 fn labels<'s>(sentences: &'s [Sentence<'_>]) -> impl Iterator<Item = &'s str> {
@@ -158,14 +151,14 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::{columns, count, micro, rename};
-    use crate::eval::iob::{IobTag, Mention, mentions};
+    use crate::eval::iob::{self, Mention, mentions};
     use crate::eval::scores::Counts;
     use crate::eval::sentences;
     use crate::input::Input;
 
     fn read(line: &str) -> Vec<Mention> {
-        let tags: Vec<IobTag<'_>> =
-            line.split_whitespace().map(|tag| IobTag::parse(tag).expect("is IOB2")).collect();
+        let tags: Vec<_> =
+            line.split_whitespace().map(|tag| iob::parse(tag).expect("it should be IOB2")).collect();
         mentions(&tags)
     }
 

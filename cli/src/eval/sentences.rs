@@ -1,6 +1,8 @@
 //! Reads annotated sentences: a token, a tab and an IOB2 tag a line.
 
-use super::iob::{IobTag, Mention, mentions};
+use entopic::Tag;
+
+use super::iob::{self, Mention, mentions};
 use crate::failure::Failure;
 use crate::input::Input;
 
@@ -29,7 +31,7 @@ pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
             let message = format!("{}: line {line}: expected a token, one tab and its tag", input.name);
             return Err(Failure::new(message));
         };
-        let Some(tag) = IobTag::parse(tag) else {
+        let Some(tag) = iob::parse(tag) else {
             let message = format!(
                 "{}: line {line}: the tag {tag:?} is not IOB2; tags are O, B-TYPE and I-TYPE",
                 input.name
@@ -50,11 +52,11 @@ pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
 struct Open<'t> {
     line: usize,
     words: Vec<&'t str>,
-    tags: Vec<IobTag<'t>>,
+    tags: Vec<Tag>,
 }
 
 impl<'t> Open<'t> {
-    fn push(&mut self, line: usize, word: &'t str, tag: IobTag<'t>) {
+    fn push(&mut self, line: usize, word: &'t str, tag: Tag) {
         if self.words.is_empty() {
             self.line = line;
         }

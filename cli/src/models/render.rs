@@ -6,7 +6,8 @@ use entopic::{ModelEntry, Source};
 use serde_json::Value;
 
 use crate::failure::Failure;
-use crate::output::{json, printable};
+use crate::output::json;
+use crate::text::printable;
 
 const HEADINGS: [&str; 6] = ["name", "task", "architecture", "languages", "licence", "where"];
 

@@ -2,7 +2,7 @@
 
 use entopic::{Coverage, Entity, TaggedDocument, Topic};
 
-use crate::output::printable;
+use crate::text::printable;
 
 /// Positions shown for one name; a document that names it more often shows `…` after them.
 const POSITIONS: usize = 5;

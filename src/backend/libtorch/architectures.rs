@@ -29,8 +29,9 @@ use serde_json::{Map, Value, json};
 use tch::Tensor;
 use tch::nn::{self, Path};
 
-use super::{Input, config};
-use crate::backend::Rows;
+use super::config;
+use super::input::Input;
+use crate::backend::padded::Rows;
 use crate::backend::padded::Together;
 
 use Positions::{BehindPadding, Plain, Relative};
@@ -292,7 +293,7 @@ impl Architecture {
         let end = match rows {
             Rows::EveryToken { .. } => TOKENS,
             Rows::Sequence { .. } => TEXTS,
-            Rows::Mean { .. } | Rows::First { .. } => STATES,
+            Rows::Pooled { .. } => STATES,
         };
         if self.classes.contains(&end) {
             return (self.build)(path, config, rows);
@@ -353,7 +354,7 @@ fn albert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String
                 .forward_t(ids, mask, types, None, None, false)
                 .logits)
         }
-        Rows::Mean { .. } | Rows::First { .. } => {
+        Rows::Pooled { .. } => {
             let model = AlbertModel::new(path / "albert", &config);
             forward!(model, |model, ids, mask, types| model
                 .forward_t(ids, mask, types, None, None, false)?
@@ -402,7 +403,7 @@ fn bert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> 
                 .forward_t(ids, mask, types, None, None, false)
                 .logits)
         }
-        Rows::Mean { .. } | Rows::First { .. } => {
+        Rows::Pooled { .. } => {
             let model = BertModel::<BertEmbeddings>::new_with_optional_pooler(path / "bert", &config, false);
             forward!(model, |model, ids, mask, types| model
                 .forward_t(ids, mask, types, None, None, None, None, false)?
@@ -422,7 +423,7 @@ fn distilbert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, St
             let model = DistilBertModelClassifier::new(path, &config).map_err(failed)?;
             forward!(model, |model, ids, mask, _types| model.forward_t(ids, mask, None, false)?.logits)
         }
-        Rows::Mean { .. } | Rows::First { .. } => {
+        Rows::Pooled { .. } => {
             let model = DistilBertModel::new(path, &config);
             forward!(model, |model, ids, mask, _types| model.forward_t(ids, mask, None, false)?.hidden_state)
         }
@@ -512,7 +513,7 @@ fn roberta(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, Strin
                 .forward_t(ids, mask, types, None, None, false)
                 .logits)
         }
-        Rows::Mean { .. } | Rows::First { .. } => {
+        Rows::Pooled { .. } => {
             let model =
                 BertModel::<RobertaEmbeddings>::new_with_optional_pooler(path / "roberta", &config, false);
             forward!(model, |model, ids, mask, types| model

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::backend::Rows;
+use crate::backend::padded::Rows;
+use crate::limits::{LARGEST_DIMENSION, MOST_LAYERS};
 
 /// What rust-bert asks for, and what counts for nothing but training, or is transformers' default.
 fn defaults() -> Value {
@@ -25,12 +26,6 @@ const ACTIVATIONS: [(&str, &str); 3] =
 
 /// What names an activation.
 const ACTIVATION_KEYS: [&str; 4] = ["activation", "activation_function", "ff_activation", "hidden_act"];
-
-/// No known model comes near it in any dimension.
-const LARGEST: u64 = 1 << 24;
-
-/// More layers than any model has.
-const MOST_LAYERS: usize = 1 << 10;
 
 /// The config `json` of a model that gives `rows`, whose architecture has the defaults `own` beside the
 /// common ones; an error says what is wrong with it.
@@ -69,7 +64,7 @@ pub(super) fn prepare(json: Value, rows: Rows, own: Value) -> Result<Value, Stri
     // rust-bert counts them.
     let labels = match rows {
         Rows::EveryToken { labels } | Rows::Sequence { labels } => labels,
-        Rows::Mean { .. } | Rows::First { .. } => 0,
+        Rows::Pooled { .. } => 0,
     };
     let id2label: Map<String, Value> =
         (0..labels).map(|id| (id.to_string(), json!(id.to_string()))).collect();
@@ -80,9 +75,9 @@ pub(super) fn prepare(json: Value, rows: Rows, own: Value) -> Result<Value, Stri
 /// The size under `key`.
 pub(super) fn size(config: &Map<String, Value>, key: &str) -> Result<usize, String> {
     let value = config.get(key).ok_or_else(|| format!("{key} is missing"))?;
-    let size = value.as_u64().filter(|size| (1..=LARGEST).contains(size));
+    let size = value.as_u64().filter(|size| (1..=LARGEST_DIMENSION as u64).contains(size));
     size.map(|size| size as usize)
-        .ok_or_else(|| format!("{key} is {value}; it must be between 1 and {LARGEST}"))
+        .ok_or_else(|| format!("{key} is {value}; it must be between 1 and {LARGEST_DIMENSION}"))
 }
 
 /// The number of layers under `key`.

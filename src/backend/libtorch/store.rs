@@ -1,12 +1,12 @@
 //! Weights, put into what rust-bert has made to hold them.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Cursor;
 
 use tch::{Tensor, nn};
 
-use crate::engine::{Checkpoint, WeightFiles};
+use crate::bytes::Bytes;
+use crate::checkpoint::{Checkpoint, WeightFiles};
 use crate::error::{Error, ErrorKind};
 
 /// The weights of a model as they are stored.
@@ -14,7 +14,7 @@ pub(crate) enum Stored {
     /// What the native engine reads, too.
     Files(WeightFiles),
     /// A file of libtorch's own, as rust-bert's converter writes it: its name for messages, and its bytes.
-    Ot(String, Cow<'static, [u8]>),
+    Ot(String, Bytes),
 }
 
 /// Tensors by their names, of which the beginning may be the second of `alias` in place of the first.

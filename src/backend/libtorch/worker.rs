@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use ndarray::Array2;
 
-use crate::backend::RaggedBatch;
+use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind, panic_message};
 
 /// Batches that may wait for the thread; who has more to give waits. One more than it works on keeps a
@@ -92,7 +92,7 @@ fn serve(origin: &str, mut compute: Compute, queue: &Receiver<Job>) {
 /// What `f` gives. A panic is an error of this call alone.
 fn caught<T>(origin: &str, kind: ErrorKind, f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
-        let message = super::brief(panic_message(&*panic));
+        let message = super::message::brief(panic_message(&*panic));
         Err(Error::new(kind, format!("{origin}: libtorch or rust-bert panicked: {message}")))
     })
 }
@@ -105,7 +105,7 @@ mod tests {
     use ndarray::array;
 
     use super::{Compute, Worker};
-    use crate::backend::{RaggedBatch, Sequence};
+    use crate::batch::{RaggedBatch, Sequence};
     use crate::error::{Error, ErrorKind};
 
     fn batch(id: u32) -> RaggedBatch {

@@ -4,6 +4,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::limits::LARGEST_DIMENSION;
+
 /// Nodes of a graph. rten visits them one on top of another, so their number is bounded by the stack; the
 /// largest encoders that are published have about half as many.
 const MOST_NODES: usize = 1 << 15;
@@ -16,9 +18,6 @@ const DEEPEST: usize = 24;
 
 /// Numbers of a tensor that may be a shape.
 const MOST_AXES: usize = 8;
-
-/// A size beyond which a shape is damage, as for the sizes in a config.
-const LARGEST: u64 = 1 << 24;
 
 /// What stands for "to the end" where a tensor is sliced.
 const ENDS: [i64; 6] =
@@ -110,7 +109,7 @@ enum Content {
 }
 
 fn is_size(number: i64) -> bool {
-    number.unsigned_abs() <= LARGEST || ENDS.contains(&number)
+    number.unsigned_abs() <= LARGEST_DIMENSION as u64 || ENDS.contains(&number)
 }
 
 /// Whether `bytes`, numbers one after another, are no shape that would be damage.
@@ -186,7 +185,7 @@ pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
 }
 
 fn large(at: usize) -> String {
-    format!("is damaged near byte {at}: a size there is larger than {LARGEST}")
+    format!("is damaged near byte {at}: a size there is larger than {LARGEST_DIMENSION}")
 }
 
 /// The number of the field at `at`, which moves behind it or to the bytes that it holds. `None` if it does

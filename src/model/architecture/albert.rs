@@ -2,11 +2,9 @@
 
 use serde::Deserialize;
 
-use super::{LayerNames, LayerSizes, Source, activation, check, check_heads, check_positions};
-use crate::engine::Activation;
-use crate::engine::blueprint::{
-    Blueprint, Dense, Embeddings, Norm, Numbering, Positions, Stack, Step, Table,
-};
+use super::shared::{Encoder, LayerNames, Source, check, check_positions};
+use crate::backend::native::activation::Activation;
+use crate::backend::native::blueprint::{Blueprint, Dense, Numbering, Step};
 
 /// The keys that are read, with transformers' defaults.
 #[derive(Deserialize)]
@@ -50,69 +48,43 @@ impl Default for Config {
 pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let config: Config = source.read()?;
     let (hidden, width) = (config.hidden_size, config.embedding_size);
-    check_heads(("hidden_size", hidden), ("num_attention_heads", config.num_attention_heads))?;
-    check(&[
-        ("vocab_size", config.vocab_size),
-        ("embedding_size", width),
-        ("num_hidden_layers", config.num_hidden_layers),
-        (
-            "inner_group_num times num_hidden_layers",
-            config.inner_group_num.saturating_mul(config.num_hidden_layers),
-        ),
-        ("intermediate_size", config.intermediate_size),
-        ("max_position_embeddings", config.max_position_embeddings),
-        ("type_vocab_size", config.type_vocab_size),
-    ])?;
     if config.num_hidden_groups == 0 || config.num_hidden_groups > config.num_hidden_layers {
         return Err(format!(
             "num_hidden_groups is {}; it must be between 1 and num_hidden_layers {}",
             config.num_hidden_groups, config.num_hidden_layers
         ));
     }
+    check(&[("inner_group_num", config.inner_group_num), ("num_hidden_layers", config.num_hidden_layers)])?;
     check_positions(config.position_embedding_type.as_deref())?;
-    let sizes = LayerSizes {
-        hidden,
-        intermediate: config.intermediate_size,
-        activation: activation("hidden_act", &config.hidden_act)?,
+    let layers = config.inner_group_num.saturating_mul(config.num_hidden_layers);
+    let encoder = Encoder {
+        prefix: "albert.",
+        vocabulary: config.vocab_size,
+        hidden: ("hidden_size", hidden),
+        heads: ("num_attention_heads", config.num_attention_heads),
+        layers: ("inner_group_num times num_hidden_layers", layers),
+        intermediate: ("intermediate_size", config.intermediate_size),
+        positions: config.max_position_embeddings,
+        numbering: Numbering::From(0),
+        token_types: Some(config.type_vocab_size),
+        width,
+        activation: ("hidden_act", &config.hidden_act),
         epsilon: config.layer_norm_eps,
     };
-    let inner = |group: usize, inner: usize| {
-        let layer = format!("albert.encoder.albert_layer_groups.{group}.albert_layers.{inner}");
-        let name = |part: &str| format!("{layer}.{part}");
-        let names = LayerNames {
-            qkv: ["query", "key", "value"].map(|part| name(&format!("attention.{part}"))),
-            attention_output: name("attention.dense"),
-            attention_norm: name("attention.LayerNorm"),
-            up: name("ffn"),
-            down: name("ffn_output"),
-            output_norm: name("full_layer_layer_norm"),
-        };
-        names.layer(sizes)
-    };
-    let layers = (0..config.num_hidden_layers).flat_map(|layer| {
+    // Layers of one group share their weights, and so their names.
+    let names = |layer: usize| {
+        let (layer, inner) = (layer / config.inner_group_num, layer % config.inner_group_num);
         let group = layer * config.num_hidden_groups / config.num_hidden_layers;
-        (0..config.inner_group_num).map(move |index| (group, index))
-    });
-    let table = |part: &str, rows| Table::new(format!("albert.embeddings.{part}"), rows);
-    let positions = table("position_embeddings", config.max_position_embeddings);
+        LayerNames::new(
+            &format!("albert.encoder.albert_layer_groups.{group}.albert_layers.{inner}"),
+            ["attention.query", "attention.key", "attention.value"],
+            ["attention.dense", "attention.LayerNorm", "ffn", "ffn_output", "full_layer_layer_norm"],
+        )
+    };
     let pooler = Step::new(Dense::new("albert.pooler", hidden, hidden), Some(Activation::Tanh));
     let classifier = source.classifier("classifier", hidden);
-    Ok(Blueprint {
-        aliases: vec![["albert.", ""]],
-        hidden,
-        longest: config.max_position_embeddings,
-        encoder: Stack::new(
-            Embeddings {
-                positions: Some(Positions { table: positions, numbering: Numbering::From(0) }),
-                token_types: Some(table("token_type_embeddings", config.type_vocab_size)),
-                norm: Some(Norm::new("albert.embeddings.LayerNorm", width, config.layer_norm_eps)),
-                projection: Some(Dense::new("albert.encoder.embedding_hidden_mapping_in", width, hidden)),
-                ..Embeddings::of_words(table("word_embeddings", config.vocab_size), width)
-            },
-            config.num_attention_heads,
-            layers.map(|(group, index)| inner(group, index)).collect(),
-        ),
-        decoder: None,
-        head: source.head(classifier.clone(), [pooler, classifier]),
-    })
+    let mut plan = encoder.blueprint(names, source.head(classifier.clone(), [pooler, classifier]))?;
+    plan.encoder.embeddings.projection =
+        Some(Dense::new("albert.encoder.embedding_hidden_mapping_in", width, hidden));
+    Ok(plan)
 }

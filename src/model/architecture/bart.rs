@@ -3,12 +3,13 @@
 
 use serde::Deserialize;
 
-use super::{LayerNames, LayerSizes, Source, activation, check, check_heads};
-use crate::engine::blueprint::{
-    Blueprint, CrossAttention, Decoder, Dense, Embeddings, Head, Layer, Norm, Numbering, Pool, Positions,
-    Seam, Stack, Step, Table,
+use super::shared::{LayerNames, LayerSizes, Source, activation, check, check_heads};
+use crate::backend::native::activation::Activation;
+use crate::backend::native::blueprint::{
+    Blueprint, CrossAttention, Decoder, Dense, Embeddings, Head, Layer, Norm, Numbering, Positions, Seam,
+    Stack, States, Step, Table,
 };
-use crate::engine::{Activation, Reach};
+use crate::backend::native::kernels::relation::Reach;
 
 /// The keys that are read, with transformers' defaults.
 #[derive(Deserialize)]
@@ -106,20 +107,16 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
                 (0..config.decoder_layers).map(decoder).collect(),
             ),
         }),
-        head: Head::Dense { pool: Pool::Last(config.eos_token_id), steps },
+        head: Head::Dense { states: States::LastOf(config.eos_token_id), steps },
     })
 }
 
 fn layer_of(layer: &str, sizes: LayerSizes) -> Layer {
-    let name = |part: &str| format!("{layer}.{part}");
-    let names = LayerNames {
-        qkv: ["q_proj", "k_proj", "v_proj"].map(|part| name(&format!("self_attn.{part}"))),
-        attention_output: name("self_attn.out_proj"),
-        attention_norm: name("self_attn_layer_norm"),
-        up: name("fc1"),
-        down: name("fc2"),
-        output_norm: name("final_layer_norm"),
-    };
+    let names = LayerNames::new(
+        layer,
+        ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+        ["self_attn.out_proj", "self_attn_layer_norm", "fc1", "fc2", "final_layer_norm"],
+    );
     names.layer(sizes)
 }
 

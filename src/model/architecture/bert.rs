@@ -4,11 +4,9 @@
 
 use serde::Deserialize;
 
-use super::{LayerNames, LayerSizes, Source, activation, check, check_heads, check_positions};
-use crate::engine::Activation;
-use crate::engine::blueprint::{
-    Blueprint, Dense, Embeddings, Head, Norm, Numbering, Positions, Stack, Step, Table,
-};
+use super::shared::{Encoder, LayerNames, Source, check_positions};
+use crate::backend::native::activation::Activation;
+use crate::backend::native::blueprint::{Blueprint, Dense, Head, Numbering, Step};
 
 /// The keys that are read; what no checkpoint leaves out has no default.
 #[derive(Deserialize)]
@@ -63,26 +61,28 @@ pub(super) fn bert(source: &Source<'_>) -> Result<Blueprint, String> {
 
 pub(super) fn roberta(source: &Source<'_>) -> Result<Blueprint, String> {
     let config: Config = source.read()?;
-    let hidden = config.hidden_size;
-    let padding = config.pad_token_id.unwrap_or(1);
-    let dense = Step::new(Dense::new("classifier.dense", hidden, hidden), Some(Activation::Tanh));
-    let tokens = source.classifier("classifier", hidden);
-    let head = source.head(tokens, [dense, source.classifier("classifier.out_proj", hidden)]);
-    config.blueprint("roberta.", Numbering::AfterPadding(padding), hidden, head)
+    let numbering = Numbering::AfterPadding(config.pad_token_id.unwrap_or(1));
+    let head = two_layer_head(source, config.hidden_size, Activation::Tanh);
+    config.blueprint("roberta.", numbering, config.hidden_size, head)
 }
 
 pub(super) fn electra(source: &Source<'_>) -> Result<Blueprint, String> {
     let config: Config = source.read()?;
     let hidden = config.hidden_size;
     let width = config.embedding_size.unwrap_or(128);
-    let dense = Step::new(Dense::new("classifier.dense", hidden, hidden), Some(Activation::Gelu));
-    let tokens = source.classifier("classifier", hidden);
-    let head = source.head(tokens, [dense, source.classifier("classifier.out_proj", hidden)]);
+    let head = two_layer_head(source, hidden, Activation::Gelu);
     let mut plan = config.blueprint("electra.", Numbering::From(0), width, head)?;
     if width != hidden {
         plan.encoder.embeddings.projection = Some(Dense::new("electra.embeddings_project", width, hidden));
     }
     Ok(plan)
+}
+
+/// RoBERTa's head: for sequences, a dense layer before the classifier.
+fn two_layer_head(source: &Source<'_>, hidden: usize, activation: Activation) -> Head {
+    let dense = Step::new(Dense::new("classifier.dense", hidden, hidden), Some(activation));
+    let output = source.classifier("classifier.out_proj", hidden);
+    source.head(source.classifier("classifier", hidden), [dense, output])
 }
 
 impl Config {
@@ -94,51 +94,21 @@ impl Config {
         width: usize,
         head: Head,
     ) -> Result<Blueprint, String> {
-        let hidden = self.hidden_size;
-        check_heads(("hidden_size", hidden), ("num_attention_heads", self.num_attention_heads))?;
-        check(&[
-            ("vocab_size", self.vocab_size),
-            ("num_hidden_layers", self.num_hidden_layers),
-            ("intermediate_size", self.intermediate_size),
-            ("max_position_embeddings", self.max_position_embeddings),
-            ("type_vocab_size", self.type_vocab_size),
-            ("embedding_size", width),
-        ])?;
         check_positions(self.position_embedding_type.as_deref())?;
-        let before = numbering.before();
-        let Some(longest) = self.max_position_embeddings.checked_sub(before).filter(|&longest| longest > 0)
-        else {
-            return Err(format!(
-                "max_position_embeddings {} leaves no place after the {before} that are not used",
-                self.max_position_embeddings
-            ));
-        };
-        let embeddings = format!("{prefix}embeddings");
-        let table = |part: &str, rows| Table::new(format!("{embeddings}.{part}"), rows);
-        let positions = table("position_embeddings", self.max_position_embeddings);
-        let sizes = LayerSizes {
-            hidden,
-            intermediate: self.intermediate_size,
-            activation: activation("hidden_act", &self.hidden_act)?,
+        let encoder = Encoder {
+            prefix,
+            vocabulary: self.vocab_size,
+            hidden: ("hidden_size", self.hidden_size),
+            heads: ("num_attention_heads", self.num_attention_heads),
+            layers: ("num_hidden_layers", self.num_hidden_layers),
+            intermediate: ("intermediate_size", self.intermediate_size),
+            positions: self.max_position_embeddings,
+            numbering,
+            token_types: Some(self.type_vocab_size),
+            width,
+            activation: ("hidden_act", &self.hidden_act),
             epsilon: self.layer_norm_eps,
         };
-        let layer = |layer| LayerNames::of_bert(&format!("{prefix}encoder.layer.{layer}")).layer(sizes);
-        Ok(Blueprint {
-            aliases: vec![[prefix, ""]],
-            hidden,
-            longest,
-            encoder: Stack::new(
-                Embeddings {
-                    positions: Some(Positions { table: positions, numbering }),
-                    token_types: Some(table("token_type_embeddings", self.type_vocab_size)),
-                    norm: Some(Norm::new(format!("{embeddings}.LayerNorm"), width, self.layer_norm_eps)),
-                    ..Embeddings::of_words(table("word_embeddings", self.vocab_size), width)
-                },
-                self.num_attention_heads,
-                (0..self.num_hidden_layers).map(layer).collect(),
-            ),
-            decoder: None,
-            head,
-        })
+        encoder.blueprint(|layer| LayerNames::of_bert(&format!("{prefix}encoder.layer.{layer}")), head)
     }
 }

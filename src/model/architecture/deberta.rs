@@ -3,10 +3,9 @@
 
 use serde::Deserialize;
 
-use super::{LayerNames, LayerSizes, Source, activation, check, check_heads, table_of};
-use crate::engine::blueprint::{
-    Blueprint, Convolution, Dense, Disentangled, Embeddings, Norm, Numbering, Positions, Relation, Stack,
-    Step, Table,
+use super::shared::{Encoder, LayerNames, Source, activation, check};
+use crate::backend::native::blueprint::{
+    Blueprint, Convolution, Dense, Disentangled, Norm, Numbering, Relation, Step,
 };
 
 /// The keys that are read, with transformers' defaults.
@@ -80,54 +79,6 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let config: Config = source.read()?;
     let hidden = config.hidden_size;
     let width = config.embedding_size.unwrap_or(hidden);
-    check_heads(("hidden_size", hidden), ("num_attention_heads", config.num_attention_heads))?;
-    check(&[
-        ("vocab_size", config.vocab_size),
-        ("embedding_size", width),
-        ("num_hidden_layers", config.num_hidden_layers),
-        ("intermediate_size", config.intermediate_size),
-        ("max_position_embeddings", config.max_position_embeddings),
-    ])?;
-    let size = hidden / config.num_attention_heads;
-    if let Some(other) = config.attention_head_size.filter(|&other| other != size) {
-        return Err(format!(
-            "attention_head_size {other} is not supported; supported is hidden_size over \
-             num_attention_heads, {size}"
-        ));
-    }
-    let relation = config.relation()?;
-    let convolution = config.convolution()?;
-    let norm = |name: &str| Norm::new(name, hidden, config.layer_norm_eps);
-    let sizes = LayerSizes {
-        hidden,
-        intermediate: config.intermediate_size,
-        activation: activation("hidden_act", &config.hidden_act)?,
-        epsilon: config.layer_norm_eps,
-    };
-    let layer = |layer| {
-        let layer = format!("deberta.encoder.layer.{layer}");
-        let attention = |part: &str| format!("{layer}.attention.self.{part}");
-        let mut names = LayerNames::of_bert(&layer);
-        names.qkv = ["query_proj", "key_proj", "value_proj"].map(&attention);
-        let mut plan = names.layer(sizes);
-        if let Relation::Disentangled(terms) = &relation {
-            let [key, query] = match config.share_att_key {
-                true => ["key_proj", "query_proj"],
-                false => ["pos_key_proj", "pos_query_proj"],
-            };
-            let dense = |part| Dense::new(attention(part), hidden, hidden);
-            plan.attention.distances = [
-                terms.content_to_position.then(|| dense(key)),
-                terms.position_to_content.then(|| dense(query)),
-            ];
-        }
-        plan
-    };
-    let table = |part: &str, rows| Table::new(format!("deberta.embeddings.{part}"), rows);
-    let positions = config.position_biased_input.then(|| Positions {
-        table: table("position_embeddings", config.max_position_embeddings),
-        numbering: Numbering::From(0),
-    });
     let pooler_size = config.pooler_hidden_size.unwrap_or(hidden);
     if pooler_size != hidden {
         return Err(format!("pooler_hidden_size {pooler_size} is not hidden_size {hidden}"));
@@ -135,31 +86,67 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let pooler_act = activation("pooler_hidden_act", &config.pooler_hidden_act)?;
     let pooler = Step::new(Dense::new("pooler.dense", hidden, hidden), Some(pooler_act));
     let classifier = source.classifier("classifier", hidden);
-    Ok(Blueprint {
-        aliases: vec![["deberta.", ""]],
-        hidden,
-        longest: config.max_position_embeddings,
-        encoder: Stack {
-            embeddings: Embeddings {
-                positions,
-                token_types: table_of(
-                    "deberta.embeddings.token_type_embeddings".into(),
-                    config.type_vocab_size,
-                ),
-                norm: (width == hidden).then(|| norm("deberta.embeddings.LayerNorm")),
-                projection: (width != hidden)
-                    .then(|| Dense::new("deberta.embeddings.embed_proj", width, hidden).with_bias(false)),
-                projected_norm: (width != hidden).then(|| norm("deberta.embeddings.LayerNorm")),
-                ..Embeddings::of_words(table("word_embeddings", config.vocab_size), width)
-            },
-            heads: config.num_attention_heads,
-            layers: (0..config.num_hidden_layers).map(layer).collect(),
-            relation,
-            convolution,
-        },
-        decoder: None,
-        head: source.head(classifier.clone(), [pooler, classifier]),
-    })
+    let encoder = Encoder {
+        prefix: "deberta.",
+        vocabulary: config.vocab_size,
+        hidden: ("hidden_size", hidden),
+        heads: ("num_attention_heads", config.num_attention_heads),
+        layers: ("num_hidden_layers", config.num_hidden_layers),
+        intermediate: ("intermediate_size", config.intermediate_size),
+        positions: config.max_position_embeddings,
+        numbering: Numbering::From(0),
+        token_types: Some(config.type_vocab_size).filter(|&rows| rows > 0),
+        width,
+        activation: ("hidden_act", &config.hidden_act),
+        epsilon: config.layer_norm_eps,
+    };
+    let names = |layer| {
+        let layer = format!("deberta.encoder.layer.{layer}");
+        let attention = |part: &str| attention(&layer, part);
+        LayerNames {
+            qkv: ["query_proj", "key_proj", "value_proj"].map(attention),
+            ..LayerNames::of_bert(&layer)
+        }
+    };
+    let mut plan = encoder.blueprint(names, source.head(classifier.clone(), [pooler, classifier]))?;
+    let size = hidden / config.num_attention_heads;
+    if let Some(other) = config.attention_head_size.filter(|&other| other != size) {
+        return Err(format!(
+            "attention_head_size {other} is not supported; supported is hidden_size over \
+             num_attention_heads, {size}"
+        ));
+    }
+    let embeddings = &mut plan.encoder.embeddings;
+    if !config.position_biased_input {
+        embeddings.positions = None;
+    }
+    if width != hidden {
+        embeddings.norm = None;
+        embeddings.projection =
+            Some(Dense::new("deberta.embeddings.embed_proj", width, hidden).with_bias(false));
+        embeddings.projected_norm = Some(encoder.embeddings_norm(hidden));
+    }
+    plan.encoder.relation = config.relation()?;
+    plan.encoder.convolution = config.convolution()?;
+    if let Relation::Disentangled(terms) = &plan.encoder.relation {
+        let [key, query] = match config.share_att_key {
+            true => ["key_proj", "query_proj"],
+            false => ["pos_key_proj", "pos_query_proj"],
+        };
+        for (index, layer) in plan.encoder.layers.iter_mut().enumerate() {
+            let name = |part| attention(&format!("deberta.encoder.layer.{index}"), part);
+            let dense = |part| Dense::new(name(part), hidden, hidden);
+            layer.attention.distances = [
+                terms.content_to_position.then(|| dense(key)),
+                terms.position_to_content.then(|| dense(query)),
+            ];
+        }
+    }
+    Ok(plan)
+}
+
+fn attention(layer: &str, part: &str) -> String {
+    format!("{layer}.attention.self.{part}")
 }
 
 /// The memory of disentangled attention grows with the square of a window; published models read 512

@@ -4,12 +4,14 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{HeadKind, Source, activation, check, check_heads};
-use crate::engine::Reach;
-use crate::engine::blueprint::{
-    Attention, Blueprint, Dense, Embeddings, FeedForward, Head, Layer, Norm, Pool, Relation, Seam, Stack,
+use super::shared::{Source, activation, check, check_heads};
+use crate::backend::native::blueprint::{
+    Attention, Blueprint, Dense, Embeddings, FeedForward, Head, Layer, Norm, Relation, Seam, Stack, States,
     Step, Table,
 };
+use crate::backend::native::kernels::relation::Reach;
+use crate::catalogue::registry::Task;
+use crate::pooling::TokenPooling;
 
 /// The keys that are read, with transformers' defaults. Version 5 of transformers writes `layer_types` for
 /// `global_attn_every_n_layers`, and `rope_parameters` for both `_rope_theta` and `rope_scaling`.
@@ -210,17 +212,17 @@ impl Config {
 
     fn head(&self, source: &Source<'_>) -> Result<Head, String> {
         let hidden = self.hidden_size;
-        let pool = match (source.head, self.classifier_pooling.as_str()) {
-            (HeadKind::Embedding | HeadKind::PromptedEntities | HeadKind::PromptedTopics, _) => {
-                return Ok(Head::Dense { pool: Pool::Mean, steps: Vec::new() });
-            }
-            (HeadKind::TokenClassification, _) => Pool::EveryToken,
-            (HeadKind::SequenceClassification, "cls") => Pool::First,
-            (HeadKind::SequenceClassification, "mean") => Pool::Mean,
-            (HeadKind::SequenceClassification, other) => {
+        let states = match (source.task, self.classifier_pooling.as_str()) {
+            (Task::Ner, _) => States::EveryToken,
+            (Task::Nli, "cls") => States::Pooled(TokenPooling::Cls),
+            (Task::Nli, "mean") => States::Pooled(TokenPooling::Mean),
+            (Task::Nli, other) => {
                 return Err(format!(
                     "classifier_pooling {other:?} is not supported; supported are cls, mean"
                 ));
+            }
+            _ => {
+                return Ok(Head::Dense { states: States::Pooled(TokenPooling::Mean), steps: Vec::new() });
             }
         };
         let prediction = Step {
@@ -228,7 +230,7 @@ impl Config {
             activation: Some(activation("classifier_activation", &self.classifier_activation)?),
             norm: Some(Norm::new("head.norm", hidden, self.norm_eps).with_bias(self.norm_bias)),
         };
-        Ok(Head::Dense { pool, steps: vec![prediction, source.classifier("classifier", hidden)] })
+        Ok(Head::Dense { states, steps: vec![prediction, source.classifier("classifier", hidden)] })
     }
 }
 
@@ -237,14 +239,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::translate;
-    use crate::engine::Reach;
-    use crate::model::architecture::{HeadKind, Source};
+    use crate::backend::native::kernels::relation::Reach;
+    use crate::catalogue::registry::Task;
+    use crate::model::architecture::shared::Source;
 
     /// How far each layer attends, and its base; or what is wrong.
     fn layers(change: Value) -> Result<Vec<(Reach, f32)>, String> {
         let mut json = json!({ "num_hidden_layers": 3, "local_attention": 16 });
         json.as_object_mut().expect("is one").extend(change.as_object().expect("is one").clone());
-        let plan = translate(&Source { json: &json, head: HeadKind::TokenClassification, labels: 2 })?;
+        let plan = translate(&Source { json: &json, task: Task::Ner, labels: 2 })?;
         let layers = plan.encoder.layers.iter();
         Ok(layers.map(|layer| (layer.attention.reach, layer.attention.rotary_base)).collect())
     }

@@ -1,120 +1,100 @@
-//! The config.json of a model that the native engine does not run.
+//! The config.json of a model that the native backend does not run.
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Config, HeadKind, Shared, TokenTypes, order_labels};
-use crate::backend::Rows;
+use super::{Config, Parsed};
+use crate::backend::padded::Rows;
+use crate::catalogue::registry::Task;
 use crate::error::{Error, ErrorKind};
-use crate::model::{TokenPooling, casing};
+use crate::model::architecture::CLASSES;
+use crate::model::role::Role;
+use crate::pooling::TokenPooling;
 
-/// Tokens of a window. Other backends hold the attention of all tokens to all at once: with twelve heads,
-/// 3.2 GB for as many. Longer ones that a config promises are read in windows of this.
+/// Tokens of a window. Other backends keep the attention of all tokens to all at once: with twelve heads, 3.2 GB
+/// for this many. Longer sequences that a config allows are read in windows of this length.
 const LONGEST: usize = 1 << 13;
 
-impl Config {
-    /// Reads `json` for another backend than the native engine: an architecture that this knows as there,
-    /// and any other by the keys that most have. `tokenizer_config` may tell the longest sequence, which is
-    /// `unstated` if neither tells it.
-    pub(crate) fn parse_foreign(
-        json: &[u8],
-        origin: &str,
-        pooling: Option<TokenPooling>,
-        tokenizer_config: Option<&[u8]>,
-        unstated: Option<usize>,
-    ) -> Result<Self, Error> {
-        let config = match Self::parse(json, origin, pooling) {
-            Ok(config) => config,
-            Err(_) => Self::parse_any(json, origin, pooling, tokenizer_config, unstated)?,
-        };
-        Ok(Self { blueprint: None, longest: config.longest.min(LONGEST), ..config })
-    }
-
-    /// What of a backend's output is given.
-    pub(crate) fn rows(&self, pooling: Option<TokenPooling>) -> Rows {
-        match (self.head, pooling) {
-            (HeadKind::TokenClassification, _) => Rows::EveryToken { labels: self.labels.len() },
-            (HeadKind::SequenceClassification, _) => Rows::Sequence { labels: self.labels.len() },
-            (_, Some(TokenPooling::Cls)) => Rows::First { hidden: self.hidden },
-            (_, _) => Rows::Mean { hidden: self.hidden },
-        }
-    }
-
-    fn parse_any(
-        json: &[u8],
-        origin: &str,
-        pooling: Option<TokenPooling>,
-        tokenizer_config: Option<&[u8]>,
-        unstated: Option<usize>,
-    ) -> Result<Self, Error> {
-        let refuse = |message: String| Error::new(ErrorKind::Config, format!("{origin}: {message}"));
-        let unusable = |error: serde_json::Error| {
-            Error::new(ErrorKind::Config, format!("{origin} is not a usable config.json")).with_source(error)
-        };
-        let json: Value = serde_json::from_slice(json).map_err(unusable)?;
-        let shared = Shared::deserialize(&json).map_err(unusable)?;
-        let head = shared.architectures.iter().find_map(|class| head_of(class));
-        let Some(head) = head.or(pooling.map(|_| HeadKind::Embedding)) else {
-            return Err(refuse(format!(
-                "architectures {:?} are not supported; a class's name must end with \
-                 ForTokenClassification, ForSequenceClassification or Model",
-                shared.architectures
-            )));
-        };
-        let labels = match head {
-            HeadKind::TokenClassification | HeadKind::SequenceClassification => {
-                order_labels(shared.id2label).map_err(refuse)?
-            }
-            _ => Vec::new(),
-        };
-        let hidden = ["hidden_size", "d_model", "dim", "emb_dim", "n_embd"];
-        let hidden = hidden.into_iter().find_map(|key| size(&json, key));
-        let hidden = match head {
-            HeadKind::Embedding => hidden.ok_or_else(|| refuse("hidden_size is missing".into()))?,
-            _ => hidden.unwrap_or(0),
-        };
-        let tokenizer_config = tokenizer_config.and_then(|json| serde_json::from_slice::<Value>(json).ok());
-        let lengths = [
-            size(&json, "max_position_embeddings"),
-            tokenizer_config.and_then(|json| size(&json, "model_max_length")),
-        ];
-        let longest = lengths.into_iter().flatten().min().or(unstated).ok_or_else(|| {
-            refuse(
-                "nothing says how long a sequence may be; give max_position_embeddings here, or \
-                 model_max_length in tokenizer_config.json"
-                    .into(),
-            )
-        })?;
-        let token_types = json.get("type_vocab_size").and_then(Value::as_u64);
-        if shared.token_types == TokenTypes::Casing
-            && token_types.is_none_or(|rows| rows < casing::CLASSES as u64)
-        {
-            return Err(refuse(format!("token_types \"casing\" needs type_vocab_size {}", casing::CLASSES)));
-        }
-        Ok(Self {
-            architecture: shared.model_type,
-            head,
-            labels,
-            token_types: shared.token_types,
-            tag_scheme: shared.tag_scheme,
-            hidden,
-            longest,
-            vocabulary: size(&json, "vocab_size"),
-            tells_segments: token_types.is_none_or(|rows| rows > 1),
-            blueprint: None,
-            prompt: None,
-        })
-    }
+/// The facts about a model that stand outside its config.json.
+#[derive(Clone, Copy, Default)]
+pub(in crate::model) struct Outside<'a> {
+    pub(in crate::model) pooling: Option<TokenPooling>,
+    /// `tokenizer_config.json`, which may state the longest sequence.
+    pub(in crate::model) tokenizer_config: Option<&'a [u8]>,
+    /// The longest sequence if no file states it.
+    pub(in crate::model) unstated: Option<usize>,
 }
 
-/// The head of a class by the end of its name, which all of transformers' share.
-fn head_of(class: &str) -> Option<HeadKind> {
-    let ends = [
-        ("ForTokenClassification", HeadKind::TokenClassification),
-        ("ForSequenceClassification", HeadKind::SequenceClassification),
-        ("Model", HeadKind::Embedding),
-    ];
-    ends.into_iter().find(|(end, _)| class.ends_with(end)).map(|(_, head)| head)
+impl Config {
+    /// Reads `json` for another backend than the native one, and the rows that are taken of that backend's output.
+    /// A known architecture is read as the native backend reads it, and any other by the keys that most have.
+    pub(in crate::model) fn foreign(
+        json: &[u8],
+        origin: &str,
+        outside: Outside<'_>,
+    ) -> Result<(Self, Rows), Error> {
+        let config = match Self::native(json, origin, outside.pooling) {
+            Ok((config, _)) => config,
+            Err(_) => Self::any(json, origin, outside)?,
+        };
+        let rows = match &config.role {
+            Role::Tags { labels, .. } => Rows::EveryToken { labels: labels.len() },
+            Role::Nli { labels } => Rows::Sequence { labels: labels.len() },
+            Role::Embedding { hidden } => {
+                Rows::Pooled { pooling: outside.pooling.unwrap_or(TokenPooling::Mean), hidden: *hidden }
+            }
+            Role::PromptedEntities(_) | Role::PromptedTopics(_) => {
+                let message = format!(
+                    "{origin}: only the native backend runs {}; give the model as model.safetensors, and choose \
+                     Backend::Native",
+                    config.architecture
+                );
+                return Err(Error::new(ErrorKind::Config, message));
+            }
+        };
+        Ok((Self { longest: config.longest.min(LONGEST), ..config }, rows))
+    }
+
+    fn any(json: &[u8], origin: &str, outside: Outside<'_>) -> Result<Self, Error> {
+        let parsed = Parsed::read(json, origin)?;
+        let json = &parsed.json;
+        let classes = &parsed.shared.architectures;
+        let task = classes.iter().find_map(|class| {
+            CLASSES.into_iter().find(|(end, _)| class.ends_with(end)).map(|(_, task)| task)
+        });
+        let Some(task) = task.or(outside.pooling.map(|_| Task::Embedding)) else {
+            let ends = CLASSES.map(|(end, _)| end).join(", ");
+            return Err(parsed.refuse(format!(
+                "architectures {classes:?} are not supported; a class's name must end with one of {ends}"
+            )));
+        };
+        let labels = parsed.labels(task)?;
+        let hidden = ["hidden_size", "d_model", "dim", "emb_dim", "n_embd"];
+        let hidden = hidden.into_iter().find_map(|key| size(json, key));
+        if task == Task::Embedding && hidden.is_none() {
+            return Err(parsed.refuse("hidden_size is missing"));
+        }
+        let tokenizer_config =
+            outside.tokenizer_config.and_then(|json| serde_json::from_slice::<Value>(json).ok());
+        let lengths = [
+            size(json, "max_position_embeddings"),
+            tokenizer_config.and_then(|json| size(&json, "model_max_length")),
+        ];
+        let longest = lengths.into_iter().flatten().min().or(outside.unstated).ok_or_else(|| {
+            parsed.refuse(
+                "no file says how long a sequence may be; give max_position_embeddings here, or \
+                 model_max_length in tokenizer_config.json",
+            )
+        })?;
+        let rows = json.get("type_vocab_size").and_then(Value::as_u64);
+        let rows = rows.map(|rows| usize::try_from(rows).unwrap_or(usize::MAX));
+        Ok(Self {
+            architecture: parsed.shared.model_type.clone(),
+            role: parsed.role(task, labels, hidden.unwrap_or(0)),
+            token_types: parsed.token_types(rows)?,
+            longest,
+            vocabulary: size(json, "vocab_size"),
+        })
+    }
 }
 
 /// The size under `key`, if it is one that a model may have; tokenizers without a limit have 1e30.
@@ -125,8 +105,9 @@ fn size(json: &Value, key: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Config, HeadKind, LONGEST};
+    use super::{Config, LONGEST, Outside, Task};
     use crate::error::Error;
+    use crate::model::config::TokenTypes;
 
     fn parse(changes: &str, tokenizer_config: &str) -> Result<Config, Error> {
         let mut json = serde_json::json!({
@@ -138,7 +119,8 @@ mod tests {
             json[key] = value.clone();
         }
         let json = json.to_string();
-        Config::parse_foreign(json.as_bytes(), "config.json", None, Some(tokenizer_config.as_bytes()), None)
+        let outside = Outside { tokenizer_config: Some(tokenizer_config.as_bytes()), ..Outside::default() };
+        Config::foreign(json.as_bytes(), "config.json", outside).map(|(config, _)| config)
     }
 
     #[test]
@@ -151,8 +133,8 @@ mod tests {
         ] {
             let config = parse(config, tokenizer).expect("is a config");
             assert_eq!(config.longest, longest);
-            assert_eq!(config.head, HeadKind::TokenClassification);
-            assert!(config.tells_segments && config.blueprint.is_none());
+            assert_eq!(config.role.task(), Task::Ner);
+            assert_eq!(config.token_types, TokenTypes::Segment);
         }
         let error = parse("{}", r#"{"model_max_length": 1e30}"#).expect_err("has no length");
         assert!(error.to_string().contains("model_max_length"), "{error}");
@@ -165,7 +147,7 @@ mod tests {
             "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
             "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1}"#;
         let config = parse(known, "{}").expect("is a config");
-        assert_eq!((config.longest, config.tells_segments, config.hidden), (512, false, 32));
+        assert_eq!((config.longest, config.token_types), (512, TokenTypes::None));
     }
 
     #[test]

@@ -2,14 +2,15 @@
 
 use std::collections::HashMap;
 use std::hint::black_box;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use entopic::{Ner, Precision, TopicClassifier};
+use entopic::{Engine, EntityOptions, Ner, Precision, TopicClassifier};
 use peer_protocol::{Arguments, Logits, Texts, Worker, serve};
 
 struct Entopic {
-    arguments: Arguments,
-    precision: Precision,
+    model: PathBuf,
+    engine: Engine,
     /// By window, which only some works set.
     taggers: HashMap<Option<usize>, Ner>,
     classifier: Option<TopicClassifier>,
@@ -18,24 +19,21 @@ struct Entopic {
 impl Entopic {
     fn tagger(&mut self, window: Option<usize>) -> Result<&Ner> {
         if !self.taggers.contains_key(&window) {
-            let folder = self.arguments.model.to_string_lossy();
-            let mut builder = Ner::builder(folder).threads(self.arguments.threads).precision(self.precision);
-            if let Some(tokens) = window {
-                builder = builder.window(tokens);
-            }
-            self.taggers.insert(window, builder.build()?);
+            let ner = self.engine.ner(&self.model)?;
+            let ner = match window {
+                Some(tokens) => ner.with(EntityOptions::new().window(tokens))?,
+                None => ner,
+            };
+            self.taggers.insert(window, ner);
         }
         Ok(&self.taggers[&window])
     }
 
     fn classifier(&mut self) -> Result<&TopicClassifier> {
         if self.classifier.is_none() {
-            let folder = self.arguments.model.to_string_lossy();
-            let builder = TopicClassifier::builder(folder);
-            let classifier = builder.threads(self.arguments.threads).precision(self.precision).build()?;
-            self.classifier = Some(classifier);
+            self.classifier = Some(self.engine.topics(&self.model)?);
         }
-        Ok(self.classifier.as_ref().expect("was just built"))
+        Ok(self.classifier.as_ref().expect("it was just loaded"))
     }
 }
 
@@ -85,6 +83,8 @@ fn main() -> Result<()> {
         "f32" => Precision::F32,
         other => bail!("no precision {other}"),
     };
-    let texts = arguments.texts.clone();
-    serve(&texts, Entopic { arguments, precision, taggers: HashMap::new(), classifier: None })
+    // Each pass prepares its labels anew, as the peers do.
+    let builder = Engine::builder().threads(arguments.threads).precision(precision).label_cache(0);
+    let (texts, model, engine) = (arguments.texts.clone(), arguments.model.clone(), builder.build()?);
+    serve(&texts, Entopic { model, engine, taggers: HashMap::new(), classifier: None })
 }

@@ -1,0 +1,375 @@
+//! What a model is made of: blocks, and the tensors that they read. An architecture is no more than
+//! this; the engine knows none by name.
+
+use super::activation::Activation;
+use super::kernels::relation::Reach;
+use crate::pooling::TokenPooling;
+
+/// A whole model. Names of tensors are those of a checkpoint with a task head.
+#[derive(Clone, Debug)]
+pub(crate) struct Blueprint {
+    /// What names of tensors may begin with, and what they begin with instead in some checkpoints: those
+    /// of the bare encoder lack `bert.`.
+    pub(crate) aliases: Vec<[&'static str; 2]>,
+    /// The width of the residual stream.
+    pub(crate) hidden: usize,
+    /// The longest sequence, special tokens included.
+    pub(crate) longest: usize,
+    pub(crate) encoder: Stack,
+    pub(crate) decoder: Option<Decoder>,
+    pub(crate) head: Head,
+}
+
+/// Embeddings and the layers on them.
+#[derive(Clone, Debug)]
+pub(crate) struct Stack {
+    pub(crate) embeddings: Embeddings,
+    pub(crate) heads: usize,
+    /// Equal layers share their weights.
+    pub(crate) layers: Vec<Layer>,
+    pub(crate) relation: Relation,
+    /// A convolution over the embedded tokens, added to what the first layer gives.
+    pub(crate) convolution: Option<Convolution>,
+}
+
+/// A stack that attends to the encoder's output, as in BART (<https://arxiv.org/abs/1910.13461>). It reads
+/// the encoder's tokens one place later, the first being `start`.
+#[derive(Clone, Debug)]
+pub(crate) struct Decoder {
+    pub(crate) start: u32,
+    pub(crate) stack: Stack,
+}
+
+/// Word, position and token-type embeddings, summed; then normalised and projected, as there is.
+#[derive(Clone, Debug)]
+pub(crate) struct Embeddings {
+    pub(crate) words: Table,
+    /// What word embeddings are multiplied by.
+    pub(crate) scale: f32,
+    pub(crate) positions: Option<Positions>,
+    pub(crate) token_types: Option<Table>,
+    pub(crate) width: usize,
+    pub(crate) norm: Option<Norm>,
+    /// From `width` to the hidden width.
+    pub(crate) projection: Option<Dense>,
+    /// Of the hidden width.
+    pub(crate) projected_norm: Option<Norm>,
+}
+
+/// Rows to look up: `[rows, width]`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Table {
+    pub(crate) name: String,
+    /// As many as the tensor has, if `None`.
+    pub(crate) rows: Option<usize>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Positions {
+    pub(crate) table: Table,
+    pub(crate) numbering: Numbering,
+}
+
+/// Which row the token at a place reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Numbering {
+    /// Its place, this many rows further down.
+    From(usize),
+    /// As fairseq counts: padding reads the row of its own id, and all else the rows after that, padding
+    /// not counted. A text may hold padding, written out.
+    AfterPadding(u32),
+}
+
+/// How the places of two tokens enter their attention score.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Relation {
+    /// Not at all.
+    None,
+    /// A bias for each head and bucket of distances (<https://arxiv.org/abs/1910.10683>), `[buckets, heads]`.
+    Bias { table: String, buckets: usize, farthest: usize },
+    /// Disentangled attention (<https://arxiv.org/abs/2006.03654>): products with embedded distances.
+    Disentangled(Disentangled),
+    /// Queries and keys are turned by their places (<https://arxiv.org/abs/2104.09864>); each layer has
+    /// its base.
+    Rotary,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Disentangled {
+    /// `[2 * span, hidden]`.
+    pub(crate) table: String,
+    pub(crate) norm: Option<Norm>,
+    /// Distances that are told apart on each side; where `buckets` is set, the farther ones by their
+    /// logarithm.
+    pub(crate) span: usize,
+    pub(crate) buckets: bool,
+    pub(crate) farthest: usize,
+    /// The query's content meets the distance.
+    pub(crate) content_to_position: bool,
+    /// The distance meets the key's content.
+    pub(crate) position_to_content: bool,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Layer {
+    pub(crate) attention: Attention,
+    /// To the encoder's output, in a decoder.
+    pub(crate) cross_attention: Option<CrossAttention>,
+    pub(crate) feed_forward: FeedForward,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Attention {
+    /// Query, key and value: three products, or one that gives all.
+    pub(crate) qkv: Vec<Dense>,
+    pub(crate) output: Dense,
+    pub(crate) norm: Seam,
+    pub(crate) reach: Reach,
+    /// With [`Relation::Disentangled`]: what distances are projected by to meet queries, and keys.
+    pub(crate) distances: [Option<Dense>; 2],
+    /// With [`Relation::Rotary`].
+    pub(crate) rotary_base: f32,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct CrossAttention {
+    pub(crate) query: Dense,
+    pub(crate) key_value: [Dense; 2],
+    pub(crate) output: Dense,
+    pub(crate) norm: Seam,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct FeedForward {
+    pub(crate) up: Dense,
+    pub(crate) activation: Activation,
+    /// Whether `up` gives twice the width, and its second half multiplies the activated first
+    /// (<https://arxiv.org/abs/2002.05202>).
+    pub(crate) gated: bool,
+    pub(crate) down: Dense,
+    pub(crate) norm: Seam,
+}
+
+/// What happens to the residual stream where a block has been added to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Seam {
+    /// It is normalised, as in BERT.
+    Stream(Norm),
+    /// Only what the next block reads of it is.
+    Branch(Norm),
+}
+
+/// `y = x W^T + b`, `W` being `name.weight`, `[outputs, inputs]`, and `b` `name.bias`, if there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Dense {
+    pub(crate) name: String,
+    pub(crate) inputs: usize,
+    pub(crate) outputs: usize,
+    pub(crate) bias: bool,
+}
+
+/// Layer normalisation by `name.weight` and, if there is one, `name.bias`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Norm {
+    pub(crate) name: String,
+    pub(crate) width: usize,
+    pub(crate) bias: bool,
+    pub(crate) epsilon: f32,
+}
+
+/// A convolution along the tokens of a sequence, `name.conv.weight` being `[hidden, hidden, width]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Convolution {
+    pub(crate) name: String,
+    pub(crate) width: usize,
+    pub(crate) activation: Activation,
+    pub(crate) norm: Norm,
+}
+
+/// What is made of the last hidden states.
+#[derive(Clone, Debug)]
+pub(crate) enum Head {
+    /// Dense layers on the last hidden states.
+    Dense { states: States, steps: Vec<Step> },
+    /// GLiNER (<https://arxiv.org/abs/2311.08526>): labels and words in one sequence.
+    Entities(EntityHead),
+    /// GLiClass (<https://arxiv.org/abs/2508.07662>): labels and text in one sequence.
+    Topics(TopicHead),
+}
+
+/// Scores each label for spans, or for words, by marks of both.
+#[derive(Clone, Debug)]
+pub(crate) struct EntityHead {
+    pub(crate) projection: Option<Dense>,
+    /// A bidirectional LSTM over the words: its name, and the width that it keeps.
+    pub(crate) lstm: Option<Lstm>,
+    pub(crate) scores: EntityScores,
+}
+
+#[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one in a model")]
+pub(crate) enum EntityScores {
+    /// For each word and each number of words from it on: the label meets what `join` and then `down`
+    /// make of the first and the last word, side by side.
+    Spans { first: Mlp, last: Mlp, join: Dense, down: Option<Dense>, label: Mlp, widest: usize },
+    /// For each word: whether a span begins there, ends there, and goes on there.
+    Words { word: Dense, label: Dense, score: Mlp },
+}
+
+/// Scores each label by its mark and by what is pooled of the text.
+#[derive(Clone, Debug)]
+pub(crate) struct TopicHead {
+    pub(crate) lstm: Option<Lstm>,
+    pub(crate) pool: TokenPooling,
+    pub(crate) text: Mlp,
+    pub(crate) label: Mlp,
+    /// The tensor that scores are multiplied by, where texts and labels are unit vectors.
+    pub(crate) scale: Option<String>,
+    pub(crate) scores: TopicScores,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum TopicScores {
+    Dot,
+    /// As [`EntityScores::Words`], with one score.
+    Weighted {
+        text: Dense,
+        label: Dense,
+        score: Mlp,
+    },
+    /// Three dense layers, ReLU between them, on text and label side by side: `name.0`, `name.2` and
+    /// `name.4`, each but the first half as wide as the one before, the first as wide as its tensor.
+    Mlp {
+        name: String,
+        width: usize,
+    },
+}
+
+/// Two dense layers with an activation between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Mlp {
+    pub(crate) up: Dense,
+    pub(crate) activation: Activation,
+    pub(crate) down: Dense,
+}
+
+/// A bidirectional LSTM of one layer: both directions' outputs side by side.
+#[derive(Clone, Debug)]
+pub(crate) struct Lstm {
+    pub(crate) name: String,
+    pub(crate) inputs: usize,
+    /// Of each direction.
+    pub(crate) outputs: usize,
+}
+
+/// The last hidden states that a head reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum States {
+    EveryToken,
+    /// One vector per sequence.
+    Pooled(TokenPooling),
+    /// The last token of each sequence that has this id.
+    LastOf(u32),
+}
+
+impl States {
+    /// Whether the last layer leaves one state per sequence, because the head reads no other.
+    pub(crate) fn one_per_sequence(self) -> bool {
+        matches!(self, Self::Pooled(TokenPooling::Cls) | Self::LastOf(_))
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Step {
+    pub(crate) dense: Dense,
+    pub(crate) activation: Option<Activation>,
+    pub(crate) norm: Option<Norm>,
+}
+
+impl Numbering {
+    /// The rows that no token but padding reads.
+    pub(crate) fn before(self) -> usize {
+        match self {
+            Self::From(first) => first,
+            Self::AfterPadding(padding) => (padding as usize).saturating_add(1),
+        }
+    }
+}
+
+impl Stack {
+    /// With nothing but its layers.
+    pub(crate) fn new(embeddings: Embeddings, heads: usize, layers: Vec<Layer>) -> Self {
+        Self { embeddings, heads, layers, relation: Relation::None, convolution: None }
+    }
+}
+
+impl Embeddings {
+    /// Words alone, as they are.
+    pub(crate) fn of_words(words: Table, width: usize) -> Self {
+        Self {
+            words,
+            scale: 1.0,
+            positions: None,
+            token_types: None,
+            width,
+            norm: None,
+            projection: None,
+            projected_norm: None,
+        }
+    }
+}
+
+impl Dense {
+    pub(crate) fn new(name: impl Into<String>, inputs: usize, outputs: usize) -> Self {
+        Self { name: name.into(), inputs, outputs, bias: true }
+    }
+
+    pub(crate) fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+}
+
+impl Norm {
+    pub(crate) fn new(name: impl Into<String>, width: usize, epsilon: f32) -> Self {
+        Self { name: name.into(), width, bias: true, epsilon }
+    }
+
+    pub(crate) fn with_bias(mut self, bias: bool) -> Self {
+        self.bias = bias;
+        self
+    }
+}
+
+impl Table {
+    pub(crate) fn new(name: impl Into<String>, rows: usize) -> Self {
+        Self { name: name.into(), rows: Some(rows) }
+    }
+}
+
+impl Head {
+    /// The states that it reads.
+    pub(crate) fn states(&self) -> States {
+        match self {
+            Self::Dense { states, .. } => *states,
+            Self::Entities(_) | Self::Topics(_) => States::EveryToken,
+        }
+    }
+}
+
+impl Mlp {
+    /// PyTorch's `Sequential(Linear, ReLU, Dropout, Linear)`.
+    pub(crate) fn sequential(name: &str, [inputs, inner, outputs]: [usize; 3]) -> Self {
+        Self {
+            up: Dense::new(format!("{name}.0"), inputs, inner),
+            activation: Activation::Relu,
+            down: Dense::new(format!("{name}.3"), inner, outputs),
+        }
+    }
+}
+
+impl Step {
+    pub(crate) fn new(dense: Dense, activation: Option<Activation>) -> Self {
+        Self { dense, activation, norm: None }
+    }
+}

@@ -1,0 +1,412 @@
+use std::f32::consts::LOG2_E;
+use std::iter::Zip;
+use std::ops::Range;
+use std::slice::Iter;
+
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, Simd, SimdOp};
+
+use super::exp::exp2_of_negative;
+use super::relation::{Reach, Relation, RelationScratch, Transposed};
+use super::rows::{Columns, Rows};
+
+/// Queries that are worked on together. With two vectors of keys each they keep twelve sums in
+/// flight, which covers the latency of a fused multiply-add, and with the keys and a query they
+/// fit the sixteen registers of AVX2.
+const ROWS: usize = 6;
+
+/// Scaled dot-product attention (<https://arxiv.org/abs/1706.03762>) of some heads, each window for
+/// itself: `softmax(scale (Q K^T + bias)) V`, the bias being what the relation makes of two places.
+pub(crate) struct Attention<'a> {
+    pub(crate) queries: Part<'a>,
+    pub(crate) keys: Part<'a>,
+    pub(crate) values: Part<'a>,
+    /// `[windows + 1]`: the queries of window `i` are those from `bounds[i]` to `bounds[i + 1]`.
+    pub(crate) bounds: &'a [usize],
+    /// The same of keys and values. Where there is a relation or not all is in reach, they are the same.
+    pub(crate) key_bounds: &'a [usize],
+    pub(crate) heads: Range<usize>,
+    /// The columns of a head.
+    pub(crate) size: usize,
+    pub(crate) scale: f32,
+    pub(crate) reach: Reach,
+    pub(crate) relation: Relation<'a>,
+    /// `[heads, queries, size]`, of these heads.
+    pub(crate) out: &'a mut [f32],
+    pub(crate) scratch: &'a mut AttentionScratch,
+}
+
+/// The columns of a product from `first` on: `heads * size` of them.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) rows: Rows<'a>,
+    pub(crate) first: usize,
+}
+
+impl<'a> Part<'a> {
+    #[inline(always)]
+    fn head(&self, head: usize, size: usize) -> Columns<'a> {
+        let start = self.first + head * size;
+        self.rows.columns(start..start + size)
+    }
+}
+
+/// Buffers of one head and window, taken once and reused. What lies in the padding is computed with
+/// and never read.
+#[derive(Default)]
+pub(crate) struct AttentionScratch {
+    /// `[queries, size]`, filled up to whole blocks of `ROWS` tokens.
+    queries: Vec<f32>,
+    /// `[size]`.
+    key: Vec<f32>,
+    /// `[size, padded keys]`.
+    keys: Vec<f32>,
+    /// `[parts of two vectors, keys, two vectors]`.
+    values: Vec<f32>,
+    /// `[ROWS, padded keys]`: scores, then weights before they are divided by their sum.
+    scores: Vec<f32>,
+    /// `[ROWS, padded keys]`: what is added to scores before they are scaled.
+    bias: Vec<f32>,
+    /// `[ROWS, two vectors]`.
+    context: Vec<f32>,
+    relation: RelationScratch,
+}
+
+impl SimdOp for Attention<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { queries, keys, values, bounds, key_bounds, heads, size, .. } = self;
+        let Self { scale, reach, relation, out, scratch, .. } = self;
+        let tokens = bounds.last().copied().unwrap_or(0);
+        for (window, keys_of) in bounds.windows(2).zip(key_bounds.windows(2)) {
+            let (window, keys_of) = (window[0]..window[1], keys_of[0]..keys_of[1]);
+            scratch.fit(isa, window.len(), keys_of.len(), size);
+            for (head, out) in heads.clone().zip(out.chunks_exact_mut(tokens * size)) {
+                let parts = [queries, keys, values].map(|part| part.head(head, size));
+                scratch.read(isa, parts, window.clone(), keys_of.clone(), relation);
+                let padded = keys_of.len().next_multiple_of(stride(isa));
+                let keys_by_column = Transposed { values: &scratch.keys, count: keys_of.len(), padded };
+                scratch.relation.prepare(relation, &scratch.queries, keys_by_column, head, size);
+                let out = &mut out[window.start * size..window.end * size];
+                let scope = Scope { keys: keys_of.len(), size, scale, reach, relation, head };
+                scratch.attend(isa, scope, out);
+            }
+        }
+    }
+}
+
+/// What attention of one head in one window is to do.
+#[derive(Clone, Copy)]
+struct Scope<'a> {
+    keys: usize,
+    size: usize,
+    scale: f32,
+    reach: Reach,
+    relation: Relation<'a>,
+    head: usize,
+}
+
+/// Values that two vectors hold.
+#[inline(always)]
+fn stride<I: Isa>(isa: I) -> usize {
+    2 * isa.f32().len()
+}
+
+impl AttentionScratch {
+    #[inline(always)]
+    fn fit<I: Isa>(&mut self, isa: I, queries: usize, keys: usize, size: usize) {
+        let stride = stride(isa);
+        let padded = keys.next_multiple_of(stride);
+        self.queries.resize(queries.next_multiple_of(ROWS) * size, 0.0);
+        self.key.resize(size, 0.0);
+        self.keys.resize(size * padded, 0.0);
+        self.values.resize(size.div_ceil(stride) * keys * stride, 0.0);
+        self.scores.resize(ROWS * padded, 0.0);
+        self.bias.resize(ROWS * padded, 0.0);
+        self.context.resize(ROWS * stride, 0.0);
+    }
+
+    /// Takes the queries of `window` and the keys and values of `keys_of`.
+    #[inline(always)]
+    fn read<I: Isa>(
+        &mut self,
+        isa: I,
+        parts: [Columns<'_>; 3],
+        window: Range<usize>,
+        keys_of: Range<usize>,
+        relation: Relation<'_>,
+    ) {
+        let stride = stride(isa);
+        let count = keys_of.len();
+        let padded = count.next_multiple_of(stride);
+        let Self { queries, key, keys, values, .. } = self;
+        let size = key.len();
+        let [from_query, from_key, from_value] = parts;
+        for (place, (token, query)) in window.zip(queries.chunks_exact_mut(size)).enumerate() {
+            from_query.read(isa, token, query);
+            relation.turn(place, query);
+        }
+        for (place, token) in keys_of.enumerate() {
+            from_key.read(isa, token, key);
+            relation.turn(place, key);
+            for (to, value) in keys.chunks_exact_mut(padded).zip(&*key) {
+                to[place] = *value;
+            }
+            from_value.read(isa, token, key);
+            for (part, from) in values.chunks_exact_mut(count * stride).zip(key.chunks(stride)) {
+                part[place * stride..][..from.len()].copy_from_slice(from);
+            }
+        }
+    }
+
+    /// `out` is `[queries, size]`.
+    #[inline(always)]
+    fn attend<I: Isa>(&mut self, isa: I, scope: Scope<'_>, out: &mut [f32]) {
+        let Scope { keys: tokens, size, reach, relation, head, .. } = scope;
+        let ops = isa.f32();
+        let (width, stride) = (ops.len(), stride(isa));
+        let padded = tokens.next_multiple_of(stride);
+        let biased = reach != Reach::All || relation.has_bias();
+        let Self { queries, keys, values, scores, bias, context, relation: prepared, .. } = self;
+        // Weights are powers of two, not of e.
+        let scale = ops.splat(LOG2_E * scope.scale);
+        let blocks = queries.chunks_exact(ROWS * size).zip(out.chunks_mut(ROWS * size));
+        for (block, (queries, out)) in blocks.enumerate() {
+            let first = block * ROWS;
+            // The keys that any of these queries meets.
+            let met = reach.of(first..first + ROWS, tokens);
+            let start = met.start - met.start % stride;
+            let end = met.end.next_multiple_of(stride).min(padded);
+            if biased {
+                for (row, bias) in bias.chunks_exact_mut(padded).enumerate() {
+                    let query = first + row;
+                    prepared.bias(relation, head, query, tokens, &mut bias[..tokens]);
+                    let own = reach.of(query..query + 1, tokens);
+                    bias[start..own.start.max(start)].fill(f32::NEG_INFINITY);
+                    bias[own.end..end.max(own.end)].fill(f32::NEG_INFINITY);
+                }
+            }
+            let queries = side_by_side(queries, size, 0..size);
+            let mut largest = [ops.splat(f32::NEG_INFINITY); ROWS];
+            for at in (start..end).step_by(stride) {
+                let mut sums = [[ops.zero(); 2]; ROWS];
+                let columns = keys.chunks_exact(padded);
+                for (keys, (((((q0, q1), q2), q3), q4), q5)) in columns.zip(queries.clone()) {
+                    let [k0, k1] = ops.load_many::<2>(&keys[at..]);
+                    for (sum, query) in sums.iter_mut().zip([q0, q1, q2, q3, q4, q5]) {
+                        let query = ops.splat(*query);
+                        sum[0] = ops.mul_add(query, k0, sum[0]);
+                        sum[1] = ops.mul_add(query, k1, sum[1]);
+                    }
+                }
+                if biased {
+                    for (sum, bias) in sums.iter_mut().zip(bias.chunks_exact(padded)) {
+                        let [b0, b1] = ops.load_many::<2>(&bias[at..]);
+                        *sum = [ops.add(sum[0], b0), ops.add(sum[1], b1)];
+                    }
+                }
+                if at + stride > tokens {
+                    let masks =
+                        [0, width].map(|from| ops.first_n_mask(tokens.saturating_sub(at + from).min(width)));
+                    let nothing = ops.splat(f32::NEG_INFINITY);
+                    for sum in &mut sums {
+                        *sum = [ops.select(sum[0], nothing, masks[0]), ops.select(sum[1], nothing, masks[1])];
+                    }
+                }
+                let rows = scores.chunks_exact_mut(padded).zip(&mut largest);
+                for ((scores, largest), sum) in rows.zip(sums) {
+                    let to = &mut scores[at..at + stride];
+                    ops.store(sum[0], &mut to[..width]);
+                    ops.store(sum[1], &mut to[width..]);
+                    *largest = ops.max(*largest, ops.max(sum[0], sum[1]));
+                }
+            }
+
+            let mut shares = [0.0; ROWS];
+            for ((scores, largest), share) in scores.chunks_exact_mut(padded).zip(largest).zip(&mut shares) {
+                let scores = &mut scores[start..end];
+                let largest = ops.fold_splat(largest, f32::NEG_INFINITY, f32::max);
+                let offset = ops.mul(ops.sub(ops.zero(), largest), scale);
+                let mut total = ops.zero();
+                for scores in scores.chunks_exact_mut(width) {
+                    let weight = exp2_of_negative(isa, ops.mul_add(ops.load(scores), scale, offset));
+                    total = ops.add(total, weight);
+                    ops.store(weight, scores);
+                }
+                *share = total.to_array().into_iter().sum::<f32>().recip();
+            }
+
+            let end = end.min(tokens);
+            let weights = side_by_side(scores, padded, start..end);
+            for (part, values) in values.chunks_exact(tokens * stride).enumerate() {
+                let mut sums = [[ops.zero(); 2]; ROWS];
+                let columns = values[start * stride..end * stride].chunks_exact(stride);
+                for (values, (((((w0, w1), w2), w3), w4), w5)) in columns.zip(weights.clone()) {
+                    let [v0, v1] = ops.load_many::<2>(values);
+                    for (sum, weight) in sums.iter_mut().zip([w0, w1, w2, w3, w4, w5]) {
+                        let weight = ops.splat(*weight);
+                        sum[0] = ops.mul_add(weight, v0, sum[0]);
+                        sum[1] = ops.mul_add(weight, v1, sum[1]);
+                    }
+                }
+                for ((to, sum), share) in context.chunks_exact_mut(stride).zip(sums).zip(shares) {
+                    let share = ops.splat(share);
+                    ops.store(ops.mul(sum[0], share), &mut to[..width]);
+                    ops.store(ops.mul(sum[1], share), &mut to[width..]);
+                }
+                let first = part * stride;
+                let count = stride.min(size - first);
+                for (out, from) in out.chunks_exact_mut(size).zip(context.chunks_exact(stride)) {
+                    out[first..first + count].copy_from_slice(&from[..count]);
+                }
+            }
+        }
+    }
+}
+
+type Six<'a> = Zip<
+    Zip<Zip<Zip<Zip<Iter<'a, f32>, Iter<'a, f32>>, Iter<'a, f32>>, Iter<'a, f32>>, Iter<'a, f32>>,
+    Iter<'a, f32>,
+>;
+
+/// The values in `columns` of each of `ROWS` rows of `width`, a value of each at a time: zipped
+/// slices need no check of their bounds in the loops that matter most.
+#[inline(always)]
+fn side_by_side(rows: &[f32], width: usize, columns: Range<usize>) -> Six<'_> {
+    let mut rows = rows.chunks_exact(width);
+    let [a, b, c, d, e, f]: [Iter<'_, f32>; ROWS] =
+        std::array::from_fn(|_| rows.next().map_or([].iter(), |row| row[columns.clone()].iter()));
+    a.zip(b).zip(c).zip(d).zip(e).zip(f)
+}
+
+#[cfg(test)]
+mod tests {
+    use rten_simd::SimdOp;
+
+    use super::super::relation::{Reach, Relation};
+    use super::super::rows::{Rows, Sums};
+    use super::{Attention, AttentionScratch, Part};
+
+    /// The definition, in f64, one query at a time; `[heads, tokens, size]`. `bias` tells what is added
+    /// to the score of a query and a key, by their places, or `None` if they do not meet.
+    fn plain(
+        qkv: &[f32],
+        bounds: &[usize],
+        hidden: usize,
+        heads: usize,
+        bias: impl Fn(usize, usize, usize) -> Option<f64>,
+    ) -> Vec<f64> {
+        let (tokens, size) = (qkv.len() / (3 * hidden), hidden / heads);
+        let at = |token: usize, part: usize, i: usize| f64::from(qkv[token * 3 * hidden + part * hidden + i]);
+        let mut out = vec![0.0; tokens * hidden];
+        for head in 0..heads {
+            for window in bounds.windows(2) {
+                for query in window[0]..window[1] {
+                    let column = |i: usize| head * size + i;
+                    let scores: Vec<f64> = (window[0]..window[1])
+                        .map(|key| {
+                            let dot: f64 =
+                                (0..size).map(|i| at(query, 0, column(i)) * at(key, 1, column(i))).sum();
+                            let bias = bias(head, query - window[0], key - window[0]);
+                            bias.map_or(0.0, |bias| ((dot + bias) / (size as f64).sqrt()).exp())
+                        })
+                        .collect();
+                    let total: f64 = scores.iter().sum();
+                    for i in 0..size {
+                        let keys = scores.iter().zip(window[0]..);
+                        out[(head * tokens + query) * size + i] =
+                            keys.map(|(score, key)| score / total * at(key, 2, column(i))).sum();
+                    }
+                }
+            }
+        }
+        out
+    }
+
+    /// Longer windows come first, so that later ones meet what these left in the scratch.
+    const CASES: [(&[usize], usize, usize); 5] = [
+        (&[0, 130], 64, 2),
+        (&[0, 33, 34, 50], 24, 3),
+        (&[0, 32], 32, 1),
+        (&[0, 5, 11], 16, 4),
+        (&[0, 1], 8, 2),
+    ];
+
+    fn check(reach: Reach, relation: Relation<'_>, bias: impl Fn(usize, usize, usize) -> Option<f64>) {
+        let mut scratch = AttentionScratch::default();
+        for (bounds, hidden, heads) in CASES {
+            let (tokens, size) = (bounds[bounds.len() - 1], hidden / heads);
+            let qkv: Vec<f32> = (0..tokens * hidden * 3)
+                .map(|i| ((i * 2654435761_usize % 997) as f32 - 498.0) / 200.0)
+                .collect();
+            // In panels that heads lie across.
+            let (width, panel) = (3 * hidden, size + 3);
+            let starts = (0..width).step_by(panel);
+            let panels = starts.flat_map(|first| {
+                let columns = first..width.min(first + panel);
+                qkv.chunks_exact(width).flat_map(move |row| row[columns.clone()].iter().copied())
+            });
+            let sums: Vec<f32> = panels.collect();
+            let rows = Rows { sums: Sums::F32 { sums: &sums, panel }, bias: &vec![0.0; width] };
+            let expected = plain(&qkv, bounds, hidden, heads, &bias);
+            let mut out = vec![0.0; tokens * hidden];
+            // Heads may be computed apart.
+            let (first, rest) = out.split_at_mut(tokens * size);
+            for (heads, out) in [(0..1, first), (1..heads, rest)] {
+                let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
+                let scale = (size as f32).sqrt().recip();
+                let (key_bounds, scratch) = (bounds, &mut scratch);
+                let task = Attention {
+                    queries,
+                    keys,
+                    values,
+                    bounds,
+                    key_bounds,
+                    heads,
+                    size,
+                    scale,
+                    reach,
+                    relation,
+                    out,
+                    scratch,
+                };
+                task.dispatch();
+            }
+            for (value, expected) in out.iter().zip(expected) {
+                assert!((f64::from(*value) - expected).abs() < 1e-5, "{reach:?}: {value} {expected}");
+            }
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_definition() {
+        check(Reach::All, Relation::None, |_, _, _| Some(0.0));
+    }
+
+    #[test]
+    fn only_keys_in_reach_are_met() {
+        check(Reach::Before, Relation::None, |_, query, key| (key <= query).then_some(0.0));
+        for width in [0, 1, 7, 16, 40, 1000] {
+            check(Reach::Within(width), Relation::None, |_, query, key| {
+                (query.abs_diff(key) <= width).then_some(0.0)
+            });
+        }
+    }
+
+    #[test]
+    fn biases_go_by_distance() {
+        let (longest, heads) = (140, 4);
+        let values: Vec<f32> =
+            (0..heads * (2 * longest - 1)).map(|i| ((i * 48271 % 211) as f32 - 105.0) / 50.0).collect();
+        let of = |head: usize, query: usize, key: usize| {
+            f64::from(values[head * (2 * longest - 1) + longest - 1 + key - query])
+        };
+        let relation = Relation::Bias { values: &values, longest };
+        check(Reach::All, relation, |head, query, key| Some(of(head, query, key)));
+        check(Reach::Within(20), relation, |head, query, key| {
+            (query.abs_diff(key) <= 20).then(|| of(head, query, key))
+        });
+    }
+}

@@ -1,0 +1,372 @@
+use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSliceMut};
+use rten_simd::SimdOp;
+
+use super::activation::Activation;
+use super::activations::Activations;
+use super::arithmetic::Arithmetic;
+use super::blueprint::{self, Seam};
+use super::kernels::attention::{Attention, AttentionScratch, Part};
+use super::kernels::relation::{self as places, Reach};
+use super::linear::{Linear, Output};
+use super::norm::LayerNorm;
+use super::relation::{Distances, Relation};
+use super::scratch::Scratch;
+use crate::checkpoint::Checkpoint;
+use crate::error::Error;
+use crate::spare::Spare;
+use crate::stage::stage;
+
+/// One layer of a transformer.
+pub(crate) struct Layer<A: Arithmetic> {
+    attention: SelfAttention<A>,
+    cross_attention: Option<CrossAttention<A>>,
+    feed_forward: FeedForward<A>,
+}
+
+struct SelfAttention<A: Arithmetic> {
+    /// Query, key and value as one product, `[hidden] -> [3 * hidden]`.
+    qkv: Linear<A>,
+    joint: Joint<A>,
+    reach: Reach,
+    distances: Distances,
+    rotary_base: f32,
+}
+
+struct CrossAttention<A: Arithmetic> {
+    query: Linear<A>,
+    /// `[hidden] -> [2 * hidden]`.
+    key_value: Linear<A>,
+    joint: Joint<A>,
+}
+
+struct FeedForward<A: Arithmetic> {
+    up: Linear<A>,
+    activation: Activation,
+    gated: bool,
+    joint: Joint<A>,
+}
+
+/// The last product of a block, and what happens where it is added to the residual stream.
+struct Joint<A: Arithmetic> {
+    output: Linear<A>,
+    norm: LayerNorm,
+    /// Whether the stream itself is normalised, or only what is read of it.
+    on_stream: bool,
+}
+
+/// What a layer works on.
+pub(crate) struct Work<'a, A: Arithmetic> {
+    pub(crate) hidden: usize,
+    pub(crate) heads: usize,
+    pub(crate) relation: &'a Relation,
+    /// `[sequences + 1]`: the bounds of the sequences' tokens.
+    pub(crate) bounds: &'a [usize],
+    /// The tokens that are read afterwards, in order, where these are not all.
+    pub(crate) kept: Option<&'a [usize]>,
+    /// What the encoder gave of the same sequences, for a decoder.
+    pub(crate) memory: Option<&'a Activations<A>>,
+}
+
+/// Rows of a block where threads share them: [`Arithmetic::BLOCK_ROWS`] at its least.
+const BLOCK_ROWS: usize = 48;
+
+impl<A: Arithmetic> Layer<A> {
+    pub(crate) fn load(
+        checkpoint: &Checkpoint<'_>,
+        plan: &blueprint::Layer,
+        relation: &Relation,
+    ) -> Result<Self, Error> {
+        let dense = |dense| Linear::load(checkpoint, dense);
+        let joint = |output, seam| Joint::load(checkpoint, output, seam);
+        let blueprint::Layer { attention, cross_attention, feed_forward } = plan;
+        let cross_attention = cross_attention.as_ref().map(|plan| {
+            Ok(CrossAttention {
+                query: dense(&plan.query)?,
+                key_value: Linear::load_all(checkpoint, &plan.key_value)?,
+                joint: joint(&plan.output, &plan.norm)?,
+            })
+        });
+        Ok(Self {
+            attention: SelfAttention {
+                qkv: Linear::load_all(checkpoint, &attention.qkv)?,
+                joint: joint(&attention.output, &attention.norm)?,
+                reach: attention.reach,
+                distances: relation.distances(checkpoint, &attention.distances)?,
+                rotary_base: attention.rotary_base,
+            },
+            cross_attention: cross_attention.transpose()?,
+            feed_forward: FeedForward {
+                up: dense(&feed_forward.up)?,
+                activation: feed_forward.activation,
+                gated: feed_forward.gated,
+                joint: joint(&feed_forward.down, &feed_forward.norm)?,
+            },
+        })
+    }
+
+    /// Runs the layer on `scratch.hidden` and `scratch.states`, which hold `work.kept` alone afterwards.
+    pub(crate) fn forward(&self, work: &Work<'_, A>, scratch: &mut Scratch<A>) -> Result<(), Error> {
+        self.attention.forward(work, scratch)?;
+        if let (Some(cross), Some(memory)) = (&self.cross_attention, work.memory) {
+            cross.forward(work, memory, scratch)?;
+        }
+        self.feed_forward.forward(work.hidden, scratch)
+    }
+}
+
+impl<A: Arithmetic> SelfAttention<A> {
+    fn forward(&self, work: &Work<'_, A>, scratch: &mut Scratch<A>) -> Result<(), Error> {
+        let Scratch { hidden, states, inner, context, attention, outputs, turns } = scratch;
+        let &Work { heads, bounds, relation, .. } = work;
+        let (width, tokens) = (work.hidden, hidden.len() / work.hidden);
+        if tokens == 0 {
+            return Ok(());
+        }
+        outputs.lend(Output::default, |output| {
+            let qkv = {
+                stage!("qkv");
+                self.qkv.forward(states.rows(0..tokens), output)?
+            };
+            let size = width / heads;
+            let task = AttentionTask {
+                parts: [0, 1, 2].map(|part| Part { rows: qkv, first: part * width }),
+                bounds: [bounds, bounds],
+                heads,
+                size,
+                scale: relation.scale(size),
+                reach: self.reach,
+                relation: relation.of_layer(&self.distances, turns.of(self.rotary_base), width, heads),
+            };
+            task.run(context, attention);
+            Ok::<(), Error>(())
+        })?;
+        stage!("attention output");
+        if let Some(kept) = work.kept {
+            // What follows works on each token by itself, so the others can go.
+            for (row, &token) in kept.iter().enumerate() {
+                hidden.copy_within(token * width..(token + 1) * width, row * width);
+            }
+            hidden.truncate(kept.len() * width);
+        }
+        states.resize(hidden.len() / width, width);
+        gather(context, tokens, heads, work.kept, width, inner);
+        self.joint.add(inner, hidden, states, width, outputs)
+    }
+}
+
+impl<A: Arithmetic> CrossAttention<A> {
+    fn forward(
+        &self,
+        work: &Work<'_, A>,
+        memory: &Activations<A>,
+        scratch: &mut Scratch<A>,
+    ) -> Result<(), Error> {
+        let Scratch { hidden, states, inner, context, attention, outputs, .. } = scratch;
+        let (width, tokens) = (work.hidden, hidden.len() / work.hidden);
+        let keys = work.bounds.last().copied().unwrap_or(0);
+        // A token for each sequence, if some were kept.
+        let each: Vec<usize> = (0..work.bounds.len()).collect();
+        let bounds = [if work.kept.is_some() { &each } else { work.bounds }, work.bounds];
+        let mut queries = Output::default();
+        outputs.lend(Output::default, |output| {
+            let query = self.query.forward(states.rows(0..tokens), &mut queries)?;
+            let key_value = self.key_value.forward(memory.rows(0..keys), output)?;
+            let size = width / work.heads;
+            let task = AttentionTask {
+                parts: [
+                    Part { rows: query, first: 0 },
+                    Part { rows: key_value, first: 0 },
+                    Part { rows: key_value, first: width },
+                ],
+                bounds,
+                heads: work.heads,
+                size,
+                scale: (size as f32).sqrt().recip(),
+                reach: Reach::All,
+                relation: places::Relation::None,
+            };
+            task.run(context, attention);
+            Ok::<(), Error>(())
+        })?;
+        gather(context, tokens, work.heads, None, width, inner);
+        self.joint.add(inner, hidden, states, width, outputs)
+    }
+}
+
+/// Attention of all heads, to be shared out among the threads of the current pool.
+struct AttentionTask<'a> {
+    /// Queries, keys and values.
+    parts: [Part<'a>; 3],
+    /// Of queries, and of keys.
+    bounds: [&'a [usize]; 2],
+    heads: usize,
+    size: usize,
+    scale: f32,
+    reach: Reach,
+    relation: places::Relation<'a>,
+}
+
+impl AttentionTask<'_> {
+    /// Writes `context`, `[heads, queries, size]`.
+    fn run(&self, context: &mut Vec<f32>, scratches: &Spare<AttentionScratch>) {
+        stage!("attention");
+        let &Self { parts: [queries, keys, values], bounds, heads, size, scale, reach, relation } = self;
+        let tokens = bounds[0].last().copied().unwrap_or(0);
+        let cells = tokens * size;
+        context.resize(heads * cells, 0.0);
+        let share = heads.div_ceil(head_shares(tokens));
+        context.par_chunks_mut((share * cells).max(1)).enumerate().for_each(|(index, out)| {
+            let first = index * share;
+            let heads = first..first + out.len() / cells;
+            scratches.lend(AttentionScratch::default, |scratch| {
+                let [bounds, key_bounds] = bounds;
+                Attention {
+                    queries,
+                    keys,
+                    values,
+                    bounds,
+                    key_bounds,
+                    heads,
+                    size,
+                    scale,
+                    reach,
+                    relation,
+                    out,
+                    scratch,
+                }
+                .dispatch();
+            });
+        });
+    }
+}
+
+/// Sets `inner`, `[tokens, width]`, to what attention gave, `[heads, tokens, size]`, of all tokens or of
+/// those `kept`.
+fn gather<A: Arithmetic>(
+    context: &[f32],
+    tokens: usize,
+    heads: usize,
+    kept: Option<&[usize]>,
+    width: usize,
+    inner: &mut Activations<A>,
+) {
+    let size = width / heads;
+    inner.resize(kept.map_or(tokens, <[usize]>::len), width);
+    inner.all_mut().each().enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
+        let token = kept.map_or(row, |kept| kept[row]);
+        to.write(buffer, |values| {
+            let heads = context.chunks_exact(tokens * size);
+            for (to, head) in values.chunks_exact_mut(size).zip(heads) {
+                to.copy_from_slice(&head[token * size..][..size]);
+            }
+        });
+    });
+}
+
+impl<A: Arithmetic> FeedForward<A> {
+    fn forward(&self, width: usize, scratch: &mut Scratch<A>) -> Result<(), Error> {
+        let Scratch { hidden, states, inner, outputs, .. } = scratch;
+        let tokens = hidden.len() / width;
+        let block = block_rows::<A>(tokens);
+        let up = self.up.outputs();
+        inner.resize(tokens, if self.gated { up / 2 } else { up });
+        {
+            stage!("up");
+            inner.blocks_mut(block).enumerate().try_for_each(|(index, to)| {
+                let start = index * block;
+                outputs.lend(Output::default, |output| {
+                    let input = states.rows(start..tokens.min(start + block));
+                    let rows = self.up.forward(input, output)?;
+                    let buffers = || (Vec::new(), vec![0.0; if self.gated { up } else { 0 }]);
+                    to.each().enumerate().for_each_init(buffers, |(buffer, whole), (row, to)| {
+                        to.write(buffer, |values| match self.gated {
+                            false => {
+                                rows.read(row, values);
+                                self.activation.apply(values);
+                            }
+                            true => {
+                                rows.read(row, whole);
+                                let (open, gate) = whole.split_at_mut(up / 2);
+                                self.activation.apply(open);
+                                let product = open.iter().zip(gate).map(|(open, gate)| *open * *gate);
+                                values.iter_mut().zip(product).for_each(|(to, value)| *to = value);
+                            }
+                        });
+                    });
+                    Ok::<(), Error>(())
+                })
+            })?;
+        }
+        stage!("down");
+        self.joint.add(inner, hidden, states, width, outputs)
+    }
+}
+
+impl<A: Arithmetic> Joint<A> {
+    fn load(checkpoint: &Checkpoint<'_>, output: &blueprint::Dense, seam: &Seam) -> Result<Self, Error> {
+        let (norm, on_stream) = match seam {
+            Seam::Stream(norm) => (norm, true),
+            Seam::Branch(norm) => (norm, false),
+        };
+        let output = Linear::load(checkpoint, output)?;
+        Ok(Self { output, norm: LayerNorm::load(checkpoint, norm)?, on_stream })
+    }
+
+    /// Adds `output(inner)` to `hidden`, and sets `states` to what products read of it.
+    fn add(
+        &self,
+        inner: &Activations<A>,
+        hidden: &mut [f32],
+        states: &mut Activations<A>,
+        width: usize,
+        outputs: &Spare<Output<A>>,
+    ) -> Result<(), Error> {
+        let tokens = hidden.len() / width;
+        let block = block_rows::<A>(tokens);
+        let blocks = states.blocks_mut(block).zip(hidden.par_chunks_mut(block * width));
+        blocks.enumerate().try_for_each(|(index, (to, hidden))| {
+            let start = index * block;
+            outputs.lend(Output::default, |output| {
+                let input = inner.rows(start..tokens.min(start + block));
+                let rows = self.output.forward(input, output)?;
+                let residual = hidden.par_chunks_exact_mut(width);
+                to.each().zip(residual).enumerate().for_each_init(
+                    || vec![0.0; width],
+                    |addend, (row, (to, hidden))| {
+                        rows.read(row, addend);
+                        hidden.iter_mut().zip(&*addend).for_each(|(to, value)| *to += value);
+                        if self.on_stream {
+                            self.norm.apply(hidden);
+                            to.set(hidden);
+                        } else {
+                            addend.copy_from_slice(hidden);
+                            self.norm.apply(addend);
+                            to.set(addend);
+                        }
+                    },
+                );
+                Ok(())
+            })
+        })
+    }
+}
+
+/// The rows of a block, out of `tokens`. Where threads share them and there is no block for each, all rows are
+/// one block, and the product itself is shared out.
+fn block_rows<A: Arithmetic>(tokens: usize) -> usize {
+    match rayon::current_num_threads() {
+        1 => A::BLOCK_ROWS,
+        threads if tokens < BLOCK_ROWS * threads => tokens.max(1),
+        _ => BLOCK_ROWS,
+    }
+}
+
+/// In how many parts a group's heads are shared out: for each thread one, or some where they are long,
+/// so that a thread that was held up leaves work to the others.
+fn head_shares(tokens: usize) -> usize {
+    match rayon::current_num_threads() {
+        1 => 1,
+        threads if tokens < 2 * BLOCK_ROWS => threads,
+        threads => 3 * threads,
+    }
+}

@@ -1,0 +1,37 @@
+use super::activations::Activations;
+use super::arithmetic::Arithmetic;
+use super::kernels::attention::AttentionScratch;
+use super::linear::Output;
+use super::relation::Turns;
+use crate::spare::Spare;
+
+/// Buffers of one group in one stack of layers, taken once and reused.
+pub(crate) struct Scratch<A: Arithmetic> {
+    /// The residual stream, `[tokens, hidden]`; the output of the stack in the end.
+    pub(crate) hidden: Vec<f32>,
+    /// The residual stream as products read it.
+    pub(crate) states: Activations<A>,
+    /// The rows between two products of a block: `[tokens, hidden]` or `[tokens, intermediate]`.
+    pub(crate) inner: Activations<A>,
+    /// The output of attention, `[heads, tokens, head size]`.
+    pub(crate) context: Vec<f32>,
+    /// Of the threads that share the group.
+    pub(crate) attention: Spare<AttentionScratch>,
+    /// Of the threads that share the group.
+    pub(crate) outputs: Spare<Output<A>>,
+    pub(crate) turns: Turns,
+}
+
+impl<A: Arithmetic> Default for Scratch<A> {
+    fn default() -> Self {
+        Self {
+            hidden: Vec::new(),
+            states: Activations::default(),
+            inner: Activations::default(),
+            context: Vec::new(),
+            attention: Spare::default(),
+            outputs: Spare::default(),
+            turns: Turns::default(),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The models that are known, and the places of their files.
+
+pub(crate) mod files;
+#[cfg(feature = "hub")]
+pub(crate) mod hub;
+pub(crate) mod layout;
+pub(crate) mod model_ref;
+pub(crate) mod registry;

@@ -1,0 +1,343 @@
+use std::io::{Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fs, io};
+
+use sha2::{Digest, Sha256};
+
+#[cfg(feature = "hub")]
+use super::layout::{self, Part};
+use super::layout::{Description, Layout, Tokenizer};
+use super::registry::ModelFile;
+use crate::bytes::Bytes;
+use crate::error::{Error, ErrorKind};
+use crate::hex::hex;
+
+/// The files of a model in memory, by their paths inside the model as the Hugging Face hub has them.
+///
+/// ```
+/// # fn main() -> Result<(), entopic::Error> {
+/// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/ner-wordpiece-cased");
+/// # let read = |file: &str| std::fs::read(format!("{folder}/{file}")).expect("the file is there");
+/// let files = entopic::ModelFiles::new("my-ner")
+///     .with("config.json", read("config.json"))
+///     .with("tokenizer.json", read("tokenizer.json"))
+///     .with("model.safetensors", read("model.safetensors"));
+/// let ner = entopic::Engine::new()?.ner(files)?;
+/// assert_eq!(ner.name(), "my-ner");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ModelFiles {
+    name: String,
+    files: Vec<(String, Shared)>,
+}
+
+#[derive(Clone)]
+struct Shared(Arc<[u8]>);
+
+impl ModelFiles {
+    /// No files, of a model with this name for messages.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), files: Vec::new() }
+    }
+
+    /// Adds a file, such as `config.json`, or `1_Pooling/config.json`.
+    #[must_use]
+    pub fn with(mut self, path: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
+        self.files.push((path.into(), Shared(bytes.into())));
+        self
+    }
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// The files of one model, by their paths inside it as the Hugging Face hub has them.
+pub(crate) struct Files {
+    /// The model's place, for messages.
+    pub(crate) origin: String,
+    place: Place,
+    /// The checksums that files are checked against when they are read.
+    known: Vec<ModelFile>,
+}
+
+enum Place {
+    #[cfg_attr(not(feature = "bundled"), expect(dead_code, reason = "no model is in the build"))]
+    Build {
+        files: Vec<(&'static str, &'static [u8])>,
+        words: SharedWords,
+    },
+    Folder(PathBuf),
+    Memory(ModelFiles),
+}
+
+/// A word embedding beside the weights; models with the same `name` share it and their tokenizer.
+#[derive(Clone, Copy)]
+pub(crate) struct SharedWords {
+    pub(crate) name: &'static str,
+    /// The pieces of one safetensors file.
+    pub(crate) pieces: [&'static [u8]; 2],
+}
+
+/// The longest file that is no weights: more would be an attack, or a mistake.
+pub(crate) const LONGEST_TEXT: u64 = 256 << 20;
+
+impl Files {
+    /// Those of a model that is compiled in.
+    #[cfg(feature = "bundled")]
+    pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
+        let (config, weights) = match name {
+            "ner-en-small" => (entopic_ner_en_small::CONFIG, entopic_ner_en_small::WEIGHTS),
+            "topics-en-small" => (entopic_topics_en_small::CONFIG, entopic_topics_en_small::WEIGHTS),
+            _ => {
+                let message =
+                    format!("no model {name:?} is in the build; there are ner-en-small and topics-en-small");
+                return Err(Error::new(ErrorKind::UnknownModel, message));
+            }
+        };
+        let files = vec![
+            ("config.json", config),
+            ("model.safetensors", weights),
+            ("tokenizer.json", entopic_words_en_1::TOKENIZER),
+        ];
+        let pieces = [entopic_words_en_1::WORDS, entopic_words_en_2::WORDS];
+        let words = SharedWords { name: "words-en", pieces };
+        Ok(Self { origin: name.to_owned(), place: Place::Build { files, words }, known: Vec::new() })
+    }
+
+    /// Those of a model that is compiled in.
+    #[cfg(not(feature = "bundled"))]
+    pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
+        let message =
+            format!("the model {name:?} is in builds with the feature `bundled`, which this one lacks");
+        Err(Error::new(ErrorKind::ModelUnavailable, message))
+    }
+
+    /// Those in a folder, laid out as on the Hugging Face hub; `known` has the checksums of some.
+    pub(crate) fn folder(folder: &Path, known: &[ModelFile]) -> Self {
+        let place = Place::Folder(folder.to_owned());
+        Self { origin: folder.display().to_string(), place, known: known.to_vec() }
+    }
+
+    /// Those in memory.
+    pub(crate) fn memory(files: ModelFiles) -> Self {
+        Self { origin: files.name.clone(), place: Place::Memory(files), known: Vec::new() }
+    }
+
+    /// The files that the model is loaded from.
+    pub(crate) fn layout(&self) -> Result<Layout, Error> {
+        Layout::choose(&self.names()?, &self.origin)
+    }
+
+    /// The files that describe the model.
+    pub(crate) fn description(&self) -> Result<Description, Error> {
+        Description::choose(&self.names()?, &self.origin)
+    }
+
+    /// The files that a tokenizer can be read from.
+    pub(crate) fn tokenizer(&self) -> Result<Tokenizer, Error> {
+        Tokenizer::choose(&self.names()?).ok_or_else(|| Tokenizer::missing(&self.origin))
+    }
+
+    /// The paths of those that the part of a model is read from.
+    #[cfg(feature = "hub")]
+    pub(crate) fn paths(&self, part: Part) -> Result<Vec<String>, Error> {
+        layout::paths(&self.names()?, part, &self.origin)
+    }
+
+    fn names(&self) -> Result<Vec<String>, Error> {
+        match &self.place {
+            Place::Build { files, .. } => Ok(files.iter().map(|(name, _)| (*name).to_owned()).collect()),
+            Place::Memory(memory) => Ok(memory.files.iter().map(|(name, _)| name.clone()).collect()),
+            Place::Folder(folder) if !folder.exists() => {
+                let message = format!("there is no folder {}", self.origin);
+                Err(Error::new(ErrorKind::ModelUnavailable, message))
+            }
+            Place::Folder(folder) if !folder.is_dir() => {
+                let message =
+                    format!("{} is a file; give the folder that has the model's files", self.origin);
+                Err(Error::new(ErrorKind::ModelUnavailable, message))
+            }
+            Place::Folder(folder) => list(folder).map_err(|error| {
+                let message = format!("the folder {} cannot be read", self.origin);
+                Error::new(ErrorKind::ModelUnavailable, message).with_source(error)
+            }),
+        }
+    }
+
+    /// The word embedding, where it is not among the weights.
+    pub(crate) fn words(&self) -> Option<SharedWords> {
+        match &self.place {
+            Place::Build { words, .. } => Some(*words),
+            Place::Folder(_) | Place::Memory(_) => None,
+        }
+    }
+
+    /// The name of the file `path` in messages.
+    pub(crate) fn name(&self, path: &str) -> String {
+        format!("{}/{path}", self.origin)
+    }
+
+    /// The bytes of the file `path`, which must be there; `kind` is that of the errors.
+    pub(crate) fn read(&self, path: &str, kind: ErrorKind) -> Result<Bytes, Error> {
+        self.find(path, kind)?.ok_or_else(|| Error::new(kind, format!("{} is missing", self.name(path))))
+    }
+
+    /// The bytes of the file `path`, if it is there; `kind` is that of the errors.
+    pub(crate) fn find(&self, path: &str, kind: ErrorKind) -> Result<Option<Bytes>, Error> {
+        let folder = match &self.place {
+            Place::Build { files, .. } => {
+                let found = files.iter().find(|(name, _)| *name == path);
+                return Ok(found.map(|(_, bytes)| Bytes::Static(bytes)));
+            }
+            Place::Memory(memory) => {
+                let found = memory.files.iter().find(|(name, _)| name == path);
+                return Ok(found.map(|(_, bytes)| Bytes::Shared(Arc::clone(&bytes.0))));
+            }
+            Place::Folder(folder) => folder,
+        };
+        let name = self.name(path);
+        if !stays_inside(path) {
+            return Err(Error::new(kind, format!("{name} would leave the model's folder; it is not read")));
+        }
+        let refuse = |error: io::Error| Error::new(kind, format!("{name} cannot be read")).with_source(error);
+        let bytes = match fs::metadata(folder.join(path)) {
+            // Reading a pipe or a device may never end.
+            Ok(found) if !found.is_file() => {
+                return Err(Error::new(kind, format!("{name} is not a regular file")));
+            }
+            Ok(_) if path.ends_with(".safetensors") => {
+                let file = fs::File::open(folder.join(path)).map_err(refuse)?;
+                safetensors(file)
+                    .map_err(refuse)?
+                    .map_err(|what| Error::new(kind, format!("{name}: {what}")))?
+            }
+            Ok(found) if kind != ErrorKind::Weights && found.len() > LONGEST_TEXT => {
+                let message = format!("{name} has {} bytes; at most {LONGEST_TEXT} are read", found.len());
+                return Err(Error::new(kind, message));
+            }
+            Ok(_) => fs::read(folder.join(path)).map_err(refuse)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(refuse(error)),
+        };
+        self.check(path, &bytes, kind)?;
+        Ok(Some(Bytes::Owned(bytes)))
+    }
+
+    /// The length of the file `path` and some of its bytes, from all over it; nothing if it cannot be read.
+    pub(crate) fn sample(&self, path: &str) -> Vec<u8> {
+        let of_bytes = |bytes: &[u8]| sample(&mut io::Cursor::new(bytes), bytes.len() as u64).ok();
+        let of_file = |path: PathBuf| {
+            let mut file = fs::File::open(path).ok()?;
+            let length = file.metadata().ok()?.len();
+            sample(&mut file, length).ok()
+        };
+        let taken = match &self.place {
+            Place::Build { files, .. } => {
+                let found = files.iter().find(|(name, _)| *name == path);
+                found.and_then(|(_, bytes)| of_bytes(bytes))
+            }
+            Place::Memory(memory) => {
+                let found = memory.files.iter().find(|(name, _)| name == path);
+                found.and_then(|(_, bytes)| of_bytes(&bytes.0))
+            }
+            Place::Folder(folder) => of_file(folder.join(path)),
+        };
+        taken.unwrap_or_default()
+    }
+
+    /// Checks a file against its known checksum.
+    fn check(&self, path: &str, bytes: &[u8], kind: ErrorKind) -> Result<(), Error> {
+        let known = self.known.iter().find(|file| file.path == path);
+        let Some(expected) = known.and_then(|file| file.sha256.as_deref()) else { return Ok(()) };
+        let found = hex(&Sha256::digest(bytes));
+        if found == expected.to_lowercase() {
+            return Ok(());
+        }
+        let message = format!(
+            "{} has sha256 {found}, but the registry has {expected}: it is another revision or damaged; \
+             fetch it again, or load the folder by another path",
+            self.name(path)
+        );
+        Err(Error::new(kind, message))
+    }
+}
+
+/// The blocks of a sample, and the bytes of each: read in a fraction of a millisecond.
+const SAMPLES: u64 = 16;
+const SAMPLE: u64 = 4096;
+
+/// The length of a file and blocks from all over it.
+fn sample(file: &mut (impl Read + Seek), length: u64) -> io::Result<Vec<u8>> {
+    let mut sample = length.to_le_bytes().to_vec();
+    for block in 0..SAMPLES {
+        file.seek(io::SeekFrom::Start(length.saturating_sub(SAMPLE) / (SAMPLES - 1) * block))?;
+        file.by_ref().take(SAMPLE).read_to_end(&mut sample)?;
+    }
+    Ok(sample)
+}
+
+/// The longest header of a safetensors file, as the crate has it.
+const LONGEST_HEADER: u64 = 100_000_000;
+
+/// The bytes of a safetensors file, or its fault: a header that is announced as too long is refused before the
+/// rest is read.
+fn safetensors(mut file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
+    let mut bytes = Vec::new();
+    (&mut file).take(8).read_to_end(&mut bytes)?;
+    if let Ok(length) = <[u8; 8]>::try_from(&bytes[..]) {
+        let length = u64::from_le_bytes(length);
+        if length > LONGEST_HEADER {
+            return Ok(Err(format!(
+                "its header is to have {length} bytes; at most {LONGEST_HEADER} are read"
+            )));
+        }
+    }
+    bytes.reserve_exact(file.metadata()?.len().saturating_sub(8).try_into().unwrap_or(0));
+    file.read_to_end(&mut bytes)?;
+    Ok(Ok(bytes))
+}
+
+/// Whether `path`, which a model's own files may name, stays in its folder.
+pub(crate) fn stays_inside(path: &str) -> bool {
+    let mut parts = path.split(['/', '\\']);
+    !path.contains(':') && parts.all(|part| !part.is_empty() && part != "." && part != "..")
+}
+
+/// The files of a folder and of the folders in it, as paths with `/`.
+fn list(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !entry.path().is_dir() {
+            names.push(name);
+            continue;
+        }
+        // Folders that are none of the model's need not be readable.
+        for inner in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
+            names.push(format!("{name}/{}", inner.file_name().to_string_lossy()));
+        }
+    }
+    Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stays_inside;
+
+    #[test]
+    fn paths_that_leave_the_folder_are_told() {
+        for path in ["model.safetensors", "1_Pooling/config.json", "a..b"] {
+            assert!(stays_inside(path), "{path}");
+        }
+        for path in ["", "/etc/passwd", "../model", "a/../../b", "a//b", "..\\x", "C:\\x", "./x"] {
+            assert!(!stays_inside(path), "{path}");
+        }
+    }
+}

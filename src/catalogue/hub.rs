@@ -1,0 +1,202 @@
+//! Models of the Hugging Face hub: found in the cache that its clients share, or fetched into it.
+
+mod cache;
+mod digest;
+mod failure;
+mod fetch;
+mod listing;
+mod lock;
+mod options;
+pub(crate) mod progress;
+mod remote;
+pub(crate) mod request;
+mod settings;
+mod transfer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use self::lock::lock_beside;
+use self::options::Options;
+use self::progress::{Callback, DownloadProgress};
+use self::request::{FetchedModel, Wanted};
+use super::layout::{Part, Tokenizer};
+use super::registry::{Registry, Source};
+use crate::error::{Error, ErrorKind};
+
+/// How models of the Hugging Face hub are found and fetched; for what is not set, the environment
+/// variables that the hub's own clients read.
+///
+/// Files are kept in the cache that these clients share, so what Python has fetched is found, and the
+/// other way round. Only the files that a model is loaded from are fetched. Each is checked against the
+/// hub's own checksum before it is used, and a transfer that was cut off is resumed. A model
+/// at a whole commit asks nothing of the hub once it is in the cache; a branch or a tag is looked up at
+/// each load, unless a lock file or [`offline`](Self::offline) says what it is.
+///
+/// ```no_run
+/// let hub = entopic::Hub::new().cache("models").lock("models.lock");
+/// let ner = entopic::Engine::builder().hub(hub).build()?.ner("dslim/bert-base-NER@main")?;
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Hub(Options);
+
+impl Hub {
+    /// With nothing set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The folder of the cache. If not set: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else
+    /// `huggingface/hub` in `XDG_CACHE_HOME` or in `.cache` of the user's home.
+    #[must_use]
+    pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.0.cache = Some(folder.into());
+        self
+    }
+
+    /// The URL of the hub, or of one like it; `HF_ENDPOINT` or `https://huggingface.co` if not set.
+    #[must_use]
+    pub fn endpoint(mut self, url: impl Into<String>) -> Self {
+        self.0.endpoint = Some(url.into());
+        self
+    }
+
+    /// The token for private and gated models; none is sent if it is empty. If not set: `HF_TOKEN`,
+    /// else what is in the file `HF_TOKEN_PATH`, or `token` in `HF_HOME`. It is sent to the endpoint
+    /// only, not to hosts that this redirects to.
+    #[must_use]
+    pub fn token(mut self, token: impl Into<String>) -> Self {
+        self.0.token = Some(token.into());
+        self
+    }
+
+    /// The URL of a proxy that all connections go through; none if not set, whatever the
+    /// environment says.
+    #[must_use]
+    pub fn proxy(mut self, url: impl Into<String>) -> Self {
+        self.0.proxy = Some(url.into());
+        self
+    }
+
+    /// How long the hub may be silent before a request fails; 30 seconds if not set.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.0.timeout = Some(timeout);
+        self
+    }
+
+    /// Whether to open no connection and to take everything from the cache; `HF_HUB_OFFLINE` if not
+    /// set.
+    #[must_use]
+    pub fn offline(mut self, offline: bool) -> Self {
+        self.0.offline = Some(offline);
+        self
+    }
+
+    /// The lock file: what a model was at its first load, its commit and its files with their SHA-256,
+    /// is written there, and later loads hold to it. If not set, it is beside the registry, if
+    /// that was read from a file: `own.lock` beside `own.toml`. Without either there is none.
+    #[must_use]
+    pub fn lock(mut self, file: impl Into<PathBuf>) -> Self {
+        self.0.lock = Some(file.into());
+        self
+    }
+
+    /// What to call while files are downloaded: at the start and the end of each, and some times a second
+    /// between. It is called on another thread than the one that waits for the model.
+    #[must_use]
+    pub fn progress(mut self, callback: impl Fn(&DownloadProgress) + Send + Sync + 'static) -> Self {
+        self.0.progress = Some(Callback(Arc::new(callback)));
+        self
+    }
+
+    /// Fetches the model `name` without loading it: a name of `registry` whose source is the hub, or
+    /// `owner/name` or `owner/name@revision`. What is in the cache is not fetched again.
+    ///
+    /// ```no_run
+    /// let registry = entopic::Registry::default();
+    /// let model = entopic::Hub::new().fetch(&registry, "bge-small-en-v1.5")?;
+    /// println!("{} of {} is in {}", model.commit, model.id, model.folder.display());
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::UnknownModel`] if neither the registry nor the hub knows the model, or it has no
+    /// such revision; [`Access`](ErrorKind::Access) if it is private or gated;
+    /// [`ModelUnavailable`](ErrorKind::ModelUnavailable) if it is not in the cache and nothing may be
+    /// fetched; [`Download`](ErrorKind::Download), [`Checksum`](ErrorKind::Checksum),
+    /// [`Lock`](ErrorKind::Lock) and [`System`](ErrorKind::System) as they say;
+    /// [`Options`](ErrorKind::Options) if an option is no URL, or there is nothing to fetch because
+    /// the model is in the build or in a folder; [`Config`](ErrorKind::Config),
+    /// [`Weights`](ErrorKind::Weights) or [`Tokenizer`](ErrorKind::Tokenizer) if it has no file of
+    /// that kind.
+    pub fn fetch(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
+        self.fetch_part(registry, name, Part::Whole)
+    }
+
+    /// [`fetch`](Self::fetch), but for the weights: what says what the model is, which
+    /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in) compares, and which is small.
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch), whatever its weights are in.
+    pub fn fetch_description(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
+        self.fetch_part(registry, name, Part::Description)
+    }
+
+    fn fetch_part(&self, registry: &Registry, name: &str, part: Part) -> Result<FetchedModel, Error> {
+        let entry = registry.find(name);
+        let wanted = match entry {
+            Some(entry) => match &entry.source {
+                Source::Hub { id, revision } => {
+                    let revision = revision.as_deref();
+                    Wanted { id, revision, known: &entry.files, part }
+                }
+                Source::Bundled(_) | Source::Folder(_) => {
+                    let message = format!("the model {name:?} is not on the hub: there is nothing to fetch");
+                    return Err(Error::new(ErrorKind::Options, message));
+                }
+            },
+            None => Wanted::parse(name).map(|wanted| Wanted { part, ..wanted }).ok_or_else(|| {
+                let names = registry.entries().iter().filter(|entry| matches!(entry.source, Source::Hub { .. }));
+                let names: Vec<&str> = names.map(|entry| entry.name.as_str()).collect();
+                let message = format!(
+                    "no model is named {name:?}; give owner/name or owner/name@revision as on the hub, or one of {}",
+                    names.join(", ")
+                );
+                Error::new(ErrorKind::UnknownModel, message)
+            })?,
+        };
+        let mut model = self.find_or_fetch(wanted, registry)?;
+        let names: Vec<String> = model.files.iter().map(|file| file.path.clone()).collect();
+        let other = entry.and_then(|entry| entry.tokenizer.as_deref());
+        if let Some(tokenizer) = other.filter(|_| Tokenizer::choose(&names).is_none()) {
+            model.tokenizer = Some(Box::new(self.find_or_fetch(Wanted::tokenizer(tokenizer)?, registry)?));
+        }
+        Ok(model)
+    }
+
+    /// Finds the model in the cache, or fetches it; `registry` is the one that names are looked up in.
+    pub(crate) fn find_or_fetch(
+        &self,
+        wanted: Wanted<'_>,
+        registry: &Registry,
+    ) -> Result<FetchedModel, Error> {
+        let lock = self.0.lock.clone().or_else(|| registry.file().map(lock_beside));
+        fetch::fetch(&self.0, wanted, lock.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Hub;
+
+    #[test]
+    fn a_token_is_not_printed() {
+        let hub = Hub::new().token("hf_secret").proxy("http://me:secret@proxy");
+        assert!(!format!("{hub:?}").contains("secret"), "{hub:?}");
+    }
+}

@@ -1,0 +1,111 @@
+use serde::Deserialize;
+
+use super::cache::is_commit;
+use super::digest::Checksum;
+use super::remote::Remote;
+use crate::catalogue::files::{LONGEST_TEXT, stays_inside};
+use crate::catalogue::layout::{self, Part};
+use crate::error::Error;
+
+/// What a part of a model is read from, by the hub.
+pub(super) struct Listing {
+    pub(super) commit: String,
+    pub(super) files: Vec<RemoteFile>,
+}
+
+/// A file of a commit, as the hub lists it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct RemoteFile {
+    pub(super) path: String,
+    pub(super) size: u64,
+    pub(super) checksum: Checksum,
+}
+
+/// The hub's description of a revision, as far as it is needed.
+#[derive(Deserialize)]
+struct Description {
+    sha: Option<String>,
+    #[serde(default)]
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Sibling {
+    #[serde(rename = "rfilename")]
+    path: String,
+    size: Option<u64>,
+    blob_id: Option<String>,
+    lfs: Option<LargeFile>,
+}
+
+#[derive(Deserialize)]
+struct LargeFile {
+    size: Option<u64>,
+    sha256: Option<String>,
+}
+
+/// 1 TiB: no model that fits a machine's memory has a larger file.
+const LARGEST_FILE: u64 = 1 << 40;
+
+impl Remote<'_> {
+    /// The commit that `revision` is now, and those of its files that the part of the model is read from.
+    ///
+    /// hf-hub's own lists are without the checksums of large files, so the description is read here:
+    /// one request for the commit, the files, their sizes and what they hash to.
+    pub(super) async fn list(&self, revision: &str, part: Part) -> Result<Listing, Error> {
+        let place = self.place();
+        let body = self.describe(revision).await?;
+        let description: Description = serde_json::from_slice(&body)
+            .map_err(|error| place.malformed("a description that is not the API's").with_source(error))?;
+        let commit = description.sha.filter(|commit| is_commit(commit));
+        let commit = commit.ok_or_else(|| place.malformed(&format!("no commit for {revision:?}")))?;
+        if is_commit(revision) && commit != revision {
+            return Err(place.malformed(&format!("the commit {commit} for {revision}")));
+        }
+        let files = &description.siblings;
+        if let Some(Sibling { path, .. }) =
+            files.iter().find(|file| !stays_inside(&file.path) || file.path.contains(char::is_control))
+        {
+            return Err(place.malformed(&format!("the path {path:?}, which would leave the model's folder")));
+        }
+        let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
+        let origin = format!("{} at commit {commit} on {}", place.id, place.endpoint);
+        let wanted = layout::paths(&names, part, &origin)?;
+        let chosen = files.iter().filter(|file| wanted.contains(&file.path));
+        let mut files = chosen.map(|file| self.read_entry(file)).collect::<Result<Vec<_>, _>>()?;
+        // What is small and likely to be refused comes before the weights.
+        files.sort_by(|a, b| (a.size, &a.path).cmp(&(b.size, &b.path)));
+        files.dedup_by(|a, b| a.path == b.path);
+        Ok(Listing { commit, files })
+    }
+
+    fn read_entry(&self, file: &Sibling) -> Result<RemoteFile, Error> {
+        let Sibling { path, size, blob_id, lfs } = file;
+        let (size, checksum, digits) = match lfs {
+            Some(large) => (large.size.or(*size), &large.sha256, 64),
+            None => (*size, blob_id, 40),
+        };
+        let checksum = checksum.as_deref().filter(|hex| hex.len() == digits).and_then(Checksum::of_name);
+        let (Some(size), Some(checksum)) = (size, checksum) else {
+            return Err(self.place().malformed(&format!("no size or no checksum of {path}")));
+        };
+        let is_text = [".json", ".txt"].iter().any(|end| path.ends_with(end));
+        let limit = if is_text { LONGEST_TEXT } else { LARGEST_FILE };
+        if size > limit {
+            let what = format!("{size} bytes as the size of {path}, of which at most {limit} are taken");
+            return Err(self.place().malformed(&what));
+        }
+        Ok(RemoteFile { path: path.clone(), size, checksum })
+    }
+}
+
+impl RemoteFile {
+    /// Its SHA-256, where that is known before the file is read.
+    pub(super) fn sha256(&self) -> Option<&str> {
+        match &self.checksum {
+            Checksum::Sha256(hex) => Some(hex),
+            Checksum::GitBlob(_) => None,
+        }
+    }
+}

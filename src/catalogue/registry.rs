@@ -1,0 +1,359 @@
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, ErrorKind};
+use crate::names::named;
+use crate::pooling::{TokenPooling, WindowPooling};
+
+/// The models known by name: entopic's own `models.toml`, and a caller's files of the same form.
+///
+/// The default is entopic's own.
+///
+/// ```
+/// let own: entopic::Registry = r#"
+///     [[model]]
+///     name = "legal-ner"
+///     task = "ner"
+///     architecture = "bert"
+///     source = { folder = "models/legal-ner" }
+/// "#.parse()?;
+/// let registry = entopic::Registry::default().with(own);
+/// assert!(registry.find("legal-ner").is_some() && registry.find("ner-en-small").is_some());
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registry {
+    #[serde(rename = "model", default)]
+    entries: Vec<ModelEntry>,
+    /// The file that it was read from.
+    #[serde(skip)]
+    file: Option<PathBuf>,
+}
+
+/// The facts known about one model. Fields that no public source states are empty.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ModelEntry {
+    /// The name that it is loaded by.
+    pub name: String,
+    /// Its task.
+    pub task: Task,
+    /// Its `model_type` in transformers.
+    pub architecture: String,
+    /// Where its files are.
+    pub source: Source,
+    /// The model on the hub whose tokenizer it has, where it has none beside its weights.
+    #[serde(default)]
+    pub tokenizer: Option<String>,
+    /// Its files, with their checksums where known.
+    #[serde(default)]
+    pub files: Vec<ModelFile>,
+    /// An SPDX expression.
+    #[serde(default)]
+    pub licence: Option<String>,
+    /// The corpora that it was trained on.
+    #[serde(default)]
+    pub training_data: Vec<String>,
+    /// The languages that it reads, as ISO 639-1 codes.
+    #[serde(default)]
+    pub languages: Vec<String>,
+    /// The entity types, or the classes of an NLI head, as texts.
+    #[serde(default)]
+    pub labels: Vec<String>,
+    /// The scheme of its tags: `IOB2`, `IOB1`, `BIOES`, `BILOU` or `IO`.
+    #[serde(default)]
+    pub tag_scheme: Option<String>,
+    /// The sentence that a topic is put into, with `{}` where it stands.
+    #[serde(default)]
+    pub template: Option<String>,
+    /// Whether it is case-sensitive.
+    #[serde(default)]
+    pub cased: Option<bool>,
+    /// Embedding models: the prefix of each text, such as `query: `.
+    #[serde(default)]
+    pub text_prefix: Option<String>,
+    /// Embedding models: the prefix of each topic's sentence.
+    #[serde(default)]
+    pub label_prefix: Option<String>,
+    /// Embedding models: the pooling of tokens.
+    #[serde(default)]
+    pub pooling: Option<TokenPooling>,
+    /// Embedding models: the divisor of cosines before softmax.
+    #[serde(default)]
+    pub temperature: Option<f32>,
+    /// Embedding models: the divisor of a cosine's lead over the midpoint before the logistic function;
+    /// `temperature` if empty.
+    #[serde(default)]
+    pub multi_label_temperature: Option<f32>,
+    /// Embedding models: the cosine at which a topic is as likely as not.
+    #[serde(default)]
+    pub midpoint: Option<f32>,
+    /// Topic models: the pooling of windows.
+    #[serde(default)]
+    pub window_pooling: Option<WindowPooling>,
+    /// The longest sequence in tokens, special tokens included.
+    #[serde(default)]
+    pub max_length: Option<usize>,
+    /// The tokens of a window, special tokens included.
+    #[serde(default)]
+    pub window: Option<usize>,
+}
+
+/// The task of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Task {
+    /// Tags tokens with entity types.
+    Ner,
+    /// Says whether one text entails another, and so whether a topic fits.
+    Nli,
+    /// Turns texts into vectors, so that texts and topics are near or far.
+    Embedding,
+    /// Finds entities of types that are part of its input (GLiNER).
+    ZeroShotNer,
+    /// Scores topics that are part of its input (GLiClass).
+    ZeroShotTopics,
+}
+
+named!(Task, "a task", [
+    Task::Ner => "ner",
+    Task::Nli => "nli",
+    Task::Embedding => "embedding",
+    Task::ZeroShotNer => "zero-shot-ner",
+    Task::ZeroShotTopics => "zero-shot-topics",
+]);
+
+impl Task {
+    /// The task in words, for messages.
+    pub(crate) fn description(self) -> &'static str {
+        match self {
+            Self::Ner => "named-entity recognition",
+            Self::Nli => "natural-language inference",
+            Self::Embedding => "text embedding",
+            Self::ZeroShotNer => "zero-shot named-entity recognition",
+            Self::ZeroShotTopics => "zero-shot topic classification",
+        }
+    }
+}
+
+/// The place of a model's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Source {
+    /// Compiled in, with the feature `bundled`.
+    Bundled(String),
+    /// In a folder; a relative path starts at the registry file's own folder.
+    Folder(PathBuf),
+    /// On the Hugging Face hub.
+    Hub {
+        /// `owner/name`.
+        id: String,
+        /// A commit, tag or branch.
+        #[serde(default)]
+        revision: Option<String>,
+    },
+}
+
+/// One file of a model.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ModelFile {
+    /// Its path inside the model.
+    pub path: String,
+    /// Its SHA-256 in lower-case hexadecimal, where it is known. Files are checked against it when they are
+    /// read.
+    #[serde(default)]
+    pub sha256: Option<String>,
+}
+
+/// Names that a message about an unknown one suggests.
+const NEAREST: usize = 3;
+
+const BUILTIN: &str = include_str!("../../models.toml");
+
+impl Registry {
+    /// A registry without models.
+    pub fn empty() -> Self {
+        Self { entries: Vec::new(), file: None }
+    }
+
+    /// Reads a registry file, a TOML list of `[[model]]` tables with the fields of [`ModelEntry`]. Relative
+    /// folders in it are relative to the file's own folder.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Registry`] if the file cannot be read or is not of this form.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let origin = path.display().to_string();
+        let text = std::fs::read_to_string(path).map_err(|error| {
+            let message = format!("the registry {origin} cannot be read");
+            Error::new(ErrorKind::Registry, message).with_source(error)
+        })?;
+        let mut registry = Self::parse(&text, &origin)?;
+        for entry in &mut registry.entries {
+            if let Source::Folder(folder) = &mut entry.source
+                && folder.is_relative()
+                && let Some(parent) = path.parent()
+            {
+                *folder = parent.join(&folder);
+            }
+        }
+        registry.file = Some(path.to_owned());
+        Ok(registry)
+    }
+
+    /// Adds the models of `other`. On a name clash, the added model wins.
+    #[must_use]
+    pub fn with(mut self, other: Registry) -> Self {
+        self.entries.retain(|entry| other.find(&entry.name).is_none());
+        self.entries.extend(other.entries);
+        self.file = other.file.or(self.file);
+        self
+    }
+
+    /// The file that was read, or added, last.
+    #[cfg(feature = "hub")]
+    pub(crate) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// All models, in the order of their files.
+    pub fn entries(&self) -> &[ModelEntry] {
+        &self.entries
+    }
+
+    /// The model with this name, or with this id on the hub.
+    pub fn find(&self, name: &str) -> Option<&ModelEntry> {
+        let by_name = self.entries.iter().find(|entry| entry.name == name);
+        by_name.or_else(|| {
+            let on_hub = |entry: &&ModelEntry| matches!(&entry.source, Source::Hub { id, .. } if id == name);
+            self.entries.iter().find(on_hub)
+        })
+    }
+
+    /// The names of the models with one of `tasks` that look most like `name`, the nearest first.
+    pub(crate) fn nearest(&self, name: &str, tasks: &[Task]) -> Vec<&str> {
+        let name = name.to_lowercase();
+        let mut known: Vec<(f64, &str)> = self
+            .entries
+            .iter()
+            .filter(|entry| tasks.contains(&entry.task))
+            .map(|entry| (strsim::jaro_winkler(&name, &entry.name.to_lowercase()), entry.name.as_str()))
+            .collect();
+        known.sort_by(|a, b| b.0.total_cmp(&a.0));
+        known.into_iter().take(NEAREST).map(|(_, name)| name).collect()
+    }
+
+    fn parse(text: &str, origin: &str) -> Result<Self, Error> {
+        let registry: Self = toml::from_str(text).map_err(|error| {
+            Error::new(ErrorKind::Registry, format!("{origin} is not a registry of models"))
+                .with_source(error)
+        })?;
+        for (at, entry) in registry.entries.iter().enumerate() {
+            let twice = registry.entries[..at].iter().any(|other| other.name == entry.name);
+            let fault = entry.fault().or_else(|| twice.then(|| "the name is used twice".into()));
+            if let Some(fault) = fault {
+                let message = format!("{origin}: model {:?}: {fault}", entry.name);
+                return Err(Error::new(ErrorKind::Registry, message));
+            }
+        }
+        Ok(registry)
+    }
+}
+
+impl Default for Registry {
+    /// entopic's own models.
+    fn default() -> Self {
+        // The file is compiled in, and a test reads it: it cannot fail in a released build.
+        Self::parse(BUILTIN, "models.toml").unwrap_or_else(|_| Self::empty())
+    }
+}
+
+/// Reads the text of a registry file. Relative folders in it are relative to the working directory.
+impl FromStr for Registry {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        Self::parse(text, "the registry")
+    }
+}
+
+impl ModelEntry {
+    /// The fault of the entry's own values, if there is one.
+    fn fault(&self) -> Option<String> {
+        if self.name.is_empty() {
+            return Some("the name is empty".into());
+        }
+        if self.template.as_ref().is_some_and(|template| !template.contains("{}")) {
+            return Some("the template has no {} for the topic".into());
+        }
+        let temperatures = [self.temperature, self.multi_label_temperature];
+        if temperatures
+            .into_iter()
+            .flatten()
+            .any(|temperature| !temperature.is_finite() || temperature <= 0.0)
+        {
+            return Some("a temperature must be above 0".into());
+        }
+        if self.midpoint.is_some_and(|midpoint| !(-1.0..=1.0).contains(&midpoint)) {
+            return Some("the midpoint is a cosine and must be between -1 and 1".into());
+        }
+        match (self.window, self.max_length) {
+            (Some(0), _) | (_, Some(0)) => Some("window and max_length must be above 0".into()),
+            (Some(window), Some(limit)) if window > limit => {
+                Some(format!("the window {window} is longer than max_length {limit}"))
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Registry, Task};
+
+    #[test]
+    fn the_own_registry_is_valid() {
+        let own = Registry::parse(super::BUILTIN, "models.toml").expect("models.toml should be valid");
+        assert!(own.entries().len() > 40);
+        assert_eq!(Registry::default().entries().len(), own.entries().len());
+    }
+
+    #[test]
+    fn near_names_are_suggested_by_task() {
+        let registry = Registry::default();
+        assert_eq!(registry.nearest("bert-base-NRE", &[Task::Ner])[0], "bert-base-ner");
+        assert_eq!(registry.nearest("ner-small", &[Task::Ner])[0], "ner-en-small");
+        assert!(!registry.nearest("ner-en-small", &[Task::Embedding]).contains(&"ner-en-small"));
+    }
+
+    #[test]
+    fn a_registry_with_a_fault_names_the_model() {
+        let model = |more: &str| {
+            format!(
+                "[[model]]\nname = \"a\"\ntask = \"ner\"\narchitecture = \"bert\"\n\
+                 source = {{ folder = \"x\" }}\n{more}\n"
+            )
+        };
+        for (more, fault) in [
+            ("template = \"about\"", "no {}"),
+            ("temperature = 0.0", "above 0"),
+            ("midpoint = 2.0", "between -1 and 1"),
+            ("window = 9\nmax_length = 8", "longer than max_length"),
+        ] {
+            let error = model(more).parse::<Registry>().expect_err("the model has a fault").to_string();
+            assert!(error.contains("model \"a\"") && error.contains(fault), "{error}");
+        }
+        let twice = format!("{}{}", model(""), model(""));
+        let error = twice.parse::<Registry>().expect_err("two models have one name").to_string();
+        assert!(error.contains("used twice"), "{error}");
+    }
+}

@@ -1,0 +1,76 @@
+use crate::catalogue::registry::Task;
+use crate::tags::TagScheme;
+
+/// The task of a model, with what its task needs.
+#[derive(Clone, Debug)]
+pub(crate) enum Role {
+    /// A token classifier. `labels` are its tags, in the order of its columns.
+    Tags { labels: Vec<String>, scheme: Option<TagScheme> },
+    /// An NLI model. `labels` are its classes, in the order of its columns.
+    Nli { labels: Vec<String> },
+    /// An embedding model, with the width of its vectors.
+    Embedding { hidden: usize },
+    /// A model with entity types in its input.
+    PromptedEntities(PromptStyle),
+    /// A model with topics in its input.
+    PromptedTopics(PromptStyle),
+}
+
+/// The form of labels in a model's input.
+#[derive(Clone, Debug)]
+pub(crate) struct PromptStyle {
+    /// The name of the architecture in registries.
+    pub(crate) architecture: &'static str,
+    /// The `model_type` of the encoder.
+    pub(crate) encoder: String,
+    /// The token before each label.
+    pub(crate) label_token: String,
+    /// The token between labels and text.
+    pub(crate) separator: String,
+    /// The id of the label token by the config. When the model is loaded, it is set to the tokenizer's.
+    pub(crate) label_id: Option<u32>,
+    /// Whether the token after the label token stands for the label, and not that token itself.
+    pub(crate) mark_follows: bool,
+    /// Whether labels come before the text.
+    pub(crate) labels_first: bool,
+    /// Whether labels are lower-cased.
+    pub(crate) lower: bool,
+    /// Tokens that are added to a tokenizer that lacks the label token, in the order of their ids.
+    pub(crate) missing: Vec<String>,
+}
+
+impl Role {
+    pub(crate) fn task(&self) -> Task {
+        match self {
+            Self::Tags { .. } => Task::Ner,
+            Self::Nli { .. } => Task::Nli,
+            Self::Embedding { .. } => Task::Embedding,
+            Self::PromptedEntities(_) => Task::ZeroShotNer,
+            Self::PromptedTopics(_) => Task::ZeroShotTopics,
+        }
+    }
+
+    /// The output labels in the order of their columns; none for other models than classifiers.
+    pub(crate) fn labels(&self) -> &[String] {
+        match self {
+            Self::Tags { labels, .. } | Self::Nli { labels } => labels,
+            Self::Embedding { .. } | Self::PromptedEntities(_) | Self::PromptedTopics(_) => &[],
+        }
+    }
+
+    /// The form of labels in its input, if there are any.
+    pub(crate) fn prompt_mut(&mut self) -> Option<&mut PromptStyle> {
+        match self {
+            Self::PromptedEntities(style) | Self::PromptedTopics(style) => Some(style),
+            Self::Tags { .. } | Self::Nli { .. } | Self::Embedding { .. } => None,
+        }
+    }
+
+    /// The form of labels in its input, if there are any.
+    pub(crate) fn prompt(&self) -> Option<&PromptStyle> {
+        match self {
+            Self::PromptedEntities(style) | Self::PromptedTopics(style) => Some(style),
+            Self::Tags { .. } | Self::Nli { .. } | Self::Embedding { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,221 @@
+use std::ops::Range;
+
+use ndarray::Array2;
+use serde::{Deserialize, Serialize};
+
+use crate::document::coverage::Coverage;
+use crate::span::Span;
+
+/// One mention of something that has a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Entity {
+    /// The entity type, such as `PER`; [`Ner::entity_types`](crate::Ner::entity_types) has those of a model.
+    pub label: String,
+    /// The mention, as it stands in the text.
+    pub text: String,
+    /// The mean probability of its words' labels, 0 to 1; with types in the model's input, the probability of the
+    /// mention as a whole.
+    pub score: f32,
+    /// Its place in the text.
+    pub span: Span,
+}
+
+/// The entities of a text.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TaggedText {
+    /// The entities, in the order of the text. They do not overlap with
+    /// [`Aggregation::Word`](crate::Aggregation::Word), nor with types in the model's input unless
+    /// [`nested`](crate::EntityOptions::nested) or [`multi_label`](crate::EntityOptions::multi_label) is set.
+    pub entities: Vec<Entity>,
+    /// The part of the text that was read.
+    pub coverage: Coverage,
+}
+
+/// The entities of a text that was given as words.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TaggedWords {
+    /// The entities, in the order of the words.
+    pub entities: Vec<WordEntity>,
+    /// The part of the text that was read; its characters are those of the words joined by spaces.
+    pub coverage: Coverage,
+}
+
+/// One mention in a text that was given as words.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct WordEntity {
+    /// The entity type.
+    pub label: String,
+    /// As [`Entity::score`].
+    pub score: f32,
+    /// The indices of its words.
+    pub words: Range<usize>,
+}
+
+/// The output of a model for each token, before any decoding.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TokenLogits {
+    /// The place of each token in the text. Special tokens are left out.
+    pub tokens: Vec<Span>,
+    /// The logits, `[tokens, tags]`; the columns are in the order of [`Ner::tags`](crate::Ner::tags).
+    pub logits: Array2<f32>,
+}
+
+impl Entity {
+    /// An entity of the caller's own: the part of `text` that `span` covers.
+    ///
+    /// ```
+    /// use entopic::{Entity, Span};
+    ///
+    /// let text = "Order 66-B was shipped.";
+    /// let span = Span::find(text, "66-B").expect("it is there");
+    /// let entity = Entity::new("ORDER", text, span, 1.0);
+    /// assert_eq!(entity.text, "66-B");
+    /// ```
+    pub fn new(label: impl Into<String>, text: &str, span: Span, score: f32) -> Self {
+        Self { label: label.into(), text: span.of(text).to_owned(), score, span }
+    }
+}
+
+/// Both lists of entities as one, in the order of the text: where an entity of `others` overlaps one of
+/// `preferred`, the preferred one stays.
+///
+/// ```
+/// use entopic::{Entity, Span, merge};
+///
+/// let text = "Case 12/2024 in Lyon";
+/// let entity = |label: &str, part: &str| {
+///     Entity::new(label, text, Span::find(text, part).expect("it is there"), 1.0)
+/// };
+/// let own = vec![entity("CASE", "12/2024")];
+/// let found = vec![entity("MISC", "Case 12"), entity("LOC", "Lyon")];
+/// let labels: Vec<String> = merge(own, found).into_iter().map(|e| e.label).collect();
+/// assert_eq!(labels, ["CASE", "LOC"]);
+/// ```
+pub fn merge(preferred: Vec<Entity>, others: Vec<Entity>) -> Vec<Entity> {
+    let mut taken: Vec<Range<usize>> = preferred.iter().map(|entity| entity.span.bytes.clone()).collect();
+    taken.sort_by_key(|bytes| bytes.start);
+    // The farthest end of all that begin up to each: these may be nested.
+    let ends: Vec<usize> = taken
+        .iter()
+        .scan(0, |end, bytes| {
+            *end = bytes.end.max(*end);
+            Some(*end)
+        })
+        .collect();
+    let is_free = |entity: &Entity| {
+        let before = taken.partition_point(|bytes| bytes.start < entity.span.bytes.end);
+        before == 0 || ends[before - 1] <= entity.span.bytes.start
+    };
+    let mut merged: Vec<Entity> = others.into_iter().filter(is_free).collect();
+    merged.extend(preferred);
+    merged.sort_by_key(|entity| (entity.span.bytes.start, entity.span.bytes.end));
+    merged
+}
+
+/// A piece of a text: an entity, or what lies between two of them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Segment<'a> {
+    /// The piece, as it stands in the text.
+    pub text: &'a str,
+    /// The entity, if it is one.
+    pub entity: Option<&'a Entity>,
+}
+
+/// `text` as plain and marked pieces, for HTML, redaction and terminals: joined, the pieces are the text.
+///
+/// Of entities that overlap, the one that begins first is marked, and of several that begin there the longest.
+/// Entities whose span does not fit the text are not marked.
+///
+/// ```
+/// use entopic::{Entity, Span, segments};
+///
+/// let text = "Ada lived in London.";
+/// let ada = Entity::new("PER", text, Span::find(text, "Ada").expect("it is there"), 1.0);
+/// let redacted: String =
+///     segments(text, &[ada]).map(|piece| piece.entity.map_or(piece.text, |_| "█████")).collect();
+/// assert_eq!(redacted, "█████ lived in London.");
+/// ```
+pub fn segments<'a>(text: &'a str, entities: &'a [Entity]) -> impl Iterator<Item = Segment<'a>> {
+    let fits = |entity: &&Entity| text.get(entity.span.bytes.clone()).is_some_and(|part| !part.is_empty());
+    let mut order: Vec<&Entity> = entities.iter().filter(fits).collect();
+    order.sort_by_key(|entity| (entity.span.bytes.start, usize::MAX - entity.span.bytes.end));
+    let mut pieces = Vec::with_capacity(2 * order.len() + 1);
+    let mut done = 0;
+    for entity in order {
+        let bytes = entity.span.bytes.clone();
+        if bytes.start < done {
+            continue;
+        }
+        if bytes.start > done {
+            pieces.push(Segment { text: &text[done..bytes.start], entity: None });
+        }
+        done = bytes.end;
+        pieces.push(Segment { text: &text[bytes], entity: Some(entity) });
+    }
+    if done < text.len() {
+        pieces.push(Segment { text: &text[done..], entity: None });
+    }
+    pieces.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::{Entity, merge, segments};
+    use crate::span::Span;
+
+    fn entities(text: &str, places: &[(usize, usize)]) -> Vec<Entity> {
+        let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let span = |&(start, length): &(usize, usize)| {
+            let start = start % bounds.len();
+            let end = (start + length).min(bounds.len() - 1);
+            Span::from_bytes(text, bounds[start]..bounds[end]).expect("the ends should be bounds")
+        };
+        places.iter().map(|place| Entity::new("X", text, span(place), 1.0)).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn segments_make_up_the_text(
+            text in any::<String>(),
+            places in prop::collection::vec((0_usize..40, 0_usize..6), 0..8),
+        ) {
+            let entities = entities(&text, &places);
+            let pieces: Vec<_> = segments(&text, &entities).collect();
+            assert_eq!(pieces.iter().map(|piece| piece.text).collect::<String>(), text);
+            for piece in pieces {
+                assert!(!piece.text.is_empty());
+                assert!(piece.entity.is_none_or(|entity| entity.text == piece.text));
+            }
+        }
+
+        #[test]
+        fn merging_keeps_the_preferred_and_what_is_free(
+            a in prop::collection::vec((0_usize..40, 1_usize..6), 0..8),
+            b in prop::collection::vec((0_usize..40, 1_usize..6), 0..8),
+        ) {
+            let text = "x".repeat(50);
+            let (preferred, others) = (entities(&text, &a), entities(&text, &b));
+            let free = others.iter().filter(|other| !preferred.iter().any(|own| own.span.overlaps(&other.span)));
+            let expected = preferred.len() + free.count();
+            let merged = merge(preferred, others);
+            assert_eq!(merged.len(), expected);
+            assert!(merged.is_sorted_by_key(|entity| entity.span.bytes.start));
+        }
+    }
+
+    #[test]
+    fn spans_of_another_text_are_not_marked() {
+        let entity = Entity::new("X", "long enough", Span { bytes: 5..11, chars: 5..11 }, 1.0);
+        let pieces: Vec<&str> =
+            segments("short", std::slice::from_ref(&entity)).map(|piece| piece.text).collect();
+        assert_eq!(pieces, ["short"]);
+    }
+}

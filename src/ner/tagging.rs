@@ -1,0 +1,139 @@
+//! Entities by a token classifier.
+
+use std::ops::Range;
+
+use ndarray::Array2;
+
+use super::aggregation::{self, Aggregation};
+use super::entity::{Entity, TaggedText, TokenLogits};
+use super::options::EntityOptions;
+use super::sequence::Sequences;
+use super::units;
+use crate::batch::Sequence;
+use crate::document::coverage::Coverage;
+use crate::document::windows::Windows;
+use crate::document::{Document, merge};
+use crate::error::Error;
+use crate::model::{Framing, Model};
+use crate::pipeline::Reader;
+use crate::schedule::Limits;
+use crate::stage::stage;
+use crate::tags::{self, Tag, TagScheme};
+
+/// Tokens of its neighbours that a window has on each side, as a share of the window: 1 / 16. It helps the words next
+/// to a cut; an eighth more tokens are computed.
+const CONTEXT_SHARE: usize = 16;
+
+/// The decoding of a token classifier's rows.
+pub(super) struct Tagging {
+    pub(super) types: Vec<String>,
+    tags: Vec<Tag>,
+    /// The sequences of tags that are possible, if the model declares a scheme.
+    sequences: Option<Sequences>,
+    aggregation: Aggregation,
+    /// One per type.
+    thresholds: Vec<Option<f32>>,
+    framing: Framing,
+}
+
+/// The reader of token classifiers: `finish` makes the result of a document's logits, `[tokens, tags]`.
+pub(super) struct TagReader<'a, O> {
+    model: &'a Model,
+    limits: &'a Limits,
+    tagging: &'a Tagging,
+    finish: fn(&Self, &Document<'_>, &Windows, Array2<f32>) -> O,
+}
+
+impl Tagging {
+    pub(super) fn new(
+        model: &Model,
+        scheme: Option<TagScheme>,
+        options: &EntityOptions,
+    ) -> Result<Self, Error> {
+        let tags: Vec<Tag> = model.role.labels().iter().map(|label| Tag::parse(label)).collect();
+        let types = tags::entity_types(&tags);
+        Ok(Self {
+            sequences: (scheme == Some(TagScheme::Iob2)).then(|| Sequences::iob2(&tags)),
+            aggregation: options.aggregation.unwrap_or_default(),
+            thresholds: options.thresholds(&types, None)?,
+            framing: model.framing(options.window, None)?,
+            types,
+            tags,
+        })
+    }
+
+    /// Reads entities.
+    pub(super) fn entities<'a>(&'a self, model: &'a Model, limits: &'a Limits) -> TagReader<'a, TaggedText> {
+        TagReader { model, limits, tagging: self, finish: TagReader::decode }
+    }
+
+    /// Reads the logits themselves.
+    pub(super) fn logits<'a>(&'a self, model: &'a Model, limits: &'a Limits) -> TagReader<'a, TokenLogits> {
+        let finish = |_: &TagReader<'a, TokenLogits>, document: &Document<'_>, _: &Windows, logits| {
+            let offsets = document.tokens.offsets.iter();
+            TokenLogits { tokens: offsets.map(|range| document.index.span(range.clone())).collect(), logits }
+        };
+        TagReader { model, limits, tagging: self, finish }
+    }
+
+    /// Whether an entity with this label and score is given. The label may be a whole tag.
+    fn passes(&self, label: &str, score: f32) -> bool {
+        let of = |label: &str| self.types.iter().position(|known| known == label);
+        let at = of(label).or_else(|| of(Tag::parse(label).label()?));
+        at.and_then(|at| self.thresholds[at]).is_none_or(|threshold| score > threshold)
+    }
+}
+
+impl<O: Send> Reader for TagReader<'_, O> {
+    /// The rows themselves: a token is labelled by the window that gives it most context.
+    type Part = Array2<f32>;
+    type Output = O;
+
+    fn model(&self) -> &Model {
+        self.model
+    }
+
+    fn limits(&self) -> &Limits {
+        self.limits
+    }
+
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        let budget = self.model.budget(&self.tagging.framing);
+        document.windows(budget, budget / CONTEXT_SHARE)
+    }
+
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
+        self.model.sequence(&self.tagging.framing, &document.tokens, window)
+    }
+
+    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Array2<f32> {
+        rows
+    }
+
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Array2<f32>]) -> O {
+        let logits = merge(windows, parts, self.model.tokenizer.leading_specials());
+        (self.finish)(self, document, windows, logits)
+    }
+}
+
+impl TagReader<'_, TaggedText> {
+    fn decode(&self, document: &Document<'_>, windows: &Windows, logits: Array2<f32>) -> TaggedText {
+        stage!("decode");
+        let Tagging { tags, sequences, aggregation, .. } = self.tagging;
+        // Words that the caller gives are labelled by the rule for words.
+        let (units, aggregation) = match document.words.is_empty() {
+            true => (aggregation::units_of(document, *aggregation), *aggregation),
+            false => (units::given_words(document), Aggregation::Word),
+        };
+        let probabilities = aggregation::probabilities(logits);
+        let labels =
+            aggregation::Labels { names: self.model.role.labels(), tags, sequences: sequences.as_ref() };
+        let groups = aggregation::group(document.text, &units, &probabilities, labels, aggregation);
+        let passing = groups.into_iter().filter(|group| self.tagging.passes(&group.label, group.score));
+        let entities = passing.map(|group| {
+            let bytes = units[group.units.start].bytes.start..units[group.units.end - 1].bytes.end;
+            Entity::new(group.label, document.text, document.index.span(bytes), group.score)
+        });
+        TaggedText { entities: entities.collect(), coverage: Coverage::of(document, windows) }
+    }
+}

@@ -1,0 +1,224 @@
+//! The way of texts through a model, down once and up once: documents, windows, sequences, rows, results.
+
+use std::iter;
+use std::ops::Range;
+
+use ndarray::Array2;
+
+use crate::batch::Sequence;
+use crate::document::Document;
+use crate::document::windows::Windows;
+use crate::error::{Error, ErrorKind};
+use crate::model::Model;
+use crate::schedule::{self, Limits};
+use crate::stage::stage;
+
+/// The part of the way that differs between tasks.
+pub(crate) trait Reader: Sync {
+    /// What is kept of the rows of one sequence.
+    type Part: Send + Sync;
+    /// The result of one document.
+    type Output: Send;
+
+    fn model(&self) -> &Model;
+
+    fn limits(&self) -> &Limits;
+
+    /// Reads a text into a document.
+    fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
+        Document::read(text, &self.model().tokenizer)
+    }
+
+    /// Plans the windows of a document.
+    fn windows(&self, document: &Document<'_>) -> Windows;
+
+    /// How many sequences each window makes.
+    fn sequences_per_window(&self) -> usize {
+        1
+    }
+
+    /// Sequence `number` of `window`.
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, number: usize) -> Sequence;
+
+    /// What is kept of the rows of `sequence`. It runs on the threads of the model, next to other sequences.
+    fn reduce(&self, sequence: &Sequence, rows: Array2<f32>) -> Self::Part;
+
+    /// The result of a document: `parts` has the parts of its first window, then those of the next.
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Self::Part]) -> Self::Output;
+}
+
+/// Sequences in flight. An NLI model reads every window with every label; this bounds the memory that takes, and
+/// is a thousand groups' worth of scheduling freedom.
+const IN_FLIGHT: usize = 1024;
+
+/// Bytes of text that are worked on at once in a call with many documents. Memory follows it, not the number of
+/// documents; it makes some hundred groups, enough to keep many threads busy.
+const CHUNK_BYTES: usize = 256 * 1024;
+
+/// The cost of a text in addition to its bytes: its bookkeeping and its result.
+const TEXT_BYTES: usize = 256;
+
+/// The results of `texts`, in their order, computed chunk by chunk as they are asked for: `work` gives one result
+/// for each text of a chunk, and `bytes` the length of a text.
+pub(crate) fn stream<T, O>(
+    texts: impl IntoIterator<Item = T>,
+    bytes: impl Fn(&T) -> usize,
+    mut work: impl FnMut(&[T]) -> Vec<Result<O, Error>>,
+) -> impl Iterator<Item = Result<O, Error>> {
+    let mut texts = texts.into_iter().peekable();
+    let mut ready = Vec::new().into_iter();
+    iter::from_fn(move || {
+        if let Some(result) = ready.next() {
+            return Some(result);
+        }
+        let mut total = 0;
+        let mut chunk: Vec<T> = Vec::new();
+        while let Some(text) = texts.next_if(|text| {
+            total += bytes(text) + TEXT_BYTES;
+            total <= CHUNK_BYTES || chunk.is_empty()
+        }) {
+            chunk.push(text);
+        }
+        if chunk.is_empty() {
+            return None;
+        }
+        ready = work(&chunk).into_iter();
+        ready.next()
+    })
+}
+
+/// The results of `texts`, in their order, one chunk at a time.
+pub(crate) fn run<R: Reader, T: AsRef<str>>(
+    reader: R,
+    texts: impl IntoIterator<Item = T>,
+) -> impl Iterator<Item = Result<R::Output, Error>> {
+    stream(texts, |text| text.as_ref().len(), move |chunk| run_documents(&reader, &read_all(&reader, chunk)))
+}
+
+/// The result of one text.
+pub(crate) fn run_one<R: Reader>(reader: R, text: &str) -> Result<R::Output, Error> {
+    first(run(reader, [text]))
+}
+
+/// The first result of a call for one text.
+pub(crate) fn first<T>(mut results: impl Iterator<Item = Result<T, Error>>) -> Result<T, Error> {
+    let missing = || Err(Error::new(ErrorKind::System, "a call for one text gave no result"));
+    results.next().unwrap_or_else(missing)
+}
+
+/// Reads each text into a document of `model`, on all threads.
+pub(crate) fn read_texts<'t, T: AsRef<str>>(
+    model: &Model,
+    limits: &Limits,
+    texts: &'t [T],
+) -> Vec<Result<Document<'t>, Error>> {
+    read_each(model, limits, texts, |text| Document::read(text, &model.tokenizer))
+}
+
+/// Reads each text into a document as `reader` does, on all threads.
+pub(crate) fn read_all<'t, R: Reader, T: AsRef<str>>(
+    reader: &R,
+    texts: &'t [T],
+) -> Vec<Result<Document<'t>, Error>> {
+    read_each(reader.model(), reader.limits(), texts, |text| reader.read(text))
+}
+
+fn read_each<'t, T: AsRef<str>>(
+    model: &Model,
+    limits: &Limits,
+    texts: &'t [T],
+    read: impl Fn(&'t str) -> Result<Document<'t>, Error> + Sync,
+) -> Vec<Result<Document<'t>, Error>> {
+    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
+    model.workers.map(texts.len(), |index| {
+        limits.check_length(texts[index].len())?;
+        read(texts[index])
+    })
+}
+
+/// A document on its way.
+struct Progress<P> {
+    windows: Windows,
+    parts: Vec<P>,
+}
+
+/// The results of documents that were read for `reader`. One that could not be read, or that fails on the way,
+/// gives its own error and costs the others nothing.
+pub(crate) fn run_documents<R: Reader>(
+    reader: &R,
+    documents: &[Result<Document<'_>, Error>],
+) -> Vec<Result<R::Output, Error>> {
+    let model = reader.model();
+    let plan = |document: &Result<Document<'_>, Error>| {
+        stage!("windows");
+        match document {
+            Ok(document) => Ok(Progress { windows: reader.windows(document), parts: Vec::new() }),
+            Err(error) => Err(error.clone()),
+        }
+    };
+    let mut all: Vec<Result<Progress<R::Part>, Error>> = documents.iter().map(plan).collect();
+    let counts: Vec<usize> =
+        all.iter().map(|plan| plan.as_ref().map_or(0, |plan| plan.windows.ranges().len())).collect();
+    // Each sequence of each window of each document.
+    let mut cells = counts.into_iter().enumerate().flat_map(|(document, windows)| {
+        (0..windows).flat_map(move |window| {
+            (0..reader.sequences_per_window()).map(move |number| (document, window, number))
+        })
+    });
+    loop {
+        // A document that failed on the way needs no more of them.
+        let sequence = |(index, window, number): (usize, usize, usize)| {
+            let (Ok(document), Ok(plan)) = (&documents[index], &all[index]) else { return None };
+            let window = plan.windows.ranges()[window].clone();
+            Some((index, reader.sequence(document, window, number)))
+        };
+        let block: Vec<(usize, usize, usize)> = cells.by_ref().take(IN_FLIGHT).collect();
+        if block.is_empty() {
+            break;
+        }
+        let (owners, sequences): (Vec<usize>, Vec<Sequence>) = block.into_iter().filter_map(sequence).unzip();
+        let reduce = |index: usize, rows| reader.reduce(&sequences[index], rows);
+        let parts = schedule::run(&model.workers, &*model.backend, &sequences, reader.limits(), reduce);
+        for (owner, part) in owners.into_iter().zip(parts) {
+            match (&mut all[owner], part) {
+                (Ok(plan), Ok(part)) => plan.parts.push(part),
+                (failed @ Ok(_), Err(error)) => *failed = Err(error),
+                (Err(_), _) => {}
+            }
+        }
+    }
+    model.workers.map(documents.len(), |index| match (&documents[index], &all[index]) {
+        (Ok(document), Ok(plan)) => Ok(reader.finish(document, &plan.windows, &plan.parts)),
+        (Err(error), _) | (_, Err(error)) => Err(error.clone()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{CHUNK_BYTES, stream};
+
+    /// The chunks that `texts` fall into.
+    fn chunks<'t>(texts: &[&'t str]) -> Vec<Vec<&'t str>> {
+        let mut chunks = Vec::new();
+        let results = stream(
+            texts.iter().copied(),
+            |text| text.len(),
+            |chunk: &[&str]| {
+                chunks.push(chunk.to_vec());
+                chunk.iter().map(|text| Ok(*text)).collect()
+            },
+        );
+        let texts_again: Vec<&str> = results.map(|text| text.expect("nothing fails here")).collect();
+        assert_eq!(texts_again, texts);
+        chunks
+    }
+
+    #[test]
+    fn chunks_have_every_text_once_in_order() {
+        let big = "x".repeat(CHUNK_BYTES + 1);
+        let texts = ["a", &big, "b", "c", &big[1..], "d"];
+        assert!(chunks(&texts).len() > 2);
+        assert!(chunks(&[""; 10_000]).len() > 2);
+        assert!(chunks(&[]).is_empty());
+    }
+}

@@ -1,0 +1,87 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crate::error::{Error, ErrorKind};
+
+/// Limits of a call: a deadline, a flag that cancels it, and a length that texts may have.
+///
+/// The deadline and the flag are checked before each group of windows, some milliseconds of work on one thread. A
+/// document that is not finished by then gets an error of the kind [`ErrorKind::Deadline`] or
+/// [`ErrorKind::Cancelled`]; documents that are finished keep their results.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// use std::time::{Duration, Instant};
+/// use entopic::{ErrorKind, Limits, Ner};
+///
+/// let ner = Ner::bundled()?;
+/// let limits = Limits::new().deadline(Instant::now() + Duration::from_secs(2)).max_bytes(1 << 20);
+/// assert_eq!(ner.within(&limits).tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+///
+/// let past = Limits::new().deadline(Instant::now());
+/// let error = ner.within(&past).tag("Ada Lovelace lived in London.").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::Deadline);
+/// # }
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Limits {
+    deadline: Option<Instant>,
+    cancel: Option<Arc<AtomicBool>>,
+    max_bytes: Option<usize>,
+}
+
+impl Limits {
+    /// No limits.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The time at which work stops.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// A flag that stops the work when it becomes `true`.
+    #[must_use]
+    pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
+        self.cancel = Some(flag);
+        self
+    }
+
+    /// The most bytes of one text. A longer text is refused with an error of the kind [`ErrorKind::TooLong`]
+    /// before it is read.
+    #[must_use]
+    pub fn max_bytes(mut self, bytes: usize) -> Self {
+        self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// An error if work must stop.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+            return Err(Error::new(ErrorKind::Cancelled, "the call was cancelled before it was done"));
+        }
+        if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(Error::new(
+                ErrorKind::Deadline,
+                "the deadline of the call passed before it was done",
+            ));
+        }
+        Ok(())
+    }
+
+    /// An error if a text of `bytes` bytes is too long.
+    pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Error> {
+        match self.max_bytes {
+            Some(most) if bytes > most => {
+                let message = format!("the text has {bytes} bytes; the limit of the call is {most}");
+                Err(Error::new(ErrorKind::TooLong, message))
+            }
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,243 @@
+//! The threads that models run on.
+
+use std::hint;
+use std::num::NonZero;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError, TryLockError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
+
+use crate::error::{Error, ErrorKind};
+use crate::limits::MOST_THREADS;
+
+/// Threads that share a lone group. The products of a hidden size of 384 fall into at most 12 parts
+/// (rten-gemm shares them out in 128 columns), those of 768 into 24; more threads would only wait.
+const MOST_WIDE: usize = 16;
+
+/// Polls for shared work before a waiting thread lets others run: about the time between two products.
+const POLLS: u32 = 64;
+
+/// How long a thread polls for nothing before it goes to sleep after all: longer than what lies between
+/// the parts of a group that are shared out.
+const AWAKE: Duration = Duration::from_micros(500);
+
+/// Threads of the crate's own: the caller's thread pools are left alone, and products never run outside these
+/// threads, which would start rayon's global pool.
+pub(crate) struct Workers {
+    workers: Vec<Worker>,
+    /// As many threads as there are workers, for a group that runs alone; one at a time, since its
+    /// threads stay awake for it.
+    wide: Mutex<ThreadPool>,
+}
+
+/// A pool of one thread. A group runs through all layers on it with no barriers: in such a pool
+/// products do not share their work out.
+struct Worker {
+    pool: ThreadPool,
+    /// Calls that it works for or that wait for it.
+    calls: AtomicUsize,
+}
+
+impl Workers {
+    /// `threads` workers, or one for each core.
+    pub(crate) fn new(threads: Option<usize>) -> Result<Self, Error> {
+        let threads = match threads {
+            Some(threads) if (1..=MOST_THREADS).contains(&threads) => threads,
+            Some(threads) => {
+                let message = format!("threads is {threads}; it must be between 1 and {MOST_THREADS}");
+                return Err(Error::new(ErrorKind::Options, message));
+            }
+            None => thread::available_parallelism().map_or(1, NonZero::get).min(MOST_THREADS),
+        };
+        let pool = |count, name: String| {
+            ThreadPoolBuilder::new()
+                .num_threads(count)
+                .thread_name(move |thread| format!("{name}-{thread}"))
+                .build()
+                .map_err(|error| {
+                    let message = format!("{threads} threads cannot be started");
+                    Error::new(ErrorKind::System, message).with_source(error)
+                })
+        };
+        let worker = |index| {
+            let pool = pool(1, format!("entopic-{index}"))?;
+            Ok(Worker { pool, calls: AtomicUsize::new(0) })
+        };
+        let workers = (0..threads).map(worker).collect::<Result<_, Error>>()?;
+        let wide = Mutex::new(pool(threads.min(MOST_WIDE), "entopic-wide".into())?);
+        Ok(Self { workers, wide })
+    }
+
+    /// The number of threads.
+    pub(crate) fn count(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// `f(0)` to `f(count - 1)` in order, computed on all workers; a single one on the caller's
+    /// thread, so `f` must not run products.
+    pub(crate) fn map<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        if count < 2 { (0..count).map(f).collect() } else { self.map_on_workers(count, f) }
+    }
+
+    /// Whether no call works on any thread, or waits for one.
+    #[cfg(test)]
+    pub(super) fn are_idle(&self) -> bool {
+        self.workers.iter().all(|worker| worker.calls.load(Ordering::Relaxed) == 0)
+    }
+
+    /// `a()` and `b()` at the same time. Work that they share out stays on these threads.
+    pub(crate) fn both<A: Send, B: Send>(
+        &self,
+        a: impl FnOnce() -> A + Send,
+        b: impl FnOnce() -> B + Send,
+    ) -> (A, B) {
+        let wide = self.wide.lock().unwrap_or_else(PoisonError::into_inner);
+        outside_pools(|| wide.install(|| rayon::join(a, b)))
+    }
+
+    /// `run_group(0)` to `run_group(groups - 1)` in order: on the workers, but for those that are better
+    /// run one after another, each on all threads.
+    pub(super) fn run_groups<T: Send>(&self, groups: usize, run_group: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        let alone = self.alone(groups);
+        let together = groups - alone;
+        let mut outputs = self.map_on_workers(together, &run_group);
+        if alone > 0 {
+            let rest = together..groups;
+            let wide = match self.wide.try_lock() {
+                Ok(wide) => Some(wide),
+                Err(TryLockError::Poisoned(wide)) => Some(wide.into_inner()),
+                // Others are alone as well: they keep the cores busy without sharing.
+                Err(TryLockError::WouldBlock) => None,
+            };
+            outputs.extend(match wide {
+                Some(wide) => outside_pools(|| awake(&wide, || rest.map(&run_group).collect::<Vec<_>>())),
+                None => self.map_on_workers(alone, |index| run_group(together + index)),
+            });
+        }
+        outputs
+    }
+
+    /// How many of `groups` run one after another, each on all threads: those that are left when
+    /// each worker has had as many as the others, if they are so few that most workers would idle.
+    /// A third, since a shared group is not sped up by the full number of its threads.
+    fn alone(&self, groups: usize) -> usize {
+        let workers = self.workers.len();
+        let left = groups % workers;
+        if workers > 1 && 3 * left <= workers.min(MOST_WIDE) + 1 { left } else { 0 }
+    }
+
+    /// `f(0)` to `f(count - 1)` in order, computed on the workers that are least in demand.
+    fn map_on_workers<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
+        let mut workers: Vec<&Worker> = self.workers.iter().collect();
+        // Cached, since the counts change meanwhile.
+        workers.sort_by_cached_key(|worker| worker.calls.load(Ordering::Relaxed));
+        workers.truncate(count);
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::with_capacity(count));
+        let job = || {
+            let mut own = Vec::new();
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                if index >= count {
+                    break;
+                }
+                own.push((index, f(index)));
+            }
+            done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
+        };
+        outside_pools(|| on_each(&workers, &job));
+        let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
+        done.sort_unstable_by_key(|(index, _)| *index);
+        done.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
+/// Runs `wait`, which waits for pools. A thread of the caller's own rayon pool would take up other jobs
+/// of that pool meanwhile, each of which may come here again, until its stack is full; so it waits for
+/// a thread of no pool instead.
+fn outside_pools<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
+    if rayon::current_thread_index().is_none() {
+        return wait();
+    }
+    thread::scope(|scope| scope.spawn(wait).join().unwrap_or_else(|panic| resume_unwind(panic)))
+}
+
+/// Runs `job` once on each worker and waits for all.
+fn on_each(workers: &[&Worker], job: &(impl Fn() + Sync)) {
+    if let [first, rest @ ..] = workers {
+        first.calls.fetch_add(1, Ordering::Relaxed);
+        let _done = OnDrop(|| {
+            first.calls.fetch_sub(1, Ordering::Relaxed);
+        });
+        first.pool.in_place_scope(|scope| {
+            scope.spawn(|_| job());
+            on_each(rest, job);
+        });
+    }
+}
+
+/// Runs `job` in `pool` while its other threads poll for what `job` shares out: asleep, they would take
+/// longer to wake up than a product takes.
+///
+/// A thread may come to poll on top of work of `job` that it has taken before, and `job` waits for
+/// that work; so no thread polls in vain for long. One such job runs in a pool at a time: two would wait
+/// for one another's polls.
+fn awake<T: Send>(pool: &ThreadPool, job: impl FnOnce() -> T + Send) -> T {
+    let done = AtomicBool::new(false);
+    let done = &done;
+    pool.scope(|scope| {
+        let own = rayon::current_thread_index();
+        scope.spawn_broadcast(move |_, context| {
+            let (mut polls, mut last) = (0, Instant::now());
+            // The thread of `job` may come here while it waits for the others.
+            while own != Some(context.index()) && !done.load(Ordering::Acquire) {
+                if rayon::yield_now() == Some(rayon::Yield::Executed) {
+                    (polls, last) = (0, Instant::now());
+                } else if polls < POLLS {
+                    polls += 1;
+                    hint::spin_loop();
+                } else if last.elapsed() < AWAKE {
+                    thread::yield_now();
+                } else {
+                    break;
+                }
+            }
+        });
+        // Set also when `job` panics.
+        let _done = OnDrop(|| done.store(true, Ordering::Release));
+        job()
+    })
+}
+
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        self.0();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Workers;
+
+    #[test]
+    fn map_keeps_the_order_also_inside_another_pool() {
+        let workers = Workers::new(Some(3)).expect("threads");
+        let expected: Vec<usize> = (0..100).map(|i| i * i).collect();
+        assert_eq!(workers.map(100, |i| i * i), expected);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        let (a, b) =
+            pool.install(|| rayon::join(|| workers.map(100, |i| i * i), || workers.map(100, |i| i * i)));
+        assert_eq!((a, b), (expected.clone(), expected));
+    }
+
+    #[test]
+    fn no_threads_or_too_many_are_an_error() {
+        assert!(Workers::new(Some(0)).is_err());
+        assert!(Workers::new(Some(100_000)).is_err());
+    }
+}

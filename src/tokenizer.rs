@@ -1,0 +1,295 @@
+//! Texts as token ids. `build` makes a model's tokenizer from whatever files there are: `class` has the
+//! tokenizer classes of transformers, `settings` reads the files that configure them, and `word_piece`,
+//! `byte_level` and `sentence_piece` read vocabularies.
+
+mod added;
+mod build;
+mod byte_level;
+pub(crate) mod casing;
+mod class;
+mod sentence_piece;
+mod settings;
+mod source;
+#[cfg(test)]
+mod tests;
+mod word_piece;
+
+use std::ops::Range;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokenizers::{AddedToken, InputSequence, ModelWrapper, Tokenizer};
+
+use crate::batch::Sequence;
+use crate::catalogue::files::Files;
+use crate::catalogue::layout;
+use crate::error::{Error, ErrorKind, panic_message};
+
+/// Turns text into token ids, and token ids into sequences with special tokens.
+pub(crate) struct TextTokenizer {
+    tokenizer: Tokenizer,
+    frame: Frame,
+    pair_frame: Frame,
+    /// The id of the token that stands for text outside the vocabulary.
+    unknown: Option<u32>,
+    /// What the strings of tokens inside a word begin with, `##` for WordPiece.
+    continuing_prefix: Option<String>,
+}
+
+/// The tokens of one text, without special tokens. All vectors have one item a token.
+#[derive(Debug, Default)]
+pub(crate) struct Tokens {
+    pub(crate) ids: Vec<u32>,
+    /// The casing class of the token's word.
+    pub(crate) casing: Vec<u32>,
+    /// Byte ranges of the text. Some tokenizers count the space before a word as the word's.
+    pub(crate) offsets: Vec<Range<usize>>,
+    /// Whether the token stands for text that the vocabulary does not hold.
+    pub(crate) unknown: Vec<bool>,
+    /// Whether the token continues a word, as transformers' pipelines decide it.
+    pub(crate) continues: Vec<bool>,
+}
+
+/// The tokens of words that were tokenised one by one. All vectors have one item a token.
+#[derive(Debug, Default)]
+pub(crate) struct WordTokens {
+    pub(crate) ids: Vec<u32>,
+    /// The word that the token is of.
+    pub(crate) words: Vec<usize>,
+    /// Byte ranges of the token's word.
+    pub(crate) offsets: Vec<Range<usize>>,
+    /// Whether the token stands for text that the vocabulary does not hold.
+    pub(crate) unknown: Vec<bool>,
+}
+
+impl Tokens {
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+}
+
+/// Where the special tokens stand around one text, or around two.
+#[derive(Clone, Debug, Default)]
+struct Frame {
+    pieces: Vec<Piece>,
+    specials: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Piece {
+    Special { id: u32, token_type: u32 },
+    First { token_type: u32 },
+    Second { token_type: u32 },
+}
+
+impl TextTokenizer {
+    /// Reads a model's tokenizer, or builds it from its vocabulary as its `model_type` has it.
+    pub(crate) fn load(files: &Files, kind: layout::Tokenizer, model_type: &str) -> Result<Self, Error> {
+        let origin = files.name(kind.files().first().unwrap_or(&"tokenizer.json"));
+        let load = || {
+            let (tokenizer, unknown) = build::build(files, kind, model_type)?;
+            Self::new(tokenizer, unknown.as_deref(), &origin)
+        };
+        guarded(load)
+            .unwrap_or_else(|message| Err(Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"))))
+    }
+
+    /// Takes a tokenizer; `unknown` is the text of its unknown token where its model does not tell,
+    /// and `origin` names its file in messages.
+    fn new(mut tokenizer: Tokenizer, unknown: Option<&str>, origin: &str) -> Result<Self, Error> {
+        let refuse = |message: String| Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"));
+        // Kept, the file's own truncation would lose text and its padding would be computed with.
+        tokenizer
+            .with_truncation(None)
+            .map_err(|error| refuse("its truncation cannot be cleared".into()).with_source(error))?
+            .with_padding(None);
+        let (own_unknown, continuing_prefix) = match tokenizer.get_model() {
+            ModelWrapper::WordPiece(model) => {
+                (Some(model.unk_token.as_str()), Some(model.continuing_subword_prefix.clone()))
+            }
+            ModelWrapper::WordLevel(model) => (Some(model.unk_token.as_str()), None),
+            ModelWrapper::BPE(model) => (model.unk_token.as_deref(), model.continuing_subword_prefix.clone()),
+            // It knows its unknown token by its place alone, and does not tell it.
+            ModelWrapper::Unigram(_) => {
+                (["<unk>", "[UNK]"].into_iter().find(|token| tokenizer.token_to_id(token).is_some()), None)
+            }
+        };
+        let unknown = unknown.or(own_unknown).and_then(|token| tokenizer.token_to_id(token));
+        let continuing_prefix = continuing_prefix.filter(|prefix| !prefix.is_empty());
+
+        let encode_error = |error| refuse("cannot encode a probe".into()).with_source(error);
+        let single = tokenizer.encode("a", true).map_err(encode_error)?;
+        let pair = tokenizer.encode(("a", "a"), true).map_err(encode_error)?;
+        let frame = |encoding, sequences| {
+            Frame::read(encoding, sequences)
+                .ok_or_else(|| refuse("gives no token for the letter \"a\"".into()))
+        };
+        let (frame, pair_frame) = (frame(&single, 1)?, frame(&pair, 2)?);
+        Ok(Self { tokenizer, frame, pair_frame, unknown, continuing_prefix })
+    }
+
+    /// The tokens of `text`, whole, without special tokens.
+    pub(crate) fn encode(&self, text: &str) -> Result<Tokens, Error> {
+        let refuse = || {
+            let start: String = text.chars().take(40).collect();
+            Error::new(ErrorKind::Tokenizer, format!("the tokenizer refused the text that begins {start:?}"))
+        };
+        let encoding = guarded(|| self.tokenizer.encode(text, false))
+            .map_err(|message| refuse().with_source(message))?
+            .map_err(|error| refuse().with_source(error))?;
+        let offsets: Vec<Range<usize>> = encoding
+            .get_offsets()
+            .iter()
+            .map(|&(start, end)| {
+                let end = end.min(text.len());
+                start.min(end)..end
+            })
+            .collect();
+        let unknown: Vec<bool> = encoding.get_ids().iter().map(|&id| Some(id) == self.unknown).collect();
+        let continues = (0..offsets.len())
+            .map(|at| {
+                // A special token that takes the space before it is found with that space.
+                let token = encoding.get_tokens()[at].trim_matches(' ');
+                !unknown[at] && self.continues(text, token, &offsets[at])
+            })
+            .collect();
+        let casing = casing_classes(text, encoding.get_word_ids(), &offsets);
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, offsets, unknown, continues })
+    }
+
+    /// The tokens of `words`, each tokenised by itself, without special tokens.
+    pub(crate) fn encode_words(&self, words: &[&str]) -> Result<WordTokens, Error> {
+        let refuse = || {
+            let start = words.first().copied().unwrap_or_default();
+            Error::new(ErrorKind::Tokenizer, format!("the tokenizer refused the words that begin {start:?}"))
+        };
+        let input = InputSequence::from(words);
+        let encoding = guarded(|| self.tokenizer.encode(input, false))
+            .map_err(|message| refuse().with_source(message))?
+            .map_err(|error| refuse().with_source(error))?;
+        let words_of = encoding.get_word_ids().iter().map(|word| word.map_or(0, |word| word as usize));
+        Ok(WordTokens {
+            ids: encoding.get_ids().to_vec(),
+            words: words_of.collect(),
+            offsets: encoding.get_offsets().iter().map(|&(start, end)| start..end.max(start)).collect(),
+            unknown: encoding.get_ids().iter().map(|&id| Some(id) == self.unknown).collect(),
+        })
+    }
+
+    /// The id of a token.
+    pub(crate) fn id_of(&self, token: &str) -> Option<u32> {
+        self.tokenizer.token_to_id(token)
+    }
+
+    /// Adds tokens, each whole wherever it stands, with the next free ids.
+    pub(crate) fn add_tokens(&mut self, tokens: &[String], origin: &str) -> Result<(), Error> {
+        let added: Vec<AddedToken> =
+            tokens.iter().map(|token| AddedToken::from(token.as_str(), false)).collect();
+        let refuse = |source: String| {
+            Error::new(ErrorKind::Tokenizer, format!("{origin}: its tokenizer cannot take {tokens:?}"))
+                .with_source(source)
+        };
+        guarded(|| self.tokenizer.add_tokens(added).map(|_| ()))
+            .map_err(refuse)?
+            .map_err(|error| refuse(error.to_string()))
+    }
+
+    /// transformers' rule for whether a token continues a word
+    /// (`TokenClassificationPipeline.gather_pre_entities`).
+    fn continues(&self, text: &str, token: &str, range: &Range<usize>) -> bool {
+        let source = text.get(range.clone()).unwrap_or_default();
+        if self.continuing_prefix.is_some() {
+            return token.chars().count() != source.chars().count();
+        }
+        // No space in the character before the token and in its first one.
+        let before = text.get(..range.start).and_then(|before| before.chars().next_back());
+        let first = text.get(range.start..).and_then(|rest| rest.chars().next());
+        before.is_some() && before != Some(' ') && first != Some(' ')
+    }
+
+    /// How many special tokens stand around one text.
+    pub(crate) fn specials(&self) -> usize {
+        self.frame.specials
+    }
+
+    /// How many special tokens stand around a pair of texts.
+    pub(crate) fn pair_specials(&self) -> usize {
+        self.pair_frame.specials
+    }
+
+    /// How many special tokens stand before the text, in a sequence of one.
+    pub(crate) fn leading_specials(&self) -> usize {
+        self.frame.pieces.iter().take_while(|piece| matches!(piece, Piece::Special { .. })).count()
+    }
+
+    /// The sequence of one text.
+    pub(crate) fn sequence(&self, text: &[u32]) -> Sequence {
+        self.frame.fill(text, &[])
+    }
+
+    /// The sequence of two texts.
+    pub(crate) fn pair(&self, first: &[u32], second: &[u32]) -> Sequence {
+        self.pair_frame.fill(first, second)
+    }
+
+    /// The largest id in the vocabulary.
+    pub(crate) fn largest_id(&self) -> u32 {
+        self.tokenizer.get_vocab(true).into_values().max().unwrap_or(0)
+    }
+}
+
+impl Frame {
+    /// Reads the frame off an encoding of one-letter texts.
+    fn read(encoding: &tokenizers::Encoding, sequences: usize) -> Option<Self> {
+        let mut frame = Self::default();
+        let mut seen = None;
+        for (token, of) in encoding.get_sequence_ids().into_iter().enumerate() {
+            let token_type = encoding.get_type_ids()[token];
+            match of {
+                None => {
+                    frame.pieces.push(Piece::Special { id: encoding.get_ids()[token], token_type });
+                    frame.specials += 1;
+                }
+                Some(_) if of == seen => {}
+                Some(0) => frame.pieces.push(Piece::First { token_type }),
+                Some(_) => frame.pieces.push(Piece::Second { token_type }),
+            }
+            seen = of.or(seen);
+        }
+        (frame.pieces.len() == frame.specials + sequences).then_some(frame)
+    }
+
+    fn fill(&self, first: &[u32], second: &[u32]) -> Sequence {
+        let mut sequence = Sequence::default();
+        for piece in &self.pieces {
+            let (ids, token_type) = match piece {
+                Piece::Special { id, token_type } => (std::slice::from_ref(id), token_type),
+                Piece::First { token_type } => (first, token_type),
+                Piece::Second { token_type } => (second, token_type),
+            };
+            sequence.ids.extend_from_slice(ids);
+            sequence.token_types.resize(sequence.ids.len(), *token_type);
+        }
+        sequence
+    }
+}
+
+/// Runs `f`; a panic of the tokenizers library, which some damaged files and unforeseen texts
+/// bring about, becomes a message. Nothing that `f` leaves half done is used afterwards.
+fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(f))
+        .map_err(|panic| format!("the tokenizers library panicked: {}", panic_message(&*panic)))
+}
+
+/// The casing class of each token's word: the source text from the first to the last of the
+/// tokens that one pre-tokenised word gave.
+fn casing_classes(text: &str, words: &[Option<u32>], offsets: &[Range<usize>]) -> Vec<u32> {
+    let mut classes = Vec::with_capacity(words.len());
+    while classes.len() < words.len() {
+        let first = classes.len();
+        let last =
+            (first..words.len()).take_while(|&token| words[token] == words[first]).last().unwrap_or(first);
+        let word = text.get(offsets[first].start..offsets[last].end).unwrap_or_default();
+        classes.resize(last + 1, casing::class(word));
+    }
+    classes
+}

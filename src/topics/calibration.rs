@@ -1,0 +1,37 @@
+use super::scoring::Scoring;
+use crate::error::{Error, ErrorKind};
+
+/// From the cosines of a bi-encoder to evidence.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Calibration {
+    temperature: f32,
+    multi_label_temperature: f32,
+    /// The cosine at which a topic is as likely as not.
+    midpoint: f32,
+}
+
+impl Calibration {
+    /// `multi_label_temperature` is `temperature` if it is `None`.
+    pub(super) fn new(
+        temperature: f32,
+        multi_label_temperature: Option<f32>,
+        midpoint: f32,
+    ) -> Result<Self, Error> {
+        let refuse = |message: String| Err(Error::new(ErrorKind::Options, message));
+        if !(temperature.is_finite() && temperature > 0.0) {
+            return refuse(format!("the temperature is {temperature}; it must be above 0"));
+        }
+        if !(-1.0..=1.0).contains(&midpoint) {
+            return refuse(format!("the midpoint is {midpoint}; a cosine is between -1 and 1"));
+        }
+        let multi_label_temperature = multi_label_temperature.unwrap_or(temperature);
+        Ok(Self { temperature, multi_label_temperature, midpoint })
+    }
+
+    pub(super) fn evidence(&self, cosine: f32, scoring: Scoring) -> f32 {
+        match scoring {
+            Scoring::SingleLabel => cosine / self.temperature,
+            Scoring::MultiLabel => (cosine - self.midpoint) / self.multi_label_temperature,
+        }
+    }
+}

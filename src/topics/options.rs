@@ -1,0 +1,225 @@
+use super::calibration::Calibration;
+use super::hypotheses::{self, Columns};
+use super::scoring::Scoring;
+use crate::error::{Error, ErrorKind};
+use crate::model::role::Role;
+use crate::model::{Framing, Model};
+use crate::pooling::WindowPooling;
+
+/// The options of a [`TopicClassifier`](crate::TopicClassifier), for
+/// [`TopicClassifier::with`](crate::TopicClassifier::with). An option that is not set stays as it is.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// use entopic::{Scoring, TopicClassifier, TopicOptions};
+///
+/// let classifier = TopicClassifier::bundled()?;
+/// let labels = classifier.label_set(["sport", "health"])?;
+/// let several = classifier.with(TopicOptions::new().scoring(Scoring::MultiLabel))?;
+/// // The labels are prepared for the model, not for its options.
+/// let topics = several.classify("The striker scored twice.", &labels)?.topics;
+/// assert_eq!(topics[0].label, "sport");
+/// # }
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct TopicOptions {
+    pub(super) scoring: Option<Scoring>,
+    pub(super) pooling: Option<WindowPooling>,
+    pub(super) template: Option<String>,
+    pub(super) text_prefix: Option<String>,
+    pub(super) label_prefix: Option<String>,
+    pub(super) temperature: Option<f32>,
+    pub(super) midpoint: Option<f32>,
+    pub(super) passages: Option<bool>,
+    pub(super) window: Option<usize>,
+}
+
+impl TopicOptions {
+    /// No option set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether topics exclude one another; [`Scoring::SingleLabel`] by default.
+    #[must_use]
+    pub fn scoring(mut self, scoring: Scoring) -> Self {
+        self.scoring = Some(scoring);
+        self
+    }
+
+    /// The way in which windows make a document; the registry's, or [`WindowPooling::Mean`] by default.
+    #[must_use]
+    pub fn pooling(mut self, pooling: WindowPooling) -> Self {
+        self.pooling = Some(pooling);
+        self
+    }
+
+    /// The sentence that each label is put into, at `{}`. By default the registry's; for an NLI model in no registry
+    /// `This example is {}.`, for other models the label alone. It applies to labels that are prepared later.
+    #[must_use]
+    pub fn template(mut self, template: impl Into<String>) -> Self {
+        self.template = Some(template.into());
+        self
+    }
+
+    /// The prefix of each text, such as `query: ` for E5; the registry's, or none by default. For embedding models.
+    #[must_use]
+    pub fn text_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.text_prefix = Some(prefix.into());
+        self
+    }
+
+    /// The prefix of each label's sentence; the registry's, or none by default. For embedding models. It applies to labels
+    /// that are prepared later.
+    #[must_use]
+    pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.label_prefix = Some(prefix.into());
+        self
+    }
+
+    /// The divisor of cosines, with either scoring; the registry's, or 0.05 by default. For embedding models.
+    #[must_use]
+    pub fn temperature(mut self, temperature: f32) -> Self {
+        self.temperature = Some(temperature);
+        self
+    }
+
+    /// The cosine, -1 to 1, at which a topic scores 0.5 with [`Scoring::MultiLabel`]; the registry's, or 0.3 by default.
+    /// For embedding models.
+    #[must_use]
+    pub fn midpoint(mut self, cosine: f32) -> Self {
+        self.midpoint = Some(cosine);
+        self
+    }
+
+    /// Whether results have the scores of every label for every window, in
+    /// [`ClassifiedText::passages`](crate::ClassifiedText::passages); not by default.
+    #[must_use]
+    pub fn passages(mut self, passages: bool) -> Self {
+        self.passages = Some(passages);
+        self
+    }
+
+    /// The tokens of a window, special tokens and the labels in an NLI model's input included; the registry's, or the
+    /// model's maximum by default.
+    #[must_use]
+    pub fn window(mut self, tokens: usize) -> Self {
+        self.window = Some(tokens);
+        self
+    }
+
+    /// These options over `base`.
+    pub(super) fn over(self, base: &Self) -> Self {
+        Self {
+            scoring: self.scoring.or(base.scoring),
+            pooling: self.pooling.or(base.pooling),
+            template: self.template.or_else(|| base.template.clone()),
+            text_prefix: self.text_prefix.or_else(|| base.text_prefix.clone()),
+            label_prefix: self.label_prefix.or_else(|| base.label_prefix.clone()),
+            temperature: self.temperature.or(base.temperature),
+            midpoint: self.midpoint.or(base.midpoint),
+            passages: self.passages.or(base.passages),
+            window: self.window.or(base.window),
+        }
+    }
+}
+
+/// Embedding models without a known temperature: sentence-transformers train with a scale of 20.
+const DEFAULT_TEMPERATURE: f32 = 0.05;
+
+/// Embedding models without a known midpoint.
+const DEFAULT_MIDPOINT: f32 = 0.3;
+
+/// The comparison of a text and a label.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Nli(Columns),
+    BiEncoder(Calibration),
+    UniEncoder { labels_first: bool },
+}
+
+/// Options resolved for a model.
+pub(super) struct Settings {
+    pub(super) kind: Kind,
+    /// With the prefix of labels before it.
+    pub(super) template: String,
+    pub(super) scoring: Scoring,
+    pub(super) pooling: WindowPooling,
+    pub(super) passages: bool,
+    pub(super) framing: Framing,
+}
+
+impl Settings {
+    pub(super) fn new(model: &Model, options: &TopicOptions) -> Result<Self, Error> {
+        let profile = &model.profile;
+        let kind = Kind::new(model, options)?;
+        let template = options.template.as_ref().or(profile.template.as_ref()).cloned();
+        let template = template.unwrap_or_else(|| match kind {
+            Kind::Nli(_) => hypotheses::DEFAULT_TEMPLATE.to_owned(),
+            Kind::BiEncoder(_) | Kind::UniEncoder { .. } => hypotheses::PLACE.to_owned(),
+        });
+        if !template.contains(hypotheses::PLACE) {
+            let message =
+                format!("the template {template:?} has no {{}}, so all topics would read the same; add it");
+            return Err(Error::new(ErrorKind::Options, message));
+        }
+        let prefix = options.label_prefix.as_ref().or(profile.label_prefix.as_ref());
+        Ok(Self {
+            kind,
+            template: prefix.cloned().unwrap_or_default() + &template,
+            scoring: options.scoring.unwrap_or_default(),
+            pooling: options.pooling.or(profile.window_pooling).unwrap_or_default(),
+            passages: options.passages.unwrap_or(false),
+            framing: model.framing(options.window, options.text_prefix.as_deref())?,
+        })
+    }
+
+    /// The scoring of `labels` labels: a single one has nothing to be compared with.
+    pub(super) fn scoring(&self, labels: usize) -> Scoring {
+        if labels == 1 { Scoring::MultiLabel } else { self.scoring }
+    }
+}
+
+impl Kind {
+    fn new(model: &Model, options: &TopicOptions) -> Result<Self, Error> {
+        let kind = match &model.role {
+            Role::Embedding { .. } => {
+                let calibration = Calibration::new(
+                    options.temperature.or(model.profile.temperature).unwrap_or(DEFAULT_TEMPERATURE),
+                    options.temperature.or(model.profile.multi_label_temperature),
+                    options.midpoint.or(model.profile.midpoint).unwrap_or(DEFAULT_MIDPOINT),
+                )?;
+                return Ok(Self::BiEncoder(calibration));
+            }
+            Role::Nli { labels } => Columns::find(labels).map(Self::Nli).ok_or_else(|| {
+                let message = format!(
+                    "the model {:?} has the labels {labels:?}; an NLI model has two or more",
+                    model.name
+                );
+                Error::new(ErrorKind::WrongTask, message)
+            })?,
+            Role::PromptedTopics(style) => Self::UniEncoder { labels_first: style.labels_first },
+            role => {
+                let message = format!("the model {:?} is for {}", model.name, role.task().description());
+                return Err(Error::new(ErrorKind::WrongTask, message));
+            }
+        };
+        let of_embeddings = [
+            ("temperature", options.temperature.is_some()),
+            ("midpoint", options.midpoint.is_some()),
+            ("text_prefix", options.text_prefix.is_some() || model.profile.text_prefix.is_some()),
+            ("label_prefix", options.label_prefix.is_some() || model.profile.label_prefix.is_some()),
+        ];
+        if let Some((option, _)) = of_embeddings.into_iter().find(|(_, set)| *set) {
+            let message = format!(
+                "the model {:?} cannot use {option}: it is for {} and embeds no texts; leave it out, or choose an \
+                 embedding model",
+                model.name,
+                model.role.task().description()
+            );
+            return Err(Error::new(ErrorKind::Options, message));
+        }
+        Ok(kind)
+    }
+}

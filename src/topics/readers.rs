@@ -1,0 +1,220 @@
+//! The readers of the three kinds of topic models, and of embeddings.
+
+use std::ops::Range;
+
+use ndarray::{Array1, Array2};
+
+use super::calibration::Calibration;
+use super::hypotheses::Columns;
+use super::options::Settings;
+use super::result::{ClassifiedText, judge, lengths};
+use super::scoring::Scoring;
+use super::windows::pool;
+use crate::batch::{Marks, Sequence};
+use crate::document::Document;
+use crate::document::windows::Windows;
+use crate::model::Model;
+use crate::pipeline::Reader;
+use crate::pooling::WindowPooling;
+use crate::prompt::Prompt;
+use crate::schedule::Limits;
+
+/// What all of them need.
+#[derive(Clone, Copy)]
+pub(super) struct Context<'a> {
+    pub(super) model: &'a Model,
+    pub(super) limits: &'a Limits,
+    pub(super) settings: &'a Settings,
+}
+
+/// An NLI model reads each window with the hypothesis of each label.
+pub(super) struct NliReader<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) labels: &'a [String],
+    pub(super) hypotheses: &'a [Vec<u32>],
+    pub(super) columns: Columns,
+}
+
+/// A bi-encoder reads each window once and compares it with the embeddings of the labels.
+pub(super) struct BiEncoderReader<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) labels: &'a [String],
+    pub(super) embeddings: &'a [Vec<f32>],
+    pub(super) calibration: Calibration,
+}
+
+/// A uni-encoder reads each window together with all labels.
+pub(super) struct UniEncoderReader<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) labels: &'a [String],
+    pub(super) prompt: &'a Prompt,
+    pub(super) labels_first: bool,
+}
+
+/// The embeddings of windows, of a model for vectors of `width` values.
+pub(super) struct EmbeddingReader<'a> {
+    pub(super) context: Context<'a>,
+    pub(super) width: usize,
+}
+
+impl NliReader<'_> {
+    /// The room for text in a pair: the same windows for every label, so the longest hypothesis decides. It takes at
+    /// most half the room and at least one token, so one is left.
+    pub(super) fn budget(&self) -> usize {
+        let Context { model, settings, .. } = self.context;
+        let longest = self.hypotheses.iter().map(Vec::len).max().unwrap_or(0);
+        settings.framing.window.saturating_sub(model.tokenizer.pair_specials() + longest).max(1)
+    }
+}
+
+impl Reader for NliReader<'_> {
+    type Part = Vec<f32>;
+    type Output = ClassifiedText;
+
+    fn model(&self) -> &Model {
+        self.context.model
+    }
+
+    fn limits(&self) -> &Limits {
+        self.context.limits
+    }
+
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        document.windows(self.budget(), 0)
+    }
+
+    fn sequences_per_window(&self) -> usize {
+        self.hypotheses.len()
+    }
+
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, number: usize) -> Sequence {
+        self.context.model.pair(&document.tokens, window, &self.hypotheses[number])
+    }
+
+    fn reduce(&self, _: &Sequence, logits: Array2<f32>) -> Vec<f32> {
+        let contradiction = match self.context.settings.scoring(self.labels.len()) {
+            Scoring::SingleLabel => 0.0,
+            // Softmax over the two is the logistic function of their difference.
+            Scoring::MultiLabel => logits[[0, self.columns.contradiction]],
+        };
+        vec![logits[[0, self.columns.entailment]] - contradiction]
+    }
+
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
+        judge(self.context.settings, self.labels, document, windows, parts)
+    }
+}
+
+impl Reader for BiEncoderReader<'_> {
+    type Part = Vec<f32>;
+    type Output = ClassifiedText;
+
+    fn model(&self) -> &Model {
+        self.context.model
+    }
+
+    fn limits(&self) -> &Limits {
+        self.context.limits
+    }
+
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        document.windows(self.context.model.budget(&self.context.settings.framing), 0)
+    }
+
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
+        self.context.model.sequence(&self.context.settings.framing, &document.tokens, window)
+    }
+
+    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
+        let embedding = unit(rows.row(0).to_vec());
+        let scoring = self.context.settings.scoring(self.labels.len());
+        let cosine = |label: &Vec<f32>| label.iter().zip(&embedding).map(|(a, b)| a * b).sum();
+        self.embeddings.iter().map(|label| self.calibration.evidence(cosine(label), scoring)).collect()
+    }
+
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
+        judge(self.context.settings, self.labels, document, windows, parts)
+    }
+}
+
+impl Reader for UniEncoderReader<'_> {
+    type Part = Vec<f32>;
+    type Output = ClassifiedText;
+
+    fn model(&self) -> &Model {
+        self.context.model
+    }
+
+    fn limits(&self) -> &Limits {
+        self.context.limits
+    }
+
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        let budget = self.context.model.budget(&self.context.settings.framing);
+        document.windows(budget.saturating_sub(self.prompt.ids.len()).max(1), 0)
+    }
+
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
+        let tokenizer = &self.context.model.tokenizer;
+        let text = &document.tokens.ids[window];
+        let (ids, before) = match self.labels_first {
+            true => ([&self.prompt.ids, text].concat(), 0),
+            false => ([text, &self.prompt.ids].concat(), text.len()),
+        };
+        let mut sequence = tokenizer.sequence(&ids);
+        let before = before + tokenizer.leading_specials();
+        let labels = self.prompt.marks.iter().map(|mark| before + mark).collect();
+        sequence.marks = Marks { words: Vec::new(), labels };
+        sequence
+    }
+
+    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
+        rows.row(0).to_vec()
+    }
+
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
+        judge(self.context.settings, self.labels, document, windows, parts)
+    }
+}
+
+impl Reader for EmbeddingReader<'_> {
+    type Part = Vec<f32>;
+    type Output = Array1<f32>;
+
+    fn model(&self) -> &Model {
+        self.context.model
+    }
+
+    fn limits(&self) -> &Limits {
+        self.context.limits
+    }
+
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        document.windows(self.context.model.budget(&self.context.settings.framing), 0)
+    }
+
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
+        self.context.model.sequence(&self.context.settings.framing, &document.tokens, window)
+    }
+
+    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
+        rows.row(0).to_vec()
+    }
+
+    fn finish(&self, _: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Array1<f32> {
+        let rows: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
+        match rows.is_empty() {
+            true => Array1::zeros(self.width),
+            false => pool(&rows, &lengths(windows), WindowPooling::Mean).into(),
+        }
+    }
+}
+
+/// `vector` with length 1; zeros stay.
+pub(super) fn unit(mut vector: Vec<f32>) -> Vec<f32> {
+    let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
+    if norm > 0.0 {
+        vector.iter_mut().for_each(|value| *value /= norm);
+    }
+    vector
+}

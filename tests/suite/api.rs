@@ -1,0 +1,98 @@
+//! Streams, limits and sharing, with the bundled models.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use entopic::{ErrorKind, Limits, Tagger};
+
+const ARTICLE: &str = include_str!("../../examples/data/article.txt");
+
+#[test]
+fn a_stream_takes_texts_as_its_results_are_asked_for() {
+    let tagger = Tagger::bundled().expect("it should be bundled");
+    let taken = AtomicUsize::new(0);
+    let texts = std::iter::repeat_with(|| {
+        taken.fetch_add(1, Ordering::Relaxed);
+        "Ada Lovelace lived in London."
+    });
+    let mut stream = tagger.tag_iter(texts);
+    for _ in 0..5 {
+        let document = stream.next().expect("it should not end").expect("it should be tagged");
+        assert_eq!(document.entities.len(), 2);
+    }
+    let taken = taken.load(Ordering::Relaxed);
+    // Some hundred kilobytes at a time, bookkeeping included.
+    assert!((5..2000).contains(&taken), "{taken} texts were taken");
+}
+
+#[test]
+fn a_stream_gives_what_a_batch_gives() {
+    let tagger = Tagger::bundled().expect("it should be bundled");
+    let lines: Vec<&str> = ARTICLE.lines().collect();
+    let streamed: Vec<_> = tagger.tag_iter(&lines).map(|one| one.expect("it should be tagged")).collect();
+    let together: Vec<_> =
+        tagger.tag_batch(&lines).into_iter().map(|one| one.expect("it should be tagged")).collect();
+    assert!(streamed == together);
+}
+
+#[test]
+fn a_call_ends_at_its_deadline_and_when_it_is_cancelled() {
+    let tagger = Tagger::bundled().expect("it should be bundled");
+    let long = ARTICLE.repeat(200);
+    let start = Instant::now();
+    let limits = Limits::new().deadline(start + Duration::from_millis(100));
+    let error = tagger.within(&limits).tag(&long).expect_err("it should take longer");
+    assert_eq!(error.kind(), ErrorKind::Deadline, "{error}");
+
+    let flag = Arc::new(AtomicBool::new(false));
+    let cancelled = tagger.within(&Limits::new().cancel(Arc::clone(&flag)));
+    std::thread::scope(|scope| {
+        let call = scope.spawn(|| cancelled.tag(&long));
+        std::thread::sleep(Duration::from_millis(50));
+        flag.store(true, Ordering::Relaxed);
+        let error = call.join().expect("it should not panic").expect_err("it should be cancelled");
+        assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+    });
+    // The view alone is limited.
+    assert!(tagger.tag("Ada Lovelace").is_ok());
+}
+
+#[test]
+fn a_text_that_is_too_long_costs_itself_alone() {
+    let tagger = Tagger::bundled().expect("it should be bundled").within(&Limits::new().max_bytes(100));
+    let long = "x".repeat(101);
+    let results = tagger.tag_batch(&["Ada Lovelace", long.as_str(), ""]);
+    assert!(results[0].is_ok() && results[2].is_ok());
+    let error = results[1].as_ref().expect_err("it should be refused");
+    assert_eq!(error.kind(), ErrorKind::TooLong);
+    assert!(error.to_string().contains("101 bytes"), "{error}");
+    let error = tagger.ner().tag_words(&[long.as_str()]).expect_err("it should be refused");
+    assert_eq!(error.kind(), ErrorKind::TooLong);
+}
+
+#[test]
+fn handles_are_cheap_and_say_what_they_are() {
+    let tagger = Tagger::bundled().expect("it should be bundled");
+    let copy = tagger.clone();
+    drop(tagger);
+    assert_eq!(copy.tag("Ada Lovelace").expect("it should be tagged").entities.len(), 1);
+    let debug = format!("{copy:?}");
+    assert!(debug.contains("ner-en-small") && debug.contains("topics-en-small"), "{debug}");
+}
+
+#[test]
+fn label_sets_are_prepared_faster_the_second_time() {
+    let engine = entopic::Engine::builder().label_cache(2000).build().expect("it should start");
+    let classifier = engine.topics("topics-en-small").expect("it should be bundled");
+    let labels: Vec<String> = (0..300).map(|number| format!("topic {number}")).collect();
+    let timed = || {
+        let start = Instant::now();
+        let set = classifier.label_set(&labels).expect("the labels should fit");
+        (start.elapsed(), set)
+    };
+    let ((first, a), (second, b)) = (timed(), timed());
+    assert!(second * 2 < first, "{first:?}, then {second:?}");
+    let [a, b] = [a, b].map(|set| classifier.classify(ARTICLE, &set).expect("it should be classified"));
+    assert_eq!(a, b);
+}

@@ -1,0 +1,17 @@
+//! The behaviour of the library through its public API, in one program: linking the bundled models takes longer than
+//! most tests.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod any_text;
+#[cfg(feature = "bundled")]
+mod api;
+mod broken_models;
+#[cfg(feature = "bundled")]
+mod bundled;
+mod options;
+#[cfg(feature = "bundled")]
+mod robustness;
+mod tokenizers;
+mod weight_formats;

@@ -1,0 +1,58 @@
+//! A model without tokenizer.json reads texts as the same model does that has one.
+
+use std::fs;
+
+use entopic::ErrorKind;
+use tempfile::TempDir;
+
+use crate::support::{assert_refused, fixture, load_ner};
+
+const TEXT: &str = "Maria Okafor met José in São Tomé, then left for İzmir.\u{a0}東京 won 4-2!";
+
+/// A copy of ner-wordpiece-cased with other tokenizer files.
+fn copy(files: &[(&str, &str)]) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    for file in ["config.json", "model.safetensors"] {
+        fs::copy(source().join(file), folder.path().join(file)).expect("the fixture is copied");
+    }
+    for (name, content) in files {
+        fs::write(folder.path().join(name), content).expect("the file is written");
+    }
+    folder
+}
+
+fn source() -> std::path::PathBuf {
+    fixture("ner-wordpiece-cased")
+}
+
+/// The vocabulary of the fixture's tokenizer.json, one token a line.
+fn vocabulary() -> String {
+    let json = fs::read(source().join("tokenizer.json")).expect("the fixture is there");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("is JSON");
+    let vocabulary = json["model"]["vocab"].as_object().expect("is a vocabulary");
+    let mut tokens: Vec<_> = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.as_str())).collect();
+    tokens.sort_unstable();
+    tokens.into_iter().map(|(_, token)| format!("{token}\n")).collect()
+}
+
+#[test]
+fn a_model_without_tokenizer_json_finds_the_same() {
+    let config = r#"{"do_lower_case": false, "strip_accents": false}"#;
+    let folder = copy(&[("vocab.txt", &vocabulary()), ("tokenizer_config.json", config)]);
+    let built = load_ner(folder.path()).expect("is loaded").tag(TEXT).expect("is read");
+    let read = load_ner(source()).expect("is loaded").tag(TEXT).expect("is read");
+    assert!(!read.entities.is_empty());
+    assert_eq!(built.entities, read.entities);
+    // BERT's class lower-cases where nothing is said.
+    let folder = copy(&[("vocab.txt", &vocabulary())]);
+    let lowered = load_ner(folder.path()).expect("is loaded").tag(TEXT).expect("is read");
+    assert_ne!(lowered.entities, read.entities);
+}
+
+#[test]
+fn a_tokenizer_that_needs_python_is_refused_with_the_way_out() {
+    let config = r#"{"tokenizer_class": "BertJapaneseTokenizer"}"#;
+    let folder = copy(&[("vocab.txt", &vocabulary()), ("tokenizer_config.json", config)]);
+    let words = ["vocab.txt", "no tokenizer.json", "BertJapaneseTokenizer"];
+    assert_refused(load_ner(folder.path()), ErrorKind::Tokenizer, &words);
+}
