@@ -50,7 +50,6 @@
 mod batch;
 mod bytes;
 mod error;
-mod fingerprint;
 mod hex;
 mod limits;
 mod names;
@@ -61,6 +60,8 @@ mod span;
 mod spare;
 mod stage;
 mod tags;
+
+mod fingerprint;
 
 mod checkpoint;
 

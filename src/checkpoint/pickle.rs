@@ -3,13 +3,15 @@
 mod archive;
 mod legacy;
 mod machine;
+mod message;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use safetensors::Dtype;
 
-use self::machine::{Storage, Value, View};
+use self::machine::{Value, View};
+use self::message::{clip, damaged, refuse};
 use super::tensor::Tensor;
 use crate::error::{Error, ErrorKind};
 
@@ -118,41 +120,6 @@ fn row_major<'a>(view: &View, dtype: Dtype, storage: &'a [u8]) -> Cow<'a, [u8]> 
         }
     }
     Cow::Owned(bytes)
-}
-
-/// `bytes`, if they are the numbers of `storage`.
-fn numbers_of<'a>(file: &str, storage: &Storage<'_>, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
-    if storage.len.checked_mul(storage.dtype.bitsize() / 8) == Some(bytes.len()) {
-        return Ok(bytes);
-    }
-    let message = format!(
-        "its storage {:?} has {} bytes, not those of {} numbers of type {:?}",
-        clip(storage.key),
-        bytes.len(),
-        storage.len,
-        storage.dtype
-    );
-    Err(damaged(file, &message))
-}
-
-/// The start of a name from a file, which may be as long as the file.
-fn clip(name: &str) -> &str {
-    name.char_indices().nth(80).map_or(name, |(end, _)| &name[..end])
-}
-
-/// The error for a file that may be as it should, but is not read.
-fn refuse(file: &str, what: &str) -> Error {
-    let message = format!(
-        "{file} is not read: {what}; of pickles only plain state dicts are read, and nothing in them is run. \
-         If you trust its source, load the model with transformers and save it by \
-         save_pretrained(folder, safe_serialization=True), which writes model.safetensors"
-    );
-    Error::new(ErrorKind::Weights, message)
-}
-
-/// The error for a file that cannot be as it should.
-fn damaged(file: &str, what: &str) -> Error {
-    Error::new(ErrorKind::Weights, format!("{file} is damaged: {what}; fetch it again"))
 }
 
 #[cfg(test)]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::config::Config;
 use super::locate::{Located, locate};
-use super::provider::{Assembly, Site};
+use super::provider;
+use super::provider::site::{Assembly, Site};
 use super::resources::Resources;
 use super::role::PromptStyle;
 use super::{Model, pooling_file};
@@ -29,7 +30,7 @@ pub(crate) fn load(
     let pooling = profile.pooling.or(pooling_file::read(&files)?);
 
     let site = Site { files: &files, layout: &layout, json: &json, pooling, resources };
-    let described = site.describe()?;
+    let described = provider::describe(site)?;
     let mut config = described.config;
 
     check_task(&name, &config, profile.kind.as_ref(), tasks, purpose)?;

@@ -11,7 +11,7 @@ use crate::fixtures::{
 
 /// The error of a fixture whose config.json `change` has changed.
 fn refused(name: &str, change: impl FnOnce(&mut Value)) -> Error {
-    torch_ner(changed(name, change).path()).err().expect("is refused")
+    torch_ner(changed(name, change).path()).expect_err("the model should be refused")
 }
 
 #[test]
@@ -30,11 +30,11 @@ fn options_of_the_other_backend_are_refused() {
 
 #[test]
 fn what_rust_bert_computes_otherwise_is_refused() {
-    let error = torch_ner(fixture("deberta-v2-ner")).err().expect("is refused");
+    let error = torch_ner(fixture("deberta-v2-ner")).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Config, &["deberta-v2", "native"]);
-    let error = torch_topics(fixture("albert-nli")).err().expect("is refused");
+    let error = torch_topics(fixture("albert-nli")).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Config, &["num_hidden_groups", "native"]);
-    let error = torch_topics(fixture("roberta-embed")).err().expect("is refused");
+    let error = torch_topics(fixture("roberta-embed")).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Config, &["pad_token_id is 0", "native"]);
     let error =
         refused("ner-wordpiece-cased", |json| json["position_embedding_type"] = "relative_key".into());
@@ -50,10 +50,10 @@ fn what_rust_bert_lacks_is_refused() {
         ("mpnet-ner", &["mpnet"]),
         ("gliner-span", &["rust-bert"]),
     ] {
-        let error = torch_ner(fixture(name)).err().expect("is refused");
+        let error = torch_ner(fixture(name)).expect_err("the model should be refused");
         assert_says(&error, ErrorKind::Config, words);
     }
-    let error = torch_topics(fixture("electra-nli")).err().expect("is refused");
+    let error = torch_topics(fixture("electra-nli")).expect_err("the model should be refused");
     assert_says(
         &error,
         ErrorKind::Config,
@@ -94,15 +94,15 @@ fn weights_that_are_wrong_are_named() {
     let whole = fs::read(&path).expect("is there");
     for length in [0, 7, 100, whole.len() - 1] {
         fs::write(&path, &whole[..length]).expect("is written");
-        let error = torch_ner(copy.path()).err().expect("is refused");
+        let error = torch_ner(copy.path()).expect_err("the model should be refused");
         assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
     }
     // Another file of tensors in its place.
     fs::remove_file(&path).expect("is there");
     fs::write(copy.path().join("rust_model.ot"), b"PK\x03\x04 no archive").expect("is written");
-    let error = torch_ner(copy.path()).err().expect("is refused");
+    let error = torch_ner(copy.path()).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Weights, &["rust_model.ot"]);
-    let error = native_ner(copy.path()).err().expect("is refused");
+    let error = native_ner(copy.path()).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Weights, &["rust_model.ot", "model.safetensors"]);
 }
 
@@ -171,6 +171,6 @@ fn settings_that_rust_bert_fails_at_are_refused() {
         let error = error.unwrap_or_else(|| panic!("{name} with {key} {value} was loaded"));
         assert_says(&error, ErrorKind::Config, &[key]);
     }
-    let error = torch(Precision::F16).ner(fixture("fnet-ner")).err().expect("is refused");
+    let error = torch(Precision::F16).ner(fixture("fnet-ner")).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Options, &["fnet", "F32"]);
 }

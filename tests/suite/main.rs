@@ -13,5 +13,6 @@ mod bundled;
 mod options;
 #[cfg(feature = "bundled")]
 mod robustness;
+mod structure;
 mod tokenizers;
 mod weight_formats;

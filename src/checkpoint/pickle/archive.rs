@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use rawzip::{CompressionMethod, ZipArchive, ZipSliceArchive};
 
 use super::machine::{self, Pickled};
-use super::{damaged, numbers_of, refuse};
+use super::message::{damaged, refuse};
 use crate::error::Error;
 
 /// Reads the form that torch.save writes since 1.6: a zip archive of stored entries, `<name>/data.pkl`
@@ -22,7 +22,7 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
     let storages = pickled.storages.iter().map(|storage| {
         let name = format!("data/{}", storage.key);
         let bytes = entry(&name).ok_or_else(|| damaged(file, &format!("it has no entry {name:.60}")))?;
-        numbers_of(file, storage, bytes)
+        storage.numbers(file, bytes)
     });
     let storages = storages.collect::<Result<_, _>>()?;
     Ok((pickled, storages))

@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 
 use super::machine::{self, Pickled, Value};
-use super::{damaged, numbers_of, refuse};
+use super::message::{damaged, refuse};
 use crate::error::Error;
 
 /// What the files start with: pickles of torch's magic number and of its protocol version, 1001.
@@ -40,7 +40,7 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
         let len = usize::try_from(u64::from_le_bytes(len)).ok().and_then(|len| len.checked_mul(size));
         let (numbers, rest) = len.and_then(|len| rest.split_at_checked(len)).ok_or_else(cut)?;
         bytes = rest;
-        if storages[number].replace(numbers_of(file, storage, numbers)?).is_some() {
+        if storages[number].replace(storage.numbers(file, numbers)?).is_some() {
             return Err(damaged(file, "it holds a storage twice"));
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use safetensors::Dtype;
 
-use super::{damaged, refuse};
+use super::message::{clip, damaged, refuse};
 use crate::error::Error;
 
 /// What is on the stack, in the memo and in containers.
@@ -42,6 +42,23 @@ pub(super) struct Storage<'a> {
     pub(super) dtype: Dtype,
     /// In numbers.
     pub(super) len: usize,
+}
+
+impl Storage<'_> {
+    /// `bytes`, if they are its numbers.
+    pub(super) fn numbers<'a>(&self, file: &str, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
+        if self.len.checked_mul(self.dtype.bitsize() / 8) == Some(bytes.len()) {
+            return Ok(bytes);
+        }
+        let message = format!(
+            "its storage {:?} has {} bytes, not those of {} numbers of type {:?}",
+            clip(self.key),
+            bytes.len(),
+            self.len,
+            self.dtype
+        );
+        Err(damaged(file, &message))
+    }
 }
 
 /// A tensor: which numbers of a storage it holds.

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Assembly, Described, Site};
+use super::site::{Assembly, Described, Site};
 use crate::backend::Runner;
 use crate::backend::libtorch::architectures::Architecture;
 use crate::backend::libtorch::store::Stored;
@@ -73,10 +73,11 @@ pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use tch::nn;
 
-    use crate::{Backend, Ner};
+    use crate::{Backend, Engine};
 
     #[test]
     fn files_of_libtorch_are_read() {
@@ -95,10 +96,14 @@ mod tests {
         }
         store.save(copy.path().join("rust_model.ot")).expect("is written");
 
-        let load =
-            |folder: &str| Ner::builder(folder).backend(Backend::LibTorch).threads(1).build().expect("loads");
-        let text = "Maria Okafor met Anders Lindqvist in Geneva on Tuesday.";
-        let found = load(&copy.path().display().to_string()).logits(text).expect("is tagged").logits;
-        assert_eq!(found, load(&fixture).logits(text).expect("is tagged").logits);
+        let engine =
+            Engine::builder().backend(Backend::LibTorch).threads(1).build().expect("libtorch should start");
+        let logits = |folder: &Path| {
+            let ner = engine.ner(folder).expect("the model should load");
+            ner.logits("Maria Okafor met Anders Lindqvist in Geneva on Tuesday.")
+                .expect("the text should be tagged")
+                .logits
+        };
+        assert_eq!(logits(copy.path()), logits(Path::new(&fixture)));
     }
 }

@@ -1,10 +1,14 @@
-use super::{Assembly, DEFAULT_PRECISION, Described, Site};
+use super::site::{Assembly, Described, Site};
 use crate::backend::native;
 use crate::backend::native::embeddings::Table;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::model::config::Config;
 use crate::model::weights;
+use crate::precision::Precision;
+
+/// The precision if none is chosen.
+const DEFAULT_PRECISION: Precision = Precision::Int8;
 
 pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
     let (config, blueprint) = Config::native(site.json, &site.origin(), site.pooling)?;

@@ -1,6 +1,6 @@
 //! Models whose weights are an ONNX graph.
 
-use super::{Assembly, Described, Site};
+use super::site::{Assembly, Described, Site};
 use crate::backend::Runner;
 use crate::backend::onnx::Onnx;
 use crate::batch::Sequence;
