@@ -7,10 +7,10 @@ fmt:
 
 # Lints, with and without the bundled models and the hub.
 clippy:
-    cargo clippy --workspace --all-targets -- -D warnings
+    cargo clippy --workspace --all-targets --features internals,tracing -- -D warnings
     cargo clippy --package entopic-cli --no-default-features --all-targets -- -D warnings
     cargo clippy --package entopic --no-default-features -- -D warnings
-    cargo clippy --package entopic --features tracing -- -D warnings
+    cargo clippy --package entopic --all-targets -- -D warnings
     cargo clippy --package entopic --features hub --all-targets -- -D warnings
     cargo clippy --package entopic --features onnx --lib --test onnx -- -D warnings
 
@@ -18,10 +18,11 @@ clippy:
 doc:
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
 
-# README's first command, with no C or C++ compiler at hand, then the other examples.
+# README's first command, with no C or C++ compiler at hand, then the other examples, in the build of the tests.
 example:
     CC=/bin/false CXX=/bin/false cargo run --release --example tag_article
-    for example in ner topics batch local_model; do cargo run --release --example $example > /dev/null || exit 1; done
+    for example in ner topics batch own_models people_by_topic redact service stream; do \
+        cargo run --example $example > /dev/null || exit 1; done
 
 # No crate that the library has by default compiles C or C++, or links a library that was; nothing of torch
 # is among them. The features `hub`, which the command has by default, and `libtorch` do.
@@ -34,12 +35,14 @@ no-c:
 deny:
     cargo deny --workspace check licenses bans sources
 
+# The features that need no native library, with the command in the same build.
+with := "--package entopic --package entopic-cli --features entopic/hub,entopic/onnx"
+
 # README's second command, then what the features `hub` and `onnx` add, and the command, which has the first.
 test:
     cargo test
-    cargo test --features hub,onnx --lib --test hub --test onnx
-    cargo test --features hub,onnx --doc
-    cargo test --workspace --exclude entopic
+    cargo test {{with}} --lib --bins --test hub --test onnx --test cli
+    cargo test {{with}} --doc
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:
@@ -55,7 +58,7 @@ emulated: (emulate "max" "x86_64-u8i8i32-avx2,x86_64-f32-fma") (emulate "max,avx
 [private]
 emulate cpu kernels:
     ENTOPIC_EXPECT_KERNELS="{{kernels}}" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
-        cargo test --lib --test ner_pipelines --test topics_pipelines
+        cargo test --lib
 
 # Criterion benchmarks: tokens and documents a second.
 bench:

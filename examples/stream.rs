@@ -23,10 +23,13 @@ struct Line {
 
 /// The number of whole lines in `output`. A last line that was cut off is taken away, so that it is written anew.
 fn done(output: &Path) -> io::Result<usize> {
-    let Ok(text) = fs::read_to_string(output) else { return Ok(0) };
-    let whole = text.rfind('\n').map_or(0, |end| end + 1);
+    let results = match fs::read(output) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        results => results?,
+    };
+    let whole = results.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
     OpenOptions::new().write(true).open(output)?.set_len(whole as u64)?;
-    Ok(text[..whole].lines().count())
+    Ok(results[..whole].iter().filter(|&&byte| byte == b'\n').count())
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -185,6 +185,11 @@ fn with_the_epsilon_of_rust_bert_the_native_backend_gives_the_same() {
         let (torch, native) = (load(&torch), load(&native));
         let mut largest: f32 = 0.0;
         for case in golden::<Golden>(name).cases {
+            let options = options(&case.hypothesis_template, case.multi_label);
+            let view = |model: &TopicClassifier| {
+                model.with(options.clone()).expect("the template should have a place")
+            };
+            let (torch, native) = (view(&torch), view(&native));
             let candidates = case.candidate_labels.list();
             let Ok(labels) = torch.label_set(candidates.clone()) else { continue };
             if case.text.trim().is_empty() {

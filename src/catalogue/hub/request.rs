@@ -19,7 +19,7 @@ pub struct FetchedModel {
     pub commit: String,
     /// The folder that holds its files; every builder loads it by this path, if the weights are there.
     pub folder: PathBuf,
-    /// The files that it is loaded from, or [described](Hub::fetch_description) by.
+    /// The files that it is loaded from, or [described](crate::Hub::fetch_description) by.
     pub files: Vec<FetchedFile>,
     /// The model whose tokenizer it has, where it has none itself: of that, the files of the tokenizer.
     #[serde(default)]
