@@ -1,4 +1,5 @@
-//! A small HTTP service on axum: entities and topics of a text, with labels and a time limit per request.
+//! A small HTTP service on axum: entities and topics of a text, with labels and a time limit per request; the work
+//! for a client that leaves is cancelled.
 //!
 //! ```text
 //! cargo run --release --example service -- 127.0.0.1:8080
@@ -8,6 +9,8 @@
 //! Without an address it asks itself one question and ends.
 
 use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 use std::{env, io};
 
@@ -35,8 +38,20 @@ struct Question {
     labels: Vec<String>,
 }
 
+/// A flag that is raised when it is dropped.
+struct CancelOnDrop(Arc<AtomicBool>);
+
+impl Drop for CancelOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 async fn tag(State(tagger): State<Tagger>, Json(question): Json<Question>) -> Response {
-    let limits = Limits::new().deadline(Instant::now() + PATIENCE).max_bytes(MAX_BYTES);
+    // axum drops this future, and so the guard, if the client leaves: the work then stops.
+    let guard = CancelOnDrop(Arc::default());
+    let limits =
+        Limits::new().deadline(Instant::now() + PATIENCE).max_bytes(MAX_BYTES).cancel(guard.0.clone());
     // Models compute on threads of their own, and the call blocks until they are done.
     let work = tokio::task::spawn_blocking(move || {
         let tagger = tagger.within(&limits);

@@ -113,8 +113,8 @@ impl Engine {
 }
 
 impl EngineBuilder {
-    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A short text alone in its call
-    /// shares its work among as many again, up to 16, so that it does not wait for longer calls.
+    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A call with
+    /// one short text runs on a second pool of as many threads, at most 16, so that it does not wait for longer calls.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);

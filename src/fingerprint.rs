@@ -3,8 +3,8 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::hex;
 
-/// A hash of a model's description and of samples of its weights. It tells models apart that are used together; it is
-/// no protection against a model made to have the same.
+/// A hash of a model's description and of samples of its files. It distinguishes models that are used together; it does
+/// not protect against a model forged to match.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(crate) struct Fingerprint(String);
 

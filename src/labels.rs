@@ -10,11 +10,13 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
     }
     for (at, label) in labels.iter().enumerate() {
         if label.trim().is_empty() {
-            return refuse(format!("{noun} {at} is blank: {label:?}"));
+            return refuse(format!("{noun} number {} is blank: {label:?}; remove it", at + 1));
         }
         if let Some(first) = labels[..at].iter().position(|other| other == label) {
             return refuse(format!(
-                "the {noun} {label:?} is given twice, as number {first} and {at}; remove one"
+                "the {noun} {label:?} is given twice, as number {} and {}; remove one",
+                first + 1,
+                at + 1
             ));
         }
     }

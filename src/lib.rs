@@ -32,13 +32,13 @@
 //!   the cache that its clients share or downloaded into it, verified and resumed. Its TLS compiles C.
 //! * `onnx`: checkpoints that exist as ONNX only (`model.onnx` or `onnx/model.onnx`, and no other
 //!   weights), run by the crate `rten`, of any architecture: token classification, NLI, embeddings. The
-//!   graph decides how products are computed, whatever the [`Precision`]. A batch gives what its documents
+//!   graph sets the number format; [`Precision`] has no effect. A batch gives what its documents
 //!   give alone within 1e-4. A damaged file is an error, but a hostile graph may take any time and memory:
-//!   take graphs only from those you trust. `rten` starts one pool of its own for the process, a thread
+//!   load only graphs that you trust. `rten` starts one pool of its own for the process, a thread
 //!   for each core, which loads models and sleeps after, and reads environment variables that begin with
 //!   `RTEN_`; where `RTEN_TIMING` is set, it prints.
 //! * `libtorch`: `Backend::LibTorch`, rust-bert's model types on libtorch 2.4, on a CPU or a CUDA device.
-//!   docs/backends.md of the repository tells how libtorch is found, what differs and for whom it is. It
+//!   docs/backends.md of the repository says how to install libtorch, what differs, and when to use it. It
 //!   compiles C++. libtorch reads environment variables of its own.
 //! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
 //!   and the level `TRACE`. Without it, nothing of that is compiled.

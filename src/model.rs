@@ -29,7 +29,7 @@ use crate::tokenizer::{TextTokenizer, Tokens};
 /// A model that is ready to run.
 pub(crate) struct Model {
     pub(crate) name: String,
-    /// Equal for models with the same weights.
+    /// Equal for models with the same weights, pooling and tokenizer.
     pub(crate) fingerprint: Fingerprint,
     pub(crate) role: Role,
     token_types: TokenTypes,

@@ -30,7 +30,7 @@ pub(crate) const PURPOSE: &str = "named-entity recognition";
 /// Finds the entities of texts: named-entity recognition.
 ///
 /// The model is a token classifier, whose entity types are its own, or one that takes entity types as input
-/// (GLiNER): these are given with [`EntityOptions::types`].
+/// (GLiNER): these are given with [`EntityOptions::entity_types`].
 ///
 /// A `Ner` is a handle: cloning it costs nothing, and views of one model with other [options](Self::with) or
 /// [limits](Self::within) share its weights and threads. Every call takes `&self` and may come from any thread.
@@ -80,10 +80,10 @@ impl Ner {
         Ok(Self { model: Arc::clone(&self.model), options, decoding, limits: self.limits.clone() })
     }
 
-    /// The same model with limits on each call.
+    /// The same model with limits on each call, in addition to those it has.
     #[must_use]
     pub fn within(&self, limits: &Limits) -> Self {
-        Self { limits: limits.clone(), ..self.clone() }
+        Self { limits: limits.over(&self.limits), ..self.clone() }
     }
 
     /// The model's name, or its folder.
@@ -91,7 +91,7 @@ impl Ner {
         &self.model.name
     }
 
-    /// The entity types that are found: the model's own, or those given with [`EntityOptions::types`].
+    /// The entity types that are found: the model's own, or those given with [`EntityOptions::entity_types`].
     pub fn entity_types(&self) -> &[String] {
         match &*self.decoding {
             Decoding::Tags(tagging) => &tagging.types,
@@ -211,6 +211,7 @@ impl Ner {
     }
 
     fn read_words<'t>(&self, words: &'t JoinedWords) -> Result<Document<'t>, Error> {
+        self.limits.check()?;
         self.limits.check_length(words.text.len())?;
         match &*self.decoding {
             Decoding::Tags(_) => Document::with_words(&words.text, words.filled(), &self.model.tokenizer),

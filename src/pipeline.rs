@@ -131,6 +131,7 @@ fn read_each<'t, T: AsRef<str>>(
 ) -> Vec<Result<Document<'t>, Error>> {
     let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     model.workers.map(texts.len(), |index| {
+        limits.check()?;
         limits.check_length(texts[index].len())?;
         read(texts[index])
     })
@@ -152,7 +153,11 @@ pub(crate) fn run_documents<R: Reader>(
     let plan = |document: &Result<Document<'_>, Error>| {
         stage!("windows");
         match document {
-            Ok(document) => Ok(Progress { windows: reader.windows(document), parts: Vec::new() }),
+            Ok(document) => {
+                // It may have been read for another model, with other limits.
+                reader.limits().check_length(document.text.len())?;
+                Ok(Progress { windows: reader.windows(document), parts: Vec::new() })
+            }
             Err(error) => Err(error.clone()),
         }
     };

@@ -44,7 +44,7 @@ pub struct TaggedDocument {
     /// As [`ClassifiedText::topics`](crate::ClassifiedText::topics).
     pub topics: Vec<Topic>,
     /// As [`ClassifiedText::passages`](crate::ClassifiedText::passages).
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub passages: Vec<Passage>,
     /// The part of the text that was read: by both models, the lesser of the two.
     pub coverage: Coverage,
@@ -148,6 +148,9 @@ impl Tagger {
     }
 
     fn tag_chunk<T: AsRef<str>>(&self, texts: &[T], labels: &LabelSet) -> Vec<Result<TaggedDocument, Error>> {
+        if let Err(error) = self.topics.check(labels) {
+            return texts.iter().map(|_| Err(error.clone())).collect();
+        }
         let documents = self.ner.read(texts);
         let tagged = self.ner.tag_documents(&documents);
         let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer);

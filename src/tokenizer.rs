@@ -35,7 +35,7 @@ pub(crate) struct TextTokenizer {
     continuing_prefix: Option<String>,
 }
 
-/// The tokens of one text, without special tokens. All vectors have one item a token.
+/// The tokens of one text, without special tokens. All vectors have one item per token.
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     pub(crate) ids: Vec<u32>,
@@ -49,7 +49,7 @@ pub(crate) struct Tokens {
     pub(crate) continues: Vec<bool>,
 }
 
-/// The tokens of words that were tokenised one by one. All vectors have one item a token.
+/// The tokens of words that were tokenised one by one. All vectors have one item per token.
 #[derive(Debug, Default)]
 pub(crate) struct WordTokens {
     pub(crate) ids: Vec<u32>,

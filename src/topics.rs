@@ -102,10 +102,10 @@ impl TopicClassifier {
         Ok(Self { options, settings, ..self.clone() })
     }
 
-    /// The same model with limits on each call.
+    /// The same model with limits on each call, in addition to those it has.
     #[must_use]
     pub fn within(&self, limits: &Limits) -> Self {
-        Self { limits: limits.clone(), ..self.clone() }
+        Self { limits: limits.over(&self.limits), ..self.clone() }
     }
 
     /// The model's name, or its folder.

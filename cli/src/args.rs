@@ -84,7 +84,7 @@ pub(crate) struct TagArgs {
     pub(crate) model: String,
     #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) topic_model: String,
-    /// The entity types to find, separated by commas, for a model that is given them with the text
+    /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER)
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
     /// The way in which the labels of tokens become entities [default: word]
@@ -108,7 +108,7 @@ pub(crate) struct EvalNerArgs {
     pub(crate) file: PathBuf,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
-    /// The entity types to find, separated by commas, for a model that is given them with the text [default:
+    /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER) [default:
     /// those of the file, as --map has them]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
@@ -128,7 +128,7 @@ pub(crate) struct EvalNerArgs {
     after_help = "Example:\n  entopic eval topics dev.jsonl.gz --map sci_tech='science and technology',misc="
 )]
 pub(crate) struct EvalTopicsArgs {
-    /// A JSON object for each document, one a line: {"text": …, "label": …}; plain or gzip
+    /// One JSON object per line: {"text": …, "label": …}; plain or gzip
     pub(crate) file: PathBuf,
     /// The candidate labels [default: the labels of the file, in order of appearance]
     #[arg(long, value_name = "A,B,…")]
@@ -149,7 +149,7 @@ pub(crate) struct EvalTopicsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic bench articles.txt --task ner --threads 1")]
 pub(crate) struct BenchArgs {
-    /// A text a line; empty lines are skipped
+    /// One text per line; empty lines are skipped
     pub(crate) file: PathBuf,
     /// What to do with the texts
     #[arg(long, value_enum)]
@@ -159,7 +159,7 @@ pub(crate) struct BenchArgs {
     /// The candidate topics, separated by commas [default: the topics of news agencies]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
-    /// The entity types to find, separated by commas, for a model that is given them with the text
+    /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER)
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
     /// Timed passes over the file, after one that is not timed; the median is printed

@@ -9,8 +9,7 @@ pub(crate) mod topics;
 use crate::labels::LabelMap;
 use crate::output;
 
-/// Tells of labels that `map` names and the data do not have: most often a slip of the pen, but
-/// one map may also serve several files.
+/// Warns of labels in `map` that the data do not have: usually a typo, but one map may also serve several files.
 fn note_unused(map: &LabelMap, data: &str, has: impl Fn(&str) -> bool) {
     let unused: Vec<&str> = map.names().filter(|name| !has(name)).collect();
     if !unused.is_empty() {

@@ -91,7 +91,7 @@ fn with_types(ner: Ner, types: Option<&LabelList>) -> Result<Ner, Failure> {
             ner.name(),
             ner.entity_types().join(", ")
         ))),
-        Some(types) => Ok(ner.with(EntityOptions::new().types(&types.0))?),
+        Some(types) => Ok(ner.with(EntityOptions::new().entity_types(&types.0))?),
     }
 }
 

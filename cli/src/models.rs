@@ -105,11 +105,11 @@ fn of_folder<'r>(registry: &'r Registry, path: &str) -> Option<&'r ModelEntry> {
 }
 
 fn unknown(registry: &Registry, name: &str) -> Failure {
-    let names: Vec<&str> = registry.entries().iter().map(|entry| entry.name.as_str()).collect();
     let what = if Path::new(name).is_dir() {
         "the registry has no model in the folder"
     } else {
         "the registry has no model"
     };
-    Failure::new(format!("{what} {name:?}; it has {}", names.join(", ")))
+    let nearest = registry.nearest(name, |_| true).join(", ");
+    Failure::new(format!("{what} {name:?}; the nearest names are {nearest}, and entopic models list has all"))
 }

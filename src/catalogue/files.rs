@@ -43,10 +43,12 @@ impl ModelFiles {
         Self { name: name.into(), files: Vec::new() }
     }
 
-    /// Adds a file, such as `config.json`, or `1_Pooling/config.json`.
+    /// Adds a file, such as `config.json`, or `1_Pooling/config.json`; one added before under the same path goes.
     #[must_use]
     pub fn with(mut self, path: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
-        self.files.push((path.into(), Shared(bytes.into())));
+        let path = path.into();
+        self.files.retain(|(known, _)| *known != path);
+        self.files.push((path, Shared(bytes.into())));
         self
     }
 }

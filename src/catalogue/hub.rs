@@ -95,16 +95,16 @@ impl Hub {
         self
     }
 
-    /// The lock file: what a model was at its first load, its commit and its files with their SHA-256,
-    /// is written there, and later loads hold to it. If not set, it is beside the registry, if
-    /// that was read from a file: `own.lock` beside `own.toml`. Without either there is none.
+    /// The lock file. It records the commit of a model and the SHA-256 of its files at the first load; later loads must
+    /// match. If not set, it is next to the registry, if that was read from a file: `own.lock` next to `own.toml`.
+    /// Without either there is none.
     #[must_use]
     pub fn lock(mut self, file: impl Into<PathBuf>) -> Self {
         self.0.lock = Some(file.into());
         self
     }
 
-    /// What to call while files are downloaded: at the start and the end of each, and some times a second
+    /// A callback for the progress of downloads: at the start and end of each file, and a few times per second in
     /// between. It is called on another thread than the one that waits for the model.
     #[must_use]
     pub fn progress(mut self, callback: impl Fn(&DownloadProgress) + Send + Sync + 'static) -> Self {
@@ -137,12 +137,12 @@ impl Hub {
         self.fetch_part(registry, name, Part::Whole)
     }
 
-    /// [`fetch`](Self::fetch), but for the weights: what says what the model is, which
-    /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in) compares, and which is small.
+    /// Fetches the files that describe the model, without its weights; they are what
+    /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in) compares.
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch), whatever its weights are in.
+    /// As [`fetch`](Self::fetch), whatever the format of its weights.
     pub fn fetch_description(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
         self.fetch_part(registry, name, Part::Description)
     }
@@ -161,11 +161,11 @@ impl Hub {
                 }
             },
             None => Wanted::parse(name).map(|wanted| Wanted { part, ..wanted }).ok_or_else(|| {
-                let names = registry.entries().iter().filter(|entry| matches!(entry.source, Source::Hub { .. }));
-                let names: Vec<&str> = names.map(|entry| entry.name.as_str()).collect();
+                let nearest = registry.nearest(name, |entry| matches!(entry.source, Source::Hub { .. }));
                 let message = format!(
-                    "no model is named {name:?}; give owner/name or owner/name@revision as on the hub, or one of {}",
-                    names.join(", ")
+                    "no model is named {name:?}; give owner/name or owner/name@revision as on the hub, or a name of \
+                     the registry: the nearest are {}",
+                    nearest.join(", ")
                 );
                 Error::new(ErrorKind::UnknownModel, message)
             })?,

@@ -200,7 +200,8 @@ impl Layout {
             let files = WEIGHTS.map(|(name, _)| name).join(", nor ");
             Error::new(ErrorKind::Weights, format!("{origin} has no {files}"))
         })?;
-        let shards = names.iter().filter(|name| weights.is_shard(name)).cloned().collect();
+        let mut shards: Vec<String> = names.iter().filter(|name| weights.is_shard(name)).cloned().collect();
+        shards.sort_unstable();
         Ok(Self { description, weights, shards })
     }
 

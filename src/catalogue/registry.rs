@@ -23,14 +23,19 @@ use crate::pooling::{TokenPooling, WindowPooling};
 /// assert!(registry.find("legal-ner").is_some() && registry.find("ner-en-small").is_some());
 /// # Ok::<(), entopic::Error>(())
 /// ```
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug)]
 pub struct Registry {
-    #[serde(rename = "model", default)]
     entries: Vec<ModelEntry>,
     /// The file that it was read from.
-    #[serde(skip)]
     file: Option<PathBuf>,
+}
+
+/// The form of a registry file.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tables {
+    #[serde(rename = "model", default)]
+    models: Vec<ModelEntry>,
 }
 
 /// The facts known about one model. Fields that no public source states are empty.
@@ -46,7 +51,7 @@ pub struct ModelEntry {
     pub architecture: String,
     /// Where its files are.
     pub source: Source,
-    /// The model on the hub whose tokenizer it has, where it has none beside its weights.
+    /// The hub model whose tokenizer it uses, if it has none.
     #[serde(default)]
     pub tokenizer: Option<String>,
     /// Its files, with their checksums where known.
@@ -235,17 +240,18 @@ impl Registry {
         let by_name = self.entries.iter().find(|entry| entry.name == name);
         by_name.or_else(|| {
             let on_hub = |entry: &&ModelEntry| matches!(&entry.source, Source::Hub { id, .. } if id == name);
-            self.entries.iter().find(on_hub)
+            // Models that were added come last, and go first.
+            self.entries.iter().rev().find(on_hub)
         })
     }
 
-    /// The names of the models with one of `tasks` that look most like `name`, the nearest first.
-    pub(crate) fn nearest(&self, name: &str, tasks: &[Task]) -> Vec<&str> {
+    /// The names that look most like `name`, of at most three models that are `wanted`, the nearest first.
+    pub fn nearest(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> Vec<&str> {
         let name = name.to_lowercase();
         let mut known: Vec<(f64, &str)> = self
             .entries
             .iter()
-            .filter(|entry| tasks.contains(&entry.task))
+            .filter(|entry| wanted(entry))
             .map(|entry| (strsim::jaro_winkler(&name, &entry.name.to_lowercase()), entry.name.as_str()))
             .collect();
         known.sort_by(|a, b| b.0.total_cmp(&a.0));
@@ -253,19 +259,20 @@ impl Registry {
     }
 
     fn parse(text: &str, origin: &str) -> Result<Self, Error> {
-        let registry: Self = toml::from_str(text).map_err(|error| {
-            Error::new(ErrorKind::Registry, format!("{origin} is not a registry of models"))
-                .with_source(error)
+        let Tables { models: entries } = toml::from_str(text).map_err(|error| {
+            let message =
+                format!("{origin} is not a TOML list of [[model]] tables with the fields of models.toml");
+            Error::new(ErrorKind::Registry, message).with_source(error)
         })?;
-        for (at, entry) in registry.entries.iter().enumerate() {
-            let twice = registry.entries[..at].iter().any(|other| other.name == entry.name);
+        for (at, entry) in entries.iter().enumerate() {
+            let twice = entries[..at].iter().any(|other| other.name == entry.name);
             let fault = entry.fault().or_else(|| twice.then(|| "the name is used twice".into()));
             if let Some(fault) = fault {
                 let message = format!("{origin}: model {:?}: {fault}", entry.name);
                 return Err(Error::new(ErrorKind::Registry, message));
             }
         }
-        Ok(registry)
+        Ok(Self { entries, file: None })
     }
 }
 
@@ -282,7 +289,7 @@ impl FromStr for Registry {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        Self::parse(text, "the registry")
+        Self::parse(text, "the text")
     }
 }
 
@@ -291,6 +298,25 @@ impl ModelEntry {
     fn fault(&self) -> Option<String> {
         if self.name.is_empty() {
             return Some("the name is empty".into());
+        }
+        let entities = matches!(self.task, Task::Ner | Task::ZeroShotNer);
+        let of_topics =
+            [("template", self.template.is_some()), ("window_pooling", self.window_pooling.is_some())];
+        let of_embeddings = [
+            ("text_prefix", self.text_prefix.is_some()),
+            ("label_prefix", self.label_prefix.is_some()),
+            ("pooling", self.pooling.is_some()),
+            ("temperature", self.temperature.is_some()),
+            ("multi_label_temperature", self.multi_label_temperature.is_some()),
+            ("midpoint", self.midpoint.is_some()),
+        ];
+        let of_topics = of_topics.into_iter().filter(|_| entities);
+        let of_embeddings = of_embeddings.into_iter().filter(|_| self.task != Task::Embedding);
+        if let Some((field, _)) = of_topics.chain(of_embeddings).find(|(_, is_set)| *is_set) {
+            return Some(format!(
+                "a model for {} has no use for {field}; remove it",
+                self.task.description()
+            ));
         }
         if self.template.as_ref().is_some_and(|template| !template.contains("{}")) {
             return Some("the template has no {} for the topic".into());
@@ -318,7 +344,7 @@ impl ModelEntry {
 
 #[cfg(test)]
 mod tests {
-    use super::{Registry, Task};
+    use super::{ModelEntry, Registry, Task};
 
     #[test]
     fn the_own_registry_is_valid() {
@@ -330,9 +356,10 @@ mod tests {
     #[test]
     fn near_names_are_suggested_by_task() {
         let registry = Registry::default();
-        assert_eq!(registry.nearest("bert-base-NRE", &[Task::Ner])[0], "bert-base-ner");
-        assert_eq!(registry.nearest("ner-small", &[Task::Ner])[0], "ner-en-small");
-        assert!(!registry.nearest("ner-en-small", &[Task::Embedding]).contains(&"ner-en-small"));
+        let of = |task: Task| move |entry: &ModelEntry| entry.task == task;
+        assert_eq!(registry.nearest("bert-base-NRE", of(Task::Ner))[0], "bert-base-ner");
+        assert_eq!(registry.nearest("ner-small", of(Task::Ner))[0], "ner-en-small");
+        assert!(!registry.nearest("ner-en-small", of(Task::Embedding)).contains(&"ner-en-small"));
     }
 
     #[test]
@@ -344,9 +371,9 @@ mod tests {
             )
         };
         for (more, fault) in [
-            ("template = \"about\"", "no {}"),
-            ("temperature = 0.0", "above 0"),
-            ("midpoint = 2.0", "between -1 and 1"),
+            ("template = \"about\"", "no use for template"),
+            ("temperature = 0.1", "no use for temperature"),
+            ("text_prefix = \"query: \"", "no use for text_prefix"),
             ("window = 9\nmax_length = 8", "longer than max_length"),
         ] {
             let error = model(more).parse::<Registry>().expect_err("the model has a fault").to_string();

@@ -44,7 +44,7 @@ fn entities_of_given_types_equal_gliner() {
         for case in golden::<Golden>(model).cases {
             for expected in case.results {
                 let options = EntityOptions::new()
-                    .types(&case.labels)
+                    .entity_types(&case.labels)
                     .threshold(expected.threshold)
                     .nested(!expected.flat_ner)
                     .multi_label(expected.multi_label);
@@ -74,7 +74,8 @@ fn entities_of_given_types_equal_gliner() {
 fn long_texts_are_read_whole_and_batches_give_what_texts_give_alone() {
     for model in MODELS {
         let loaded = engine(Precision::F32).ner(folder(model)).expect("the fixture should load");
-        let ner = loaded.with(EntityOptions::new().types(["person", "city"])).expect("the types should fit");
+        let ner =
+            loaded.with(EntityOptions::new().entity_types(["person", "city"])).expect("the types should fit");
         let cases = golden::<Golden>(model).cases;
         let long = cases.iter().map(|case| case.text.as_str()).collect::<Vec<_>>().join(" ").repeat(5);
         let texts: Vec<&str> =

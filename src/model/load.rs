@@ -52,13 +52,18 @@ pub(crate) fn load(
         style.label_id = Some(label_id(style, &tokenizer, &tokenizer_files.origin)?);
     }
 
-    let weights: Vec<u8> = std::iter::once(layout.weights.file())
-        .chain(layout.shards.iter().map(String::as_str))
-        .flat_map(|path| files.sample(path))
+    let paths = std::iter::once(layout.weights.file()).chain(layout.shards.iter().map(String::as_str));
+    let weights: Vec<u8> = paths.flat_map(|path| files.sample(path)).collect();
+    let vocabulary: Vec<u8> = tokenizer_files
+        .tokenizer()?
+        .files()
+        .into_iter()
+        .flat_map(|path| tokenizer_files.sample(path))
         .collect();
+    let pooling = pooling.map(|pooling| pooling.to_string()).unwrap_or_default();
     let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.longest);
     Ok(Model {
-        fingerprint: Fingerprint::of(&[&json, &weights]),
+        fingerprint: Fingerprint::of(&[&json, &weights, &vocabulary, pooling.as_bytes()]),
         name,
         role: config.role,
         token_types: config.token_types,

@@ -44,7 +44,10 @@ pub(super) fn locate(resources: &Resources, model: ModelRef, tasks: &[Task]) -> 
     let Some(entry) = resources.registry.find(&name) else {
         #[cfg(feature = "hub")]
         if let Some(wanted) = Wanted::parse(&name) {
-            let files = fetch(resources, wanted)?;
+            let files = fetch(resources, wanted).map_err(|error| match error.kind() {
+                ErrorKind::UnknownModel if Path::new(&name).is_dir() => unknown(resources, &name, tasks),
+                _ => error,
+            })?;
             return Ok(Located::alone(name, files));
         }
         return Err(unknown(resources, &name, tasks));
@@ -69,7 +72,7 @@ fn unknown(resources: &Resources, name: &str, tasks: &[Task]) -> Error {
     } else if path.is_file() {
         format!(
             "it is a file: give the folder of the model, as Path::new({:?})",
-            path.parent().unwrap_or(path)
+            path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
         )
     } else {
         let hub = if cfg!(feature = "hub") {
@@ -77,11 +80,11 @@ fn unknown(resources: &Resources, name: &str, tasks: &[Task]) -> Error {
         } else {
             "owner/name on the Hugging Face hub (in builds with the feature `hub`)"
         };
-        let nearest = resources.registry.nearest(name, tasks);
-        format!(
-            "the nearest names are {}; give one of the registry, {hub}, or a folder as a Path",
-            nearest.join(", ")
-        )
+        let nearest = match resources.registry.nearest(name, |entry| tasks.contains(&entry.task)) {
+            names if names.is_empty() => String::new(),
+            names => format!("the nearest names are {}; ", names.join(", ")),
+        };
+        format!("{nearest}give a name of the registry, {hub}, or a folder as a Path")
     };
     Error::new(ErrorKind::UnknownModel, format!("no model is named {name:?}; {hint}"))
 }

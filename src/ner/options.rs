@@ -44,7 +44,7 @@ impl EntityOptions {
     /// The entity types to find: any words, such as `person` and `law`; fewer and clearer types are found better. For
     /// models with types in their input (GLiNER), which need them.
     #[must_use]
-    pub fn types<I>(mut self, types: I) -> Self
+    pub fn entity_types<I>(mut self, types: I) -> Self
     where
         I: IntoIterator,
         I::Item: Into<String>,
@@ -92,11 +92,13 @@ impl EntityOptions {
 
     /// These options over `base`.
     pub(super) fn over(self, base: &Self) -> Self {
+        // Thresholds are for the types that they were given with.
+        let label_thresholds = if self.types.is_some() { &None } else { &base.label_thresholds };
         Self {
             aggregation: self.aggregation.or(base.aggregation),
             types: self.types.or_else(|| base.types.clone()),
             threshold: self.threshold.or(base.threshold),
-            label_thresholds: self.label_thresholds.or_else(|| base.label_thresholds.clone()),
+            label_thresholds: self.label_thresholds.or_else(|| label_thresholds.clone()),
             nested: self.nested.or(base.nested),
             multi_label: self.multi_label.or(base.multi_label),
             window: self.window.or(base.window),
@@ -109,7 +111,7 @@ impl EntityOptions {
         let prompted = matches!(model.role, Role::PromptedEntities(_));
         let misplaced = [
             ("aggregation", self.aggregation.is_some() && prompted),
-            ("types", self.types.is_some() && !prompted),
+            ("entity_types", self.types.is_some() && !prompted),
             ("nested", self.nested.is_some() && !prompted),
             ("multi_label", self.multi_label.is_some() && !prompted),
         ];
@@ -146,10 +148,11 @@ impl EntityOptions {
         let mut thresholds = vec![self.threshold.or(default); types.len()];
         for (label, score) in self.label_thresholds.iter().flatten() {
             let Some(at) = types.iter().position(|known| known == label) else {
-                let message = format!(
-                    "there is no entity type {label:?} to set a threshold for; the types are {}",
-                    types.join(", ")
-                );
+                let known = match types {
+                    [] => "set the types first".to_owned(),
+                    types => format!("the types are {}", types.join(", ")),
+                };
+                let message = format!("there is no entity type {label:?} to set a threshold for; {known}");
                 return Err(Error::new(ErrorKind::Labels, message));
             };
             thresholds[at] = Some(*score);

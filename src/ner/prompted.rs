@@ -89,7 +89,7 @@ impl Prompting {
     ) -> Result<PromptedReader<'a>, Error> {
         let prompt = self.prompt.as_ref().ok_or_else(|| {
             let message = format!(
-                "the model {:?} takes entity types as input, and none are given; set them with EntityOptions::types",
+                "the model {:?} takes entity types as input, and none are given; set them with EntityOptions::entity_types",
                 model.name
             );
             Error::new(ErrorKind::Labels, message)
@@ -371,7 +371,8 @@ mod tests {
                 if ids.is_empty() {
                     continue;
                 }
-                let ner = loaded.with(EntityOptions::new().types(&types)).expect("the types should fit");
+                let ner =
+                    loaded.with(EntityOptions::new().entity_types(&types)).expect("the types should fit");
                 let Decoding::Prompted(prompting) = &*ner.decoding else { panic!("it should take types") };
                 let reader = prompting.entities(&ner.model, &ner.limits).expect("the types should be set");
                 let document = reader.read(text).expect("the text should be read");

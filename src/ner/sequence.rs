@@ -1,4 +1,4 @@
-//! Which sequence of labels is the likeliest, where not every sequence can be.
+//! The likeliest valid sequence of labels.
 
 use ndarray::ArrayView1;
 

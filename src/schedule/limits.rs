@@ -28,7 +28,7 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug, Default)]
 pub struct Limits {
     deadline: Option<Instant>,
-    cancel: Option<Arc<AtomicBool>>,
+    cancel: Vec<Arc<AtomicBool>>,
     max_bytes: Option<usize>,
 }
 
@@ -45,10 +45,10 @@ impl Limits {
         self
     }
 
-    /// A flag that stops the work when it becomes `true`.
+    /// A flag that stops the work when it becomes `true`; several may be given.
     #[must_use]
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
-        self.cancel = Some(flag);
+        self.cancel.push(flag);
         self
     }
 
@@ -60,9 +60,18 @@ impl Limits {
         self
     }
 
+    /// These limits in addition to `base`; where both set one, the stricter holds.
+    pub(crate) fn over(&self, base: &Self) -> Self {
+        Self {
+            deadline: self.deadline.into_iter().chain(base.deadline).min(),
+            cancel: [&base.cancel[..], &self.cancel].concat(),
+            max_bytes: self.max_bytes.into_iter().chain(base.max_bytes).min(),
+        }
+    }
+
     /// An error if work must stop.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        if self.cancel.as_ref().is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self.cancel.iter().any(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Error::new(ErrorKind::Cancelled, "the call was cancelled before it was done"));
         }
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {

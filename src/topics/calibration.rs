@@ -18,13 +18,15 @@ impl Calibration {
         midpoint: f32,
     ) -> Result<Self, Error> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Options, message));
-        if !(temperature.is_finite() && temperature > 0.0) {
-            return refuse(format!("the temperature is {temperature}; it must be above 0"));
+        let multi_label_temperature = multi_label_temperature.unwrap_or(temperature);
+        for temperature in [temperature, multi_label_temperature] {
+            if !(temperature.is_finite() && temperature > 0.0) {
+                return refuse(format!("the temperature is {temperature}; it must be above 0"));
+            }
         }
         if !(-1.0..=1.0).contains(&midpoint) {
             return refuse(format!("the midpoint is {midpoint}; a cosine is between -1 and 1"));
         }
-        let multi_label_temperature = multi_label_temperature.unwrap_or(temperature);
         Ok(Self { temperature, multi_label_temperature, midpoint })
     }
 

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::fingerprint::Fingerprint;
@@ -7,7 +9,7 @@ use crate::prompt::Prompt;
 ///
 /// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set). It serves every classifier with the
 /// weights of that model, with whatever options, and can be stored: it implements serde's traits.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct LabelSet {
     pub(super) labels: Vec<String>,
     /// The sentence that labels were put into.
@@ -19,7 +21,7 @@ pub struct LabelSet {
 }
 
 /// The labels in the form that the model takes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub(crate) enum Prepared {
     /// NLI: the tokens of the hypothesis of each label.
     Hypotheses(Vec<Vec<u32>>),
@@ -33,5 +35,11 @@ impl LabelSet {
     /// The labels, in the order given.
     pub fn labels(&self) -> &[String] {
         &self.labels
+    }
+}
+
+impl fmt::Debug for LabelSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LabelSet").field("model", &self.model).field("labels", &self.labels).finish()
     }
 }

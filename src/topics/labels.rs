@@ -82,9 +82,14 @@ impl Preparer<'_> {
                 "the label set is damaged: its labels do not fit what was prepared of them; prepare it again";
             Err(Error::new(ErrorKind::Labels, message))
         };
+        let known = |ids: &[u32]| ids.iter().all(|&id| id <= model.tokenizer.largest_id());
+        if labels::check(&set.labels, "label", "politics").is_err() {
+            return damaged();
+        }
         match (&set.prepared, &model.role) {
-            (_, _) if count == 0 => damaged(),
-            (Prepared::Hypotheses(hypotheses), Role::Nli { .. }) if hypotheses.len() == count => {
+            (Prepared::Hypotheses(hypotheses), Role::Nli { .. })
+                if hypotheses.len() == count && hypotheses.iter().all(|ids| known(ids)) =>
+            {
                 let longest = hypotheses.iter().map(Vec::len).max().unwrap_or(0);
                 if longest > self.hypothesis_limit() {
                     let message = format!(
@@ -100,7 +105,7 @@ impl Preparer<'_> {
             {
                 Ok(())
             }
-            (Prepared::Prompt(prompt), Role::PromptedTopics(_)) => {
+            (Prepared::Prompt(prompt), Role::PromptedTopics(_)) if known(&prompt.ids) => {
                 prompt.check(count, model.budget(&settings.framing))
             }
             _ => damaged(),

@@ -50,7 +50,7 @@ impl TopicOptions {
 
     /// The way in which windows make a document; the registry's, or [`WindowPooling::Mean`] by default.
     #[must_use]
-    pub fn pooling(mut self, pooling: WindowPooling) -> Self {
+    pub fn window_pooling(mut self, pooling: WindowPooling) -> Self {
         self.pooling = Some(pooling);
         self
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ndarray::{Array1, Array2};
+use ndarray::{Array1, Array2, ArrayView1};
 
 use super::calibration::Calibration;
 use super::hypotheses::Columns;
@@ -68,7 +68,7 @@ impl NliReader<'_> {
 }
 
 impl Reader for NliReader<'_> {
-    type Part = Vec<f32>;
+    type Part = f32;
     type Output = ClassifiedText;
 
     fn model(&self) -> &Model {
@@ -91,16 +91,16 @@ impl Reader for NliReader<'_> {
         self.context.model.pair(&document.tokens, window, &self.hypotheses[number])
     }
 
-    fn reduce(&self, _: &Sequence, logits: Array2<f32>) -> Vec<f32> {
+    fn reduce(&self, _: &Sequence, logits: Array2<f32>) -> f32 {
         let contradiction = match self.context.settings.scoring(self.labels.len()) {
             Scoring::SingleLabel => 0.0,
             // Softmax over the two is the logistic function of their difference.
             Scoring::MultiLabel => logits[[0, self.columns.contradiction]],
         };
-        vec![logits[[0, self.columns.entailment]] - contradiction]
+        logits[[0, self.columns.entailment]] - contradiction
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[f32]) -> ClassifiedText {
         judge(self.context.settings, self.labels, document, windows, parts)
     }
 }
@@ -126,14 +126,14 @@ impl Reader for BiEncoderReader<'_> {
     }
 
     fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
-        let embedding = unit(rows.row(0).to_vec());
+        let embedding = Array1::from(unit(rows.row(0).to_vec()));
         let scoring = self.context.settings.scoring(self.labels.len());
-        let cosine = |label: &Vec<f32>| label.iter().zip(&embedding).map(|(a, b)| a * b).sum();
+        let cosine = |label: &Vec<f32>| ArrayView1::from(label).dot(&embedding);
         self.embeddings.iter().map(|label| self.calibration.evidence(cosine(label), scoring)).collect()
     }
 
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
-        judge(self.context.settings, self.labels, document, windows, parts)
+        judge(self.context.settings, self.labels, document, windows, &parts.concat())
     }
 }
 
@@ -173,7 +173,7 @@ impl Reader for UniEncoderReader<'_> {
     }
 
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
-        judge(self.context.settings, self.labels, document, windows, parts)
+        judge(self.context.settings, self.labels, document, windows, &parts.concat())
     }
 }
 

@@ -16,7 +16,7 @@ pub struct ClassifiedText {
     pub topics: Vec<Topic>,
     /// The scores of all labels by each window, in the order of the text, if
     /// [`TopicOptions::passages`](crate::TopicOptions::passages) is set.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub passages: Vec<Passage>,
     /// The part of the text that was read.
     pub coverage: Coverage,
@@ -62,21 +62,19 @@ pub(super) fn lengths(windows: &Windows) -> Vec<usize> {
     windows.ranges().iter().map(ExactSizeIterator::len).collect()
 }
 
-/// The topics of a document, from the evidence that each window gives for each of `labels`: `parts` put together are
-/// `[windows, labels]`.
+/// The topics of a document, from the evidence that each window gives for each of `labels`, `[windows, labels]`.
 pub(super) fn judge(
     settings: &Settings,
     labels: &[String],
     document: &Document<'_>,
     windows: &Windows,
-    parts: &[Vec<f32>],
+    evidence: &[f32],
 ) -> ClassifiedText {
     stage!("judge");
     let coverage = Coverage::of(document, windows);
     if windows.ranges().is_empty() {
         return ClassifiedText { coverage, ..ClassifiedText::default() };
     }
-    let evidence = parts.concat();
     let evidence: Vec<&[f32]> = evidence.chunks_exact(labels.len()).collect();
     let scoring = settings.scoring(labels.len());
     let scores = scoring.probabilities(&pool(&evidence, &lengths(windows), settings.pooling));

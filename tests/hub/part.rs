@@ -40,7 +40,8 @@ fn a_tokenizer_may_be_another_models() {
     assert!(!reads.iter().any(|read| read.path.contains("pytorch_model.bin")), "{reads:?}");
     let own = load_ner(support::fixture("gliner-span")).expect("loads");
     let [fetched, own] = [fetched, own].map(|ner| {
-        let ner = ner.with(EntityOptions::new().types(["person", "city"])).expect("the types should fit");
+        let ner =
+            ner.with(EntityOptions::new().entity_types(["person", "city"])).expect("the types should fit");
         ner.tag(TEXT).expect("is tagged")
     });
     assert_eq!(fetched, own);

@@ -145,7 +145,7 @@ fn topics_of_a_batch_are_those_of_its_documents_alone() {
     ] {
         let loaded = engine(2).topics(fixture(model)).expect("the fixture should load");
         for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
-            let options = TopicOptions::new().window(40).pooling(pooling).scoring(scoring);
+            let options = TopicOptions::new().window(40).window_pooling(pooling).scoring(scoring);
             let classifier = loaded.with(options).expect("the options should fit");
             let labels = classifier.label_set(["economy", "sport", "health"]).expect("labels");
             let texts: Vec<String> = nasty()

@@ -82,17 +82,34 @@ fn handles_are_cheap_and_say_what_they_are() {
 }
 
 #[test]
-fn label_sets_are_prepared_faster_the_second_time() {
-    let engine = entopic::Engine::builder().label_cache(2000).build().expect("it should start");
-    let classifier = engine.topics("topics-en-small").expect("it should be bundled");
-    let labels: Vec<String> = (0..300).map(|number| format!("topic {number}")).collect();
-    let timed = || {
-        let start = Instant::now();
-        let set = classifier.label_set(&labels).expect("the labels should fit");
-        (start.elapsed(), set)
-    };
-    let ((first, a), (second, b)) = (timed(), timed());
-    assert!(second * 2 < first, "{first:?}, then {second:?}");
-    let [a, b] = [a, b].map(|set| classifier.classify(ARTICLE, &set).expect("it should be classified"));
-    assert_eq!(a, b);
+fn cached_labels_are_those_of_their_template() {
+    let engine = |labels| entopic::Engine::builder().label_cache(labels).build().expect("it should start");
+    let [cached, plain] =
+        [100, 0].map(|labels| engine(labels).topics("topics-en-small").expect("it should be bundled"));
+    for template in ["{}", "news about {}", "{}"] {
+        let topics = |classifier: &entopic::TopicClassifier| {
+            let view = classifier.with(entopic::TopicOptions::new().template(template));
+            let view = view.expect("the template should have a place");
+            let labels = view.label_set(["economy", "sport", "health"]).expect("the labels should fit");
+            view.classify(ARTICLE, &labels).expect("it should be classified").topics
+        };
+        assert_eq!(topics(&cached), topics(&plain), "{template}");
+    }
+}
+
+#[test]
+fn limits_are_added_up() {
+    let engine = entopic::Engine::new().expect("it should start");
+    let ner = engine.ner("ner-en-small").expect("it should be bundled");
+    let short = ner.within(&entopic::Limits::new().max_bytes(10));
+    let both = short.within(&entopic::Limits::new().max_bytes(1000));
+    let error = both.tag("Ada Lovelace lived in London.").expect_err("the text should be too long");
+    assert_eq!(error.kind(), entopic::ErrorKind::TooLong);
+    // Through a tagger that reads a text once for both models, too.
+    let topics = engine.topics("topics-en-small").expect("it should be bundled");
+    let topics = topics.within(&entopic::Limits::new().max_bytes(10));
+    let labels = topics.label_set(["sport"]).expect("the label should fit");
+    let tagger = Tagger::new(ner, topics, labels).expect("the labels should be of the model");
+    let error = tagger.tag("Ada Lovelace lived in London.").expect_err("the text should be too long");
+    assert_eq!(error.kind(), entopic::ErrorKind::TooLong);
 }

@@ -174,8 +174,8 @@ fn labels_must_be_given_and_fit_their_model() {
         assert_refused(classifier.label_set(labels.iter().copied()), ErrorKind::Labels, &[says]);
     };
     refused(&[], "there is no label");
-    refused(&["sport", " "], "label 1 is blank");
-    refused(&["sport", "health", "sport"], "given twice, as number 0 and 2");
+    refused(&["sport", " "], "label number 2 is blank");
+    refused(&["sport", "health", "sport"], "given twice, as number 1 and 3");
     let long = "very ".repeat(200);
     refused(&[&long], "tokens");
 
@@ -234,7 +234,8 @@ source = { folder = "." }
         (entry.replace("window = 32", "windows = 32"), "windows"),
         (entry.replace("\"ner\"", "\"tagging\""), "tagging"),
         (format!("{entry}{entry}"), "the name is used twice"),
-        (entry.replace("window = 32", "template = \"about\""), "{}"),
+        (entry.replace("window = 32", "template = \"about\"").replace("\"ner\"", "\"nli\""), "{}"),
+        (entry.replace("window = 32", "text_prefix = \"query: \""), "no use for text_prefix"),
     ] {
         fs::write(&path, broken).expect("is written");
         let error = Registry::from_file(&path).expect_err("is broken");
@@ -277,7 +278,8 @@ source = { folder = "." }
     let loaded = with_registry(registry).topics("mine").expect("the folder should be next to the file");
     let labels = loaded.label_set(["economy", "sport"]).expect("the labels should fit");
     let scores = |pooling: Option<WindowPooling>| {
-        let options = pooling.map_or_else(TopicOptions::new, |pooling| TopicOptions::new().pooling(pooling));
+        let options =
+            pooling.map_or_else(TopicOptions::new, |pooling| TopicOptions::new().window_pooling(pooling));
         let classifier = loaded.with(options).expect("it should have every pooling");
         let text = "The bank of Lagos sold the harbour. The match ended late in the rain. ".repeat(4);
         classifier.classify(&text, &labels).expect("it should be classified").topics

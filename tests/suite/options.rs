@@ -12,7 +12,7 @@ const TEXT: &str = "Maria Okafor met Anders Lindqvist in Geneva on Tuesday.";
 fn an_option_that_a_token_classifier_cannot_use_is_refused() {
     let ner = load_ner(fixture("ner-wordpiece-cased")).expect("the fixture should load");
     for (options, name) in [
-        (EntityOptions::new().types(["person"]), "types"),
+        (EntityOptions::new().entity_types(["person"]), "types"),
         (EntityOptions::new().nested(false), "nested"),
         (EntityOptions::new().multi_label(true), "multi_label"),
     ] {
@@ -34,17 +34,17 @@ fn an_option_that_a_model_with_types_in_its_input_cannot_use_is_refused() {
     let options = EntityOptions::new().aggregation(Aggregation::Simple);
     assert_refused(ner.with(options), ErrorKind::Options, &["aggregation", "entity types as input"]);
     assert_refused(ner.logits(TEXT), ErrorKind::WrongTask, &["spans of words"]);
-    assert_refused(ner.tag(TEXT), ErrorKind::Labels, &["EntityOptions::types"]);
+    assert_refused(ner.tag(TEXT), ErrorKind::Labels, &["EntityOptions::entity_types"]);
     for (types, says) in [
         (&[][..], "there is no entity type"),
-        (&["person", " "], "entity type 1 is blank"),
+        (&["person", " "], "entity type number 2 is blank"),
         (&["person", "person"], "given twice"),
         (&["a<<ENT>>b"], "<<ENT>>"),
     ] {
-        let options = EntityOptions::new().types(types.iter().copied());
+        let options = EntityOptions::new().entity_types(types.iter().copied());
         assert_refused(ner.with(options), ErrorKind::Labels, &[says]);
     }
-    let long = EntityOptions::new().types(["very ".repeat(200)]);
+    let long = EntityOptions::new().entity_types(["very ".repeat(200)]);
     assert_refused(ner.with(long), ErrorKind::Labels, &["tokens of a window"]);
 }
 
@@ -135,7 +135,7 @@ fn types_and_tags_are_told_apart() {
     assert!(ner.entity_types().iter().all(|label| !label.contains('-')), "{:?}", ner.entity_types());
     let ner = load_ner(fixture("gliner-span")).expect("the fixture should load");
     assert!(ner.tags().is_empty() && ner.entity_types().is_empty());
-    let ner = ner.with(EntityOptions::new().types(["person", "law"])).expect("the types should fit");
+    let ner = ner.with(EntityOptions::new().entity_types(["person", "law"])).expect("the types should fit");
     assert_eq!(ner.entity_types(), ["person", "law"]);
     // A later view keeps what it does not set.
     let ner = ner.with(EntityOptions::new().threshold(0.1)).expect("it should be in range");
@@ -145,7 +145,7 @@ fn types_and_tags_are_told_apart() {
 #[test]
 fn words_have_the_entities_of_their_types() {
     let ner = load_ner(fixture("gliner-span")).expect("the fixture should load");
-    let ner = ner.with(EntityOptions::new().types(["person", "city"]).threshold(0.01));
+    let ner = ner.with(EntityOptions::new().entity_types(["person", "city"]).threshold(0.01));
     let ner = ner.expect("the types should fit");
     let words: Vec<&str> = TEXT.split(' ').chain([""]).collect();
     let tagged = ner.tag_words(&words).expect("it should be tagged");
@@ -208,8 +208,9 @@ fn passages_have_the_scores_of_every_label() {
 fn a_tagger_has_the_options_of_both_its_models() {
     let engine = engine(1);
     let ner = engine.ner(fixture("gliner-span")).expect("the fixture should load");
-    let ner =
-        ner.with(EntityOptions::new().types(["person", "city"]).threshold(0.01)).expect("they should fit");
+    let ner = ner
+        .with(EntityOptions::new().entity_types(["person", "city"]).threshold(0.01))
+        .expect("they should fit");
     let topics = engine.topics(fixture("gliclass-deberta")).expect("the fixture should load");
     let topics = topics.with(TopicOptions::new().scoring(Scoring::MultiLabel)).expect("it should have it");
     let labels = topics.label_set(["sport", "law"]).expect("the labels should fit");

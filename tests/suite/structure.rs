@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use syn::visit::{self, Visit};
-use syn::{Attribute, Item, ItemMod, ItemUse, UseTree, Visibility};
+use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree, Visibility};
 
 /// A module, such as `["ner", "options"]`; the crate's root is empty.
 type Module = Vec<String>;
@@ -60,7 +60,7 @@ fn declared(file: &syn::File) -> impl Iterator<Item = &ItemMod> {
 fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         let list = attribute.meta.require_list();
-        attribute.path().is_ident("cfg") && list.is_ok_and(|list| list.tokens.to_string().contains("test"))
+        attribute.path().is_ident("cfg") && list.is_ok_and(|list| list.tokens.to_string() == "test")
     })
 }
 
@@ -120,6 +120,20 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         let names: Vec<String> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
         self.add(&names);
         visit::visit_path(self, path);
+    }
+
+    /// What stands in macros is no syntax yet: paths from the root or the parent are read from the tokens.
+    fn visit_macro(&mut self, item: &'ast Macro) {
+        let tokens = item.tokens.to_string();
+        let words: Vec<&str> = tokens.split_whitespace().collect();
+        for start in (0..words.len()).filter(|&at| ["crate", "super"].contains(&words[at])) {
+            let path = words[start..]
+                .chunks(2)
+                .take_while(|pair| pair.get(1) == Some(&"::"))
+                .map(|pair| pair[0].to_owned());
+            self.add(&path.collect::<Vec<String>>());
+        }
+        visit::visit_macro(self, item);
     }
 
     /// `pub(crate)` names nothing that the module needs.

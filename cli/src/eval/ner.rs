@@ -82,7 +82,7 @@ fn model(args: &EvalNerArgs, sentences: &[Sentence<'_>], name: &str) -> Result<N
             args.model
         )));
     }
-    Ok(ner.with(EntityOptions::new().types(types))?)
+    Ok(ner.with(EntityOptions::new().entity_types(types))?)
 }
 
 fn labels<'s>(sentences: &'s [Sentence<'_>]) -> impl Iterator<Item = &'s str> {

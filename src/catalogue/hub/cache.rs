@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 
 use super::digest::hash_file;
 use crate::error::{Error, ErrorKind};
+use crate::hex::hex;
 
 /// A model's folder in the cache that the hub's clients share:
 ///
@@ -208,7 +209,7 @@ impl Held {
 pub(super) fn guard_lock_file(cache: &Path, path: &Path) -> Option<File> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let digest = Sha256::digest(whole.as_os_str().as_encoded_bytes());
-    let name: String = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = hex(&digest[..8]);
     lock(&cache.join(".locks/entopic").join(format!("{name}.lock"))).ok()
 }
 

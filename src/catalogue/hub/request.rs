@@ -17,7 +17,7 @@ pub struct FetchedModel {
     pub revision: String,
     /// The commit that this is.
     pub commit: String,
-    /// The folder that holds its files; every builder loads it by this path, if the weights are there.
+    /// The folder with its files; [`Engine`](crate::Engine) loads it from this path, if the weights are among them.
     pub folder: PathBuf,
     /// The files that it is loaded from, or [described](crate::Hub::fetch_description) by.
     pub files: Vec<FetchedFile>,

@@ -170,7 +170,7 @@ impl Value<'_> {
 }
 
 impl<'a> Machine<'a> {
-    /// Takes one opcode; whether it was the last.
+    /// Takes one opcode; whether it was the last. It is one function, since it is the table of all opcodes.
     fn step(&mut self) -> Result<bool, Error> {
         let [opcode] = self.take()?;
         let value = match opcode {

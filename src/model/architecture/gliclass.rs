@@ -101,20 +101,6 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
             ));
         }
     };
-    let scores = match config.scorer_type.as_str() {
-        "simple" => TopicScores::Dot,
-        "weighted-dot" => TopicScores::Weighted {
-            text: Dense::new("model.scorer.proj_text", width, 2 * width),
-            label: Dense::new("model.scorer.proj_label", width, 2 * width),
-            score: Mlp::sequential("model.scorer.out_mlp", [3 * width, 4 * width, 1]),
-        },
-        "mlp" => TopicScores::Mlp { name: "model.scorer.mlp".into(), width },
-        other => {
-            return Err(format!(
-                "scorer_type {other:?} is not supported; supported are simple, weighted-dot, mlp"
-            ));
-        }
-    };
     if config.use_lstm && !width.is_multiple_of(2) {
         return Err(format!("hidden_size {width} is odd; use_lstm halves it"));
     }
@@ -125,7 +111,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         text: projector("text_projector"),
         label: projector("classes_projector"),
         scale: config.normalize_features.then(|| "model.logit_scale".into()),
-        scores,
+        scores: scores(&config.scorer_type, width)?,
     });
     let prompt = PromptStyle {
         architecture: "GLiClass",
@@ -139,4 +125,22 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         missing: Vec::new(),
     };
     Ok((Role::PromptedTopics(prompt), plan))
+}
+
+/// The scorer `kind` of states of `width` values.
+fn scores(kind: &str, width: usize) -> Result<TopicScores, String> {
+    Ok(match kind {
+        "simple" => TopicScores::Dot,
+        "weighted-dot" => TopicScores::Weighted {
+            text: Dense::new("model.scorer.proj_text", width, 2 * width),
+            label: Dense::new("model.scorer.proj_label", width, 2 * width),
+            score: Mlp::sequential("model.scorer.out_mlp", [3 * width, 4 * width, 1]),
+        },
+        "mlp" => TopicScores::Mlp { name: "model.scorer.mlp".into(), width },
+        other => {
+            return Err(format!(
+                "scorer_type {other:?} is not supported; supported are simple, weighted-dot, mlp"
+            ));
+        }
+    })
 }

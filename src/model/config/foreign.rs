@@ -6,6 +6,7 @@ use super::{Config, Parsed};
 use crate::backend::padded::Rows;
 use crate::catalogue::registry::Task;
 use crate::error::{Error, ErrorKind};
+use crate::limits::LARGEST_DIMENSION;
 use crate::model::architecture::CLASSES;
 use crate::model::role::Role;
 use crate::pooling::TokenPooling;
@@ -100,7 +101,7 @@ impl Config {
 /// The size under `key`, if it is one that a model may have; tokenizers without a limit have 1e30.
 fn size(json: &Value, key: &str) -> Option<usize> {
     let size = json.get(key)?.as_u64()?;
-    usize::try_from(size).ok().filter(|size| (1..=1 << 24).contains(size))
+    usize::try_from(size).ok().filter(|size| (1..=LARGEST_DIMENSION).contains(size))
 }
 
 #[cfg(test)]

@@ -161,7 +161,7 @@ impl AttentionScratch {
         }
     }
 
-    /// `out` is `[queries, size]`.
+    /// `out` is `[queries, size]`. It is one function, since its vectors stay in registers from the scores to the sums.
     #[inline(always)]
     fn attend<I: Isa>(&mut self, isa: I, scope: Scope<'_>, out: &mut [f32]) {
         let Scope { keys: tokens, size, reach, relation, head, .. } = scope;
