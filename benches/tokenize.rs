@@ -11,7 +11,7 @@ use entopic::internals::tokenise;
 use texts::{measure, mixes};
 
 fn tokenize(criterion: &mut Criterion) {
-    let ner = Ner::bundled().expect("is bundled");
+    let ner = Ner::bundled().expect("the model should be bundled");
     let mut group = criterion.benchmark_group("tokenize");
     for (name, texts) in mixes() {
         measure(&mut group, name, texts.len(), || texts.iter().map(|text| tokenise(&ner, text)).sum());

@@ -21,12 +21,13 @@ fn topics(criterion: &mut Criterion) {
             group.sample_size(10);
             for count in [10, 100, 1_000] {
                 let labels = (0..count).map(|label| format!("topic {label}"));
-                let labels = classifier.label_set(labels).expect("are labels");
+                let labels = classifier.label_set(labels).expect("the labels should be prepared");
                 measure(&mut group, &format!("article, {count} labels"), 1, || {
                     classifier.classify(ARTICLE, &labels).map_or(0, |classified| classified.coverage.tokens)
                 });
             }
-            let labels = classifier.label_set(NEWS_TOPICS.iter().copied()).expect("are labels");
+            let labels =
+                classifier.label_set(NEWS_TOPICS.iter().copied()).expect("the labels should be prepared");
             for (name, texts) in mixes() {
                 measure(&mut group, &format!("{name}, news topics"), texts.len(), || {
                     let classified = classifier.classify_batch(&texts, &labels).into_iter();

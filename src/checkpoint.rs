@@ -401,9 +401,9 @@ mod tests {
     /// A safetensors file of these tensors: name, type, shape, bytes.
     fn file(tensors: &[(&str, Dtype, &[usize], Vec<u8>)]) -> Vec<u8> {
         let views = tensors.iter().map(|(name, dtype, shape, bytes)| {
-            (name, TensorView::new(*dtype, shape.to_vec(), bytes).expect("bytes of this shape"))
+            (name, TensorView::new(*dtype, shape.to_vec(), bytes).expect("the bytes should have this shape"))
         });
-        safetensors::serialize(views, None).expect("is written")
+        safetensors::serialize(views, None).expect("the file should be written")
     }
 
     #[test]
@@ -411,9 +411,12 @@ mod tests {
         let values: Vec<f32> = (0..24).map(|i| i as f32).collect();
         let bytes = values.iter().flat_map(|value| value.to_le_bytes()).collect();
         let bytes = file(&[("conv", Dtype::F32, &[2, 3, 4], bytes)]);
-        let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
-        assert_eq!(checkpoint.cube("bert.conv", [2, 3, 4]).expect("is there"), values);
-        let error = checkpoint.cube("bert.conv", [3, 2, 4]).expect_err("has another shape").to_string();
+        let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("it should be whole");
+        assert_eq!(checkpoint.cube("bert.conv", [2, 3, 4]).expect("it should exist"), values);
+        let error = checkpoint
+            .cube("bert.conv", [3, 2, 4])
+            .expect_err("it should fail: it has another shape")
+            .to_string();
         assert!(error.contains("[2, 3, 4]") && error.contains("[3, 2, 4]"), "{error}");
     }
 
@@ -426,12 +429,13 @@ mod tests {
         ] {
             let codes = vec![1, 2, 3, 0xff, 0xfe, 0x81];
             let bytes = file(&[("w", Dtype::I8, &[2, 3], codes), ("w_scale", dtype, &[2, 1], scales)]);
-            let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
-            let matrix = checkpoint.matrix("w", 2, 3).expect("is there");
+            let checkpoint =
+                Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("it should be whole");
+            let matrix = checkpoint.matrix("w", 2, 3).expect("it should exist");
             assert_eq!(*matrix.to_f32(), [0.5, 1.0, 1.5, -2.0, -4.0, -254.0], "{dtype:?}");
         }
         let bytes = file(&[("w", Dtype::I8, &[2, 3], vec![0; 6])]);
-        let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("is whole");
+        let checkpoint = Checkpoint::open(&[("file", &bytes)], &[["bert.", ""]]).expect("it should be whole");
         let error = checkpoint.matrix("w", 2, 3).err().expect("lacks its scales").to_string();
         assert!(error.contains("w_scale"), "{error}");
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No model has this name, there is no such folder, or the hub does not know the model.
+    /// No model has this name, or the hub does not know it.
     UnknownModel,
-    /// The model is known, but not on this machine or not in this build.
+    /// The model is known, but not on this machine or not in this build; or its folder does not exist.
     ModelUnavailable,
     /// The model cannot do this task.
     WrongTask,

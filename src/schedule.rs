@@ -126,14 +126,14 @@ mod tests {
     #[test]
     fn every_sequence_gets_its_own_rows_whatever_the_threads() {
         for threads in [1, 2, 3, 5, 17] {
-            let workers = Workers::new(Some(threads)).expect("threads");
+            let workers = Workers::new(Some(threads)).expect("the threads should start");
             for count in (0..20).chain([40, 333]) {
                 let sequences = numbered(count);
                 let outputs = rows(&workers, &sequences);
                 assert_eq!(outputs.len(), count);
                 for (index, output) in outputs.into_iter().enumerate() {
                     let expected = [index as f32, sequences[index].ids.len() as f32];
-                    assert_eq!(output.expect("is not refused").as_slice(), Some(&expected[..]));
+                    assert_eq!(output.expect("it should not be refused").as_slice(), Some(&expected[..]));
                 }
             }
         }
@@ -141,7 +141,7 @@ mod tests {
 
     #[test]
     fn a_refused_sequence_costs_itself_and_a_panic_its_call() {
-        let workers = Workers::new(Some(2)).expect("threads");
+        let workers = Workers::new(Some(2)).expect("the threads should start");
         let mut sequences = numbered(30);
         sequences[7].ids.fill(REFUSED);
         for (index, output) in rows(&workers, &sequences).into_iter().enumerate() {
@@ -159,8 +159,8 @@ mod tests {
 
     #[test]
     fn callers_may_be_many_and_jobs_of_another_pool() {
-        let workers = Workers::new(Some(2)).expect("threads");
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        let workers = Workers::new(Some(2)).expect("the threads should start");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("the threads should start");
         let call = |count: usize| {
             let outputs = rows(&workers, &numbered(count));
             assert!(outputs.len() == count && outputs.iter().all(Result::is_ok));

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// use entopic::Span;
 ///
 /// let text = "Zoë lives in København.";
-/// let span = Span::find(text, "København").expect("it is there");
+/// let span = Span::find(text, "København").expect("it should exist");
 /// assert_eq!((span.bytes.clone(), span.chars.clone()), (14..24, 13..22));
 /// assert_eq!(span.of(text), "København");
 /// ```
@@ -126,7 +126,7 @@ mod tests {
     fn spans_count_code_points() {
         let text = "Ünïted 👩‍👩‍👧 Ελλάδα";
         let index = CharIndex::new(text);
-        let start = text.find("Ε").expect("is in the text");
+        let start = text.find("Ε").expect("it should be in the text");
         let span = index.span(start..text.len());
         assert_eq!(&text[span.bytes.clone()], "Ελλάδα");
         assert_eq!(span.chars, 13..19);

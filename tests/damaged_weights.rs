@@ -33,19 +33,19 @@ fn damage_costs_neither_a_panic_nor_memory() {
     let engine = Engine::builder().threads(1).build().expect("a thread should start");
     let mut before = None;
     for (source, name, header) in FILES {
-        let whole = fs::read(goldens.join(source)).expect("the weights");
-        let folder = TempDir::new().expect("a temporary folder");
+        let whole = fs::read(goldens.join(source)).expect("the weights should exist");
+        let folder = TempDir::new().expect("a temporary folder should be made");
         let config = fs::read(goldens.join("ner-wordpiece-cased/config.json")).expect("the config");
-        let mut config: serde_json::Value = serde_json::from_slice(&config).expect("is JSON");
+        let mut config: serde_json::Value = serde_json::from_slice(&config).expect("it should be JSON");
         config["num_hidden_layers"] = 1.into();
-        fs::write(folder.path().join("config.json"), config.to_string()).expect("is written");
+        fs::write(folder.path().join("config.json"), config.to_string()).expect("the file should be written");
         let tokenizer = goldens.join("ner-wordpiece-cased/tokenizer.json");
-        fs::copy(tokenizer, folder.path().join("tokenizer.json")).expect("is copied");
+        fs::copy(tokenizer, folder.path().join("tokenizer.json")).expect("it should be copied");
         let load = |bytes: &[u8]| {
-            fs::write(folder.path().join(name), bytes).expect("is written");
+            fs::write(folder.path().join(name), bytes).expect("the file should be written");
             engine.ner(folder.path())
         };
-        load(&whole).expect("is whole");
+        load(&whole).expect("it should be whole");
         let before = *before.get_or_insert_with(reserved);
         let mut loaded = 0;
         for _ in 0..300 {

@@ -29,17 +29,18 @@ const TEXTS: [&str; 6] = [
 
 /// A folder with a graph at `path` and what belongs to it.
 fn folder_with((graph, other): (&str, &str), path: &str) -> TempDir {
-    let folder = TempDir::new().expect("a temporary folder");
+    let folder = TempDir::new().expect("a temporary folder should be made");
     for file in ["config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json"] {
         let (from, to) = (fixture(other).join(file), folder.path().join(file));
         if from.exists() {
-            fs::create_dir_all(to.parent().expect("a folder")).expect("is made");
-            fs::copy(from, to).expect("is copied");
+            fs::create_dir_all(to.parent().expect("a temporary folder should be made"))
+                .expect("it should be made");
+            fs::copy(from, to).expect("it should be copied");
         }
     }
     let to = folder.path().join(path);
-    fs::create_dir_all(to.parent().expect("a folder")).expect("is made");
-    fs::copy(fixture(graph).join("model.onnx"), to).expect("is copied");
+    fs::create_dir_all(to.parent().expect("a temporary folder should be made")).expect("it should be made");
+    fs::copy(fixture(graph).join("model.onnx"), to).expect("it should be copied");
     folder
 }
 
@@ -64,13 +65,14 @@ fn a_batch_gives_what_its_documents_give_alone() {
     for names in NER {
         let folder = folder(names);
         let texts: Vec<&str> = TEXTS.into_iter().cycle().take(60).collect();
-        let one = ner(&folder, 1).expect("loads");
-        let alone: Vec<_> = texts.iter().map(|text| one.tag(text).expect("is tagged").entities).collect();
+        let one = ner(&folder, 1).expect("the model should load");
+        let alone: Vec<_> =
+            texts.iter().map(|text| one.tag(text).expect("the text should be tagged").entities).collect();
         let mut largest: f32 = 0.0;
         for threads in [1, 3] {
-            let ner = ner(&folder, threads).expect("loads");
+            let ner = ner(&folder, threads).expect("the model should load");
             for (found, alone) in ner.tag_batch(&texts).into_iter().zip(&alone) {
-                let found = found.expect("is tagged").entities;
+                let found = found.expect("the text should be tagged").entities;
                 assert_eq!(found.len(), alone.len());
                 for (found, alone) in found.iter().zip(alone) {
                     assert_eq!((&found.label, &found.span), (&alone.label, &alone.span));
@@ -85,12 +87,12 @@ fn a_batch_gives_what_its_documents_give_alone() {
 
 #[test]
 fn callers_may_be_many_and_jobs_of_another_pool() {
-    let ner = ner(&folder(NER[0]), 2).expect("loads");
-    let expected = ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged");
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let ner = ner(&folder(NER[0]), 2).expect("the model should load");
+    let expected = ner.tag("Maria Okafor met Obama in Geneva").expect("the text should be tagged");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("the threads should start");
     let call = || {
         assert_eq!(
-            ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities,
+            ner.tag("Maria Okafor met Obama in Geneva").expect("the text should be tagged").entities,
             expected.entities
         )
     };
@@ -106,13 +108,13 @@ fn callers_may_be_many_and_jobs_of_another_pool() {
 fn damaged(names: (&str, &str), file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
     let folder = folder(names);
     let path = folder.path().join(file);
-    fs::write(&path, change(fs::read(&path).expect("is there"))).expect("is written");
+    fs::write(&path, change(fs::read(&path).expect("it should exist"))).expect("the file should be written");
     ner(&folder, 1).err().unwrap_or_else(|| panic!("a damaged {file} was loaded"))
 }
 
 fn configured(names: (&str, &str), key: &str, value: serde_json::Value) -> Error {
     damaged(names, "config.json", |bytes| {
-        let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+        let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("it should be JSON");
         config[key] = value.clone();
         config.to_string().into_bytes()
     })
@@ -163,14 +165,14 @@ fn a_damaged_graph_is_refused() {
 fn no_flipped_byte_brings_the_process_down() {
     let folder = folder(NER[1]);
     let path = folder.path().join("model.onnx");
-    let whole = fs::read(&path).expect("is there");
+    let whole = fs::read(&path).expect("it should exist");
     let mut refused = 0;
     for step in 0..150 {
         let mut bytes = whole.clone();
         // The nodes are at the start, the inputs at the end.
         let at = if step % 5 == 0 { bytes.len() - 1 - step } else { step * 113 % bytes.len() };
         bytes[at] ^= 1 << (step % 8);
-        fs::write(&path, bytes).expect("is written");
+        fs::write(&path, bytes).expect("the file should be written");
         refused += usize::from(ner(&folder, 1).is_err());
     }
     println!("{refused} of 150 are refused");

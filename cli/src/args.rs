@@ -130,12 +130,12 @@ pub(crate) struct EvalNerArgs {
 pub(crate) struct EvalTopicsArgs {
     /// One JSON object per line: {"text": …, "label": …}; plain or gzip
     pub(crate) file: PathBuf,
-    /// The candidate labels [default: the labels of the file, in order of appearance]
+    /// The candidate topics, separated by commas [default: the labels of the file, in order of appearance]
     #[arg(long, value_name = "A,B,…")]
-    pub(crate) labels: Option<LabelList>,
+    pub(crate) topics: Option<LabelList>,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) model: String,
-    /// Put labels into words, those of the file and of --labels; `label=` drops its documents
+    /// Put labels into words, those of the file and of --topics; `label=` drops its documents
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
     /// Write each document's label and predicted label to this file

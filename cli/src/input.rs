@@ -87,27 +87,28 @@ mod tests {
 
     fn gzip(text: &str) -> Vec<u8> {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-        encoder.write_all(text.as_bytes()).expect("a vector takes all");
-        encoder.finish().expect("a vector takes all")
+        encoder.write_all(text.as_bytes()).expect("a vector should take all");
+        encoder.finish().expect("a vector should take all")
     }
 
     #[test]
     fn gzip_is_known_by_its_first_bytes_and_may_have_members() {
         let bytes = [gzip("one\n"), gzip("two")].concat();
-        assert_eq!(Input::decode("a".into(), bytes).expect("is gzip").text, "one\ntwo");
+        assert_eq!(Input::decode("a".into(), bytes).expect("it should be gzip").text, "one\ntwo");
     }
 
     #[test]
     fn gzip_that_is_cut_off_is_an_error() {
         let mut bytes = gzip("a longer text that needs its bytes");
         bytes.truncate(bytes.len() - 9);
-        let failure = Input::decode("a.gz".into(), bytes).expect_err("is cut off");
+        let failure = Input::decode("a.gz".into(), bytes).expect_err("it should fail: it is cut off");
         assert!(failure.to_string().starts_with("a.gz cannot be decompressed: "), "{failure}");
     }
 
     #[test]
     fn bytes_that_are_not_utf8_are_named() {
-        let failure = Input::decode("a".into(), b"ol\xC3\xA9\nol\xE9!".to_vec()).expect_err("is Latin-1");
+        let failure = Input::decode("a".into(), b"ol\xC3\xA9\nol\xE9!".to_vec())
+            .expect_err("it should fail: it is Latin-1");
         assert!(failure.to_string().starts_with("a is not UTF-8: 0xE9 at byte 7, in line 2;"), "{failure}");
     }
 

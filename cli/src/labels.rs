@@ -70,7 +70,7 @@ mod tests {
 
     #[test]
     fn lists_are_trimmed_and_never_empty() {
-        let list: LabelList = " economy ,,world politics,".parse().expect("two labels");
+        let list: LabelList = " economy ,,world politics,".parse().expect("there should be two labels");
         assert_eq!(list.0, ["economy", "world politics"]);
         for empty in ["", " ", ",", " , ,"] {
             assert!(empty.parse::<LabelList>().is_err(), "{empty:?}");
@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn maps_rename_and_drop() {
-        let map: LabelMap = "alt.atheism = atheism, misc=,a=b=c".parse().expect("three entries");
+        let map: LabelMap =
+            "alt.atheism = atheism, misc=,a=b=c".parse().expect("there should be three entries");
         assert_eq!(map.apply("alt.atheism"), Some("atheism"));
         assert_eq!(map.apply("misc"), None);
         assert_eq!(map.apply("a"), Some("b=c"));
@@ -89,7 +90,7 @@ mod tests {
     #[test]
     fn broken_maps_are_refused() {
         for (broken, reason) in [("person", "no \"=\""), ("=PER", "no label"), ("a=b,a=c", "twice")] {
-            let message = broken.parse::<LabelMap>().expect_err("is broken");
+            let message = broken.parse::<LabelMap>().expect_err("it should fail: it is broken");
             assert!(message.contains(reason), "{message}");
         }
     }

@@ -115,20 +115,20 @@ mod tests {
 
     #[test]
     fn a_file_is_replaced_and_nothing_is_left_beside_it() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a temporary folder should be made");
         let path = folder.path().join("predictions.tsv");
         for contents in ["one", "two"] {
-            OutputFile::check(&path).and_then(|file| file.write(contents)).expect("is writable");
-            assert_eq!(fs::read_to_string(&path).expect("was written"), contents);
+            OutputFile::check(&path).and_then(|file| file.write(contents)).expect("it should be writable");
+            assert_eq!(fs::read_to_string(&path).expect("the file should be written"), contents);
         }
-        assert_eq!(fs::read_dir(&folder).expect("a folder").count(), 1);
+        assert_eq!(fs::read_dir(&folder).expect("a temporary folder should be made").count(), 1);
     }
 
     #[test]
     fn the_input_is_not_replaced() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a temporary folder should be made");
         let (input, other) = (folder.path().join("gold.tsv"), folder.path().join("other.tsv"));
-        fs::write(&input, "gold").expect("is written");
+        fs::write(&input, "gold").expect("the file should be written");
         let same = folder.path().join(".").join("gold.tsv");
         assert!(OutputFile::check(&same).and_then(|file| file.unless(&input)).is_err());
         assert!(OutputFile::check(&other).and_then(|file| file.unless(&input)).is_ok());
@@ -136,9 +136,10 @@ mod tests {
 
     #[test]
     fn folders_are_refused_before_the_run() {
-        let folder = tempfile::tempdir().expect("a folder");
+        let folder = tempfile::tempdir().expect("a temporary folder should be made");
         assert!(OutputFile::check(folder.path()).is_err());
-        let missing = OutputFile::check(&folder.path().join("no/such.tsv")).expect_err("has no folder");
+        let missing = OutputFile::check(&folder.path().join("no/such.tsv"))
+            .expect_err("it should fail: it has no folder");
         assert!(missing.to_string().contains("there is no folder"), "{missing}");
     }
 }

@@ -24,12 +24,12 @@ const DOCUMENTS: &str = "{\"text\": \"The striker scored twice and won the cup f
 fn entopic(arguments: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the command starts");
-    let mut stdin = child.stdin.take().expect("is piped");
+    let mut child = command.spawn().expect("the command should start");
+    let mut stdin = child.stdin.take().expect("it should be piped");
     // A command that fails early need not read its input.
     let _ = stdin.write_all(input);
     drop(stdin);
-    child.wait_with_output().expect("the command ends")
+    child.wait_with_output().expect("the command should end")
 }
 
 /// The JSON of a run that must succeed with one line.
@@ -56,7 +56,8 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn keys(value: &Value) -> Vec<&str> {
-    let mut keys: Vec<&str> = value.as_object().expect("is an object").keys().map(String::as_str).collect();
+    let mut keys: Vec<&str> =
+        value.as_object().expect("it should be an object").keys().map(String::as_str).collect();
     keys.sort_unstable();
     keys
 }
@@ -65,7 +66,7 @@ struct Folder(TempDir);
 
 impl Folder {
     fn new() -> Self {
-        Self(tempfile::tempdir().expect("a folder"))
+        Self(tempfile::tempdir().expect("a temporary folder should be made"))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -74,17 +75,20 @@ impl Folder {
 
     fn file(&self, name: &str, contents: impl AsRef<[u8]>) -> String {
         let path = self.path(name);
-        fs::write(&path, contents).expect("is writable");
+        fs::write(&path, contents).expect("it should be writable");
         shown(&path)
     }
 }
 
 fn shown(path: &Path) -> String {
-    path.to_str().expect("is UTF-8").to_owned()
+    path.to_str().expect("it should be UTF-8").to_owned()
 }
 
 fn range(span: &Value, unit: &str) -> std::ops::Range<usize> {
-    let end = |name: &str| usize::try_from(span[unit][name].as_u64().expect("a number")).expect("is small");
+    let end = |name: &str| {
+        usize::try_from(span[unit][name].as_u64().expect("it should be a number"))
+            .expect("it should be small")
+    };
     end("start")..end("end")
 }
 
@@ -93,7 +97,7 @@ fn tag_reads_standard_input_and_prints_one_object() {
     let document = json(&["tag", "-", "--topics", "sport, politics", "--format", "json"], NEWS.as_bytes());
     assert_eq!(keys(&document), ["coverage", "entities", "topics"]);
     assert_eq!(document["coverage"]["chars"], NEWS.chars().count());
-    let entities = document["entities"].as_array().expect("a list");
+    let entities = document["entities"].as_array().expect("it should be a list");
     assert!(
         entities.iter().any(|entity| entity["text"] == "Berlin" && entity["label"] == "LOC"),
         "{document}"
@@ -105,7 +109,7 @@ fn tag_reads_standard_input_and_prints_one_object() {
         let by_chars: String = NEWS.chars().skip(chars.start).take(chars.len()).collect();
         assert_eq!(entity["text"], by_chars);
     }
-    let topics = document["topics"].as_array().expect("a list");
+    let topics = document["topics"].as_array().expect("it should be a list");
     assert_eq!(topics.len(), 2);
     assert!(topics[0]["score"].as_f64() >= topics[1]["score"].as_f64());
     assert_eq!(keys(&topics[0]), ["evidence", "label", "score"]);
@@ -147,7 +151,8 @@ fn tag_takes_every_option() {
         ],
         NEWS.as_bytes(),
     );
-    let labels = document["entities"].as_array().expect("a list").iter().map(|entity| &entity["label"]);
+    let labels =
+        document["entities"].as_array().expect("it should be a list").iter().map(|entity| &entity["label"]);
     assert!(labels.clone().any(|label| label == "B-LOC"), "{:?}", labels.collect::<Vec<_>>());
 }
 
@@ -171,7 +176,7 @@ fn eval_ner_scores_mapped_types() {
     assert_eq!(report["labels"]["LOC"]["support"], 2);
     assert_eq!(report["f1"], 1.0, "{report}");
 
-    let written = fs::read_to_string(&predictions).expect("was written");
+    let written = fs::read_to_string(&predictions).expect("the file should be written");
     assert!(written.starts_with("Maria\tB-PER\tB-PER\nKeller\tI-PER\tI-PER\nmoved\tO\tO\n"), "{written}");
     assert_eq!(written.split("\n\n").count(), 3, "{written}");
     // What is written can be read again, and without the map all gold types are unknown ones.
@@ -199,8 +204,8 @@ fn eval_topics_reads_plain_and_gzip_alike() {
     let folder = Folder::new();
     let plain = folder.file("gold.jsonl", DOCUMENTS);
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
-    encoder.write_all(DOCUMENTS.as_bytes()).expect("a vector takes all");
-    let zipped = folder.file("gold.jsonl.gz", encoder.finish().expect("a vector takes all"));
+    encoder.write_all(DOCUMENTS.as_bytes()).expect("a vector should take all");
+    let zipped = folder.file("gold.jsonl.gz", encoder.finish().expect("a vector should take all"));
     let predictions = shown(&folder.path("predictions.jsonl"));
     let map = "rec=sport,med=medicine,misc=";
     let report = json(&["eval", "topics", &plain, "--map", map, "--predictions", &predictions], b"");
@@ -210,7 +215,7 @@ fn eval_topics_reads_plain_and_gzip_alike() {
     assert_eq!(report["accuracy"], 1.0, "{report}");
     assert_eq!(report, json(&["eval", "topics", &zipped, "--map", map], b""));
 
-    let written = fs::read_to_string(&predictions).expect("was written");
+    let written = fs::read_to_string(&predictions).expect("the file should be written");
     assert_eq!(written.lines().count(), 3);
     assert_eq!(written.lines().next(), Some("{\"label\":\"sport\",\"predicted\":\"sport\"}"));
 }
@@ -219,7 +224,7 @@ fn eval_topics_reads_plain_and_gzip_alike() {
 fn eval_topics_refuses_labels_that_cannot_be_predicted() {
     let folder = Folder::new();
     let file = folder.file("gold.jsonl", DOCUMENTS);
-    let message = failure(&["eval", "topics", &file, "--labels", "rec,med"], b"", 1);
+    let message = failure(&["eval", "topics", &file, "--topics", "rec,med"], b"", 1);
     assert!(message.contains("line 4: the label \"misc\""), "{message}");
 }
 
@@ -253,7 +258,7 @@ fn bench_tells_where_the_time_goes() {
     let folder = Folder::new();
     let file = folder.file("texts.txt", "Oslo is cold.\nBerlin is warm.\n");
     let report = json(&["bench", &file, "--task", "ner", "--threads", "1", "--repeat", "1", "--stages"], b"");
-    let stages = report["stages"].as_array().expect("are stages");
+    let stages = report["stages"].as_array().expect("they should be stages");
     let names: Vec<&str> = stages.iter().filter_map(|stage| stage["stage"].as_str()).collect();
     for name in ["tokenise", "product", "attention", "head", "decode"] {
         assert!(names.contains(&name), "no {name} in {names:?}");
@@ -304,7 +309,7 @@ fn values_that_cannot_be_are_usage_errors() {
     for arguments in [
         &["tag", "-", "--topics", ""][..],
         &["tag", "-", "--topics", " , "],
-        &["eval", "topics", "-", "--labels", ","],
+        &["eval", "topics", "-", "--topics", ","],
         &["eval", "ner", "-", "--map", "PER"],
         &["tag", "-", "--threads", "0"],
         &["tag", "-", "--threads", "100000"],
@@ -326,12 +331,17 @@ fn predictions_are_not_written_into_missing_folders() {
 fn a_closed_pipe_is_no_failure() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
     command.args(["tag", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().expect("the command starts");
+    let mut child = command.spawn().expect("the command should start");
     drop(child.stdout.take());
-    child.stdin.take().expect("is piped").write_all(NEWS.as_bytes()).expect("is read");
+    child.stdin.take().expect("it should be piped").write_all(NEWS.as_bytes()).expect("it should be read");
     let mut message = String::new();
-    child.stderr.take().expect("is piped").read_to_string(&mut message).expect("is UTF-8");
-    assert!(child.wait().expect("the command ends").success(), "{message}");
+    child
+        .stderr
+        .take()
+        .expect("it should be piped")
+        .read_to_string(&mut message)
+        .expect("it should be UTF-8");
+    assert!(child.wait().expect("the command should end").success(), "{message}");
     assert_eq!(message, "");
 }
 
@@ -377,7 +387,7 @@ fn models_are_listed_by_task_and_place() {
     let own = registry(&folder, "gliner-span", "zero-shot-ner", "gliner", "");
     let output = entopic(&["models", "list", "--registry", &own], b"");
     let table = text(&output.stdout);
-    let headings = table.lines().next().expect("has headings");
+    let headings = table.lines().next().expect("it should have headings");
     let words: Vec<&str> = headings.split_whitespace().collect();
     assert_eq!(words, ["name", "task", "architecture", "languages", "licence", "where"]);
     for (name, place) in [
@@ -385,11 +395,12 @@ fn models_are_listed_by_task_and_place() {
         ("bert-base-ner", "dslim/bert-base-NER"),
         ("own", "goldens/gliner-span"),
     ] {
-        let line = table.lines().find(|line| line.starts_with(&format!("{name} "))).expect("is listed");
+        let line =
+            table.lines().find(|line| line.starts_with(&format!("{name} "))).expect("it should be listed");
         assert!(line.ends_with(place), "{line}");
     }
     let listed = json(&["models", "list", "--task", "embedding", "--format", "json"], b"");
-    let listed = listed.as_array().expect("is a list");
+    let listed = listed.as_array().expect("it should be a list");
     assert!(listed.iter().all(|model| model["task"] == "embedding"));
     assert!(listed.iter().any(|model| model["name"] == "topics-en-small"));
 }
@@ -448,7 +459,7 @@ fn tag_gives_entity_types_to_models_that_take_them() {
     let model = fixture("gliner-span");
     let tag = ["tag", "-", "--model", &model, "--format", "json", "--entity-types"];
     let document = json(&[&tag[..], &["person, city"]].concat(), NEWS.as_bytes());
-    for entity in document["entities"].as_array().expect("a list") {
+    for entity in document["entities"].as_array().expect("it should be a list") {
         assert!(entity["label"] == "person" || entity["label"] == "city", "{entity}");
     }
     let message = failure(&["tag", "-", "--entity-types", "person"], NEWS.as_bytes(), 1);
@@ -478,11 +489,12 @@ fn models_of_the_hub_are_taken_from_the_cache() {
     let folder = Folder::new();
     let repository = folder.path("cache/models--owner--model");
     let snapshot = repository.join("snapshots").join(COMMIT);
-    fs::create_dir_all(&snapshot).expect("is writable");
-    fs::create_dir_all(repository.join("refs")).expect("is writable");
-    fs::write(repository.join("refs/main"), COMMIT).expect("is writable");
+    fs::create_dir_all(&snapshot).expect("it should be writable");
+    fs::create_dir_all(repository.join("refs")).expect("it should be writable");
+    fs::write(repository.join("refs/main"), COMMIT).expect("it should be writable");
     for name in ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"] {
-        fs::copy(Path::new(&fixture("ner-bioes")).join(name), snapshot.join(name)).expect("is a fixture");
+        fs::copy(Path::new(&fixture("ner-bioes")).join(name), snapshot.join(name))
+            .expect("it should be a fixture");
     }
     let (cache, lock) = (shown(&folder.path("cache")), shown(&folder.path("models.lock")));
     let options = ["--offline", "--cache", &cache, "--lock", &lock];

@@ -199,7 +199,7 @@ mod tests {
     use crate::error::Error;
 
     fn field(number: u8, content: &[u8]) -> Vec<u8> {
-        let length = u8::try_from(content.len()).expect("is short");
+        let length = u8::try_from(content.len()).expect("it should be short");
         let length = if length < 0x80 { vec![length] } else { vec![length | 0x80, 1] };
         [vec![number << 3 | 2], length, content.to_vec()].concat()
     }
@@ -264,11 +264,11 @@ mod tests {
             (graph(&both, &scaled), Together::None),
             (graph(&both[..1], &same), Together::None),
         ] {
-            let loaded = load(bytes).expect("is a graph");
+            let loaded = load(bytes).expect("it should be a graph");
             assert_eq!(loaded.together, together);
-            let outputs = loaded.run(&RaggedBatch::new(&sequences[..5])).expect("runs");
+            let outputs = loaded.run(&RaggedBatch::new(&sequences[..5])).expect("it should run");
             for (output, sequence) in outputs.iter().zip(&sequences) {
-                let alone = loaded.run(&RaggedBatch::new([sequence])).expect("runs");
+                let alone = loaded.run(&RaggedBatch::new([sequence])).expect("it should run");
                 assert_eq!(output.dim(), (sequence.ids.len(), 1));
                 assert!(output.iter().zip(&alone[0]).all(|(a, b)| (a - b).abs() <= TOLERANCE));
             }
@@ -278,7 +278,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error() {
         let error = super::on_own_thread(1 << 20, "model.onnx", || panic!("asked to")).map(|(): ()| ());
-        let message = error.expect_err("panicked").to_string();
+        let message = error.expect_err("it should panic").to_string();
         assert!(message.contains("model.onnx") && message.contains("asked to"), "{message}");
     }
 }

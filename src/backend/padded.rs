@@ -205,15 +205,15 @@ mod tests {
         let values = [1.0, 2.0, 3.0, 5.0, 7.0, f32::NAN];
         let split = |rows, shape: &[usize], values| run.split(rows, "test", shape, values);
         let pooled = |pooling| Rows::Pooled { pooling, hidden: 1 };
-        let means = split(pooled(TokenPooling::Mean), &[2, 3, 1], &values).expect("are finite");
+        let means = split(pooled(TokenPooling::Mean), &[2, 3, 1], &values).expect("they should be finite");
         assert_eq!(means, [array![[2.0]], array![[6.0]]]);
-        let firsts = split(pooled(TokenPooling::Cls), &[2, 3, 1], &values).expect("are finite");
+        let firsts = split(pooled(TokenPooling::Cls), &[2, 3, 1], &values).expect("they should be finite");
         assert_eq!(firsts, [array![[1.0]], array![[5.0]]]);
         for (rows, shape, values, named) in [
             (Rows::Sequence { labels: 2 }, &[2, 3][..], &values[..], "[2, 3]"),
             (Rows::Sequence { labels: 1 }, &[2, 1], &[1.0, f32::NAN], "finite"),
         ] {
-            let error = split(rows, shape, values).expect_err("is refused").to_string();
+            let error = split(rows, shape, values).expect_err("it should be refused").to_string();
             assert!(error.contains(named) && error.contains("test"), "{error}");
         }
     }

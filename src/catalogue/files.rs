@@ -1,6 +1,6 @@
+use std::borrow::Cow;
 use std::io::{Read, Seek};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::{fs, io};
 
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ use crate::hex::hex;
 /// ```
 /// # fn main() -> Result<(), entopic::Error> {
 /// # let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/ner-wordpiece-cased");
-/// # let read = |file: &str| std::fs::read(format!("{folder}/{file}")).expect("the file is there");
+/// # let read = |file: &str| std::fs::read(format!("{folder}/{file}")).expect("the file should exist");
 /// let files = entopic::ModelFiles::new("my-ner")
 ///     .with("config.json", read("config.json"))
 ///     .with("tokenizer.json", read("tokenizer.json"))
@@ -31,11 +31,8 @@ use crate::hex::hex;
 #[derive(Clone, Debug)]
 pub struct ModelFiles {
     name: String,
-    files: Vec<(String, Shared)>,
+    files: Vec<(String, Bytes)>,
 }
-
-#[derive(Clone)]
-struct Shared(Arc<[u8]>);
 
 impl ModelFiles {
     /// No files, of a model with this name for messages.
@@ -43,19 +40,18 @@ impl ModelFiles {
         Self { name: name.into(), files: Vec::new() }
     }
 
-    /// Adds a file, such as `config.json`, or `1_Pooling/config.json`; one added before under the same path goes.
+    /// Adds a file, such as `config.json`, or `1_Pooling/config.json`; one added before under the same path goes. The
+    /// bytes are a `Vec`, or static: `include_bytes!` is not copied.
     #[must_use]
-    pub fn with(mut self, path: impl Into<String>, bytes: impl Into<Arc<[u8]>>) -> Self {
+    pub fn with(mut self, path: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let path = path.into();
         self.files.retain(|(known, _)| *known != path);
-        self.files.push((path, Shared(bytes.into())));
+        let bytes = match bytes.into() {
+            Cow::Borrowed(bytes) => Bytes::Static(bytes),
+            Cow::Owned(bytes) => Bytes::Shared(bytes.into()),
+        };
+        self.files.push((path, bytes));
         self
-    }
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} bytes", self.0.len())
     }
 }
 
@@ -199,7 +195,7 @@ impl Files {
             }
             Place::Memory(memory) => {
                 let found = memory.files.iter().find(|(name, _)| name == path);
-                return Ok(found.map(|(_, bytes)| Bytes::Shared(Arc::clone(&bytes.0))));
+                return Ok(found.map(|(_, bytes)| bytes.clone()));
             }
             Place::Folder(folder) => folder,
         };
@@ -246,7 +242,7 @@ impl Files {
             }
             Place::Memory(memory) => {
                 let found = memory.files.iter().find(|(name, _)| name == path);
-                found.and_then(|(_, bytes)| of_bytes(&bytes.0))
+                found.and_then(|(_, bytes)| of_bytes(bytes))
             }
             Place::Folder(folder) => of_file(folder.join(path)),
         };

@@ -221,7 +221,7 @@ mod tests {
 
     fn choose(names: &[&str]) -> Layout {
         let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-        Layout::choose(&names, "here").expect("is a model")
+        Layout::choose(&names, "here").expect("it should be a model")
     }
 
     #[test]
@@ -266,9 +266,9 @@ mod tests {
         let names =
             ["config.json", "gliner_config.json", "pytorch_model.bin", "spm.model", "tokenizer_config.json"];
         let names = names.map(str::to_owned);
-        let paths = Tokenizer::paths(&names, "there").expect("has one");
+        let paths = Tokenizer::paths(&names, "there").expect("it should have one");
         assert_eq!(paths, ["spm.model", "gliner_config.json", "config.json", "tokenizer_config.json"]);
-        let error = Tokenizer::paths(&names[..2], "there").expect_err("has none");
+        let error = Tokenizer::paths(&names[..2], "there").expect_err("it should fail: it has none");
         assert!(error.to_string().contains("merges.txt"), "{error}");
     }
 
@@ -292,7 +292,7 @@ mod tests {
             (&["config.json", "tokenizer.json"], "pytorch_model.bin"),
         ] {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
-            let error = Layout::choose(&names, "here").expect_err("is not whole");
+            let error = Layout::choose(&names, "here").expect_err("it should fail: it is not whole");
             assert!(error.to_string().contains(missing), "{error}");
         }
     }

@@ -376,11 +376,15 @@ mod tests {
             ("text_prefix = \"query: \"", "no use for text_prefix"),
             ("window = 9\nmax_length = 8", "longer than max_length"),
         ] {
-            let error = model(more).parse::<Registry>().expect_err("the model has a fault").to_string();
+            let error = model(more)
+                .parse::<Registry>()
+                .expect_err("it should fail: the model has a fault")
+                .to_string();
             assert!(error.contains("model \"a\"") && error.contains(fault), "{error}");
         }
         let twice = format!("{}{}", model(""), model(""));
-        let error = twice.parse::<Registry>().expect_err("two models have one name").to_string();
+        let error =
+            twice.parse::<Registry>().expect_err("it should fail: two models have one name").to_string();
         assert!(error.contains("used twice"), "{error}");
     }
 }

@@ -110,7 +110,7 @@ mod tests {
     fn the_shards_are_those_named() {
         let json =
             r#"{"metadata": {"total_size": 4}, "weight_map": {"a": "2.bin", "b": "1.bin", "c": "2.bin"}}"#;
-        let index = parse(json).expect("is an index");
+        let index = parse(json).expect("it should be an index");
         assert_eq!(index.shards, ["2.bin", "1.bin"]);
         assert_eq!([index.places["a"], index.places["b"], index.places["c"]], [0, 1, 0]);
     }
@@ -135,7 +135,7 @@ mod tests {
             (r#"{"weight_map": {"a": "index.json"}}"#, "ends with .bin"),
             (r#"{"weight_map": {"a": "1.safetensors"}}"#, "ends with .bin"),
         ] {
-            let error = parse(json).err().expect("is no index");
+            let error = parse(json).err().expect("it should be no index");
             assert!(error.contains(says) && error.contains("an/index.json"), "{json}: {error}");
         }
     }
@@ -147,7 +147,7 @@ mod tests {
                 (0..shards).map(|shard| format!(r#""{shard}": "{shard}.bin""#)).collect();
             format!(r#"{{"weight_map": {{{}}}}}"#, pairs.join(","))
         };
-        assert_eq!(parse(&map(MOST_SHARDS)).expect("are few enough").shards.len(), MOST_SHARDS);
-        assert!(parse(&map(MOST_SHARDS + 1)).err().expect("are too many").contains("more than"));
+        assert_eq!(parse(&map(MOST_SHARDS)).expect("they should be few enough").shards.len(), MOST_SHARDS);
+        assert!(parse(&map(MOST_SHARDS + 1)).err().expect("they should be too many").contains("more than"));
     }
 }

@@ -77,7 +77,7 @@ mod tests {
 
     fn widened(dtype: Dtype, bytes: &[u8]) -> Vec<f32> {
         let tensor = Tensor { dtype, shape: Vec::new(), bytes: Cow::Borrowed(bytes) };
-        tensor.into_f32().expect("are numbers").into_owned()
+        tensor.into_f32().expect("they should be numbers").into_owned()
     }
 
     /// All 65,536, NaNs included, against the definitions of the two types.

@@ -22,7 +22,7 @@ impl ModelEntry {
     /// ```
     /// # #[cfg(feature = "bundled")] {
     /// let registry = entopic::Registry::default();
-    /// let entry = registry.find("ner-en-small").expect("is in the build");
+    /// let entry = registry.find("ner-en-small").expect("it should be in the build");
     /// assert!(entry.differences()?.is_empty());
     /// # }
     /// # Ok::<(), entopic::Error>(())
@@ -204,9 +204,9 @@ mod tests {
             "[[model]]\nname = \"own\"\ntask = {task:?}\narchitecture = {architecture:?}\n\
              source = {{ folder = {folder:?} }}\n{more}\n"
         );
-        let file = tempfile::NamedTempFile::new().expect("a temporary file");
-        std::fs::write(&file, text).expect("is writable");
-        let registry = Registry::from_file(file.path()).expect("is a registry");
+        let file = tempfile::NamedTempFile::new().expect("it should be a temporary file");
+        std::fs::write(&file, text).expect("it should be writable");
+        let registry = Registry::from_file(file.path()).expect("it should be a registry");
         registry.entries()[0].clone()
     }
 
@@ -231,7 +231,7 @@ mod tests {
             ("modernbert-ner", "ner", "modernbert", "cased = true"),
         ] {
             let entry = entry(model, task, architecture, more);
-            let lines = entry.differences().expect("is a model");
+            let lines = entry.differences().expect("it should be a model");
             assert!(lines.is_empty(), "{model} {more}: {lines:?}");
         }
     }
@@ -310,7 +310,7 @@ mod tests {
                 "task: the registry says named-entity recognition, gliner_config.json",
             ),
         ] {
-            let lines = entry(model, task, architecture, more).differences().expect("is a model");
+            let lines = entry(model, task, architecture, more).differences().expect("it should be a model");
             assert_eq!(lines.len(), 1, "{lines:?}");
             assert!(lines[0].starts_with(line), "{lines:?} is not {line}");
         }
@@ -318,15 +318,18 @@ mod tests {
 
     #[test]
     fn what_cannot_be_compared_is_an_error() {
-        let missing = entry("no-such-model", "ner", "bert", "").differences().expect_err("is not there");
+        let missing = entry("no-such-model", "ner", "bert", "")
+            .differences()
+            .expect_err("it should fail: it is not there");
         assert_eq!(missing.kind(), ErrorKind::ModelUnavailable);
         let other = "files = [{ path = \"config.json\", sha256 = \"00\" }]";
-        let changed =
-            entry("ner-bioes", "ner", "bert", other).differences().expect_err("is another revision");
+        let changed = entry("ner-bioes", "ner", "bert", other)
+            .differences()
+            .expect_err("it should fail: it is another revision");
         assert_eq!(changed.kind(), ErrorKind::Config);
         let registry = Registry::default();
-        let on_hub = registry.find("bert-base-ner").expect("is known").differences();
-        assert_eq!(on_hub.expect_err("is not here").kind(), ErrorKind::ModelUnavailable);
+        let on_hub = registry.find("bert-base-ner").expect("it should be known").differences();
+        assert_eq!(on_hub.expect_err("it should fail: it is not here").kind(), ErrorKind::ModelUnavailable);
     }
 
     #[cfg(feature = "bundled")]
@@ -334,7 +337,12 @@ mod tests {
     fn the_bundled_models_are_as_the_registry_says() {
         for entry in Registry::default().entries() {
             if let crate::Source::Bundled(_) = entry.source {
-                assert_eq!(entry.differences().expect("is in the build"), [""; 0], "{}", entry.name);
+                assert_eq!(
+                    entry.differences().expect("it should be in the build"),
+                    [""; 0],
+                    "{}",
+                    entry.name
+                );
             }
         }
     }

@@ -213,7 +213,7 @@ mod tests {
             "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
             "id2label": {"0": "O", "1": "B-PER"}
         });
-        json[key] = serde_json::from_str(value).expect("the test's own JSON");
+        json[key] = serde_json::from_str(value).expect("the test's own JSON should be valid");
         json.to_string()
     }
 
@@ -224,7 +224,7 @@ mod tests {
     #[test]
     fn labels_are_in_the_order_of_their_ids() {
         let ids = r#"id2label={"10":"k","2":"c","0":"a","1":"b","3":"d","4":"e","5":"f","6":"g","7":"h","8":"i","9":"j"}"#;
-        let config = parse(ids, None).expect("is valid");
+        let config = parse(ids, None).expect("it should be valid");
         assert_eq!(config.role.labels().concat(), "abcdefghijk");
         assert_eq!(config.role.task(), Task::Ner);
     }
@@ -233,7 +233,7 @@ mod tests {
     fn a_pretrained_encoder_embeds_if_its_pooling_is_known() {
         let class = "architectures=[\"BertForMaskedLM\"]";
         assert!(parse(class, None).is_err());
-        let config = parse(class, Some(TokenPooling::Mean)).expect("is an embedding model");
+        let config = parse(class, Some(TokenPooling::Mean)).expect("it should be an embedding model");
         assert_eq!(config.role.task(), Task::Embedding);
     }
 

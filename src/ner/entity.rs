@@ -72,7 +72,7 @@ impl Entity {
     /// use entopic::{Entity, Span};
     ///
     /// let text = "Order 66-B was shipped.";
-    /// let span = Span::find(text, "66-B").expect("it is there");
+    /// let span = Span::find(text, "66-B").expect("it should exist");
     /// let entity = Entity::new("ORDER", text, span, 1.0);
     /// assert_eq!(entity.text, "66-B");
     /// ```
@@ -89,7 +89,7 @@ impl Entity {
 ///
 /// let text = "Case 12/2024 in Lyon";
 /// let entity = |label: &str, part: &str| {
-///     Entity::new(label, text, Span::find(text, part).expect("it is there"), 1.0)
+///     Entity::new(label, text, Span::find(text, part).expect("it should exist"), 1.0)
 /// };
 /// let own = vec![entity("CASE", "12/2024")];
 /// let found = vec![entity("MISC", "Case 12"), entity("LOC", "Lyon")];
@@ -136,7 +136,7 @@ pub struct Segment<'a> {
 /// use entopic::{Entity, Span, segments};
 ///
 /// let text = "Ada lived in London.";
-/// let ada = Entity::new("PER", text, Span::find(text, "Ada").expect("it is there"), 1.0);
+/// let ada = Entity::new("PER", text, Span::find(text, "Ada").expect("it should exist"), 1.0);
 /// let redacted: String =
 ///     segments(text, &[ada]).map(|piece| piece.entity.map_or(piece.text, |_| "█████")).collect();
 /// assert_eq!(redacted, "█████ lived in London.");

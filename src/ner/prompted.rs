@@ -347,8 +347,8 @@ mod tests {
 
     #[test]
     fn words_are_pythons() {
-        for case in golden::<Value>("gliner-span")["splits"].as_array().expect("a list") {
-            let text = case["text"].as_str().expect("a text");
+        for case in golden::<Value>("gliner-span")["splits"].as_array().expect("it should be a list") {
+            let text = case["text"].as_str().expect("it should be a text");
             let expected: Vec<(usize, usize)> =
                 serde_json::from_value(case["words"].clone()).expect("pairs of characters");
             let chars = |byte: usize| text[..byte].chars().count();
@@ -364,8 +364,8 @@ mod tests {
         for model in ["gliner-span", "gliner-span-plain", "gliner-token"] {
             let loaded = engine(Precision::F32).ner(folder(model)).expect("the fixture should load");
             let (mut largest, mut compared): (f32, usize) = (0.0, 0);
-            for case in golden::<Value>(model)["cases"].as_array().expect("a list") {
-                let text = case["text"].as_str().expect("a text");
+            for case in golden::<Value>(model)["cases"].as_array().expect("it should be a list") {
+                let text = case["text"].as_str().expect("it should be a text");
                 let types: Vec<String> = serde_json::from_value(case["labels"].clone()).expect("names");
                 let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).expect("ids");
                 if ids.is_empty() {

@@ -226,10 +226,10 @@ mod tests {
 
     #[test]
     fn map_keeps_the_order_also_inside_another_pool() {
-        let workers = Workers::new(Some(3)).expect("threads");
+        let workers = Workers::new(Some(3)).expect("the threads should start");
         let expected: Vec<usize> = (0..100).map(|i| i * i).collect();
         assert_eq!(workers.map(100, |i| i * i), expected);
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("the threads should start");
         let (a, b) =
             pool.install(|| rayon::join(|| workers.map(100, |i| i * i), || workers.map(100, |i| i * i)));
         assert_eq!((a, b), (expected.clone(), expected));

@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn agrees_with_the_table_that_training_uses() {
         let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/training/casing_cases.json"));
-        let cases: Vec<(String, u32)> = serde_json::from_str(table).expect("is a list of pairs");
+        let cases: Vec<(String, u32)> = serde_json::from_str(table).expect("it should be a list of pairs");
         assert!(cases.len() > 20);
         for (word, expected) in cases {
             assert_eq!(class(&word), expected, "{word}");

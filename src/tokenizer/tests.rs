@@ -32,30 +32,32 @@ struct Row {
 }
 
 fn load(folder: &Path) -> Result<TextTokenizer, Error> {
-    let config = fs::read_to_string(folder.join("config.json")).expect("is there");
-    let config: serde_json::Value = serde_json::from_str(&config).expect("is JSON");
-    let model_type = config["model_type"].as_str().expect("is text");
+    let config = fs::read_to_string(folder.join("config.json")).expect("it should exist");
+    let config: serde_json::Value = serde_json::from_str(&config).expect("it should be JSON");
+    let model_type = config["model_type"].as_str().expect("it should be text");
     let files = Files::folder(folder, &[]);
     TextTokenizer::load(&files, files.tokenizer()?, model_type)
 }
 
 fn check(folder: &Path, Texts { texts, pairs }: &Texts) {
     let name = folder.display();
-    let golden = fs::read_to_string(folder.join("golden.json")).expect("is there");
-    let golden: Golden = serde_json::from_str(&golden).expect("is a golden");
+    let golden = fs::read_to_string(folder.join("golden.json")).expect("it should exist");
+    let golden: Golden = serde_json::from_str(&golden).expect("it should be a golden");
     assert_eq!(golden.rows.len(), texts.len() + pairs.len(), "{name}");
     let loaded = load(folder).unwrap_or_else(|error| panic!("{error:?}"));
     assert_eq!(loaded.unknown, golden.unknown, "{name}");
     for (text, row) in texts.iter().zip(&golden.rows) {
-        let found = loaded.tokenizer.encode_char_offsets(text.as_str(), true).expect("is encoded");
+        let found =
+            loaded.tokenizer.encode_char_offsets(text.as_str(), true).expect("the text should be encoded");
         assert_eq!(found.get_ids(), row.ids, "{name}: {text:?}");
         let offsets: Vec<usize> = found.get_offsets().iter().flat_map(|&(start, end)| [start, end]).collect();
         assert_eq!(Some(offsets), row.offsets, "{name}: {text:?}");
-        let tokens = loaded.encode(text).expect("is encoded");
+        let tokens = loaded.encode(text).expect("the text should be encoded");
         assert_eq!(loaded.sequence(&tokens.ids).ids, row.ids, "{name}: {text:?}");
     }
     for ((first, second), row) in pairs.iter().zip(&golden.rows[texts.len()..]) {
-        let [first, second] = [first, second].map(|text| loaded.encode(text).expect("is encoded").ids);
+        let [first, second] =
+            [first, second].map(|text| loaded.encode(text).expect("the text should be encoded").ids);
         let sequence = loaded.pair(&first, &second);
         assert_eq!(sequence.ids, row.ids, "{name}: {first:?}, {second:?}");
         assert_eq!(Some(sequence.token_types), row.types, "{name}: {first:?}, {second:?}");
@@ -65,9 +67,9 @@ fn check(folder: &Path, Texts { texts, pairs }: &Texts) {
 #[test]
 fn every_kind_gives_what_transformers_gives() {
     let goldens = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/tokenizers");
-    let texts = fs::read_to_string(goldens.join("texts.json")).expect("is there");
-    let texts: Texts = serde_json::from_str(&texts).expect("are texts");
-    let mut folders: Vec<_> = fs::read_dir(&goldens).expect("is a folder").flatten().collect();
+    let texts = fs::read_to_string(goldens.join("texts.json")).expect("it should exist");
+    let texts: Texts = serde_json::from_str(&texts).expect("they should be texts");
+    let mut folders: Vec<_> = fs::read_dir(&goldens).expect("it should be a folder").flatten().collect();
     folders.retain(|entry| entry.path().is_dir());
     assert!(folders.len() >= 22, "only {} folders", folders.len());
     for folder in folders {
@@ -77,11 +79,11 @@ fn every_kind_gives_what_transformers_gives() {
 
 /// A folder with a config.json of `model_type` and these files.
 fn folder(model_type: &str, files: &[(&str, &[u8])]) -> TempDir {
-    let folder = TempDir::new().expect("a temporary folder");
+    let folder = TempDir::new().expect("a temporary folder should be made");
     let config = format!("{{\"model_type\": {model_type:?}, \"vocab_size\": 6}}");
-    fs::write(folder.path().join("config.json"), config).expect("is written");
+    fs::write(folder.path().join("config.json"), config).expect("the file should be written");
     for (name, content) in files {
-        fs::write(folder.path().join(name), content).expect("is written");
+        fs::write(folder.path().join(name), content).expect("the file should be written");
     }
     folder
 }
@@ -193,9 +195,9 @@ fn what_cannot_be_built_is_told() {
 fn a_special_token_without_a_row_is_left_out() {
     // Six rows, and [MASK] would be the seventh.
     let folder = folder("bert", &[("vocab.txt", VOCABULARY)]);
-    let tokenizer = load(folder.path()).expect("is loaded");
+    let tokenizer = load(folder.path()).expect("the model should load");
     assert_eq!(tokenizer.largest_id(), 5);
-    assert_eq!(tokenizer.encode("A [SEP] b").expect("is encoded").ids, [4, 3, 5]);
+    assert_eq!(tokenizer.encode("A [SEP] b").expect("the text should be encoded").ids, [4, 3, 5]);
 }
 
 #[test]
@@ -210,18 +212,18 @@ fn no_damage_makes_a_panic() {
         ("xlm-roberta-bpe", "sentencepiece.bpe.model"),
         ("json-bert", "tokenizer_config.json"),
     ] {
-        let folder = TempDir::new().expect("a temporary folder");
-        for entry in fs::read_dir(goldens.join(kind)).expect("is a folder").flatten() {
-            fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("is copied");
+        let folder = TempDir::new().expect("a temporary folder should be made");
+        for entry in fs::read_dir(goldens.join(kind)).expect("it should be a folder").flatten() {
+            fs::copy(entry.path(), folder.path().join(entry.file_name())).expect("it should be copied");
         }
         let path = folder.path().join(file);
-        let whole = fs::read(&path).expect("is there");
+        let whole = fs::read(&path).expect("it should exist");
         let step = whole.len() / 40 + 1;
         for place in (0..whole.len()).step_by(step) {
             let mut flipped = whole.clone();
             flipped[place] ^= 0x55;
             for bytes in [&whole[..place], &flipped] {
-                fs::write(&path, bytes).expect("is written");
+                fs::write(&path, bytes).expect("the file should be written");
                 match load(folder.path()) {
                     Ok(tokenizer) => drop(tokenizer.encode("The guests won. [MASK] é")),
                     Err(error) => assert!(!error.to_string().is_empty(), "{kind}/{file} at {place}"),
@@ -234,11 +236,11 @@ fn no_damage_makes_a_panic() {
 #[test]
 fn a_rule_table_that_promises_too_much_is_refused() {
     let name = "tests/goldens/tokenizers/albert/spiece.model";
-    let mut model = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("is there");
+    let mut model = fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("it should exist");
     // A second normalizer_spec, which replaces the table by one that promises 4 GB.
     model.extend(b"\x1a\x06\x12\x04\xff\xff\xff\xff");
     let folder = folder("albert", &[("spiece.model", &model)]);
-    let error = load(folder.path()).err().expect("is refused");
+    let error = load(folder.path()).err().expect("it should be refused");
     assert!(error.to_string().contains("precompiled_charsmap is cut off"), "{error}");
 }
 
@@ -253,12 +255,16 @@ fn lines_end_as_in_python() {
 #[test]
 fn alone_a_tokenizer_json_is_taken_at_its_word() {
     let json = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/ner-wordpiece-cased/tokenizer.json");
-    let json = fs::read(json).expect("is there");
+    let json = fs::read(json).expect("it should exist");
     let ids = |config: Option<&[u8]>| {
         let mut files = vec![("tokenizer.json", json.as_slice())];
         files.extend(config.map(|config| ("tokenizer_config.json", config)));
         let folder = folder("bert", &files);
-        load(folder.path()).expect("is loaded").encode("Maria").expect("is encoded").ids
+        load(folder.path())
+            .expect("the model should load")
+            .encode("Maria")
+            .expect("the text should be encoded")
+            .ids
     };
     // With a config that is silent, BERT's class lower-cases.
     assert_ne!(ids(None), ids(Some(b"{}")));
@@ -268,7 +274,7 @@ fn alone_a_tokenizer_json_is_taken_at_its_word() {
 #[test]
 fn extra_special_tokens_are_a_list_or_named() {
     let json = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/ner-wordpiece-cased/tokenizer.json");
-    let json = fs::read(json).expect("is there");
+    let json = fs::read(json).expect("it should exist");
     let load = |extra: &str| {
         let config = format!("{{\"extra_special_tokens\": {extra}}}");
         let files: [(&str, &[u8]); 3] = [
@@ -280,9 +286,10 @@ fn extra_special_tokens_are_a_list_or_named() {
         load(folder("bert", &files).path())
     };
     for extra in [r#"["<news>"]"#, r#"{"news_token": "<news>"}"#] {
-        let tokens = load(extra).expect("is loaded").encode("<news>").expect("is encoded");
+        let tokens =
+            load(extra).expect("the model should load").encode("<news>").expect("the text should be encoded");
         assert_eq!(tokens.len(), 1, "{extra}");
     }
-    let error = load("[7]").err().expect("is no token").to_string();
+    let error = load("[7]").err().expect("it should be no token").to_string();
     assert!(error.contains("extra_special_tokens") && error.contains('7'), "{error}");
 }

@@ -14,49 +14,58 @@ use crate::support::{self, assert_says, load_ner};
 #[test]
 fn a_fetched_model_is_that_of_the_folder() {
     let place = Place::new();
-    let fetched = load(place.hub(), ID).expect("is fetched").tag(TEXT).expect("is tagged");
-    let local = load_ner(support::fixture(FIXTURE)).expect("is there").tag(TEXT);
-    assert_eq!(fetched, local.expect("is tagged"));
+    let fetched = load(place.hub(), ID)
+        .expect("the model should be fetched")
+        .tag(TEXT)
+        .expect("the text should be tagged");
+    let local = load_ner(support::fixture(FIXTURE)).expect("it should exist").tag(TEXT);
+    assert_eq!(fetched, local.expect("the text should be tagged"));
     assert_eq!(names(&place.server.take_reads()), NEEDED);
 
     let place = Place { server: Server::with_fixture("owner/nli", "nli-cne"), ..place };
     let engine = engine(place.hub(), Registry::default());
     let scores = |classifier: TopicClassifier| {
-        let labels = classifier.label_set(["politics", "sport"]).expect("are labels");
-        classifier.classify(TEXT, &labels).expect("is classified")
+        let labels = classifier.label_set(["politics", "sport"]).expect("the labels should be prepared");
+        classifier.classify(TEXT, &labels).expect("the text should be classified")
     };
-    let fetched = scores(engine.topics("owner/nli@main").expect("is fetched"));
-    assert_eq!(fetched, scores(engine.topics(support::fixture("nli-cne")).expect("is there")));
+    let fetched = scores(engine.topics("owner/nli@main").expect("the model should be fetched"));
+    assert_eq!(fetched, scores(engine.topics(support::fixture("nli-cne")).expect("it should exist")));
 }
 
 #[test]
 fn the_cache_has_the_layout_of_the_hubs_clients() {
     let place = Place::new();
-    let fetched = place.fetch().expect("is fetched");
+    let fetched = place.fetch().expect("the model should be fetched");
     let snapshot = place.repository().join("snapshots").join(COMMIT);
     assert_eq!((fetched.id.as_str(), fetched.revision.as_str()), (ID, "main"));
     assert_eq!((fetched.commit.as_str(), &fetched.folder), (COMMIT, &snapshot));
-    assert_eq!(fs::read_to_string(place.repository().join("refs/main")).expect("is written"), COMMIT);
+    assert_eq!(
+        fs::read_to_string(place.repository().join("refs/main")).expect("the file should be written"),
+        COMMIT
+    );
     for (file, name) in fetched.files.iter().zip(NEEDED) {
         let original = &fixture(FIXTURE)[name];
         assert_eq!((file.path.as_str(), file.size), (name, original.content.len() as u64));
         assert_eq!(file.sha256, sha256(&original.content));
         assert!(file.downloaded);
-        assert_eq!(fs::read(place.blob(name)).expect("is there"), original.content);
+        assert_eq!(fs::read(place.blob(name)).expect("it should exist"), original.content);
         if cfg!(unix) {
-            let link = fs::read_link(snapshot.join(name)).expect("is a link");
+            let link = fs::read_link(snapshot.join(name)).expect("it should be a link");
             assert_eq!(link, Path::new("../../blobs").join(original.checksum()));
         }
     }
     assert_eq!(fetched.files.len(), NEEDED.len());
-    assert_eq!(fs::read_dir(place.repository().join("blobs")).expect("is there").count(), NEEDED.len());
+    assert_eq!(
+        fs::read_dir(place.repository().join("blobs")).expect("it should exist").count(),
+        NEEDED.len()
+    );
 
     // The branch is looked up again, but nothing is fetched; a commit asks nothing.
     place.server.take_requests();
-    let again = place.fetch().expect("is there");
+    let again = place.fetch().expect("it should exist");
     assert!(again.files.iter().all(|file| !file.downloaded), "{again:?}");
     assert_eq!(place.server.take_requests().len(), 1);
-    fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("is there");
+    fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("it should exist");
     assert_eq!(place.server.take_requests().len(), 0);
 }
 
@@ -67,10 +76,13 @@ fn files_in_folders_are_linked() {
     let pooling = File { content: b"{}".to_vec(), large: false };
     files.insert("1_Pooling/config.json".to_owned(), pooling.clone());
     place.server.put(ID, "refs/pr/1", OTHER_COMMIT, files);
-    let fetched = fetch(&place.hub(), "owner/model@refs/pr/1").expect("is fetched");
-    assert_eq!(fs::read(fetched.folder.join("1_Pooling/config.json")).expect("is linked"), pooling.content);
+    let fetched = fetch(&place.hub(), "owner/model@refs/pr/1").expect("the model should be fetched");
+    assert_eq!(
+        fs::read(fetched.folder.join("1_Pooling/config.json")).expect("it should be linked"),
+        pooling.content
+    );
     let named = place.repository().join("refs/refs/pr/1");
-    assert_eq!(fs::read_to_string(named).expect("is written"), OTHER_COMMIT);
+    assert_eq!(fs::read_to_string(named).expect("the file should be written"), OTHER_COMMIT);
 }
 
 #[test]
@@ -78,14 +90,14 @@ fn what_python_fetched_is_found() {
     for links in [true, false] {
         let place = Place::new();
         fill(&place, links);
-        place.fetch().expect("is there");
+        place.fetch().expect("it should exist");
         assert_eq!(names(&place.server.take_reads()), [""; 0]);
         let place = Place::new();
         fill(&place, links);
-        load(place.hub().offline(true), ID).expect("is there");
+        load(place.hub().offline(true), ID).expect("it should exist");
         assert_eq!(place.server.take_requests().len(), 0);
         // What may be a part of the model only is completed when the hub can be asked.
-        fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("is there");
+        fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("it should exist");
         assert_eq!(place.server.take_requests().len(), 1);
     }
 }
@@ -93,24 +105,28 @@ fn what_python_fetched_is_found() {
 #[test]
 fn offline_opens_no_connection() {
     let place = Place::new();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
     listener.set_nonblocking(true).expect("can be set");
-    let address = listener.local_addr().expect("has an address");
+    let address = listener.local_addr().expect("it should have an address");
     let offline = place.hub().offline(true).endpoint(format!("http://{address}"));
 
-    let error = fetch(&offline, ID).expect_err("is not there");
+    let error = fetch(&offline, ID).expect_err("it should fail: it is not there");
     assert_says(&error, ErrorKind::ModelUnavailable, &[ID, "\"main\"", "offline", "fetch it once without"]);
-    let error = fetch(&offline, &format!("{ID}@{COMMIT}")).expect_err("is not there");
+    let error = fetch(&offline, &format!("{ID}@{COMMIT}")).expect_err("it should fail: it is not there");
     assert_says(&error, ErrorKind::ModelUnavailable, &[ID, COMMIT]);
 
-    place.fetch().expect("is fetched");
-    let tagged = load(offline.clone(), ID).expect("is there").tag(TEXT).expect("is tagged");
-    assert_eq!(tagged, load(place.hub(), ID).expect("is there").tag(TEXT).expect("is tagged"));
+    place.fetch().expect("the model should be fetched");
+    let tagged =
+        load(offline.clone(), ID).expect("it should exist").tag(TEXT).expect("the text should be tagged");
+    assert_eq!(
+        tagged,
+        load(place.hub(), ID).expect("it should exist").tag(TEXT).expect("the text should be tagged")
+    );
 
-    fs::remove_file(place.blob("tokenizer.json")).expect("is there");
-    let error = fetch(&offline, ID).expect_err("is no longer whole");
+    fs::remove_file(place.blob("tokenizer.json")).expect("it should exist");
+    let error = fetch(&offline, ID).expect_err("it should fail: it is no longer whole");
     assert_says(&error, ErrorKind::ModelUnavailable, &["tokenizer.json", COMMIT]);
-    let seen = listener.accept().expect_err("nobody came");
+    let seen = listener.accept().expect_err("it should fail: nobody came");
     assert_eq!(seen.kind(), std::io::ErrorKind::WouldBlock);
 }
 
@@ -121,35 +137,35 @@ fn offline_takes_no_damaged_file() {
     let offline = place.hub().offline(true);
     let mut bytes = fixture(FIXTURE)["model.safetensors"].content.clone();
     bytes[1000] ^= 1;
-    fs::write(place.blob("model.safetensors"), &bytes).expect("is written");
+    fs::write(place.blob("model.safetensors"), &bytes).expect("the file should be written");
     if cfg!(unix) {
-        let error = fetch(&offline, ID).expect_err("is damaged");
+        let error = fetch(&offline, ID).expect_err("it should fail: it is damaged");
         assert_says(&error, ErrorKind::Checksum, &["model.safetensors", "sha256", &sha256(&bytes)]);
     }
     // With the hub at hand it is mended, and no second time.
-    let mended = place.fetch().expect("is fetched");
+    let mended = place.fetch().expect("the model should be fetched");
     assert_eq!(mended.files.iter().filter(|file| file.downloaded).count(), 1);
-    fetch(&offline, ID).expect("is whole");
+    fetch(&offline, ID).expect("it should be whole");
     // Damage after the check is seen by the time of the file.
-    fs::write(place.blob("config.json"), "x".repeat(934)).expect("is written");
-    let error = fetch(&offline, ID).expect_err("is damaged");
+    fs::write(place.blob("config.json"), "x".repeat(934)).expect("the file should be written");
+    let error = fetch(&offline, ID).expect_err("it should fail: it is damaged");
     assert_says(&error, ErrorKind::Checksum, &["config.json"]);
 }
 
 #[test]
 fn a_damaged_content_in_the_cache_is_fetched_anew() {
     let place = Place::new();
-    place.fetch().expect("is fetched");
-    fs::write(place.blob("tokenizer.json"), "cut off").expect("is written");
-    let mended = fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("is fetched");
+    place.fetch().expect("the model should be fetched");
+    fs::write(place.blob("tokenizer.json"), "cut off").expect("the file should be written");
+    let mended = fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("the model should be fetched");
     let mended: Vec<_> = mended.files.iter().filter(|file| file.downloaded).map(|file| &file.path).collect();
     assert_eq!(mended, ["tokenizer.json"]);
     // A branch is asked for again, and what was verified and not written since is not hashed.
-    fs::write(place.blob("config.json"), "x".repeat(934)).expect("is written");
-    let mended = place.fetch().expect("is fetched");
+    fs::write(place.blob("config.json"), "x".repeat(934)).expect("the file should be written");
+    let mended = place.fetch().expect("the model should be fetched");
     let mended: Vec<_> = mended.files.iter().filter(|file| file.downloaded).map(|file| &file.path).collect();
     assert_eq!(mended, ["config.json"]);
-    load(place.hub(), ID).expect("is whole");
+    load(place.hub(), ID).expect("it should be whole");
 }
 
 #[test]
@@ -161,16 +177,22 @@ fn calls_at_once_fetch_each_file_once() {
         let calls = [(); 4].map(|()| {
             scope.spawn(|| {
                 start.wait();
-                load(hub.clone(), ID).expect("is fetched");
-                fetch(&hub, ID).expect("is there").commit
+                load(hub.clone(), ID).expect("the model should be fetched");
+                fetch(&hub, ID).expect("it should exist").commit
             })
         });
-        calls.map(|call| call.join().expect("does not panic"))
+        calls.map(|call| call.join().expect("it should not panic"))
     });
     assert_eq!(commits, [COMMIT; 4]);
     assert_eq!(names(&place.server.take_reads()), NEEDED);
-    assert_eq!(fs::read_dir(place.repository().join("blobs")).expect("is there").count(), NEEDED.len());
-    assert_eq!(fs::read_to_string(place.lock()).expect("is written").matches("[[model]]").count(), 1);
+    assert_eq!(
+        fs::read_dir(place.repository().join("blobs")).expect("it should exist").count(),
+        NEEDED.len()
+    );
+    assert_eq!(
+        fs::read_to_string(place.lock()).expect("the file should be written").matches("[[model]]").count(),
+        1
+    );
 }
 
 #[test]
@@ -178,18 +200,19 @@ fn a_file_that_another_process_fetches_is_waited_for() {
     let place = Place::new();
     let original = &fixture(FIXTURE)["tokenizer.json"];
     let locks = place.cache().join(".locks/models--owner--model");
-    fs::create_dir_all(&locks).expect("is new");
-    let guard = fs::File::create(locks.join(format!("{}.lock", original.checksum()))).expect("is new");
-    guard.lock().expect("is free");
+    fs::create_dir_all(&locks).expect("it should be new");
+    let guard =
+        fs::File::create(locks.join(format!("{}.lock", original.checksum()))).expect("it should be new");
+    guard.lock().expect("it should be free");
     thread::scope(|scope| {
-        let call = scope.spawn(|| place.fetch().expect("is fetched"));
+        let call = scope.spawn(|| place.fetch().expect("the model should be fetched"));
         // Smaller files come first, so this one is next when the last of them is there.
         while !place.blob("config.json").exists() && !call.is_finished() {
             thread::yield_now();
         }
-        fs::write(place.blob("tokenizer.json"), &original.content).expect("is written");
-        guard.unlock().expect("is locked");
-        call.join().expect("does not panic");
+        fs::write(place.blob("tokenizer.json"), &original.content).expect("the file should be written");
+        guard.unlock().expect("it should be locked");
+        call.join().expect("it should not panic");
     });
     assert!(!names(&place.server.take_reads()).contains(&"tokenizer.json".to_owned()));
 }
@@ -198,26 +221,29 @@ fn a_file_that_another_process_fetches_is_waited_for() {
 fn a_cache_that_cannot_be_used_is_named() {
     let place = Place::new();
     let file = place.folder.path().join("file");
-    fs::write(&file, "").expect("is written");
-    let error = fetch(&place.hub().cache(&file), ID).expect_err("is no folder");
+    fs::write(&file, "").expect("the file should be written");
+    let error = fetch(&place.hub().cache(&file), ID).expect_err("it should fail: it is no folder");
     assert_says(&error, ErrorKind::System, &["file", "cannot be written", "HF_HUB_CACHE"]);
 
-    fs::create_dir_all(place.repository().join("refs/main")).expect("is new");
-    let error = fetch(&place.hub().offline(true), ID).expect_err("is no file");
+    fs::create_dir_all(place.repository().join("refs/main")).expect("it should be new");
+    let error = fetch(&place.hub().offline(true), ID).expect_err("it should fail: it is no file");
     assert_says(&error, ErrorKind::System, &["refs", "cannot be read"]);
-    fs::remove_dir(place.repository().join("refs/main")).expect("is empty");
-    fs::write(place.repository().join("refs/main"), "../../x").expect("is written");
-    let error = fetch(&place.hub().offline(true), ID).expect_err("is no commit");
+    fs::remove_dir(place.repository().join("refs/main")).expect("it should be empty");
+    fs::write(place.repository().join("refs/main"), "../../x").expect("the file should be written");
+    let error = fetch(&place.hub().offline(true), ID).expect_err("it should fail: it is no commit");
     assert_says(&error, ErrorKind::System, &["refs", "no commit", "delete it"]);
 }
 
 #[test]
 fn a_load_may_come_from_tokio_or_rayon() {
     let place = Place::new();
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("can be started");
-    runtime.block_on(async { load(place.hub(), ID).map(drop) }).expect("is fetched");
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("it should start");
+    runtime.block_on(async { load(place.hub(), ID).map(drop) }).expect("the model should be fetched");
     let place = Place::new();
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("can be started");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("it should start");
     let (first, second) = pool.install(|| rayon::join(|| place.fetch(), || place.fetch()));
-    assert_eq!(first.expect("is fetched").folder, second.expect("is fetched").folder);
+    assert_eq!(
+        first.expect("the model should be fetched").folder,
+        second.expect("the model should be fetched").folder
+    );
 }

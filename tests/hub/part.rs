@@ -15,7 +15,7 @@ fn a_tokenizer_may_be_another_models() {
     let base = "owner/base";
     let (mut model, mut whole) = (fixture("gliner-span"), fixture("gliner-span"));
     model.retain(|name, _| name == "gliner_config.json" || name == "model.safetensors");
-    let weights = whole.remove("model.safetensors").expect("has weights");
+    let weights = whole.remove("model.safetensors").expect("it should have weights");
     whole.insert("pytorch_model.bin".into(), weights);
     place.server.put("owner/gliner", "main", COMMIT, model);
     place.server.put(base, "main", OTHER_COMMIT, whole);
@@ -27,22 +27,23 @@ fn a_tokenizer_may_be_another_models() {
         )
     };
     let build = |entry: String| {
-        fs::write(&registry, entry).expect("is written");
-        let registry = Registry::from_file(&registry).expect("is a registry");
+        fs::write(&registry, entry).expect("the file should be written");
+        let registry = Registry::from_file(&registry).expect("it should be a registry");
         engine(place.hub(), registry).ner("mine")
     };
-    let error = build(entry("")).expect_err("has no tokenizer");
+    let error = build(entry("")).expect_err("it should fail: it has no tokenizer");
     assert_says(&error, ErrorKind::Tokenizer, &["tokenizer.json", "`tokenizer`"]);
     place.server.take_requests();
-    let fetched = build(entry(&format!("tokenizer = \"{base}\""))).expect("has another's tokenizer");
+    let fetched =
+        build(entry(&format!("tokenizer = \"{base}\""))).expect("it should have another's tokenizer");
     let reads = place.server.take_requests();
     assert!(reads.iter().any(|read| read.path.ends_with("tokenizer.json")), "{reads:?}");
     assert!(!reads.iter().any(|read| read.path.contains("pytorch_model.bin")), "{reads:?}");
-    let own = load_ner(support::fixture("gliner-span")).expect("loads");
+    let own = load_ner(support::fixture("gliner-span")).expect("the model should load");
     let [fetched, own] = [fetched, own].map(|ner| {
         let ner =
             ner.with(EntityOptions::new().entity_types(["person", "city"])).expect("the types should fit");
-        ner.tag(TEXT).expect("is tagged")
+        ner.tag(TEXT).expect("the text should be tagged")
     });
     assert_eq!(fetched, own);
     // Both are in the lock file now, and nothing more is asked for.
@@ -55,31 +56,31 @@ fn a_model_of_which_a_part_is_there_is_completed() {
     let place = Place::new();
     let registry = Registry::default();
     let hub = place.hub().lock(place.lock());
-    let described = hub.fetch_description(&registry, ID).expect("is fetched");
+    let described = hub.fetch_description(&registry, ID).expect("the model should be fetched");
     let paths: Vec<&str> = described.files.iter().map(|file| file.path.as_str()).collect();
     assert_eq!(paths, ["config.json", "tokenizer.json", "tokenizer_config.json"]);
     assert!(place.server.take_reads().iter().all(|read| !read.path.ends_with(".safetensors")));
-    let locked = || fs::read_to_string(place.lock()).expect("is written");
+    let locked = || fs::read_to_string(place.lock()).expect("the file should be written");
     assert!(locked().contains("tokenizer.json") && !locked().contains("safetensors"), "{}", locked());
     // It is there, and more is not.
     let offline = hub.clone().offline(true);
-    offline.fetch_description(&registry, ID).expect("is there");
-    let error = fetch(&offline, ID).expect_err("lacks its weights");
+    offline.fetch_description(&registry, ID).expect("it should exist");
+    let error = fetch(&offline, ID).expect_err("it should fail: it lacks its weights");
     assert_says(&error, ErrorKind::ModelUnavailable, &[ID, "model.safetensors"]);
 
-    let whole = fetch(&hub, ID).expect("is fetched");
+    let whole = fetch(&hub, ID).expect("the model should be fetched");
     let downloaded: Vec<&str> =
         whole.files.iter().filter(|file| file.downloaded).map(|file| file.path.as_str()).collect();
     assert_eq!(downloaded, ["model.safetensors"]);
     assert!(locked().contains("safetensors"), "{}", locked());
     place.server.take_requests();
-    fetch(&hub, ID).expect("is there");
+    fetch(&hub, ID).expect("it should exist");
     assert!(place.server.take_requests().is_empty());
 
     // Without its weights it is still described.
-    fs::remove_file(place.blob("model.safetensors")).expect("is there");
+    fs::remove_file(place.blob("model.safetensors")).expect("it should exist");
     for hub in [&hub, &offline] {
-        assert_eq!(hub.fetch_description(&registry, ID).expect("is there").files.len(), paths.len());
+        assert_eq!(hub.fetch_description(&registry, ID).expect("it should exist").files.len(), paths.len());
     }
     assert!(place.server.take_requests().is_empty());
 }
@@ -88,11 +89,11 @@ fn a_model_of_which_a_part_is_there_is_completed() {
 fn a_part_that_is_asked_for_leaves_the_whole_known() {
     let place = Place::new();
     let registry = Registry::default();
-    place.fetch().expect("is fetched");
+    place.fetch().expect("the model should be fetched");
     // A branch is asked for each time.
-    place.hub().fetch_description(&registry, ID).expect("is there");
+    place.hub().fetch_description(&registry, ID).expect("it should exist");
     place.server.take_requests();
     let at_commit = format!("{ID}@{COMMIT}");
-    assert_eq!(fetch(&place.hub(), &at_commit).expect("is there").files.len(), NEEDED.len());
+    assert_eq!(fetch(&place.hub(), &at_commit).expect("it should exist").files.len(), NEEDED.len());
     assert!(place.server.take_requests().is_empty());
 }

@@ -25,7 +25,7 @@ impl Place {
     pub fn new() -> Self {
         Self {
             server: Server::with_fixture(ID, FIXTURE),
-            folder: TempDir::new().expect("a temporary folder"),
+            folder: TempDir::new().expect("a temporary folder should be made"),
         }
     }
 
@@ -58,7 +58,7 @@ impl Place {
     }
 
     pub fn error(&self) -> Error {
-        self.fetch().expect_err("cannot be fetched")
+        self.fetch().expect_err("it should fail: it cannot be fetched")
     }
 }
 
@@ -79,7 +79,7 @@ pub fn engine(hub: Hub, registry: Registry) -> Engine {
 pub fn names(reads: &[server::Request]) -> Vec<String> {
     let weights = fixture(FIXTURE)["model.safetensors"].checksum();
     let name = |path: &str| {
-        let name = path.rsplit('/').next().expect("has a last part");
+        let name = path.rsplit('/').next().expect("it should have a last part");
         if name == weights { "model.safetensors".to_owned() } else { name.to_owned() }
     };
     // The hub itself only says where large files are.
@@ -101,7 +101,7 @@ pub fn for_weights(
 
 pub fn with(name: &str, change: impl Fn(&mut File)) -> HashMap<String, File> {
     let mut files = fixture(FIXTURE);
-    change(files.get_mut(name).expect("is in the fixture"));
+    change(files.get_mut(name).expect("it should be in the fixture"));
     files
 }
 
@@ -109,19 +109,19 @@ pub fn with(name: &str, change: impl Fn(&mut File)) -> HashMap<String, File> {
 pub fn fill(place: &Place, links: bool) {
     let snapshot = place.repository().join("snapshots").join(COMMIT);
     for folder in [snapshot.clone(), place.repository().join("refs"), place.repository().join("blobs")] {
-        fs::create_dir_all(folder).expect("is new");
+        fs::create_dir_all(folder).expect("it should be new");
     }
-    fs::write(place.repository().join("refs/main"), COMMIT).expect("is written");
+    fs::write(place.repository().join("refs/main"), COMMIT).expect("the file should be written");
     for name in NEEDED {
         let content = &fixture(FIXTURE)[name].content;
         #[cfg(unix)]
         if links {
-            fs::write(place.blob(name), content).expect("is written");
+            fs::write(place.blob(name), content).expect("the file should be written");
             let blob = Path::new("../../blobs").join(fixture(FIXTURE)[name].checksum());
-            std::os::unix::fs::symlink(blob, snapshot.join(name)).expect("is linked");
+            std::os::unix::fs::symlink(blob, snapshot.join(name)).expect("it should be linked");
             continue;
         }
         assert!(!links || cfg!(windows));
-        fs::write(snapshot.join(name), content).expect("is written");
+        fs::write(snapshot.join(name), content).expect("the file should be written");
     }
 }

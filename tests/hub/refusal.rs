@@ -38,9 +38,9 @@ fn refusals_say_what_to_do() {
         assert_eq!(place.server.take_requests().len(), 1, "what stays is not tried again");
     }
     place.server.unhook();
-    let error = fetch(&place.hub(), "owner/none").expect_err("is unknown");
+    let error = fetch(&place.hub(), "owner/none").expect_err("it should fail: it is unknown");
     assert_says(&error, ErrorKind::UnknownModel, &["owner/none", "check the name", "folder"]);
-    let error = fetch(&place.hub(), "owner/model@v9").expect_err("is unknown");
+    let error = fetch(&place.hub(), "owner/model@v9").expect_err("it should fail: it is unknown");
     assert_says(&error, ErrorKind::UnknownModel, &[ID, "\"v9\"", &gated]);
 
     // A gated model tells of its files, but does not give them.
@@ -70,10 +70,10 @@ fn a_repository_without_a_model_is_an_error() {
 #[test]
 fn a_hub_that_is_not_there_is_an_error() {
     let place = Place::new();
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let endpoint = format!("http://{}", listener.local_addr().expect("has an address"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
+    let endpoint = format!("http://{}", listener.local_addr().expect("it should have an address"));
     drop(listener);
-    let error = fetch(&place.hub().endpoint(&endpoint), ID).expect_err("nobody is there");
+    let error = fetch(&place.hub().endpoint(&endpoint), ID).expect_err("it should fail: nobody is there");
     assert_says(&error, ErrorKind::Download, &[ID, &endpoint, "network", "Hub::offline"]);
 }
 
@@ -81,10 +81,10 @@ fn a_hub_that_is_not_there_is_an_error() {
 fn a_hub_that_is_silent_is_an_error() {
     let place = Place::new();
     // Connections are taken by the system, and no one reads from them.
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let endpoint = format!("http://{}", listener.local_addr().expect("has an address"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
+    let endpoint = format!("http://{}", listener.local_addr().expect("it should have an address"));
     let hub = place.hub().endpoint(&endpoint).timeout(Duration::from_millis(20));
-    let error = fetch(&hub, ID).expect_err("nobody answers");
+    let error = fetch(&hub, ID).expect_err("it should fail: nobody answers");
     assert_says(&error, ErrorKind::Download, &[ID, &endpoint, "silent", "0.02 seconds"]);
 }
 
@@ -92,10 +92,10 @@ fn a_hub_that_is_silent_is_an_error() {
 fn names_that_are_none_of_the_hub_are_errors() {
     let place = Place::new();
     for name in ["model", "a/b/c", "../model", "owner/model@../x"] {
-        let error = load(place.hub(), name).expect_err("is no name");
+        let error = load(place.hub(), name).expect_err("it should fail: it is no name");
         assert_says(&error, ErrorKind::UnknownModel, &[name, "owner/name"]);
     }
-    let error = fetch(&place.hub(), "ner-en-small").expect_err("is in the build");
+    let error = fetch(&place.hub(), "ner-en-small").expect_err("it should fail: it is in the build");
     assert_says(&error, ErrorKind::Options, &["not on the hub"]);
     assert_eq!(place.server.take_requests().len(), 0);
 }
@@ -125,7 +125,7 @@ fn descriptions_that_no_hub_gives_are_errors() {
         (changed(|all| all["siblings"][0]["size"] = (-1).into()), "description"),
         (
             changed(|all| {
-                for file in all["siblings"].as_array_mut().expect("is a list") {
+                for file in all["siblings"].as_array_mut().expect("it should be a list") {
                     file["size"] = u64::MAX.into();
                     file["lfs"] = serde_json::Value::Null;
                 }
@@ -134,7 +134,7 @@ fn descriptions_that_no_hub_gives_are_errors() {
         ),
         (
             changed(|all| {
-                for file in all["siblings"].as_array_mut().expect("is a list") {
+                for file in all["siblings"].as_array_mut().expect("it should be a list") {
                     file["blobId"] = "../../../../x/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa".into();
                 }
             }),
@@ -146,7 +146,8 @@ fn descriptions_that_no_hub_gives_are_errors() {
     }
     let other = describe(ID, OTHER_COMMIT, &fixture(FIXTURE)).to_string();
     place.server.hook(move |_| Some(Reply::body(other.clone())));
-    let error = fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect_err("is another commit");
+    let error =
+        fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect_err("it should fail: it is another commit");
     assert_says(&error, ErrorKind::Download, &[COMMIT, OTHER_COMMIT]);
 
     place

@@ -181,8 +181,8 @@ impl File {
 }
 
 fn listen(state: &Arc<State>, large: bool) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    let address = format!("http://{}", listener.local_addr().expect("has an address"));
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
+    let address = format!("http://{}", listener.local_addr().expect("it should have an address"));
     let state = Arc::clone(state);
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
@@ -194,7 +194,7 @@ fn listen(state: &Arc<State>, large: bool) -> String {
 }
 
 fn serve(state: &State, large: bool, stream: TcpStream) {
-    let mut reader = BufReader::new(stream.try_clone().expect("a socket can be cloned"));
+    let mut reader = BufReader::new(stream.try_clone().expect("the socket should be cloned"));
     let mut lines = Vec::new();
     loop {
         let mut line = String::new();
@@ -279,7 +279,7 @@ fn unknown(code: &str) -> Reply {
 pub fn content(content: &[u8], request: &Request) -> Reply {
     let range = request.range.as_ref().and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
     let Some((start, end)) = range else { return Reply::body(content) };
-    let start: usize = start.parse().expect("a range has a start");
+    let start: usize = start.parse().expect("a range should have a start");
     let end = end.parse().unwrap_or(usize::MAX).min(content.len() - 1);
     let mut reply = Reply::body(&content[start..=end]);
     reply.status = 206;

@@ -11,11 +11,15 @@ use crate::support::assert_says;
 fn options_that_are_no_url_are_errors() {
     let place = Place::new();
     for hub in [place.hub().endpoint("nonsense"), place.hub().endpoint("file:///etc")] {
-        assert_says(&fetch(&hub, ID).expect_err("is no URL"), ErrorKind::Options, &["URL of a hub"]);
+        assert_says(
+            &fetch(&hub, ID).expect_err("it should fail: it is no URL"),
+            ErrorKind::Options,
+            &["URL of a hub"],
+        );
     }
-    let error = fetch(&place.hub().proxy("::"), ID).expect_err("is no URL");
+    let error = fetch(&place.hub().proxy("::"), ID).expect_err("it should fail: it is no URL");
     assert_says(&error, ErrorKind::Options, &["proxy"]);
-    let error = fetch(&place.hub().token("a\nb"), ID).expect_err("is no token");
+    let error = fetch(&place.hub().token("a\nb"), ID).expect_err("it should fail: it is no token");
     assert_says(&error, ErrorKind::Options, &["token"]);
     assert!(!format!("{error:?}").contains("a\nb"));
 }
@@ -24,7 +28,7 @@ fn options_that_are_no_url_are_errors() {
 fn a_proxy_is_used_where_one_is_set() {
     let place = Place::new();
     let hub = place.hub().proxy(&place.server.endpoint).endpoint("http://hub.invalid");
-    fetch(&hub, ID).expect_err("the server is no proxy");
+    fetch(&hub, ID).expect_err("it should fail: the server is no proxy");
     let requests = place.server.take_requests();
     assert!(requests[0].path.starts_with("http://hub.invalid/api/models/"), "{requests:?}");
 }
@@ -38,8 +42,8 @@ fn child_of_the_environment() {
     if std::env::var_os(CHILD).is_none() {
         return;
     }
-    let fetched = fetch(&Hub::new(), ID).expect("is fetched");
-    let home = std::env::var("HF_HOME").expect("is set");
+    let fetched = fetch(&Hub::new(), ID).expect("the model should be fetched");
+    let home = std::env::var("HF_HOME").expect("it should be set");
     assert!(fetched.folder.starts_with(Path::new(&home).join("hub")), "{fetched:?}");
 }
 
@@ -47,7 +51,7 @@ fn child_of_the_environment() {
 fn the_environment_is_that_of_the_hubs_clients() {
     let place = Place::new();
     let child = |offline: &str| {
-        std::process::Command::new(std::env::current_exe().expect("is known"))
+        std::process::Command::new(std::env::current_exe().expect("it should be known"))
             .args(["--exact", "settings::child_of_the_environment"])
             .env(CHILD, "1")
             .env_remove("HF_HUB_CACHE")
@@ -58,7 +62,7 @@ fn the_environment_is_that_of_the_hubs_clients() {
             // Proxies are none of the hub's variables.
             .env("HTTP_PROXY", "http://127.0.0.1:9")
             .output()
-            .expect("can be started")
+            .expect("it should start")
     };
     assert!(!child("1").status.success());
     assert_eq!(place.server.take_requests().len(), 0);

@@ -23,12 +23,12 @@ fn a_transfer_that_was_cut_off_is_resumed_by_the_next_call() {
     }));
     let error = place.error();
     assert_says(&error, ErrorKind::Download, &["model.safetensors", "1000 of", "kept", "next call resumes"]);
-    assert_eq!(fs::metadata(place.partial("model.safetensors")).expect("is kept").len(), 1000);
+    assert_eq!(fs::metadata(place.partial("model.safetensors")).expect("it should be kept").len(), 1000);
     assert!(!place.blob("model.safetensors").exists());
 
     place.server.unhook();
     place.server.take_requests();
-    load(place.hub(), ID).expect("is resumed");
+    load(place.hub(), ID).expect("it should be resumed");
     let reads: Vec<_> = place.server.take_reads().into_iter().filter(|read| read.large).collect();
     assert_eq!(reads.len(), 1);
     assert_eq!(reads[0].range, Some(format!("bytes=1000-{}", whole - 1)));
@@ -43,7 +43,7 @@ fn a_transfer_that_is_cut_off_once_is_resumed_at_once() {
         reads += 1;
         (reads < 3).then(|| content(weights, request).cut(50_000))
     }));
-    place.fetch().expect("is resumed");
+    place.fetch().expect("it should be resumed");
     let reads = place.server.take_reads().into_iter().filter(|read| read.large);
     let starts: Vec<_> = reads.map(|read| read.range.map(|range| range[..12].to_owned())).collect();
     assert_eq!(starts, [None, Some("bytes=50000-".into()), Some("bytes=100000".into())]);
@@ -53,10 +53,10 @@ fn a_transfer_that_is_cut_off_once_is_resumed_at_once() {
 fn a_hub_without_ranges_sends_the_file_anew() {
     let place = Place::new();
     let weights = fixture(FIXTURE)["model.safetensors"].content.clone();
-    fs::create_dir_all(place.repository().join("blobs")).expect("is new");
-    fs::write(place.partial("model.safetensors"), &weights[..2000]).expect("is written");
+    fs::create_dir_all(place.repository().join("blobs")).expect("it should be new");
+    fs::write(place.partial("model.safetensors"), &weights[..2000]).expect("the file should be written");
     place.server.hook(for_weights(|_, weights| Some(Reply::body(weights))));
-    load(place.hub(), ID).expect("is fetched");
+    load(place.hub(), ID).expect("the model should be fetched");
     let reads = place.server.take_reads().into_iter().filter(|read| read.large);
     assert_eq!(reads.map(|read| read.range.is_some()).collect::<Vec<_>>(), [true, false]);
 }
@@ -66,10 +66,10 @@ fn a_part_of_another_content_is_thrown_away() {
     let weights = &fixture(FIXTURE)["model.safetensors"].content;
     for part in [vec![0; 3000], vec![0; weights.len()], vec![0; weights.len() + 1]] {
         let place = Place::new();
-        fs::create_dir_all(place.repository().join("blobs")).expect("is new");
-        fs::write(place.partial("model.safetensors"), part).expect("is written");
-        place.fetch().expect("is fetched");
-        assert_eq!(fs::read(place.blob("model.safetensors")).expect("is there"), *weights);
+        fs::create_dir_all(place.repository().join("blobs")).expect("it should be new");
+        fs::write(place.partial("model.safetensors"), part).expect("the file should be written");
+        place.fetch().expect("the model should be fetched");
+        assert_eq!(fs::read(place.blob("model.safetensors")).expect("it should exist"), *weights);
     }
 }
 
@@ -90,7 +90,7 @@ fn what_does_not_verify_is_deleted() {
         assert_says(&error, ErrorKind::Checksum, &[name, ID, "does not verify", &found, "deleted"]);
         assert!(!place.partial(name).exists() && !place.blob(name).exists());
         place.server.unhook();
-        load(place.hub(), ID).expect("is fetched anew");
+        load(place.hub(), ID).expect("it should be fetched anew");
     }
 }
 
@@ -98,8 +98,8 @@ fn what_does_not_verify_is_deleted() {
 fn redirects_are_followed_and_the_token_stays() {
     let place = Place::new();
     let weights = fixture(FIXTURE)["model.safetensors"].content.clone();
-    fs::create_dir_all(place.repository().join("blobs")).expect("is new");
-    fs::write(place.partial("model.safetensors"), &weights[..500]).expect("is written");
+    fs::create_dir_all(place.repository().join("blobs")).expect("it should be new");
+    fs::write(place.partial("model.safetensors"), &weights[..500]).expect("the file should be written");
     // A renamed repository is found at another path of the same host.
     place.server.hook(|request| {
         let moved = !request.large && request.path.starts_with("/owner/model/resolve/");
@@ -107,7 +107,7 @@ fn redirects_are_followed_and_the_token_stays() {
         moved.then(|| Reply::status(307).header("Location", to))
     });
     place.server.put("new/name", "main", COMMIT, fixture(FIXTURE));
-    fetch(&place.hub().token("hf_secret"), ID).expect("is fetched");
+    fetch(&place.hub().token("hf_secret"), ID).expect("the model should be fetched");
     let requests = place.server.take_requests();
     let (large, own): (Vec<_>, Vec<_>) = requests.iter().partition(|request| request.large);
     assert!(
@@ -116,14 +116,15 @@ fn redirects_are_followed_and_the_token_stays() {
     );
     assert!(own.iter().any(|request| request.path.starts_with("/new/name/resolve/")));
     assert!(large.iter().all(|request| request.authorization.is_none()), "{large:?}");
-    let range = large.iter().find(|request| request.method == "GET").expect("is read").range.clone();
+    let range =
+        large.iter().find(|request| request.method == "GET").expect("it should be read").range.clone();
     assert_eq!(range, Some(format!("bytes=500-{}", weights.len() - 1)));
 }
 
 #[test]
 fn no_token_is_sent_where_none_is_set() {
     let place = Place::new();
-    place.fetch().expect("is fetched");
+    place.fetch().expect("the model should be fetched");
     assert!(place.server.take_requests().iter().all(|request| request.authorization.is_none()));
 }
 
@@ -155,7 +156,7 @@ fn no_more_than_was_announced_is_written() {
         place.server.hook(for_weights(move |_, weights| {
             Some(Reply { length: Some(length), endless: true, ..Reply::body(weights) })
         }));
-        let error = fetch(&hub, ID).expect_err("has no end");
+        let error = fetch(&hub, ID).expect_err("it should fail: it has no end");
         assert_says(&error, ErrorKind::Download, &["model.safetensors", "more than the", "announced"]);
         assert!(!place.partial("model.safetensors").exists());
     }
@@ -188,13 +189,14 @@ fn a_hub_that_offers_xet_and_has_none_is_an_error() {
 fn progress_tells_of_each_file() {
     let place = Place::new();
     let weights = fixture(FIXTURE)["model.safetensors"].content.clone();
-    fs::create_dir_all(place.repository().join("blobs")).expect("is new");
-    fs::write(place.partial("model.safetensors"), &weights[..4000]).expect("is written");
+    fs::create_dir_all(place.repository().join("blobs")).expect("it should be new");
+    fs::write(place.partial("model.safetensors"), &weights[..4000]).expect("the file should be written");
     let told: Arc<Mutex<Vec<DownloadProgress>>> = Arc::default();
     let keep = Arc::clone(&told);
-    let hub = place.hub().progress(move |progress| keep.lock().expect("is whole").push(progress.clone()));
-    let take = || std::mem::take(&mut *told.lock().expect("is whole"));
-    fetch(&hub, ID).expect("is fetched");
+    let hub =
+        place.hub().progress(move |progress| keep.lock().expect("it should be whole").push(progress.clone()));
+    let take = || std::mem::take(&mut *told.lock().expect("it should be whole"));
+    fetch(&hub, ID).expect("the model should be fetched");
     let all = take();
     assert!(all.iter().all(|progress| progress.id == ID && progress.files == NEEDED.len()));
     assert!(all.is_sorted_by_key(|progress| (progress.file, progress.done)));
@@ -205,7 +207,7 @@ fn progress_tells_of_each_file() {
         assert_eq!(own[0].done, if name == "model.safetensors" { 4000 } else { 0 });
         assert_eq!(own[own.len() - 1].done, size);
     }
-    fetch(&hub, ID).expect("is there");
+    fetch(&hub, ID).expect("it should exist");
     assert_eq!(take(), [], "what is there is not told of");
 }
 
@@ -213,9 +215,9 @@ fn progress_tells_of_each_file() {
 #[test]
 fn a_full_disk_is_named() {
     let place = Place::new();
-    fs::create_dir_all(place.repository().join("blobs")).expect("is new");
+    fs::create_dir_all(place.repository().join("blobs")).expect("it should be new");
     let partial = place.partial("model.safetensors");
-    std::os::unix::fs::symlink("/dev/full", &partial).expect("is linked");
+    std::os::unix::fs::symlink("/dev/full", &partial).expect("it should be linked");
     let error = place.error();
     assert_says(
         &error,
@@ -227,9 +229,10 @@ fn a_full_disk_is_named() {
 #[test]
 fn a_callback_that_panics_costs_only_its_call() {
     let place = Place::new();
-    let error = fetch(&place.hub().progress(|_| panic!("as it must")), ID).expect_err("was not finished");
+    let error = fetch(&place.hub().progress(|_| panic!("as it must")), ID)
+        .expect_err("it should fail: it was not finished");
     assert_says(&error, ErrorKind::System, &[ID, "panicked"]);
-    place.fetch().expect("is fetched");
+    place.fetch().expect("the model should be fetched");
 }
 
 #[test]
@@ -237,12 +240,12 @@ fn failures_that_pass_are_tried_again() {
     let place = Place::new();
     let asked: Arc<Mutex<HashMap<String, usize>>> = Arc::default();
     place.server.hook(move |request| {
-        let mut asked = asked.lock().expect("is not poisoned");
+        let mut asked = asked.lock().expect("it should not be poisoned");
         let times = asked.entry(format!("{} {}", request.method, request.path)).or_default();
         *times += 1;
         (*times == 1).then(|| Reply::status(if request.large { 503 } else { 500 }))
     });
-    load(place.hub(), ID).expect("is fetched");
+    load(place.hub(), ID).expect("the model should be fetched");
 
     place.server.hook(|_| Some(Reply::status(500)));
     place.server.take_requests();

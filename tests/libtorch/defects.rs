@@ -25,15 +25,15 @@ fn assert_same(found: &[entopic::Entity], expected: &[entopic::Entity], text: &s
 
 #[test]
 fn two_hundred_long_documents_are_what_each_is_alone() {
-    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("loads");
-    let native = native_ner(fixture("ner-wordpiece-cased")).expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("the model should load");
+    let native = native_ner(fixture("ner-wordpiece-cased")).expect("the model should load");
     let texts: Vec<String> = (0..200).map(long_text).collect();
     let expected = native.tag_batch(&texts);
     let (mut windows, mut entities) = (0, 0);
     for ((text, found), expected) in texts.iter().zip(ner.tag_batch(&texts)).zip(expected) {
-        let found = found.expect("is tagged");
-        assert_same(&found.entities, &ner.tag(text).expect("is tagged").entities, text);
-        assert_same(&found.entities, &expected.expect("is tagged").entities, text);
+        let found = found.expect("the text should be tagged");
+        assert_same(&found.entities, &ner.tag(text).expect("the text should be tagged").entities, text);
+        assert_same(&found.entities, &expected.expect("the text should be tagged").entities, text);
         windows += found.coverage.windows;
         entities += found.entities.len();
     }
@@ -53,13 +53,13 @@ fn a_batch_gives_what_its_documents_give_alone() {
         "xlnet-ner",
     ] {
         println!("{name}");
-        let ner = torch_ner(fixture(name)).expect("loads");
+        let ner = torch_ner(fixture(name)).expect("the model should load");
         let texts: Vec<String> =
             (0..12).map(|number| long_text(number).chars().take(40 + 37 * number).collect()).collect();
         for (text, found) in texts.iter().zip(ner.tag_batch(&texts)) {
             assert_same(
-                &found.expect("is tagged").entities,
-                &ner.tag(text).expect("is tagged").entities,
+                &found.expect("the text should be tagged").entities,
+                &ner.tag(text).expect("the text should be tagged").entities,
                 text,
             );
         }
@@ -70,26 +70,31 @@ fn a_batch_gives_what_its_documents_give_alone() {
 fn a_window_may_be_exactly_full() {
     for name in ["roberta-ner", "xlm-roberta-ner", "camembert-ner", "longformer-ner", "ner-wordpiece-cased"] {
         let copy = with_its_epsilon(name);
-        let ner = torch_ner(copy.path()).expect("loads");
+        let ner = torch_ner(copy.path()).expect("the model should load");
         // Of 64 tokens two are special.
-        let full = |ner: &Ner, text: &str| ner.tag(text).expect("is tagged").coverage.tokens == 62;
+        let full =
+            |ner: &Ner, text: &str| ner.tag(text).expect("the text should be tagged").coverage.tokens == 62;
         let mut text = "Maria".to_owned();
         let mut words = ["Maria", "in", "a", "Bern", "the"].into_iter().cycle();
         while !full(&ner, &text) {
-            let longer = format!("{text} {}", words.next().expect("is endless"));
-            let tokens = ner.tag(&longer).expect("is tagged").coverage.tokens;
+            let longer = format!("{text} {}", words.next().expect("it should be endless"));
+            let tokens = ner.tag(&longer).expect("the text should be tagged").coverage.tokens;
             if tokens <= 62 {
                 text = longer;
             }
         }
-        let found = ner.tag(&text).expect("is tagged");
+        let found = ner.tag(&text).expect("the text should be tagged");
         assert_eq!(found.coverage.windows, 1, "{name}");
         if name != "longformer-ner" {
-            let native = native_ner(copy.path()).expect("loads");
-            assert_same(&found.entities, &native.tag(&text).expect("is tagged").entities, &text);
+            let native = native_ner(copy.path()).expect("the model should load");
+            assert_same(
+                &found.entities,
+                &native.tag(&text).expect("the text should be tagged").entities,
+                &text,
+            );
         }
         // Beyond it there are windows more.
-        let beyond = ner.tag(&format!("{text} {text} {text}")).expect("is tagged");
+        let beyond = ner.tag(&format!("{text} {text} {text}")).expect("the text should be tagged");
         assert!(beyond.coverage.windows > 1);
     }
 }
@@ -97,19 +102,21 @@ fn a_window_may_be_exactly_full() {
 #[test]
 fn entailment_may_be_in_any_column() {
     for name in ["nli-cne", "nli-enc", "nli-e-not", "nli-not-e"] {
-        let torch = torch_topics(fixture(name)).expect("loads");
-        let native = native_topics(fixture(name)).expect("loads");
+        let torch = torch_topics(fixture(name)).expect("the model should load");
+        let native = native_topics(fixture(name)).expect("the model should load");
         for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
             let options = TopicOptions::new().scoring(scoring);
             let [torch, native] =
                 [&torch, &native].map(|model| model.with(options.clone()).expect("it has both"));
             let labels = ["politics", "sport", "economy"];
-            let (own, other) =
-                (torch.label_set(labels).expect("labels"), native.label_set(labels).expect("labels"));
+            let (own, other) = (
+                torch.label_set(labels).expect("the labels should be prepared"),
+                native.label_set(labels).expect("the labels should be prepared"),
+            );
             let texts: Vec<String> = (0..20).map(long_text).collect();
             for text in &texts {
-                let found = torch.classify(text, &own).expect("is classified").topics;
-                let expected = native.classify(text, &other).expect("is classified").topics;
+                let found = torch.classify(text, &own).expect("the text should be classified").topics;
+                let expected = native.classify(text, &other).expect("the text should be classified").topics;
                 for (found, expected) in found.iter().zip(&expected) {
                     assert_eq!(found.label, expected.label, "{name}, {scoring:?}");
                     assert!((found.score - expected.score).abs() <= TOLERANCE);
@@ -123,9 +130,9 @@ fn entailment_may_be_in_any_column() {
 
 #[test]
 fn labels_keep_their_hyphens_and_texts_are_the_source() {
-    let ner = torch_ner(fixture("ner-wordpiece-uncased")).expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-uncased")).expect("the model should load");
     let text = long_text(3);
-    let entities = ner.tag(&text).expect("is tagged").entities;
+    let entities = ner.tag(&text).expect("the text should be tagged").entities;
     assert!(entities.iter().any(|entity| entity.label == "creative-work"));
     assert!(entities.iter().all(|entity| entity.text == text[entity.span.bytes.clone()]));
 }
@@ -133,10 +140,10 @@ fn labels_keep_their_hyphens_and_texts_are_the_source() {
 #[test]
 fn texts_with_special_tokens_or_without_any_are_read() {
     for name in ["bart-nli", "xlnet-nli", "longformer-nli", "fnet-nli", "mobilebert-nli"] {
-        let topics = torch_topics(fixture(name)).expect("loads");
-        let labels = topics.label_set(["law", "sport </s> <pad>"]).expect("labels");
+        let topics = torch_topics(fixture(name)).expect("the model should load");
+        let labels = topics.label_set(["law", "sport </s> <pad>"]).expect("the labels should be prepared");
         for text in ["", " ", "</s>", "<pad> <s> a </s></s> b", "\u{0}", "one two"] {
-            topics.classify(text, &labels).expect("is classified");
+            topics.classify(text, &labels).expect("the text should be classified");
         }
     }
 }
@@ -146,14 +153,14 @@ fn topics_of_a_batch_are_those_of_its_documents_alone() {
     for name in
         ["albert-fixed-nli", "bart-nli", "distilbert-nli", "longformer-nli", "nli-cne", "roberta-fixed-nli"]
     {
-        let topics = torch_topics(fixture(name)).expect("loads");
+        let topics = torch_topics(fixture(name)).expect("the model should load");
         let labels = topics.label_set(["law", "politics and culture", "a longer label"]);
-        let labels = labels.expect("labels");
+        let labels = labels.expect("the labels should be prepared");
         let texts: Vec<String> =
             (0..10).map(|number| long_text(number).chars().take(20 + 31 * number).collect()).collect();
         for (text, found) in texts.iter().zip(topics.classify_batch(&texts, &labels)) {
-            let alone = topics.classify(text, &labels).expect("is classified").topics;
-            for (found, alone) in found.expect("is classified").topics.iter().zip(&alone) {
+            let alone = topics.classify(text, &labels).expect("the text should be classified").topics;
+            for (found, alone) in found.expect("the text should be classified").topics.iter().zip(&alone) {
                 assert_eq!(found.label, alone.label, "{name}: {text:?}");
                 assert!((found.score - alone.score).abs() <= TOLERANCE, "{name}: {text:?}");
             }

@@ -91,15 +91,16 @@ fn weights_that_are_wrong_are_named() {
     }
     let copy = changed("distilbert-ner", |_| {});
     let path = copy.path().join("model.safetensors");
-    let whole = fs::read(&path).expect("is there");
+    let whole = fs::read(&path).expect("it should exist");
     for length in [0, 7, 100, whole.len() - 1] {
-        fs::write(&path, &whole[..length]).expect("is written");
+        fs::write(&path, &whole[..length]).expect("the file should be written");
         let error = torch_ner(copy.path()).expect_err("the model should be refused");
         assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
     }
     // Another file of tensors in its place.
-    fs::remove_file(&path).expect("is there");
-    fs::write(copy.path().join("rust_model.ot"), b"PK\x03\x04 no archive").expect("is written");
+    fs::remove_file(&path).expect("it should exist");
+    fs::write(copy.path().join("rust_model.ot"), b"PK\x03\x04 no archive")
+        .expect("the file should be written");
     let error = torch_ner(copy.path()).expect_err("the model should be refused");
     assert_says(&error, ErrorKind::Weights, &["rust_model.ot"]);
     let error = native_ner(copy.path()).expect_err("the model should be refused");
@@ -119,9 +120,13 @@ fn half_precision_is_near() {
         "longformer-ner",
         "mobilebert-ner",
     ] {
-        let whole = torch_ner(fixture(name)).expect("loads").logits(text).expect("is tagged").logits;
-        let half = simple(&torch(Precision::F16), fixture(name)).expect("loads");
-        let half = half.logits(text).expect("is tagged").logits;
+        let whole = torch_ner(fixture(name))
+            .expect("the model should load")
+            .logits(text)
+            .expect("the text should be tagged")
+            .logits;
+        let half = simple(&torch(Precision::F16), fixture(name)).expect("the model should load");
+        let half = half.logits(text).expect("the text should be tagged").logits;
         let largest = whole.iter().zip(&half).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
         println!("{name}: half precision moves logits by at most {largest:.1e}");
         assert!(largest > 0.0 && largest < 0.1, "{name}: {largest}");
@@ -132,8 +137,8 @@ fn half_precision_is_near() {
 fn what_a_config_leaves_out_is_as_in_transformers() {
     let text = "Maria Okafor sold the harbour of Lagos to the World Bank.";
     let scores = |name: &str, change: fn(&mut Value)| -> Vec<f32> {
-        let topics = torch_topics(changed(name, change).path()).expect("loads");
-        let labels = topics.label_set(["economy", "sport"]).expect("labels");
+        let topics = torch_topics(changed(name, change).path()).expect("the model should load");
+        let labels = topics.label_set(["economy", "sport"]).expect("the labels should be prepared");
         let topics = topics.classify(text, &labels).expect("it should be classified").topics;
         topics.into_iter().map(|topic| topic.score).collect()
     };

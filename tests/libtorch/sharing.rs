@@ -20,8 +20,8 @@ fn resident() -> Option<u64> {
 
 #[test]
 fn thirty_two_threads_get_right_answers_for_a_thousand_documents() {
-    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("loads");
-    let native = native_ner(fixture("ner-wordpiece-cased")).expect("loads");
+    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("the model should load");
+    let native = native_ner(fixture("ner-wordpiece-cased")).expect("the model should load");
     let sentences: Vec<&str> = ARTICLE.split_inclusive(". ").collect();
     let texts: Vec<String> = (0..1000)
         .map(|number| sentences.iter().cycle().skip(number % 60).take(1 + number % 4).copied().collect())
@@ -33,8 +33,8 @@ fn thirty_two_threads_get_right_answers_for_a_thousand_documents() {
             let ner = &ner;
             scope.spawn(move || {
                 for (text, expected) in texts.iter().zip(expected) {
-                    let found = ner.tag(text).expect("is tagged").entities;
-                    let expected = &expected.as_ref().expect("is tagged").entities;
+                    let found = ner.tag(text).expect("the text should be tagged").entities;
+                    let expected = &expected.as_ref().expect("the text should be tagged").entities;
                     assert_eq!(found.len(), expected.len(), "{text:?}");
                     for (found, expected) in found.iter().zip(expected) {
                         assert_eq!((&found.label, &found.span), (&expected.label, &expected.span));
@@ -52,13 +52,14 @@ fn thirty_two_threads_get_right_answers_for_a_thousand_documents() {
 
 #[test]
 fn a_model_may_be_shared_inside_another_pool() {
-    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("loads");
-    let expected = ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities;
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("threads");
+    let ner = torch_ner(fixture("ner-wordpiece-cased")).expect("the model should load");
+    let expected = ner.tag("Maria Okafor met Obama in Geneva").expect("the text should be tagged").entities;
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(2).build().expect("the threads should start");
     pool.scope(|jobs| {
         for _ in 0..100 {
             jobs.spawn(|_| {
-                let found = ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities;
+                let found =
+                    ner.tag("Maria Okafor met Obama in Geneva").expect("the text should be tagged").entities;
                 assert_eq!(found, expected);
             });
         }
@@ -71,8 +72,8 @@ fn models_may_be_loaded_and_dropped_beside_one_another() {
         for _ in 0..4 {
             scope.spawn(|| {
                 for name in ["ner-bioes", "distilbert-ner"] {
-                    let ner = torch_ner(fixture(name)).expect("loads");
-                    ner.tag(ARTICLE).expect("is tagged");
+                    let ner = torch_ner(fixture(name)).expect("the model should load");
+                    ner.tag(ARTICLE).expect("the text should be tagged");
                 }
             });
         }
@@ -84,12 +85,16 @@ fn models_may_be_loaded_and_dropped_beside_one_another() {
 fn the_bundled_models_say_the_same_of_the_article() {
     let tagger = |engine: &Engine| {
         let (ner, topics) = (engine.ner("ner-en-small"), engine.topics("topics-en-small"));
-        let (ner, topics) = (ner.expect("is bundled"), topics.expect("is bundled"));
+        let (ner, topics) =
+            (ner.expect("the model should be bundled"), topics.expect("the model should be bundled"));
         let labels = topics.label_set(NEWS_TOPICS.iter().copied()).expect("the labels should fit");
         Tagger::new(ner, topics, labels).expect("the labels should be of this model")
     };
     let (native, torch) = (tagger(&native()), tagger(&torch(Precision::F32)));
-    let (expected, found) = (native.tag(ARTICLE).expect("is tagged"), torch.tag(ARTICLE).expect("is tagged"));
+    let (expected, found) = (
+        native.tag(ARTICLE).expect("the text should be tagged"),
+        torch.tag(ARTICLE).expect("the text should be tagged"),
+    );
     let spans = |entities: &[entopic::Entity]| -> Vec<_> {
         entities.iter().map(|entity| (entity.label.clone(), entity.span.clone())).collect()
     };
@@ -99,7 +104,7 @@ fn the_bundled_models_say_the_same_of_the_article() {
         assert_eq!(found.label, expected.label);
         assert!((found.score - expected.score).abs() <= 1e-3, "{found:?} {expected:?}");
     }
-    let logits = |tagger: &Tagger| tagger.ner().logits(ARTICLE).expect("is tagged").logits;
+    let logits = |tagger: &Tagger| tagger.ner().logits(ARTICLE).expect("the text should be tagged").logits;
     let (found, expected) = (logits(&torch), logits(&native));
     let largest = found.iter().zip(&expected).fold(0.0_f32, |largest, (a, b)| largest.max((a - b).abs()));
     println!("ner-en-small on the article: largest difference of logits {largest:.1e}");
@@ -108,21 +113,26 @@ fn the_bundled_models_say_the_same_of_the_article() {
 
 #[test]
 fn a_model_may_be_loaded_called_and_dropped_inside_tokio() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("starts");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().expect("it should start");
     let found = runtime.block_on(async {
         // On a thread of the runtime itself, as careless servers do.
-        let ner = std::sync::Arc::new(torch_ner(fixture("ner-wordpiece-cased")).expect("loads"));
+        let ner =
+            std::sync::Arc::new(torch_ner(fixture("ner-wordpiece-cased")).expect("the model should load"));
         let calls = (0..16).map(|_| {
             let ner = std::sync::Arc::clone(&ner);
             tokio::task::spawn_blocking(move || {
-                ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged")
+                ner.tag("Maria Okafor met Obama in Geneva").expect("the text should be tagged")
             })
         });
         let mut found = Vec::new();
         for call in calls.collect::<Vec<_>>() {
             found.push(call.await.expect("ends").entities);
         }
-        assert_eq!(ner.tag("Maria Okafor met Obama in Geneva").expect("is tagged").entities, found[0]);
+        assert_eq!(
+            ner.tag("Maria Okafor met Obama in Geneva").expect("the text should be tagged").entities,
+            found[0]
+        );
         found
     });
     assert!(found.iter().all(|entities| *entities == found[0]));
@@ -132,11 +142,11 @@ fn a_model_may_be_loaded_called_and_dropped_inside_tokio() {
 #[test]
 fn windows_that_are_padded_to_stay_within_the_budget() {
     let copy = crate::support::changed("longformer-ner", |json| json["attention_window"] = 512.into());
-    let ner = torch_ner(copy.path()).expect("loads");
+    let ner = torch_ner(copy.path()).expect("the model should load");
     let before = resident();
     let texts = vec!["Maria Okafor met Obama in Geneva"; 100];
     for found in ner.tag_batch(&texts) {
-        found.expect("is tagged");
+        found.expect("the text should be tagged");
     }
     if let (Some(before), Some(after)) = (before, resident()) {
         println!("{before} kB before, {after} kB after");

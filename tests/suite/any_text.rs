@@ -73,7 +73,7 @@ fn nasty_texts_have_valid_spans_with_every_tokenizer_and_strategy() {
         ] {
             let ner = loaded.with(EntityOptions::new().aggregation(aggregation)).expect("it should have it");
             for text in nasty() {
-                let tagged = ner.tag(&text).expect("is tagged");
+                let tagged = ner.tag(&text).expect("the text should be tagged");
                 if aggregation == Aggregation::Word {
                     check(&text, &tagged);
                 } else {
@@ -102,13 +102,14 @@ fn a_batch_gives_what_its_documents_give_alone() {
         for i in 0..200 {
             texts.push(format!("Anna Kowalska of Berlin met Reuters in {i} cities. ").repeat(1 + i % 9));
         }
-        let alone: Vec<TaggedText> = texts.iter().map(|text| ner.tag(text).expect("is tagged")).collect();
+        let alone: Vec<TaggedText> =
+            texts.iter().map(|text| ner.tag(text).expect("the text should be tagged")).collect();
         let together: Vec<TaggedText> =
-            ner.tag_batch(&texts).into_iter().map(|r| r.expect("is tagged")).collect();
+            ner.tag_batch(&texts).into_iter().map(|r| r.expect("the text should be tagged")).collect();
         assert!(alone == together, "a batch differs from its documents at {precision:?}");
         texts.reverse();
         let mut reversed: Vec<TaggedText> =
-            ner.tag_batch(&texts).into_iter().map(|r| r.expect("is tagged")).collect();
+            ner.tag_batch(&texts).into_iter().map(|r| r.expect("the text should be tagged")).collect();
         reversed.reverse();
         assert!(alone == reversed, "the order matters at {precision:?}");
     }
@@ -121,10 +122,13 @@ fn threads_make_no_difference() {
     for precision in [Precision::F32, Precision::Int8] {
         let tag = |threads: usize, window: usize| {
             let ner = windowed(precision, threads, window);
-            let one_by_one = texts.iter().map(|text| ner.logits(text).expect("is read").logits);
+            let one_by_one = texts.iter().map(|text| ner.logits(text).expect("it should be read").logits);
             let alone: Vec<_> = one_by_one.collect();
-            let together: Vec<TaggedText> =
-                ner.tag_batch(&texts).into_iter().map(|tagged| tagged.expect("is tagged")).collect();
+            let together: Vec<TaggedText> = ner
+                .tag_batch(&texts)
+                .into_iter()
+                .map(|tagged| tagged.expect("the text should be tagged"))
+                .collect();
             (alone, together)
         };
         for window in [20, 64] {
@@ -147,16 +151,22 @@ fn topics_of_a_batch_are_those_of_its_documents_alone() {
         for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
             let options = TopicOptions::new().window(40).window_pooling(pooling).scoring(scoring);
             let classifier = loaded.with(options).expect("the options should fit");
-            let labels = classifier.label_set(["economy", "sport", "health"]).expect("labels");
+            let labels =
+                classifier.label_set(["economy", "sport", "health"]).expect("the labels should be prepared");
             let texts: Vec<String> = nasty()
                 .into_iter()
                 .filter(|text| text.len() < 3_000)
                 .chain((0..30).map(|i| format!("The bank of Lagos sold {i} harbours. ").repeat(1 + i % 7)))
                 .collect();
-            let alone: Vec<_> =
-                texts.iter().map(|text| classifier.classify(text, &labels).expect("ok")).collect();
-            let together: Vec<_> =
-                classifier.classify_batch(&texts, &labels).into_iter().map(|r| r.expect("ok")).collect();
+            let alone: Vec<_> = texts
+                .iter()
+                .map(|text| classifier.classify(text, &labels).expect("it should succeed"))
+                .collect();
+            let together: Vec<_> = classifier
+                .classify_batch(&texts, &labels)
+                .into_iter()
+                .map(|r| r.expect("it should succeed"))
+                .collect();
             assert!(alone == together, "{model}: a batch differs from its documents");
             for (text, classified) in texts.iter().zip(&alone) {
                 let scores: Vec<f32> = classified.topics.iter().map(|topic| topic.score).collect();
@@ -181,7 +191,7 @@ fn a_window_that_is_exactly_full_is_run() {
         // Token by token past the longest window: one of these lengths fills it exactly.
         for _ in 0..140 {
             text.push_str("Lagos ");
-            let tagged = ner.tag(&text).expect("is tagged");
+            let tagged = ner.tag(&text).expect("the text should be tagged");
             check(&text, &tagged);
             assert!(tagged.coverage.is_complete(), "{model}: {:?}", tagged.coverage);
         }
@@ -201,7 +211,7 @@ fn a_document_of_300_000_characters_is_read_whole() {
     let tagger = tagger(&engine(2), "embed-mean");
     let text = "Anna Kowalska of Berlin met the mayor of Lagos in March. ".repeat(5_300);
     assert!(text.len() > 300_000);
-    let document = tagger.tag(&text).expect("is tagged");
+    let document = tagger.tag(&text).expect("the text should be tagged");
     assert!(document.coverage.is_complete(), "{:?}", document.coverage);
     assert!(document.coverage.windows > 1_000);
     assert_eq!(document.topics.len(), 2);
@@ -220,7 +230,7 @@ fn public_types_are_send_and_sync() {
 fn what_no_token_holds_is_not_called_read() {
     let ner = load_ner(fixture("ner-wordpiece-cased")).expect("the fixture should load");
     let unknown = "x".repeat(200);
-    let coverage = ner.tag(&format!("Lagos {unknown} Lagos")).expect("is tagged").coverage;
+    let coverage = ner.tag(&format!("Lagos {unknown} Lagos")).expect("the text should be tagged").coverage;
     assert_eq!((coverage.chars, coverage.chars_read, coverage.unknown_tokens), (212, 12, 1));
     assert!(!coverage.is_complete());
 }
@@ -229,21 +239,21 @@ fn what_no_token_holds_is_not_called_read() {
 fn one_model_serves_many_threads() {
     let tagger = &tagger(&engine(2), "nli-cne");
     let text = "Anna Kowalska of Berlin met the mayor of Lagos.";
-    let expected = tagger.tag(text).expect("is tagged");
+    let expected = tagger.tag(text).expect("the text should be tagged");
     std::thread::scope(|scope| {
         for _ in 0..8 {
             scope.spawn(|| {
                 for _ in 0..5 {
-                    assert_eq!(tagger.tag(text).expect("is tagged"), expected);
+                    assert_eq!(tagger.tag(text).expect("the text should be tagged"), expected);
                 }
             });
         }
     });
     // Inside another rayon pool, too.
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("threads");
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().expect("the threads should start");
     pool.scope(|scope| {
         for _ in 0..6 {
-            scope.spawn(|_| assert_eq!(tagger.tag(text).expect("is tagged"), expected));
+            scope.spawn(|_| assert_eq!(tagger.tag(text).expect("the text should be tagged"), expected));
         }
     });
 }
@@ -255,9 +265,9 @@ proptest! {
     fn any_string_has_valid_spans(text in any::<String>(), model in prop::sample::select(&MODELS[..])) {
         let ner = load_ner(fixture(model)).and_then(|ner| ner.with(EntityOptions::new().window(12)));
         let ner = ner.expect("the fixture should load");
-        check(&text, &ner.tag(&text).expect("is tagged"));
+        check(&text, &ner.tag(&text).expect("the text should be tagged"));
         let words: Vec<&str> = text.split(' ').collect();
-        for entity in ner.tag_words(&words).expect("is tagged").entities {
+        for entity in ner.tag_words(&words).expect("the text should be tagged").entities {
             assert!(entity.words.start < entity.words.end && entity.words.end <= words.len());
         }
     }

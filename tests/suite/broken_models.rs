@@ -11,14 +11,14 @@ use crate::support::{assert_refused, assert_says, copy, engine, fixture, load_ne
 fn damage(file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
     let folder = copy("ner-wordpiece-cased");
     let path = folder.path().join(file);
-    let bytes = fs::read(&path).expect("the file is there");
-    fs::write(&path, change(bytes)).expect("the file is written");
+    let bytes = fs::read(&path).expect("the file should exist");
+    fs::write(&path, change(bytes)).expect("the file should be written");
     load_ner(folder.path()).err().unwrap_or_else(|| panic!("a damaged {file} was loaded"))
 }
 
 fn change_config(key: &str, value: serde_json::Value) -> Error {
     damage("config.json", |bytes| {
-        let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+        let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("it should be JSON");
         config[key] = value.clone();
         config.to_string().into_bytes()
     })
@@ -57,8 +57,8 @@ fn a_missing_file_is_named() {
         ("model.safetensors", ErrorKind::Weights),
     ] {
         let folder = copy("ner-wordpiece-cased");
-        fs::remove_file(folder.path().join(file)).expect("is removed");
-        assert_says(&load_ner(folder.path()).expect_err("is missing"), kind, &[file]);
+        fs::remove_file(folder.path().join(file)).expect("it should be removed");
+        assert_says(&load_ner(folder.path()).expect_err("it should fail: it is missing"), kind, &[file]);
     }
 }
 
@@ -67,8 +67,8 @@ fn a_missing_file_is_named() {
 fn a_graph_in_onnx_names_the_feature_that_reads_it() {
     let folder = copy("ner-wordpiece-cased");
     fs::rename(folder.path().join("model.safetensors"), folder.path().join("model.onnx"))
-        .expect("is renamed");
-    let error = load_ner(folder.path()).expect_err("is not read");
+        .expect("it should be renamed");
+    let error = load_ner(folder.path()).expect_err("it should fail: it is not read");
     assert_says(&error, ErrorKind::ModelUnavailable, &["model.onnx", "`onnx`", "safetensors"]);
 }
 
@@ -116,7 +116,7 @@ fn a_mis_shaped_tensor_is_named_with_both_shapes() {
 #[test]
 fn a_vocabulary_that_outgrows_the_embedding_is_refused() {
     let error = damage("tokenizer.json", |bytes| {
-        let mut tokenizer: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+        let mut tokenizer: serde_json::Value = serde_json::from_slice(&bytes).expect("it should be JSON");
         tokenizer["model"]["vocab"]["outgrown"] = 520.into();
         tokenizer.to_string().into_bytes()
     });
@@ -127,7 +127,7 @@ fn a_vocabulary_that_outgrows_the_embedding_is_refused() {
 fn a_tokenizer_that_makes_its_library_panic_is_refused() {
     let change = |part: &'static str, value: serde_json::Value| {
         damage("tokenizer.json", move |bytes| {
-            let mut tokenizer: serde_json::Value = serde_json::from_slice(&bytes).expect("is JSON");
+            let mut tokenizer: serde_json::Value = serde_json::from_slice(&bytes).expect("it should be JSON");
             tokenizer[part] = value.clone();
             tokenizer.to_string().into_bytes()
         })
@@ -147,10 +147,10 @@ fn a_tokenizer_that_makes_its_library_panic_is_refused() {
 fn a_model_of_another_kind_is_refused() {
     assert_says(&change_config("model_type", "llama".into()), ErrorKind::Config, &["llama", "BertFor"]);
     let path = copy("nli-cne");
-    let error = load_ner(path.path()).expect_err("is no tagger");
+    let error = load_ner(path.path()).expect_err("it should fail: it is no tagger");
     assert_says(&error, ErrorKind::WrongTask, &["named-entity recognition"]);
     let path = copy("ner-wordpiece-cased");
-    let error = load_topics(path.path()).expect_err("is no classifier");
+    let error = load_topics(path.path()).expect_err("it should fail: it is no classifier");
     assert_says(&error, ErrorKind::WrongTask, &["topic classification", "or use Ner"]);
 }
 
@@ -158,13 +158,17 @@ fn a_model_of_another_kind_is_refused() {
 fn weights_that_are_no_numbers_are_refused() {
     let folder = copy("ner-wordpiece-cased");
     let path = folder.path().join("model.safetensors");
-    let mut bytes = fs::read(&path).expect("the weights");
+    let mut bytes = fs::read(&path).expect("the weights should exist");
     let header = 8 + u64::from_le_bytes(bytes[..8].try_into().expect("eight bytes")) as usize;
     for value in bytes[header..].chunks_exact_mut(4) {
         value.copy_from_slice(&f32::NAN.to_le_bytes());
     }
-    fs::write(&path, bytes).expect("is written");
-    assert_says(&load_ner(folder.path()).expect_err("is NaN"), ErrorKind::Weights, &["no finite numbers"]);
+    fs::write(&path, bytes).expect("the file should be written");
+    assert_says(
+        &load_ner(folder.path()).expect_err("it should fail: it is NaN"),
+        ErrorKind::Weights,
+        &["no finite numbers"],
+    );
 }
 
 #[test]
@@ -225,8 +229,8 @@ architecture = "bert"
 window = 32
 source = { folder = "." }
 "#;
-    fs::write(&path, entry).expect("is written");
-    let registry = Registry::from_file(&path).expect("is a registry");
+    fs::write(&path, entry).expect("the file should be written");
+    let registry = Registry::from_file(&path).expect("it should be a registry");
     with_registry(registry).ner("mine").expect("the folder should be next to the file");
 
     for (broken, says) in [
@@ -237,8 +241,8 @@ source = { folder = "." }
         (entry.replace("window = 32", "template = \"about\"").replace("\"ner\"", "\"nli\""), "{}"),
         (entry.replace("window = 32", "text_prefix = \"query: \""), "no use for text_prefix"),
     ] {
-        fs::write(&path, broken).expect("is written");
-        let error = Registry::from_file(&path).expect_err("is broken");
+        fs::write(&path, broken).expect("the file should be written");
+        let error = Registry::from_file(&path).expect_err("it should fail: it is broken");
         assert_says(&error, ErrorKind::Registry, &[says, "own.toml"]);
     }
     let hash = "0".repeat(64);
@@ -251,12 +255,13 @@ source = { folder = "." }
             "sha256",
         ),
     ] {
-        fs::write(&path, wrong).expect("is written");
-        let registry = Registry::from_file(&path).expect("is a registry");
+        fs::write(&path, wrong).expect("the file should be written");
+        let registry = Registry::from_file(&path).expect("it should be a registry");
         let error = with_registry(registry).ner("mine").expect_err("it should contradict the model");
         assert_says(&error, kind, &[says]);
     }
-    let error = Registry::from_file(folder.path().join("none.toml")).expect_err("is missing");
+    let error =
+        Registry::from_file(folder.path().join("none.toml")).expect_err("it should fail: it is missing");
     assert_says(&error, ErrorKind::Registry, &["none.toml"]);
 }
 
@@ -273,7 +278,7 @@ window = 16
 window_pooling = "lead"
 source = { folder = "." }
 "#;
-    fs::write(&path, entry).expect("is written");
+    fs::write(&path, entry).expect("the file should be written");
     let registry = Registry::from_file(&path).expect("it should be a registry");
     let loaded = with_registry(registry).topics("mine").expect("the folder should be next to the file");
     let labels = loaded.label_set(["economy", "sport"]).expect("the labels should fit");
@@ -287,8 +292,8 @@ source = { folder = "." }
     assert_eq!(scores(None), scores(Some(WindowPooling::Lead)));
     assert_ne!(scores(None), scores(Some(WindowPooling::Mean)));
 
-    fs::write(&path, entry.replace("lead", "last")).expect("is written");
-    let error = Registry::from_file(&path).expect_err("is no pooling");
+    fs::write(&path, entry.replace("lead", "last")).expect("the file should be written");
+    let error = Registry::from_file(&path).expect_err("it should fail: it is no pooling");
     assert_says(&error, ErrorKind::Registry, &["last", "mean", "max", "lead"]);
 }
 
@@ -314,9 +319,9 @@ fn a_header_that_is_too_long_is_told_before_all_is_read() {
 fn what_is_no_file_is_not_read() {
     for (name, kind) in [("config.json", ErrorKind::Config), ("model.safetensors", ErrorKind::Weights)] {
         let folder = copy("ner-wordpiece-cased");
-        fs::remove_file(folder.path().join(name)).expect("is there");
-        std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).expect("is linked");
-        let error = load_ner(folder.path()).expect_err("is no model");
+        fs::remove_file(folder.path().join(name)).expect("it should exist");
+        std::os::unix::fs::symlink("/dev/zero", folder.path().join(name)).expect("it should be linked");
+        let error = load_ner(folder.path()).expect_err("it should fail: it is no model");
         assert_says(&error, kind, &[name, "not a regular file"]);
     }
 }

@@ -51,7 +51,7 @@ fn tags_equal_transformers_with_the_dequantised_weights() {
     let ner = ner.with(EntityOptions::new().window(512)).expect("the model should take as many tokens");
     let mut largest: f32 = 0.0;
     for case in golden().ner {
-        let found = ner.logits(&case.text).expect("is tagged").logits;
+        let found = ner.logits(&case.text).expect("the text should be tagged").logits;
         // The reference has [CLS] first and [SEP] last.
         let expected = &case.logits[1..case.logits.len() - 1];
         assert_eq!(found.nrows(), expected.len(), "tokens of {:?}", case.text);
@@ -72,7 +72,7 @@ fn embeddings_equal_transformers_with_the_dequantised_weights() {
         classifier.with(TopicOptions::new().window(512)).expect("the model should take as many tokens");
     let mut largest: f32 = 0.0;
     for case in golden().topics {
-        let found = classifier.embed(&case.text).expect("is embedded");
+        let found = classifier.embed(&case.text).expect("it should be embedded");
         for (value, expected) in found.iter().zip(&case.embedding) {
             largest = largest.max((value - expected).abs());
         }
@@ -106,7 +106,7 @@ fn every_name_in_the_article_is_found() {
     let longer = ["Armed Forces of Ukraine", "Russian Federation"];
     for precision in [Precision::Int8, Precision::F32] {
         let ner = precise(precision).ner("ner-en-small").expect("it should be bundled");
-        let entities = ner.tag(ARTICLE).expect("is tagged").entities;
+        let entities = ner.tag(ARTICLE).expect("the text should be tagged").entities;
         let mut missed = Vec::new();
         for (label, names) in names {
             for name in names {
@@ -162,20 +162,27 @@ fn the_article_is_about_politics_and_not_about_sport() {
 
 #[test]
 fn a_batch_of_real_texts_gives_what_they_give_alone() {
-    let tagger = Tagger::bundled().expect("is bundled");
+    let tagger = Tagger::bundled().expect("the model should be bundled");
     let texts: Vec<&str> = ARTICLE.lines().chain([ARTICLE, "", "x"]).collect();
-    let alone: Vec<_> = texts.iter().map(|text| tagger.tag(text).expect("is tagged")).collect();
-    let together: Vec<_> = tagger.tag_batch(&texts).into_iter().map(|r| r.expect("is tagged")).collect();
+    let alone: Vec<_> =
+        texts.iter().map(|text| tagger.tag(text).expect("the text should be tagged")).collect();
+    let together: Vec<_> =
+        tagger.tag_batch(&texts).into_iter().map(|r| r.expect("the text should be tagged")).collect();
     assert!(alone == together);
-    assert!(tagger.tag("").expect("is tagged").topics.is_empty());
+    assert!(tagger.tag("").expect("the text should be tagged").topics.is_empty());
     assert!(tagger.tag_batch::<&str>(&[]).is_empty());
 }
 
 #[test]
 fn names_apart_are_not_joined() {
-    let ner = Ner::bundled().expect("is bundled");
+    let ner = Ner::bundled().expect("the model should be bundled");
     let found = |text: &str| {
-        ner.tag(text).expect("is tagged").entities.into_iter().map(|e| e.text).collect::<Vec<_>>()
+        ner.tag(text)
+            .expect("the text should be tagged")
+            .entities
+            .into_iter()
+            .map(|e| e.text)
+            .collect::<Vec<_>>()
     };
     assert_eq!(found("Paris\n\nBerlin"), ["Paris", "Berlin"]);
     assert_eq!(found("Angela Merkel\r\n\r\nParis"), ["Angela Merkel", "Paris"]);
@@ -184,9 +191,11 @@ fn names_apart_are_not_joined() {
 
 #[test]
 fn results_survive_json() {
-    let document =
-        Tagger::bundled().expect("is bundled").tag("Ada Lovelace lived in London.").expect("is tagged");
-    let json = serde_json::to_value(&document).expect("is JSON");
+    let document = Tagger::bundled()
+        .expect("the model should be bundled")
+        .tag("Ada Lovelace lived in London.")
+        .expect("the text should be tagged");
+    let json = serde_json::to_value(&document).expect("it should be JSON");
     assert_eq!(json["entities"][0]["label"], "PER");
     assert_eq!(json["entities"][0]["span"]["bytes"]["end"], 12);
     assert!(json["topics"][0]["score"].is_number() && json["coverage"]["chars"] == 29);

@@ -120,7 +120,8 @@ fn thresholds_keep_the_entities_above_them() {
         let label = &ner.entity_types()[0];
         let is_of = |entity: &&entopic::Entity| entity.label.ends_with(label.as_str());
         assert!(all.iter().any(|entity| is_of(&entity)), "{aggregation}");
-        let strict = ner.with(EntityOptions::new().label_threshold(label, 0.999)).expect("it is a type");
+        let strict =
+            ner.with(EntityOptions::new().label_threshold(label, 0.999)).expect("it should be a type");
         let found = strict.tag(&text).expect("it should be tagged").entities;
         let expected: Vec<_> =
             all.iter().filter(|entity| !is_of(entity) || entity.score > 0.999).cloned().collect();
@@ -198,7 +199,11 @@ fn passages_have_the_scores_of_every_label() {
             assert!(!passage.span.of(&text).is_empty());
         }
         // The evidence of a topic is among them.
-        let at = labels.labels().iter().position(|label| *label == found.topics[0].label).expect("it is one");
+        let at = labels
+            .labels()
+            .iter()
+            .position(|label| *label == found.topics[0].label)
+            .expect("it should be one");
         let best = found.passages.iter().map(|passage| passage.scores[at]).fold(0.0, f32::max);
         assert_eq!(found.topics[0].evidence[0].score, best, "{model}");
     }
@@ -238,29 +243,32 @@ fn a_model_may_be_in_memory() {
     let (memory, disk) = (engine.topics(files.clone()), engine.topics(&folder));
     let (memory, disk) = (memory.expect("it should load"), disk.expect("the fixture should load"));
     assert_eq!(memory.name(), "mine");
-    assert_eq!(memory.embed(TEXT).expect("it embeds"), disk.embed(TEXT).expect("it embeds"));
+    assert_eq!(
+        memory.embed(TEXT).expect("the text should be embedded"),
+        disk.embed(TEXT).expect("the text should be embedded")
+    );
     assert_refused(engine.ner(files), ErrorKind::WrongTask, &["\"mine\""]);
-    let empty = ModelFiles::new("empty").with("config.json", *b"{}");
+    let empty = ModelFiles::new("empty").with("config.json", b"{}");
     assert_refused(engine.ner(empty), ErrorKind::Weights, &["empty"]);
 }
 
 #[test]
 fn plain_enums_are_written_as_they_are_read() {
     for (aggregation, name) in Aggregation::NAMES {
-        assert_eq!(name.parse::<Aggregation>().expect("it is a name"), *aggregation);
+        assert_eq!(name.parse::<Aggregation>().expect("it should be a name"), *aggregation);
         assert_eq!(aggregation.to_string(), *name);
-        assert_eq!(serde_json::to_value(aggregation).expect("it is JSON"), *name);
+        assert_eq!(serde_json::to_value(aggregation).expect("it should be JSON"), *name);
     }
     for (scoring, name) in Scoring::NAMES {
-        assert_eq!(serde_json::to_value(scoring).expect("it is JSON"), *name);
-        assert_eq!(name.parse::<Scoring>().expect("it is a name"), *scoring);
+        assert_eq!(serde_json::to_value(scoring).expect("it should be JSON"), *name);
+        assert_eq!(name.parse::<Scoring>().expect("it should be a name"), *scoring);
     }
     for (task, name) in entopic::Task::NAMES {
-        assert_eq!(serde_json::to_value(task).expect("it is JSON"), *name);
+        assert_eq!(serde_json::to_value(task).expect("it should be JSON"), *name);
     }
     for (precision, name) in Precision::NAMES {
-        assert_eq!(serde_json::to_value(precision).expect("it is JSON"), *name);
+        assert_eq!(serde_json::to_value(precision).expect("it should be JSON"), *name);
     }
-    let error = "mean".parse::<Aggregation>().expect_err("it is none");
+    let error = "mean".parse::<Aggregation>().expect_err("it should fail: it is none");
     assert!(error.to_string().contains("none, simple, first, average, max, word"), "{error}");
 }

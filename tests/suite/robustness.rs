@@ -44,9 +44,9 @@ const HEADLINES: [(&str, &[(&str, &str)]); 12] = [
 
 /// Whether `ner` finds exactly `name` in `text`, as `label`.
 fn finds(ner: &Ner, text: &str, label: &str, name: &str) -> bool {
-    let at = text.find(name).expect("the name is in the text");
+    let at = text.find(name).expect("the name should be in the text");
     ner.tag(text)
-        .expect("is tagged")
+        .expect("the text should be tagged")
         .entities
         .iter()
         .any(|entity| entity.label == label && entity.span.bytes == (at..at + name.len()))
@@ -54,7 +54,7 @@ fn finds(ner: &Ner, text: &str, label: &str, name: &str) -> bool {
 
 #[test]
 fn names_of_every_continent_are_found() {
-    let ner = Ner::bundled().expect("is bundled");
+    let ner = Ner::bundled().expect("the model should be bundled");
     // Per sentence and continent: the share of names that is found.
     let mut shares: Vec<BTreeMap<&str, f32>> = Vec::new();
     for sentence in SENTENCES {
@@ -92,7 +92,7 @@ fn names_of_every_continent_are_found() {
 
 #[test]
 fn headlines_in_capitals_are_read() {
-    let ner = Ner::bundled().expect("is bundled");
+    let ner = Ner::bundled().expect("the model should be bundled");
     let expected =
         HEADLINES.iter().flat_map(|(text, entities)| entities.iter().map(move |entity| (text, entity)));
     let missed: Vec<_> =

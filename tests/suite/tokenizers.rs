@@ -11,12 +11,12 @@ const TEXT: &str = "Maria Okafor met José in São Tomé, then left for İzmir.\
 
 /// A copy of ner-wordpiece-cased with other tokenizer files.
 fn copy(files: &[(&str, &str)]) -> TempDir {
-    let folder = TempDir::new().expect("a temporary folder");
+    let folder = TempDir::new().expect("a temporary folder should be made");
     for file in ["config.json", "model.safetensors"] {
         fs::copy(source().join(file), folder.path().join(file)).expect("the fixture is copied");
     }
     for (name, content) in files {
-        fs::write(folder.path().join(name), content).expect("the file is written");
+        fs::write(folder.path().join(name), content).expect("the file should be written");
     }
     folder
 }
@@ -28,8 +28,8 @@ fn source() -> std::path::PathBuf {
 /// The vocabulary of the fixture's tokenizer.json, one token a line.
 fn vocabulary() -> String {
     let json = fs::read(source().join("tokenizer.json")).expect("the fixture is there");
-    let json: serde_json::Value = serde_json::from_slice(&json).expect("is JSON");
-    let vocabulary = json["model"]["vocab"].as_object().expect("is a vocabulary");
+    let json: serde_json::Value = serde_json::from_slice(&json).expect("it should be JSON");
+    let vocabulary = json["model"]["vocab"].as_object().expect("it should be a vocabulary");
     let mut tokens: Vec<_> = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.as_str())).collect();
     tokens.sort_unstable();
     tokens.into_iter().map(|(_, token)| format!("{token}\n")).collect()
@@ -39,13 +39,14 @@ fn vocabulary() -> String {
 fn a_model_without_tokenizer_json_finds_the_same() {
     let config = r#"{"do_lower_case": false, "strip_accents": false}"#;
     let folder = copy(&[("vocab.txt", &vocabulary()), ("tokenizer_config.json", config)]);
-    let built = load_ner(folder.path()).expect("is loaded").tag(TEXT).expect("is read");
-    let read = load_ner(source()).expect("is loaded").tag(TEXT).expect("is read");
+    let built = load_ner(folder.path()).expect("the model should load").tag(TEXT).expect("it should be read");
+    let read = load_ner(source()).expect("the model should load").tag(TEXT).expect("it should be read");
     assert!(!read.entities.is_empty());
     assert_eq!(built.entities, read.entities);
     // BERT's class lower-cases where nothing is said.
     let folder = copy(&[("vocab.txt", &vocabulary())]);
-    let lowered = load_ner(folder.path()).expect("is loaded").tag(TEXT).expect("is read");
+    let lowered =
+        load_ner(folder.path()).expect("the model should load").tag(TEXT).expect("it should be read");
     assert_ne!(lowered.entities, read.entities);
 }
 

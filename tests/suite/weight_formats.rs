@@ -31,8 +31,9 @@ fn copy(folder: &Path, from: &str) {
 
 /// The weights of ner-wordpiece-cased.
 fn tensors() -> Tensors {
-    let bytes = fs::read(fixture("ner-wordpiece-cased").join("model.safetensors")).expect("the weights");
-    let file = SafeTensors::deserialize(&bytes).expect("are safetensors");
+    let bytes =
+        fs::read(fixture("ner-wordpiece-cased").join("model.safetensors")).expect("the weights should exist");
+    let file = SafeTensors::deserialize(&bytes).expect("they should be safetensors");
     let floats = |view: &TensorView<'_>| {
         let values = view.data().as_chunks::<4>().0.iter();
         values.map(|&value| f32::from_le_bytes(value)).collect()
@@ -53,9 +54,9 @@ fn safetensors<const N: usize>(tensors: &Tensors, dtype: Dtype, encode: impl Fn(
     let encoded: Vec<_> =
         tensors.iter().map(|(name, (shape, values))| (name, shape.clone(), encode(values))).collect();
     let views = encoded.iter().map(|(name, shape, bytes)| {
-        (name, TensorView::new(dtype, shape.clone(), bytes).expect("bytes of this shape"))
+        (name, TensorView::new(dtype, shape.clone(), bytes).expect("the bytes should have this shape"))
     });
-    safetensors::serialize(views, None).expect("is written")
+    safetensors::serialize(views, None).expect("the file should be written")
 }
 
 fn f32_file(tensors: &Tensors) -> Vec<u8> {
@@ -70,9 +71,9 @@ fn load(folder: &Path, precision: Precision) -> Result<Ner, Error> {
 fn logits(folder: &Path) -> Vec<f32> {
     let mut logits = Vec::new();
     for precision in [Precision::F32, Precision::Int8] {
-        let ner = load(folder, precision).expect("is loaded");
+        let ner = load(folder, precision).expect("the model should load");
         for text in TEXTS {
-            logits.extend(ner.logits(text).expect("is read").logits.iter().copied());
+            logits.extend(ner.logits(text).expect("it should be read").logits.iter().copied());
         }
     }
     assert!(logits.len() > 100, "the texts give {} logits", logits.len());
@@ -82,7 +83,8 @@ fn logits(folder: &Path) -> Vec<f32> {
 /// The logits of a model with these weights as f32.
 fn reference(layers: usize, tensors: &Tensors) -> Vec<f32> {
     let folder = folder(layers);
-    fs::write(folder.path().join("model.safetensors"), f32_file(tensors)).expect("is written");
+    fs::write(folder.path().join("model.safetensors"), f32_file(tensors))
+        .expect("the file should be written");
     logits(folder.path())
 }
 
@@ -103,7 +105,7 @@ fn safetensors_of_every_type_give_what_their_values_give_as_f32() {
         (safetensors(&tensors(), Dtype::F64, |value| f64::from(value).to_le_bytes()), tensors(), false),
     ] {
         let folder = folder(2);
-        fs::write(folder.path().join("model.safetensors"), bytes).expect("is written");
+        fs::write(folder.path().join("model.safetensors"), bytes).expect("the file should be written");
         let found = logits(folder.path());
         assert_eq!(found, reference(2, &widened));
         assert_eq!(found != plain, differs);
@@ -119,7 +121,7 @@ fn write_shards(folder: &Path, tensors: &Tensors) -> serde_json::Value {
         map.insert(name.clone(), shard_name(at % 2).into());
     }
     for (number, shard) in shards.iter().enumerate() {
-        fs::write(folder.join(shard_name(number)), f32_file(shard)).expect("is written");
+        fs::write(folder.join(shard_name(number)), f32_file(shard)).expect("the file should be written");
     }
     let index = serde_json::json!({"metadata": {"total_size": 0}, "weight_map": map});
     write_index(folder, &index);
@@ -127,7 +129,8 @@ fn write_shards(folder: &Path, tensors: &Tensors) -> serde_json::Value {
 }
 
 fn write_index(folder: &Path, index: &serde_json::Value) {
-    fs::write(folder.join("model.safetensors.index.json"), index.to_string()).expect("is written");
+    fs::write(folder.join("model.safetensors.index.json"), index.to_string())
+        .expect("the file should be written");
 }
 
 fn shard_name(number: usize) -> String {
@@ -143,12 +146,12 @@ fn shards_give_what_one_file_gives() {
 
     // What is in a shard but not in the index, or in another shard than it says, does not count.
     let classifier = "classifier.weight";
-    let place = index["weight_map"][classifier].as_str().expect("is placed");
+    let place = index["weight_map"][classifier].as_str().expect("it should be placed");
     let other = usize::from(place == shard_name(0));
     let wrong = tensors().into_iter().filter(|(name, _)| index["weight_map"][name] == shard_name(other));
     let mut wrong: Tensors = wrong.collect();
     wrong.insert(classifier.to_owned(), (vec![1], vec![0.0]));
-    fs::write(folder.path().join(shard_name(other)), f32_file(&wrong)).expect("is written");
+    fs::write(folder.path().join(shard_name(other)), f32_file(&wrong)).expect("the file should be written");
     assert_eq!(logits(folder.path()), expected);
 }
 
@@ -168,7 +171,7 @@ fn pickles_give_what_their_values_give_as_safetensors() {
 }
 
 fn refused(folder: &Path, words: &[&str]) {
-    let error = load(folder, Precision::Int8).expect_err("must not load");
+    let error = load(folder, Precision::Int8).expect_err("the model should not load");
     assert_eq!(error.kind(), ErrorKind::Weights, "{error:?}");
     for word in words {
         assert!(format!("{error:?}").contains(word), "{error:?} does not say {word:?}");
@@ -183,13 +186,15 @@ fn an_index_that_lies_is_refused() {
     let index = write_shards(folder, &tensors());
     let spoil = |change: &dyn Fn(&mut serde_json::Map<String, serde_json::Value>)| {
         let mut spoiled = index.clone();
-        change(spoiled["weight_map"].as_object_mut().expect("an object"));
+        change(spoiled["weight_map"].as_object_mut().expect("it should be an object"));
         write_index(folder, &spoiled);
     };
 
     // The file outside is there, and would be read.
     let outside = folder.join("../outside.safetensors");
-    for outside in ["../outside.safetensors", "..\\outside.safetensors", outside.to_str().expect("a path")] {
+    for outside in
+        ["../outside.safetensors", "..\\outside.safetensors", outside.to_str().expect("it should be a path")]
+    {
         spoil(&|map| map["classifier.bias"] = outside.into());
         refused(folder, &[INDEX, "classifier.bias", "not the name of a file beside it"]);
     }
@@ -216,13 +221,13 @@ fn an_index_that_lies_is_refused() {
         map.remove("classifier.bias");
     });
     refused(folder, &[INDEX, "has no tensor \"classifier.bias\""]);
-    fs::write(folder.join(INDEX), "{\"weight_map\": [").expect("is written");
+    fs::write(folder.join(INDEX), "{\"weight_map\": [").expect("the file should be written");
     refused(folder, &[INDEX, "weight_map"]);
 
     write_index(folder, &index);
-    fs::write(folder.join(shard_name(1)), [0; 20]).expect("is written");
+    fs::write(folder.join(shard_name(1)), [0; 20]).expect("the file should be written");
     refused(folder, &[&shard_name(1), "not a whole safetensors file"]);
-    fs::remove_file(folder.join(shard_name(1))).expect("is removed");
+    fs::remove_file(folder.join(shard_name(1))).expect("it should be removed");
     refused(folder, &[INDEX, &shard_name(1), "missing"]);
 }
 
@@ -232,17 +237,18 @@ fn a_pickle_that_would_run_something_is_refused() {
         let folder = folder(1);
         copy(folder.path(), if index { "sharded" } else { "legacy" });
         let path = folder.path().join(file);
-        let bytes = fs::read(&path).expect("the weights");
-        let at = bytes.windows(13).position(|window| window == b"torch._utils\n").expect("a global");
+        let bytes = fs::read(&path).expect("the weights should exist");
+        let at =
+            bytes.windows(13).position(|window| window == b"torch._utils\n").expect("it should be a global");
         // In as many bytes as before, so that archives stay whole.
         let mut spoiled = bytes.clone();
         spoiled[at..at + 31].copy_from_slice(b"subprocess\ncheck_output_of_it__");
-        fs::write(&path, spoiled).expect("is written");
+        fs::write(&path, spoiled).expect("the file should be written");
         let says = [file, "subprocess.check_output_of_it__", "which is not run", "safe_serialization=True"];
         refused(folder.path(), &says);
 
         for length in [0, 1, 100, 1000, bytes.len() - 1] {
-            fs::write(&path, &bytes[..length]).expect("is written");
+            fs::write(&path, &bytes[..length]).expect("the file should be written");
             refused(folder.path(), &[file, "fetch it again"]);
         }
     }
@@ -258,11 +264,11 @@ fn numbers_that_are_none_are_refused_in_every_type() {
         safetensors(&tensors(), Dtype::F64, |value| (f64::from(value) * 1e300).to_le_bytes()),
     ] {
         let folder = folder(2);
-        fs::write(folder.path().join("model.safetensors"), bytes).expect("is written");
+        fs::write(folder.path().join("model.safetensors"), bytes).expect("the file should be written");
         refused(folder.path(), &["model.safetensors", "no finite numbers"]);
     }
     let folder = folder(2);
     let bytes = safetensors(&tensors(), Dtype::I32, |value| (value as i32).to_le_bytes());
-    fs::write(folder.path().join("model.safetensors"), bytes).expect("is written");
+    fs::write(folder.path().join("model.safetensors"), bytes).expect("the file should be written");
     refused(folder.path(), &["type I32", "F32, F16, BF16 and F64"]);
 }

@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn predicted_types_that_gold_lacks_lower_precision() {
         let mut gold = read("B-person O B-product");
-        rename(&mut gold, &"person=PER,product=".parse().expect("is a map"));
+        rename(&mut gold, &"person=PER,product=".parse().expect("it should be a map"));
         let predicted = read("B-PER O B-MISC");
         let scores = micro(&count([(gold.as_slice(), predicted.as_slice())].into_iter()));
         assert_eq!((scores.precision, scores.recall), (0.5, 1.0));
@@ -234,7 +234,7 @@ mod tests {
     #[test]
     fn columns_show_gold_and_predicted_tags() {
         let input = Input::of("Ada\tI-PER\nsmiled\tO\n\nOslo\tB-LOC\n");
-        let sentences = sentences::read(&input).expect("is well formed");
+        let sentences = sentences::read(&input).expect("it should be well formed");
         let text = columns(&sentences, &[read("B-PER O"), read("O")]);
         assert_eq!(text, "Ada\tB-PER\tB-PER\nsmiled\tO\tO\n\nOslo\tB-LOC\tO\n");
     }

@@ -80,14 +80,17 @@ mod tests {
         let input = Input::of(
             "-DOCSTART-\tO\r\n\r\nAda\tB-PER\r\nsmiled\tO\r\n\r\n\r\n-DOCSTART- -X- O\n\nOslo\tB-LOC",
         );
-        let sentences = read(&input).expect("is well formed");
+        let sentences = read(&input).expect("it should be well formed");
         let read: Vec<_> = sentences.iter().map(|s| (s.line, s.words.join(" "), s.mentions.len())).collect();
         assert_eq!(read, [(3, "Ada smiled".into(), 1), (9, "Oslo".into(), 1)]);
     }
 
     #[test]
     fn a_mark_ends_a_sentence() {
-        assert_eq!(read(&Input::of("a\tO\n-DOCSTART-\tO\nb\tO\n")).expect("is well formed").len(), 2);
+        assert_eq!(
+            read(&Input::of("a\tO\n-DOCSTART-\tO\nb\tO\n")).expect("it should be well formed").len(),
+            2
+        );
     }
 
     #[test]
@@ -98,7 +101,7 @@ mod tests {
             ("a\tO\n\nb\tS-PER\n", "test: line 3: the tag \"S-PER\" is not IOB2"),
             ("\n\n", "test has no sentence"),
         ] {
-            let failure = read(&Input::of(text)).expect_err("is broken").to_string();
+            let failure = read(&Input::of(text)).expect_err("it should fail: it is broken").to_string();
             assert!(failure.starts_with(fault), "{failure}");
         }
     }

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
     if documents.is_empty() {
         return Err(Failure::new(format!("{} has no document, or --map drops all of them", input.name)));
     }
-    let candidates = candidates(&documents, args.labels.as_ref(), args.map.as_ref());
+    let candidates = candidates(&documents, args.topics.as_ref(), args.map.as_ref());
     check(&documents, &candidates, &input.name)?;
 
     let classifier = load::classifier(&args.model, &args.run)?;
@@ -125,7 +125,7 @@ fn check(documents: &[Document], candidates: &[String], name: &str) -> Result<()
     match documents.iter().find(|document| !candidates.contains(document.label.as_str())) {
         None => Ok(()),
         Some(Document { label, line, .. }) => Err(Failure::new(format!(
-            "{name}: line {line}: the label {label:?} is none of --labels; rename it with --map \"{label}=…\", \
+            "{name}: line {line}: the label {label:?} is none of --topics; rename it with --map \"{label}=…\", \
              or drop its documents with --map \"{label}=\""
         ))),
     }
@@ -162,7 +162,7 @@ mod tests {
     use crate::labels::LabelMap;
 
     fn documents(text: &str, map: &LabelMap) -> Vec<super::Document> {
-        let mut documents = read(&Input::of(text)).expect("is well formed");
+        let mut documents = read(&Input::of(text)).expect("it should be well formed");
         rename(&mut documents, map);
         documents
     }
@@ -174,7 +174,7 @@ mod tests {
 
     #[test]
     fn labels_are_worded_and_dropped() {
-        let map: LabelMap = "rec.sport=sport,misc=".parse().expect("is a map");
+        let map: LabelMap = "rec.sport=sport,misc=".parse().expect("it should be a map");
         let documents = documents(NEWS, &map);
         let read: Vec<_> = documents.iter().map(|d| (d.line, d.label.as_str(), d.text.as_str())).collect();
         assert_eq!(read, [(1, "sport", "The cup final"), (4, "econ", ""), (5, "sport", "A goal")]);
@@ -183,16 +183,16 @@ mod tests {
 
     #[test]
     fn given_labels_are_worded_too() {
-        let map: LabelMap = "rec.sport=sport,misc=".parse().expect("is a map");
-        let list = "econ,rec.sport,sport,misc,health".parse().expect("is a list");
+        let map: LabelMap = "rec.sport=sport,misc=".parse().expect("it should be a map");
+        let list = "econ,rec.sport,sport,misc,health".parse().expect("it should be a list");
         assert_eq!(candidates(&documents(NEWS, &map), Some(&list), Some(&map)), ["econ", "sport", "health"]);
     }
 
     #[test]
     fn a_label_that_cannot_be_predicted_is_named() {
         let documents = documents(NEWS, &LabelMap::default());
-        let failure =
-            check(&documents, &["rec.sport".into(), "econ".into()], "news").expect_err("lacks misc");
+        let failure = check(&documents, &["rec.sport".into(), "econ".into()], "news")
+            .expect_err("it should fail: it lacks misc");
         assert!(failure.to_string().starts_with("news: line 3: the label \"misc\""), "{failure}");
     }
 
@@ -203,7 +203,7 @@ mod tests {
             ("{\"text\": \"a\", \"label\": 1}", "test: line 1, column 24: "),
             ("text", "test: line 1, column 2: "),
         ] {
-            let failure = read(&Input::of(text)).expect_err("is broken").to_string();
+            let failure = read(&Input::of(text)).expect_err("it should fail: it is broken").to_string();
             assert!(failure.starts_with(fault) && !failure.contains("at line"), "{failure}");
         }
     }

@@ -90,7 +90,7 @@ mod tests {
     use super::{Name, name_line, render};
 
     fn document(json: &str) -> TaggedDocument {
-        serde_json::from_str(json).expect("has the library's form")
+        serde_json::from_str(json).expect("it should have the library's form")
     }
 
     #[test]

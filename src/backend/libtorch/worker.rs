@@ -126,8 +126,8 @@ mod tests {
 
     #[test]
     fn a_panic_costs_its_own_call() {
-        let worker = Worker::start("m".into(), echo(Arc::default())).expect("starts");
-        let error = worker.run(batch(13)).expect_err("panics");
+        let worker = Worker::start("m".into(), echo(Arc::default())).expect("it should start");
+        let error = worker.run(batch(13)).expect_err("it should panic");
         assert_eq!(error.kind(), ErrorKind::System);
         assert!(error.to_string().contains("unlucky"), "{error}");
         assert_eq!(worker.run(batch(4)).expect("lives on"), [array![[4.0]]]);
@@ -144,14 +144,14 @@ mod tests {
     #[test]
     fn each_of_many_callers_gets_its_own_answer_and_the_thread_ends_with_its_owner() {
         let held = Arc::new(());
-        let worker = Worker::start("m".into(), echo(Arc::clone(&held))).expect("starts");
+        let worker = Worker::start("m".into(), echo(Arc::clone(&held))).expect("it should start");
         thread::scope(|scope| {
             for caller in 0..32_u32 {
                 let worker = &worker;
                 scope.spawn(move || {
                     for round in 0..50 {
                         let id = 100 + caller * 100 + round;
-                        assert_eq!(worker.run(batch(id)).expect("runs"), [array![[id as f32]]]);
+                        assert_eq!(worker.run(batch(id)).expect("it should run"), [array![[id as f32]]]);
                     }
                 });
             }

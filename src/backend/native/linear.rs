@@ -116,7 +116,8 @@ mod tests {
                 Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
             let linear = Linear::<F32>::new(&matrix, bias.clone());
             let [found, shared] = [1, 2].map(|threads| {
-                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("starts");
+                let pool =
+                    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("it should start");
                 pool.install(|| product(&linear, Input { values: &x, codes: &vec![(); tokens] }))
             });
             assert_eq!(found, shared, "{tokens}x{inputs}x{outputs}: threads share panels out");

@@ -251,7 +251,7 @@ mod tests {
         let tensor = |place: &str| [entry("offset", "0"), entry("location", place)].concat();
         let constant = field(1, &field(5, &field(5, &tensor("b.data"))));
         let graph = field(7, &[field(5, &tensor("a.data")), constant].concat());
-        let found = external_files(&graph).expect("is well formed");
+        let found = external_files(&graph).expect("it should be well formed");
         assert_eq!(found.into_iter().collect::<Vec<_>>(), ["a.data", "b.data"]);
         for end in 1..graph.len() {
             assert!(external_files(&graph[..end]).is_err(), "{end}");
@@ -317,7 +317,7 @@ mod tests {
             field(7, &graph)
         };
         assert!(external_files(&nested(2)).is_ok());
-        let error = external_files(&nested(10_000)).expect_err("is deep");
+        let error = external_files(&nested(10_000)).expect_err("it should fail: it is deep");
         assert!(error.contains(&DEEPEST.to_string()), "{error}");
 
         assert!(external_files(&field(7, &node.repeat(MOST_NODES))).is_ok());

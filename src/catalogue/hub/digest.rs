@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn a_git_blob_hashes_as_git_does() {
         // echo 'hello' | git hash-object --stdin
-        let checksum = Checksum::of_name("ce013625030ba8dba906f756967f9e9ca394464a").expect("is a name");
+        let checksum =
+            Checksum::of_name("ce013625030ba8dba906f756967f9e9ca394464a").expect("it should be a name");
         let mut digests = Digests::new(6, Some(&checksum));
         digests.update(b"hel");
         digests.update(b"lo\n");

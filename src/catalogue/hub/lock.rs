@@ -181,23 +181,28 @@ mod tests {
 
     #[test]
     fn entries_are_added_and_held() {
-        let folder = tempfile::TempDir::new().expect("a temporary folder");
+        let folder = tempfile::TempDir::new().expect("a temporary folder should be made");
         let path = folder.path().join("own.lock");
-        LockFile::add(&path, &model("b/b", &[("x", "1")])).expect("is new");
-        LockFile::add(&path, &model("a/a", &[("x", "2")])).expect("is new");
+        LockFile::add(&path, &model("b/b", &[("x", "1")])).expect("it should be new");
+        LockFile::add(&path, &model("a/a", &[("x", "2")])).expect("it should be new");
         LockFile::add(&path, &model("b/b", &[("x", "1"), ("y", "3")])).expect("agrees");
 
-        let text = fs::read_to_string(&path).expect("is there");
+        let text = fs::read_to_string(&path).expect("it should exist");
         assert!(text.starts_with("# Written by entopic") && text.contains("[[model.file]]"), "{text}");
         assert!(text.find("a/a") < text.find("b/b"), "{text}");
         let lock = LockFile::read(&path).expect("reads what it wrote");
         assert_eq!(lock.find("b/b", "main"), Some(&model("b/b", &[("x", "1"), ("y", "3")])));
         assert_eq!(lock.find("b/b", "other"), None);
 
-        let error = LockFile::add(&path, &model("b/b", &[("x", "9")])).expect_err("differs").to_string();
+        let error =
+            LockFile::add(&path, &model("b/b", &[("x", "9")])).expect_err("it should differ").to_string();
         for word in ["b/b", "x: sha256 1", "9 was found", "delete the entry", "own.lock"] {
             assert!(error.contains(word), "{error} does not say {word:?}");
         }
-        assert_eq!(fs::read_dir(folder.path()).expect("is there").count(), 1, "temporary files are gone");
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("it should exist").count(),
+            1,
+            "temporary files are gone"
+        );
     }
 }

@@ -106,7 +106,7 @@ mod tests {
             ("a/b@refs/pr/1", "a/b", Some("refs/pr/1")),
             ("a/b.c_d@v1.0", "a/b.c_d", Some("v1.0")),
         ] {
-            let wanted = Wanted::parse(name).expect("has the form");
+            let wanted = Wanted::parse(name).expect("it should have the form");
             assert_eq!((wanted.id, wanted.revision), (id, revision));
         }
         for name in [

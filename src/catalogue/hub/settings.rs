@@ -79,7 +79,7 @@ mod tests {
     fn settings(hub: &Hub, variables: &[(&str, &str)]) -> Settings {
         let find = |name: &str| variables.iter().find(|(other, _)| *other == name);
         let variable = |name: &str| find(name).map(|(_, value)| (*value).into());
-        Settings::with(&hub.0, &variable, Some(PathBuf::from("/home/me"))).expect("there is a home")
+        Settings::with(&hub.0, &variable, Some(PathBuf::from("/home/me"))).expect("there should be a home")
     }
 
     #[test]
@@ -116,11 +116,11 @@ mod tests {
 
     #[test]
     fn a_token_is_read_from_its_file() {
-        let folder = tempfile::TempDir::new().expect("a temporary folder");
-        let home = folder.path().to_str().expect("is UTF-8");
+        let folder = tempfile::TempDir::new().expect("a temporary folder should be made");
+        let home = folder.path().to_str().expect("it should be UTF-8");
         let path = format!("{home}/other");
-        std::fs::write(folder.path().join("token"), "of home\n").expect("is written");
-        std::fs::write(&path, "of path\n").expect("is written");
+        std::fs::write(folder.path().join("token"), "of home\n").expect("the file should be written");
+        std::fs::write(&path, "of path\n").expect("the file should be written");
         let found = settings(&Hub::new(), &[("HF_HOME", home)]);
         assert_eq!(found.token.as_deref(), Some("of home"));
         let found = settings(&Hub::new(), &[("HF_HOME", home), ("HF_TOKEN_PATH", &path)]);

@@ -23,13 +23,13 @@ fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut writer = ZipArchiveWriter::new(&mut bytes);
     for &(name, data) in entries {
         let entry = writer.new_file(name).compression_method(CompressionMethod::STORE);
-        let (mut entry, config) = entry.start().expect("an entry");
+        let (mut entry, config) = entry.start().expect("it should have an entry");
         let mut data_writer = config.wrap(&mut entry);
-        data_writer.write_all(data).expect("is written");
-        let (_, descriptor) = data_writer.finish().expect("is written");
-        entry.finish(descriptor).expect("is written");
+        data_writer.write_all(data).expect("the file should be written");
+        let (_, descriptor) = data_writer.finish().expect("the file should be written");
+        entry.finish(descriptor).expect("the file should be written");
     }
-    writer.finish().expect("is written");
+    writer.finish().expect("the file should be written");
     bytes
 }
 
@@ -122,15 +122,15 @@ fn views_are_read_as_torch_shows_them() {
     ];
     for file in WRITTEN {
         let bytes = written(file);
-        let state = StateDict::open(file, &bytes).expect("is a state dict");
+        let state = StateDict::open(file, &bytes).expect("it should be a state dict");
         assert_eq!(state.names().count(), expected.len() + integers.len());
         for (name, shape, values) in &expected {
-            let tensor = state.tensor(name).expect("is there");
+            let tensor = state.tensor(name).expect("it should exist");
             assert_eq!(tensor.shape, *shape, "{name}");
-            assert_eq!(*tensor.into_f32().expect("are numbers"), **values, "{name} in {file}");
+            assert_eq!(*tensor.into_f32().expect("they should be numbers"), **values, "{name} in {file}");
         }
         for (name, dtype, bytes) in integers {
-            let tensor = state.tensor(name).expect("is there");
+            let tensor = state.tensor(name).expect("it should exist");
             assert_eq!((tensor.dtype, &*tensor.bytes), (dtype, bytes), "{name} in {file}");
         }
     }
@@ -139,8 +139,8 @@ fn views_are_read_as_torch_shows_them() {
 #[test]
 fn what_the_cases_below_spoil_is_read() {
     for bytes in [zipped(&dict(&good_tensor())), older(&dict(&good_tensor()))] {
-        let state = StateDict::open(FILE, &bytes).expect("is a state dict");
-        assert_eq!(state.tensor("w").expect("is there").shape, [2, 3]);
+        let state = StateDict::open(FILE, &bytes).expect("it should be a state dict");
+        assert_eq!(state.tensor("w").expect("it should exist").shape, [2, 3]);
     }
 }
 
@@ -318,7 +318,8 @@ fn an_archive_must_be_as_torch_writes_it() {
         assert!(refusal(&bytes).contains("not in the folder"));
     }
     // Without the entry, the order is the little-endian one: torch began to write it in 2.0.
-    StateDict::open(FILE, &archive(&[("m/data.pkl", &pickle), ("m/data/0", numbers)])).expect("is read");
+    StateDict::open(FILE, &archive(&[("m/data.pkl", &pickle), ("m/data/0", numbers)]))
+        .expect("it should be read");
 
     // What the central directory says of the last entry: data/0.
     let whole = zipped(&pickle);
@@ -440,7 +441,7 @@ fn read_all(bytes: &[u8]) -> usize {
     let Ok(state) = StateDict::open(FILE, bytes) else { return 0 };
     let mut total = 0;
     for name in state.names() {
-        let tensor = state.tensor(name).expect("is there");
+        let tensor = state.tensor(name).expect("it should exist");
         let count: usize = tensor.shape.iter().product();
         assert_eq!(tensor.bytes.len(), count * tensor.dtype.bitsize() / 8);
         total += tensor.bytes.len();
@@ -452,10 +453,12 @@ fn read_all(bytes: &[u8]) -> usize {
 /// Where a file has no numbers of tensors: their bytes may be anything.
 fn described(bytes: &[u8]) -> Vec<usize> {
     let Ok(archive) = ZipArchive::from_slice(bytes) else { return (0..bytes.len()).collect() };
-    let entries = archive.entries().map(|entry| entry.expect("an entry"));
+    let entries = archive.entries().map(|entry| entry.expect("it should have an entry"));
     let numbers = entries.filter(|entry| entry.file_path().as_bytes().starts_with(b"views-zip/data/"));
     let ranges: Vec<(u64, u64)> = numbers
-        .map(|entry| archive.get_entry(entry.wayfinder()).expect("an entry").compressed_data_range())
+        .map(|entry| {
+            archive.get_entry(entry.wayfinder()).expect("it should have an entry").compressed_data_range()
+        })
         .collect();
     let outside = |&at: &usize| !ranges.iter().any(|&(start, end)| (start..end).contains(&(at as u64)));
     (0..bytes.len()).filter(outside).collect()

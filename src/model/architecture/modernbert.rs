@@ -246,7 +246,9 @@ mod tests {
     /// How far each layer attends, and its base; or what is wrong.
     fn layers(change: Value) -> Result<Vec<(Reach, f32)>, String> {
         let mut json = json!({ "num_hidden_layers": 3, "local_attention": 16 });
-        json.as_object_mut().expect("is one").extend(change.as_object().expect("is one").clone());
+        json.as_object_mut()
+            .expect("it should be one")
+            .extend(change.as_object().expect("it should be one").clone());
         let plan = translate(&Source { json: &json, task: Task::Ner, labels: 2 })?;
         let layers = plan.encoder.layers.iter();
         Ok(layers.map(|layer| (layer.attention.reach, layer.attention.rotary_base)).collect())
@@ -257,7 +259,7 @@ mod tests {
         let (near, all) = (Reach::Within(8), Reach::All);
         let old =
             json!({ "global_attn_every_n_layers": 2, "global_rope_theta": 7.0, "local_rope_theta": 5.0 });
-        assert_eq!(layers(old).expect("is whole"), [(all, 7.0), (near, 5.0), (all, 7.0)]);
+        assert_eq!(layers(old).expect("it should be whole"), [(all, 7.0), (near, 5.0), (all, 7.0)]);
         let new = json!({
             "global_attn_every_n_layers": 2,
             "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
@@ -266,9 +268,12 @@ mod tests {
                 "sliding_attention": { "type": "default", "rope_type": "default", "rope_theta": 5.0 }
             }
         });
-        assert_eq!(layers(new).expect("is whole"), [(near, 5.0), (all, 7.0), (near, 5.0)]);
+        assert_eq!(layers(new).expect("it should be whole"), [(near, 5.0), (all, 7.0), (near, 5.0)]);
         let half = json!({ "rope_parameters": { "full_attention": { "rope_theta": 7.0 } } });
-        assert_eq!(layers(half).expect("has defaults"), [(all, 7.0), (near, 10_000.0), (near, 10_000.0)]);
+        assert_eq!(
+            layers(half).expect("it should have defaults"),
+            [(all, 7.0), (near, 10_000.0), (near, 10_000.0)]
+        );
     }
 
     #[test]

@@ -115,8 +115,9 @@ mod tests {
             "model_type": "novel", "architectures": ["NovelForTokenClassification"], "vocab_size": 100,
             "id2label": {"0": "O", "1": "B-PER"}
         });
-        let changes: serde_json::Value = serde_json::from_str(changes).expect("the test's own JSON");
-        for (key, value) in changes.as_object().expect("an object") {
+        let changes: serde_json::Value =
+            serde_json::from_str(changes).expect("the test's own JSON should be valid");
+        for (key, value) in changes.as_object().expect("it should be an object") {
             json[key] = value.clone();
         }
         let json = json.to_string();
@@ -132,12 +133,13 @@ mod tests {
             (r#"{"max_position_embeddings": -1}"#, r#"{"model_max_length": 64}"#, 64),
             (r#"{"max_position_embeddings": 1000000}"#, "{}", LONGEST),
         ] {
-            let config = parse(config, tokenizer).expect("is a config");
+            let config = parse(config, tokenizer).expect("it should be a config");
             assert_eq!(config.longest, longest);
             assert_eq!(config.role.task(), Task::Ner);
             assert_eq!(config.token_types, TokenTypes::Segment);
         }
-        let error = parse("{}", r#"{"model_max_length": 1e30}"#).expect_err("has no length");
+        let error =
+            parse("{}", r#"{"model_max_length": 1e30}"#).expect_err("it should fail: it has no length");
         assert!(error.to_string().contains("model_max_length"), "{error}");
     }
 
@@ -147,14 +149,14 @@ mod tests {
         let known = r#"{"model_type": "roberta", "architectures": ["RobertaForTokenClassification"],
             "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64,
             "max_position_embeddings": 514, "type_vocab_size": 1, "pad_token_id": 1}"#;
-        let config = parse(known, "{}").expect("is a config");
+        let config = parse(known, "{}").expect("it should be a config");
         assert_eq!((config.longest, config.token_types), (512, TokenTypes::None));
     }
 
     #[test]
     fn a_class_of_another_kind_is_refused() {
-        let error =
-            parse(r#"{"architectures": ["NovelForQuestionAnswering"]}"#, "{}").expect_err("is no task");
+        let error = parse(r#"{"architectures": ["NovelForQuestionAnswering"]}"#, "{}")
+            .expect_err("it should fail: it is no task");
         assert!(error.to_string().contains("ForTokenClassification"), "{error}");
     }
 }

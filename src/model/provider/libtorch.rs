@@ -82,19 +82,20 @@ mod tests {
     #[test]
     fn files_of_libtorch_are_read() {
         let fixture = format!("{}/tests/goldens/ner-wordpiece-cased", env!("CARGO_MANIFEST_DIR"));
-        let copy = tempfile::tempdir().expect("has room");
+        let copy = tempfile::tempdir().expect("it should have room");
         for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
-            fs::copy(format!("{fixture}/{file}"), copy.path().join(file)).expect("has room");
+            fs::copy(format!("{fixture}/{file}"), copy.path().join(file)).expect("it should have room");
         }
         // As rust-bert's own converter: all tensors by their names.
-        let tensors = tch::Tensor::read_safetensors(format!("{fixture}/model.safetensors")).expect("is read");
+        let tensors =
+            tch::Tensor::read_safetensors(format!("{fixture}/model.safetensors")).expect("it should be read");
         let store = nn::VarStore::new(tch::Device::Cpu);
         for (name, tensor) in &tensors {
-            let path = name.rsplit_once('.').expect("is in a module");
+            let path = name.rsplit_once('.').expect("it should be in a module");
             let path_of = path.0.split('.').fold(store.root(), |at, part| at / part);
             let _set = path_of.var_copy(path.1, tensor);
         }
-        store.save(copy.path().join("rust_model.ot")).expect("is written");
+        store.save(copy.path().join("rust_model.ot")).expect("the file should be written");
 
         let engine =
             Engine::builder().backend(Backend::LibTorch).threads(1).build().expect("libtorch should start");

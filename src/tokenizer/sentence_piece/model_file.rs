@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_left_out_has_its_default() {
-        let read = ModelFile::read(&model(3), 3).expect("is a model");
+        let read = ModelFile::read(&model(3), 3).expect("it should be a model");
         assert_eq!(read.pieces.len(), 3);
         assert_eq!(read.pieces[0].kind(), 1);
         assert_eq!((read.unknown(), read.unknown_text()), (Some(0), "<unk>"));
@@ -148,7 +148,9 @@ mod tests {
     #[test]
     fn damage_and_size_are_told() {
         let bytes = model(3);
-        assert!(ModelFile::read(&bytes, 2).expect_err("is too large").contains("has 3 pieces"));
+        assert!(
+            ModelFile::read(&bytes, 2).expect_err("it should fail: it is too large").contains("has 3 pieces")
+        );
         for cut in 1..bytes.len() {
             // Where a piece ends, what remains is a smaller model.
             let _ = ModelFile::read(&bytes[..cut], 3);
