@@ -15,7 +15,7 @@ fn kernels(criterion: &mut Criterion) {
             for tokens in [17, 128] {
                 group.throughput(Throughput::Elements(tokens as u64));
                 let name = format!("{precision:?}, hidden {shape}, {tokens} tokens");
-                let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("it should be a thread");
+                let pool = ThreadPoolBuilder::new().num_threads(1).build().expect("a thread should start");
                 let mut run = products(pool, precision, tokens, hidden);
                 group.bench_function(name, |bencher| bencher.iter(&mut run));
             }

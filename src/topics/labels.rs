@@ -23,8 +23,8 @@ pub(super) struct Preparer<'a> {
 /// The error of a label set that was prepared for another model.
 pub(super) fn mismatch(labels: &LabelSet, model: &Model) -> Error {
     let message = format!(
-        "the label set was prepared for the model {:?}, and {:?} has other weights; prepare it with the classifier that \
-         uses it",
+        "the label set was prepared for the model {:?}, and {:?} has other weights, another pooling or another \
+         tokenizer; prepare it with the classifier that uses it",
         labels.model, model.name
     );
     Error::new(ErrorKind::Labels, message)

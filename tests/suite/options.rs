@@ -1,10 +1,12 @@
 //! Options are views on a loaded model: none is ignored, and none changes another view.
 
+use std::fs;
+
 use entopic::{
     Aggregation, EntityOptions, ErrorKind, LabelSet, ModelFiles, Precision, Scoring, Tagger, TopicOptions,
 };
 
-use crate::support::{assert_refused, engine, fixture, load_ner, load_topics, precise};
+use crate::support::{assert_refused, copy, engine, fixture, load_ner, load_topics, precise};
 
 const TEXT: &str = "Maria Okafor met Anders Lindqvist in Geneva on Tuesday.";
 
@@ -180,6 +182,29 @@ fn label_sets_serve_every_model_of_the_same_weights() {
         let damaged: LabelSet = serde_json::from_value(damaged).expect("it should read back");
         assert_refused(first.classify(TEXT, &damaged), ErrorKind::Labels, &["labels"]);
     }
+}
+
+#[test]
+fn label_sets_of_another_pooling_are_refused() {
+    let mean = load_topics(fixture("embed-mean")).expect("the fixture should load");
+    let copy = copy("embed-mean");
+    let pooling = r#"{"pooling_mode_cls_token": true, "pooling_mode_mean_tokens": false}"#;
+    fs::write(copy.path().join("1_Pooling/config.json"), pooling).expect("the file should be written");
+    let cls = load_topics(copy.path()).expect("the copy should load");
+    let labels = mean.label_set(["sport", "law"]).expect("the labels should fit");
+    assert_refused(cls.classify(TEXT, &labels), ErrorKind::Labels, &["other weights"]);
+}
+
+#[test]
+fn labels_of_a_uni_encoder_must_leave_room() {
+    let classifier = load_topics(fixture("gliclass-deberta")).expect("the fixture should load");
+    let many = (0..60).map(|number| format!("label {number}"));
+    assert_refused(classifier.label_set(many), ErrorKind::Labels, &["tokens of a window"]);
+    assert_refused(classifier.label_set(["a<<LABEL>>b"]), ErrorKind::Labels, &["<<LABEL>>"]);
+    let labels = classifier.label_set(["sport", "law"]).expect("the labels should fit");
+    let long = "The guests won the cup final. ".repeat(50);
+    let found = classifier.classify(&long, &labels).expect("the text should be classified");
+    assert!(found.coverage.is_complete() && found.coverage.windows > 3);
 }
 
 #[test]
