@@ -95,7 +95,7 @@ fn range(span: &Value, unit: &str) -> std::ops::Range<usize> {
 #[test]
 fn tag_reads_standard_input_and_prints_one_object() {
     let document = json(&["tag", "-", "--topics", "sport, politics", "--format", "json"], NEWS.as_bytes());
-    assert_eq!(keys(&document), ["coverage", "entities", "topics"]);
+    assert_eq!(keys(&document), ["coverage", "entities", "passages", "topics"]);
     assert_eq!(document["coverage"]["chars"], NEWS.chars().count());
     let entities = document["entities"].as_array().expect("it should be a list");
     assert!(
@@ -513,7 +513,7 @@ fn models_of_the_hub_are_taken_from_the_cache() {
 
     let model = ["tag", "-", "--model", "owner/model@main", "--format", "json"];
     let document = json(&[&model[..], &options].concat(), NEWS.as_bytes());
-    assert_eq!(keys(&document), ["coverage", "entities", "topics"]);
+    assert_eq!(keys(&document), ["coverage", "entities", "passages", "topics"]);
 
     let entry = "[[model]]\nname = \"own\"\ntask = \"ner\"\narchitecture = \"albert\"\n\
                  source = { hub = { id = \"owner/model\", revision = \"main\" } }\n";
