@@ -19,7 +19,13 @@ fn main() -> Result<(), entopic::Error> {
 
     // Results come in the order of the documents, one each: a document that fails costs only itself.
     for (paragraph, result) in paragraphs.iter().zip(tagger.tag_batch(&paragraphs)) {
-        let document = result?;
+        let document = match result {
+            Ok(document) => document,
+            Err(error) => {
+                eprintln!("{error}");
+                continue;
+            }
+        };
         let topic = document.topics.first().map_or("", |topic| &topic.label);
         let names: Vec<&str> = document.entities.iter().map(|entity| entity.text.as_str()).collect();
         let start: String = paragraph.chars().take(40).collect();

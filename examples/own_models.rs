@@ -1,4 +1,4 @@
-//! Loads any checkpoint from a folder, as the Hugging Face hub lays it out (`config.json`, `tokenizer.json` and
+//! Loads a token classifier, here a BERT, from a folder, as the Hugging Face hub lays it out (`config.json`, `tokenizer.json` and
 //! `model.safetensors`), and uses it with several options without loading it again.
 //!
 //! ```text

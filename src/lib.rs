@@ -19,7 +19,8 @@
 //!   [`Limits`] views with a deadline, without loading anything again.
 //! * A text of any length is read whole, in windows of whole sentences. Every result has a [`Coverage`] that says which
 //!   part of it the model read.
-//! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone.
+//! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone (within 1e-4
+//!   with the features `onnx` and `libtorch`).
 //!   Models run on threads of their own, so calls may come from any thread pool. They block until they are done: inside
 //!   an async runtime, use its way to run blocking code.
 //! * [`Aggregation`] has transformers' strategies, equal to its pipelines with [`Precision::F32`], and a better default.
