@@ -275,7 +275,7 @@ mod tests {
 
     use super::super::Decoding;
     use super::{Candidate, Rules, choose, decode, words};
-    use crate::goldens::{engine, folder, golden};
+    use crate::goldens::{engine, folder, golden, native_tolerance};
     use crate::pipeline::Reader;
     use crate::{EntityOptions, Precision, schedule};
 
@@ -410,10 +410,7 @@ mod tests {
                 }
             }
             println!("{model}: largest difference of logits {largest:.1e}");
-            // Portable kernels, where the test is told of them, round each product and each sum.
-            let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|it| it.contains("generic"));
-            let tolerance = if portable { 2e-4 } else { 1e-4 };
-            assert!(largest <= tolerance && compared > 400, "{model}: {largest} of {compared}");
+            assert!(largest <= native_tolerance() && compared > 400, "{model}: {largest} of {compared}");
         }
     }
 }

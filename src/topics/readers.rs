@@ -27,6 +27,18 @@ pub(super) struct Context<'a> {
     pub(super) settings: &'a Settings,
 }
 
+impl Context<'_> {
+    /// The windows of a document that is read alone.
+    fn windows(&self, document: &Document<'_>) -> Windows {
+        document.windows(self.model.budget(&self.settings.framing), 0)
+    }
+
+    /// The sequence of a window that is read alone.
+    fn sequence(&self, document: &Document<'_>, window: Range<usize>) -> Sequence {
+        self.model.sequence(&self.settings.framing, &document.tokens, window)
+    }
+}
+
 /// An NLI model reads each window with the hypothesis of each label.
 pub(super) struct NliReader<'a> {
     pub(super) context: Context<'a>,
@@ -118,11 +130,11 @@ impl Reader for BiEncoderReader<'_> {
     }
 
     fn windows(&self, document: &Document<'_>) -> Windows {
-        document.windows(self.context.model.budget(&self.context.settings.framing), 0)
+        self.context.windows(document)
     }
 
     fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
-        self.context.model.sequence(&self.context.settings.framing, &document.tokens, window)
+        self.context.sequence(document, window)
     }
 
     fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
@@ -190,11 +202,11 @@ impl Reader for EmbeddingReader<'_> {
     }
 
     fn windows(&self, document: &Document<'_>) -> Windows {
-        document.windows(self.context.model.budget(&self.context.settings.framing), 0)
+        self.context.windows(document)
     }
 
     fn sequence(&self, document: &Document<'_>, window: Range<usize>, _: usize) -> Sequence {
-        self.context.model.sequence(&self.context.settings.framing, &document.tokens, window)
+        self.context.sequence(document, window)
     }
 
     fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {

@@ -26,7 +26,7 @@ pub(super) struct LockFile {
 #[serde(deny_unknown_fields)]
 pub(super) struct LockedModel {
     pub(super) id: String,
-    /// What was asked for: a branch, a tag or a commit.
+    /// The branch, tag or commit that was requested.
     pub(super) revision: String,
     pub(super) commit: String,
     #[serde(rename = "file", default)]

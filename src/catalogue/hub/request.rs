@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind};
 pub struct FetchedModel {
     /// Its id on the hub.
     pub id: String,
-    /// What was asked for: a branch, a tag or a commit.
+    /// The branch, tag or commit that was requested.
     pub revision: String,
     /// The commit that this is.
     pub commit: String,
@@ -46,7 +46,7 @@ pub(crate) struct Wanted<'a> {
     pub(crate) id: &'a str,
     /// `main` if not given, the hub's default branch.
     pub(crate) revision: Option<&'a str>,
-    /// What a registry says of its files.
+    /// The facts of a registry about its files.
     pub(crate) known: &'a [ModelFile],
     pub(crate) part: Part,
 }
@@ -74,7 +74,7 @@ impl<'a> Wanted<'a> {
         Ok(Self { part: Part::Tokenizer, ..wanted })
     }
 
-    /// What is wrong with the id or the revision, which become parts of URLs and paths.
+    /// The fault of the id or the revision, which become parts of URLs and paths.
     pub(super) fn fault(&self) -> Option<String> {
         let part = |part: &str| {
             let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
