@@ -1,5 +1,6 @@
 //! A text as tokens, sentences and windows.
 
+pub(crate) mod boundaries;
 pub(crate) mod coverage;
 mod sentences;
 pub(crate) mod windows;
@@ -23,6 +24,8 @@ pub(crate) struct Document<'t> {
     pub(crate) sentences: Vec<usize>,
     /// The words, if the caller gave them or the text was tokenised word by word.
     pub(crate) words: Vec<Word>,
+    /// Whether the text is as an author wrote it, not words joined by spaces.
+    pub(crate) has_layout: bool,
 }
 
 /// A word of a document.
@@ -36,11 +39,11 @@ pub(crate) struct Word {
 }
 
 impl<'t> Document<'t> {
-    pub(crate) fn read(text: &'t str, tokenizer: &TextTokenizer) -> Result<Self, Error> {
+    pub(crate) fn read(text: &'t str, tokenizer: &TextTokenizer, prepare: bool) -> Result<Self, Error> {
         stage!("tokenise");
-        let tokens = tokenizer.encode(text)?;
+        let tokens = if prepare { tokenizer.encode_prepared(text) } else { tokenizer.encode(text) }?;
         let sentences = sentences::starts(text, &tokens.offsets);
-        Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words: Vec::new() })
+        Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words: Vec::new(), has_layout: true })
     }
 
     /// Reads `text`, whose `words` the caller gave as byte ranges in order, as a whole.
@@ -48,9 +51,10 @@ impl<'t> Document<'t> {
         text: &'t str,
         words: Vec<Range<usize>>,
         tokenizer: &TextTokenizer,
+        prepare: bool,
     ) -> Result<Self, Error> {
         let words = words.into_iter().map(|bytes| Word { bytes, token: None, at: 0 }).collect();
-        Ok(Self { words, ..Self::read(text, tokenizer)? })
+        Ok(Self { words, has_layout: false, ..Self::read(text, tokenizer, prepare)? })
     }
 
     /// Reads the `words` of `text`, byte ranges in order, each tokenised by itself.
@@ -58,11 +62,15 @@ impl<'t> Document<'t> {
         text: &'t str,
         words: Vec<Range<usize>>,
         tokenizer: &TextTokenizer,
+        prepare: bool,
     ) -> Result<Self, Error> {
         stage!("tokenise");
         let texts: Vec<&str> = words.iter().map(|word| text.get(word.clone()).unwrap_or_default()).collect();
-        let encoded =
-            if texts.is_empty() { WordTokens::default() } else { tokenizer.encode_words(&texts)? };
+        let encoded = match texts.is_empty() {
+            true => WordTokens::default(),
+            false if prepare => tokenizer.encode_prepared_words(&texts)?,
+            false => tokenizer.encode_words(&texts)?,
+        };
         let mut firsts: Vec<Option<usize>> = vec![None; words.len()];
         let mut tokens = Tokens { ids: encoded.ids, unknown: encoded.unknown, ..Tokens::default() };
         for (token, (&word, range)) in encoded.words.iter().zip(&encoded.offsets).enumerate() {
@@ -81,7 +89,7 @@ impl<'t> Document<'t> {
         let mut words: Vec<Word> = words.collect();
         words.reverse();
         let sentences = sentences::starts(text, &tokens.offsets);
-        Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words })
+        Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words, has_layout: true })
     }
 
     /// The document as windows of at most `budget` tokens, with no context, which cut no word that fits.

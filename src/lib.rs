@@ -50,6 +50,7 @@
 
 mod batch;
 mod bytes;
+mod characters;
 mod error;
 mod hex;
 mod limits;

@@ -41,19 +41,26 @@ pub(crate) struct Model {
     pub(crate) max_length: usize,
 }
 
-/// The form of a model's windows: their length, and the prefix of each.
+/// The form in which a model reads texts: prepared or as they are, in windows of some length, with a prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Framing {
     /// The tokens of a window, special tokens included; at most the model's `max_length`.
     pub(crate) window: usize,
     /// The prefix of each text, tokenised.
     prefix: Vec<u32>,
+    /// Whether texts are prepared before they are tokenised.
+    pub(crate) prepare: bool,
 }
 
 impl Model {
-    /// The framing with windows of `window` tokens and `prefix` before each text; the registry's, or the longest
-    /// windows and no prefix, for what is `None`.
-    pub(crate) fn framing(&self, window: Option<usize>, prefix: Option<&str>) -> Result<Framing, Error> {
+    /// The framing with windows of `window` tokens and `prefix` before each text, prepared or not; the registry's, or
+    /// the longest windows, no prefix and texts as they are, for what is `None`.
+    pub(crate) fn framing(
+        &self,
+        window: Option<usize>,
+        prefix: Option<&str>,
+        prepare: Option<bool>,
+    ) -> Result<Framing, Error> {
         let prefix = match prefix.or(self.profile.text_prefix.as_deref()) {
             Some(prefix) => self.tokenizer.encode(prefix)?.ids,
             None => Vec::new(),
@@ -67,7 +74,7 @@ impl Model {
             );
             return Err(Error::new(ErrorKind::Options, message));
         }
-        Ok(Framing { window, prefix })
+        Ok(Framing { window, prefix, prepare: prepare.unwrap_or(self.profile.prepare_text) })
     }
 
     /// How many tokens of a text fit a window.

@@ -3,6 +3,7 @@ pub(crate) mod entity;
 pub(crate) mod options;
 mod prompted;
 mod sequence;
+mod spans;
 mod tagging;
 mod units;
 mod words;
@@ -18,8 +19,8 @@ use self::words::JoinedWords;
 use crate::catalogue::registry::Task;
 use crate::document::Document;
 use crate::error::{Error, ErrorKind};
-use crate::model::Model;
 use crate::model::role::Role;
+use crate::model::{Framing, Model};
 use crate::pipeline;
 use crate::schedule::Limits;
 
@@ -192,7 +193,14 @@ impl Ner {
         &self.model
     }
 
-    /// Whether documents that it [reads](Self::read) can be read by another model with the same tokenizer.
+    pub(crate) fn framing(&self) -> &Framing {
+        match &*self.decoding {
+            Decoding::Tags(tagging) => &tagging.framing,
+            Decoding::Prompted(prompting) => &prompting.framing,
+        }
+    }
+
+    /// Whether documents that it [reads](Self::read) can be read by another model with the same tokenizer and framing.
     pub(crate) fn reads_whole_texts(&self) -> bool {
         matches!(*self.decoding, Decoding::Tags(_))
     }
@@ -213,9 +221,13 @@ impl Ner {
     fn read_words<'t>(&self, words: &'t JoinedWords) -> Result<Document<'t>, Error> {
         self.limits.check()?;
         self.limits.check_length(words.text.len())?;
+        let (tokenizer, prepare) = (&self.model.tokenizer, self.framing().prepare);
         match &*self.decoding {
-            Decoding::Tags(_) => Document::with_words(&words.text, words.filled(), &self.model.tokenizer),
-            Decoding::Prompted(_) => Document::of_words(&words.text, words.filled(), &self.model.tokenizer),
+            Decoding::Tags(_) => Document::with_words(&words.text, words.filled(), tokenizer, prepare),
+            Decoding::Prompted(_) => {
+                let document = Document::of_words(&words.text, words.filled(), tokenizer, prepare)?;
+                Ok(Document { has_layout: false, ..document })
+            }
         }
     }
 

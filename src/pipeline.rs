@@ -9,7 +9,7 @@ use crate::batch::Sequence;
 use crate::document::Document;
 use crate::document::windows::Windows;
 use crate::error::{Error, ErrorKind};
-use crate::model::Model;
+use crate::model::{Framing, Model};
 use crate::schedule::{self, Limits};
 use crate::stage::stage;
 
@@ -24,9 +24,11 @@ pub(crate) trait Reader: Sync {
 
     fn limits(&self) -> &Limits;
 
+    fn framing(&self) -> &Framing;
+
     /// Reads a text into a document.
     fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
-        Document::read(text, &self.model().tokenizer)
+        Document::read(text, &self.model().tokenizer, self.framing().prepare)
     }
 
     /// Plans the windows of a document.
@@ -109,10 +111,11 @@ pub(crate) fn first<T>(mut results: impl Iterator<Item = Result<T, Error>>) -> R
 /// Reads each text into a document of `model`, on all threads.
 pub(crate) fn read_texts<'t, T: AsRef<str>>(
     model: &Model,
+    framing: &Framing,
     limits: &Limits,
     texts: &'t [T],
 ) -> Vec<Result<Document<'t>, Error>> {
-    read_each(model, limits, texts, |text| Document::read(text, &model.tokenizer))
+    read_each(model, limits, texts, |text| Document::read(text, &model.tokenizer, framing.prepare))
 }
 
 /// Reads each text into a document as `reader` does, on all threads.

@@ -153,7 +153,8 @@ impl Tagger {
         }
         let documents = self.ner.read(texts);
         let tagged = self.ner.tag_documents(&documents);
-        let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer);
+        let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer)
+            && self.ner.framing().prepare == self.topics.framing().prepare;
         let classified = if same && self.ner.reads_whole_texts() {
             self.topics.classify_documents(&documents, labels)
         } else {

@@ -7,6 +7,7 @@ mod build;
 mod byte_level;
 pub(crate) mod casing;
 mod class;
+mod prepared;
 mod sentence_piece;
 mod settings;
 mod source;
@@ -19,6 +20,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use tokenizers::{AddedToken, InputSequence, ModelWrapper, Tokenizer};
 
+use self::prepared::Prepared;
 use crate::batch::Sequence;
 use crate::catalogue::files::Files;
 use crate::catalogue::layout;
@@ -127,6 +129,16 @@ impl TextTokenizer {
         Ok(Self { tokenizer, frame, pair_frame, unknown, continuing_prefix })
     }
 
+    /// The tokens of `text`, prepared, with their places in `text` itself.
+    pub(crate) fn encode_prepared(&self, text: &str) -> Result<Tokens, Error> {
+        let prepared = Prepared::new(text);
+        let mut tokens = self.encode(&prepared.text)?;
+        for range in &mut tokens.offsets {
+            *range = prepared.source(range.clone());
+        }
+        Ok(tokens)
+    }
+
     /// The tokens of `text`, whole, without special tokens.
     pub(crate) fn encode(&self, text: &str) -> Result<Tokens, Error> {
         let refuse = || {
@@ -154,6 +166,19 @@ impl TextTokenizer {
             .collect();
         let casing = casing_classes(text, encoding.get_word_ids(), &offsets);
         Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, offsets, unknown, continues })
+    }
+
+    /// The tokens of `words`, each prepared and tokenised by itself, with their places in the words themselves.
+    pub(crate) fn encode_prepared_words(&self, words: &[&str]) -> Result<WordTokens, Error> {
+        let prepared: Vec<Prepared<'_>> = words.iter().map(|word| Prepared::new(word)).collect();
+        let texts: Vec<&str> = prepared.iter().map(|word| &*word.text).collect();
+        let mut tokens = self.encode_words(&texts)?;
+        for (range, &word) in tokens.offsets.iter_mut().zip(&tokens.words) {
+            if let Some(word) = prepared.get(word) {
+                *range = word.source(range.clone());
+            }
+        }
+        Ok(tokens)
     }
 
     /// The tokens of `words`, each tokenised by itself, without special tokens.

@@ -23,8 +23,8 @@ use self::result::ClassifiedText;
 use crate::catalogue::registry::Task;
 use crate::document::Document;
 use crate::error::{Error, ErrorKind};
-use crate::model::Model;
 use crate::model::role::Role;
+use crate::model::{Framing, Model};
 use crate::pipeline;
 use crate::schedule::Limits;
 
@@ -223,6 +223,10 @@ impl TopicClassifier {
         &self.model
     }
 
+    pub(crate) fn framing(&self) -> &Framing {
+        &self.settings.framing
+    }
+
     fn context(&self) -> Context<'_> {
         Context { model: &self.model, limits: &self.limits, settings: &self.settings }
     }
@@ -233,7 +237,7 @@ impl TopicClassifier {
 
     /// Reads texts into documents of this model.
     pub(crate) fn read<'t, T: AsRef<str>>(&self, texts: &'t [T]) -> Vec<Result<Document<'t>, Error>> {
-        pipeline::read_texts(&self.model, &self.limits, texts)
+        pipeline::read_texts(&self.model, &self.settings.framing, &self.limits, texts)
     }
 
     /// The topics of documents of this model.

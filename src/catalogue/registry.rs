@@ -106,6 +106,10 @@ pub struct ModelEntry {
     /// The tokens of a window, special tokens included.
     #[serde(default)]
     pub window: Option<usize>,
+    /// Whether texts are prepared before they are tokenised, as
+    /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text) says.
+    #[serde(default)]
+    pub prepare_text: bool,
 }
 
 /// The task of a model.

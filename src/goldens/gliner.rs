@@ -44,6 +44,8 @@ fn entities_of_given_types_equal_gliner() {
         for case in golden::<Golden>(model).cases {
             for expected in case.results {
                 let options = EntityOptions::new()
+                    .boundaries(false)
+                    .clean_spans(false)
                     .entity_types(&case.labels)
                     .threshold(expected.threshold)
                     .nested(!expected.flat_ner)

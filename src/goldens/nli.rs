@@ -90,7 +90,7 @@ impl Labels {
 pub(super) fn logits(classifier: &TopicClassifier, text: &str, labels: &LabelSet, label: usize) -> Vec<f32> {
     let model = classifier.model();
     let Prepared::Hypotheses(hypotheses) = &labels.prepared else { panic!("the model should be for NLI") };
-    let document = Document::read(text, &model.tokenizer).expect("the text should be read");
+    let document = Document::read(text, &model.tokenizer, false).expect("the text should be read");
     let pair = model.pair(&document.tokens, 0..document.tokens.len(), &hypotheses[label]);
     let rows = schedule::run(&model.workers, &*model.backend, &[pair], &Limits::new(), |_, rows| rows);
     let rows = rows.into_iter().next().expect("a pair should have rows").expect("the pair should be run");

@@ -16,6 +16,7 @@ pub(crate) struct Profile {
     pub(super) pooling: Option<TokenPooling>,
     pub(super) max_length: Option<usize>,
     pub(crate) window: Option<usize>,
+    pub(crate) prepare_text: bool,
 }
 
 impl Profile {
@@ -32,6 +33,7 @@ impl Profile {
             pooling: entry.pooling,
             max_length: entry.max_length,
             window: entry.window,
+            prepare_text: entry.prepare_text,
         }
     }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::sequence::Sequences;
 use super::units::{self, Unit};
 use crate::document::Document;
+use crate::document::boundaries::Bond;
 use crate::names::named;
 use crate::probability::softmax;
 use crate::tags::{Tag, pipeline_label, pipeline_tag};
@@ -28,11 +29,14 @@ pub enum Aggregation {
     Average,
     /// A word has the label of its token with the highest score.
     Max,
-    /// The default. A word by Unicode's bounds has the label of its first token, and words are
-    /// grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word,
-    /// never joins words over a blank line, never begins or ends with white space. Where config.json
-    /// has `"tag_scheme": "IOB2"`, as that of `ner-en-small` has, the labels are the likeliest sequence
-    /// in which every `I-` goes on with an entity.
+    /// The default. A word by Unicode's bounds, or a handle with its `@`, has the label of its first token, and words
+    /// are grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word, never begins or
+    /// ends with white space; keeps to the [boundaries](crate::EntityOptions::boundaries) of the layout and
+    /// [cleans](crate::EntityOptions::clean_spans) spans. Where the tag scheme is declared as `IOB2`, as that of
+    /// `ner-en-small` is, the labels are the likeliest sequence in which every `I-` continues an entity.
+    ///
+    /// The score is the mean over the words of the probability that the word is of the entity's type: the sum over
+    /// all tags of the type, `B-` and `I-` alike. It does not depend on how the sequence of tags was repaired.
     #[default]
     Word,
 }
@@ -50,7 +54,7 @@ named!(Aggregation, "an aggregation", [
 #[derive(Debug)]
 pub(crate) struct Group {
     pub(crate) label: String,
-    /// The mean of its units' scores.
+    /// The mean over its units.
     pub(crate) score: f32,
     /// Indices of units.
     pub(crate) units: Range<usize>,
@@ -91,27 +95,50 @@ pub(crate) struct Labels<'a> {
     pub(crate) sequences: Option<&'a Sequences>,
 }
 
-/// The entities among the `units` of `text`. `probabilities` is `[tokens, labels]`.
+/// The entities among `words`, by their tags and `bond`, the bond of each. `probabilities` is `[tokens, labels]`.
+pub(crate) fn group_words(
+    words: &[Unit],
+    probabilities: &Array2<f32>,
+    labels: Labels<'_>,
+    bond: impl Fn(usize) -> Bond,
+) -> Vec<Group> {
+    let first = |word: &Unit| probabilities.row(word.tokens.start);
+    let path: Vec<usize> = match labels.sequences {
+        None => words.iter().map(|word| top(first(word)).label).collect(),
+        Some(sequences) => sequences.likeliest(words.iter().map(first), &bond),
+    };
+    let label = |at: usize| labels.tags[path[at]].label().filter(|_| bond(at) != Bond::Outside);
+    let continues = |at: usize| {
+        bond(at) == Bond::Free
+            && label(at - 1).is_some()
+            && labels.tags[path[at - 1]].continues_with(&labels.tags[path[at]])
+    };
+    let named = runs(words.len(), continues).into_iter().filter_map(|units| {
+        let label = label(units.start)?.to_owned();
+        let score = score_of_words(&words[units.clone()], probabilities, labels.tags, &label);
+        Some(Group { label, score, units })
+    });
+    named.collect()
+}
+
+/// The mean over `words` of the probability of the entity type `label`, all of its tags together.
+pub(crate) fn score_of_words(words: &[Unit], probabilities: &Array2<f32>, tags: &[Tag], label: &str) -> f32 {
+    let of_type = |(_, tag): &(&f32, &Tag)| tag.label() == Some(label);
+    let probability = |word: &Unit| {
+        let row = probabilities.row(word.tokens.start);
+        row.iter().zip(tags).filter(of_type).map(|(probability, _)| probability).sum::<f32>()
+    };
+    words.iter().map(probability).sum::<f32>() / words.len().max(1) as f32
+}
+
+/// The entities among the `units`, as transformers' pipelines find them. `probabilities` is `[tokens, labels]`.
 pub(crate) fn group(
-    text: &str,
     units: &[Unit],
     probabilities: &Array2<f32>,
     labels: Labels<'_>,
     aggregation: Aggregation,
 ) -> Vec<Group> {
     let first = |unit: &Unit| probabilities.row(unit.tokens.start);
-    if aggregation == Aggregation::Word {
-        let apart = |at: usize| is_blank_line(text, units[at - 1].bytes.end..units[at].bytes.start);
-        let labelled: Vec<Labelled> = match labels.sequences {
-            None => units.iter().map(|unit| top(first(unit))).collect(),
-            Some(sequences) => {
-                let path = sequences.likeliest(units.iter().map(first), apart);
-                let scored = path.into_iter().zip(units);
-                scored.map(|(label, unit)| Labelled { label, score: first(unit)[label] }).collect()
-            }
-        };
-        return group_by_scheme(&labelled, labels.tags, apart);
-    }
     let labelled: Vec<Labelled> = units
         .iter()
         .map(|unit| match aggregation {
@@ -176,24 +203,6 @@ fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> 
     named.filter(|group| group.label != "O").collect()
 }
 
-/// By the tag scheme. `apart(i)` tells whether units `i - 1` and `i` cannot be one entity, whatever
-/// their tags: headlines and lists often end without a full stop.
-fn group_by_scheme(labelled: &[Labelled], tags: &[Tag], apart: impl Fn(usize) -> bool) -> Vec<Group> {
-    let tag = |at: usize| &tags[labelled[at].label];
-    let runs = runs(labelled.len(), |at| tag(at - 1).continues_with(tag(at)) && !apart(at));
-    let named = runs.into_iter().filter_map(|units| {
-        let label = tags[labelled[units.start].label].label()?.to_owned();
-        Some(Group { label, score: mean_score(&labelled[units.clone()]), units })
-    });
-    named.collect()
-}
-
-/// Whether `gap` is white space with two line ends or more.
-fn is_blank_line(text: &str, gap: Range<usize>) -> bool {
-    let gap = text.get(gap).unwrap_or_default();
-    gap.trim().is_empty() && gap.matches('\n').count() > 1
-}
-
 /// Cuts `count` units wherever `joins(i)`, whether unit `i` goes on with the one before, is false.
 fn runs(count: usize, joins: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
@@ -208,4 +217,55 @@ fn runs(count: usize, joins: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
 
 fn mean_score(units: &[Labelled]) -> f32 {
     units.iter().map(|unit| unit.score).sum::<f32>() / units.len().max(1) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+    use proptest::prelude::{any, prop, prop_assert, proptest};
+
+    use super::{Bond, Labels, Sequences, Unit, group_words, probabilities, top};
+    use crate::tags::Tag;
+
+    proptest! {
+        /// The score is at least the mean of the probabilities of the tags that were chosen, and where the model's own
+        /// best tags are of the type, of theirs: whatever the layout.
+        #[test]
+        fn a_repaired_tag_never_lowers_a_score(
+            logits in prop::collection::vec(-6.0_f32..6.0, 5..=60),
+            bonds in prop::collection::vec(any::<u8>(), 12),
+        ) {
+            let names: Vec<String> = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"].map(str::to_owned).to_vec();
+            let tags: Vec<Tag> = names.iter().map(|name| Tag::parse(name)).collect();
+            let count = logits.len() / names.len();
+            let logits = Array2::from_shape_vec((count, names.len()), logits[..count * names.len()].to_vec());
+            let rows = probabilities(logits.expect("the lengths agree"));
+            let words: Vec<Unit> = (0..count).map(|at| Unit { tokens: at..at + 1, bytes: at..at + 1 }).collect();
+            let bond = |at: usize| match bonds[at] % 4 {
+                0 => Bond::Apart,
+                1 => Bond::Outside,
+                _ => Bond::Free,
+            };
+            let sequences = Sequences::iob2(&tags);
+            for sequences in [Some(&sequences), None] {
+                let labels = Labels { names: &names, tags: &tags, sequences };
+                let path = match sequences {
+                    Some(sequences) => sequences.likeliest(rows.rows().into_iter(), bond),
+                    None => rows.rows().into_iter().map(|row| top(row).label).collect(),
+                };
+                for group in group_words(&words, &rows, labels, bond) {
+                    let mean = |of: &dyn Fn(usize) -> f32| {
+                        group.units.clone().map(of).sum::<f32>() / group.units.len() as f32
+                    };
+                    prop_assert!(group.score >= mean(&|at| rows[[at, path[at]]]) - 1e-6);
+                    let best = |at: usize| top(rows.row(at));
+                    if group.units.clone().all(|at| tags[best(at).label].label() == Some(&group.label)) {
+                        prop_assert!(group.score >= mean(&|at| best(at).score) - 1e-6);
+                    }
+                    prop_assert!(group.units.clone().all(|at| bond(at) != Bond::Outside));
+                    prop_assert!(group.units.clone().skip(1).all(|at| bond(at) == Bond::Free));
+                }
+            }
+        }
+    }
 }

@@ -26,6 +26,9 @@ pub struct EntityOptions {
     pub(super) nested: Option<bool>,
     pub(super) multi_label: Option<bool>,
     pub(super) window: Option<usize>,
+    pub(super) prepare_text: Option<bool>,
+    pub(super) boundaries: Option<bool>,
+    pub(super) clean_spans: Option<bool>,
 }
 
 impl EntityOptions {
@@ -90,6 +93,52 @@ impl EntityOptions {
         self
     }
 
+    /// Whether texts are prepared before they are tokenised, so that few words are unreadable: emoji and other signs
+    /// are set apart from words, ligatures, full-width and styled letters become plain ones, accents are joined to
+    /// their letters, and invisible marks are left out. Spans stay exact to the text.
+    ///
+    /// The registry's choice by default: on for the bundled models, off for others, which then read what
+    /// transformers gives them.
+    #[must_use]
+    pub fn prepare_text(mut self, prepare: bool) -> Self {
+        self.prepare_text = Some(prepare);
+        self
+    }
+
+    /// Whether the layout of a text bounds entities: no entity crosses a tab, a blank line, a bullet, a table's cell,
+    /// the separator of a list, or the end of a line that is no wrapped prose. On by default with
+    /// [`Aggregation::Word`] and for models with types in their input; for the former a word behind a boundary
+    /// begins an entity even if the model, which sees no layout, continues the one before.
+    ///
+    /// The separators are `;`, `|`, `•` and the like, emoji, `—`, a dash between spaces, and `/` between spaces or
+    /// words of three letters and more.
+    ///
+    /// A single line end is a boundary, unless it only wraps the text. It does where the line ends with a comma, a
+    /// hyphen, `&` or a particle such as *of* or *van*; where the line is running text (it has a lower-case word
+    /// other than such particles, lists names with commas and *and*, or continues such a line) and the next line
+    /// goes on with it (it is running text, ends a sentence, or lists names at about the same length); and between two
+    /// single words that stand alone. It does not where either line has cells (tabs, `|`, neighbouring spaces), the
+    /// line ends with a colon or semicolon, the next line begins with a bullet, a number or a label such as `From:`, or
+    /// both lines begin with a digit.
+    #[must_use]
+    pub fn boundaries(mut self, boundaries: bool) -> Self {
+        self.boundaries = Some(boundaries);
+        self
+    }
+
+    /// Whether spans are cleaned. On by default with [`Aggregation::Word`] and for models with types in their input.
+    ///
+    /// A clean span does not begin or end with a mark of Markdown, a bracket or what it holds, a quotation mark, `#`, an
+    /// emoji or other sign, an invisible mark, a dash, or a function word such as *in*. It has the last dot of an
+    /// abbreviation (*Acme Inc.*) and the `@` of a handle. A name that ends with *of* continues with the entity behind
+    /// it. Titles (*Mr*, *Dame*) stand outside the spans of persons. What is left without a letter or digit, and a
+    /// title alone, is no entity.
+    #[must_use]
+    pub fn clean_spans(mut self, clean: bool) -> Self {
+        self.clean_spans = Some(clean);
+        self
+    }
+
     /// These options over `base`.
     pub(super) fn over(self, base: &Self) -> Self {
         // Thresholds are for the types that they were given with.
@@ -102,6 +151,9 @@ impl EntityOptions {
             nested: self.nested.or(base.nested),
             multi_label: self.multi_label.or(base.multi_label),
             window: self.window.or(base.window),
+            prepare_text: self.prepare_text.or(base.prepare_text),
+            boundaries: self.boundaries.or(base.boundaries),
+            clean_spans: self.clean_spans.or(base.clean_spans),
         }
     }
 
@@ -127,6 +179,13 @@ impl EntityOptions {
                 model.name
             );
             return refuse(message);
+        }
+        let raw = self.aggregation.filter(|aggregation| *aggregation != Aggregation::Word);
+        let of_words = [("boundaries", self.boundaries), ("clean_spans", self.clean_spans)];
+        if let (Some(raw), Some((option, _))) = (raw, of_words.iter().find(|(_, set)| *set == Some(true))) {
+            return refuse(format!(
+                "{option} cannot be used with the aggregation {raw}, which gives what transformers gives; leave one of them out"
+            ));
         }
         let labels = self.label_thresholds.iter().flatten();
         let scores = self.threshold.into_iter().chain(labels.map(|(_, score)| *score));

@@ -9,8 +9,10 @@ use regex::Regex;
 
 use super::entity::{Entity, TaggedText};
 use super::options::EntityOptions;
+use super::spans;
 use crate::batch::{Marks, Sequence};
 use crate::document::Document;
+use crate::document::boundaries::{self, Bond};
 use crate::document::coverage::Coverage;
 use crate::document::windows::Windows;
 use crate::error::{Error, ErrorKind};
@@ -20,6 +22,7 @@ use crate::pipeline::Reader;
 use crate::probability::sigmoid;
 use crate::prompt::Prompt;
 use crate::schedule::Limits;
+use crate::stage::stage;
 
 /// The score that an entity must exceed by default, as in the package GLiNER.
 const DEFAULT_THRESHOLD: f32 = 0.5;
@@ -30,7 +33,9 @@ pub(super) struct Prompting {
     /// `None` if the caller has given no types.
     prompt: Option<Prompt>,
     rules: Rules,
-    framing: Framing,
+    boundaries: bool,
+    clean_spans: bool,
+    pub(super) framing: Framing,
 }
 
 /// The rules by which a run of words is an entity.
@@ -63,7 +68,7 @@ pub(super) struct PromptedReader<'a> {
 
 impl Prompting {
     pub(super) fn new(model: &Model, style: &PromptStyle, options: &EntityOptions) -> Result<Self, Error> {
-        let framing = model.framing(options.window, None)?;
+        let framing = model.framing(options.window, None, options.prepare_text)?;
         let types = options.types.clone().unwrap_or_default();
         let budget = model.budget(&framing);
         let prompt = match types.is_empty() {
@@ -79,7 +84,9 @@ impl Prompting {
             nested: options.nested.unwrap_or(false),
             multi_label: options.multi_label.unwrap_or(false),
         };
-        Ok(Self { types, prompt, rules, framing })
+        let (boundaries, clean_spans) =
+            (options.boundaries.unwrap_or(true), options.clean_spans.unwrap_or(true));
+        Ok(Self { types, prompt, rules, boundaries, clean_spans, framing })
     }
 
     pub(super) fn entities<'a>(
@@ -110,8 +117,12 @@ impl Reader for PromptedReader<'_> {
         self.limits
     }
 
+    fn framing(&self) -> &Framing {
+        &self.prompting.framing
+    }
+
     fn read<'t>(&self, text: &'t str) -> Result<Document<'t>, Error> {
-        Document::of_words(text, words(text), &self.model.tokenizer)
+        Document::of_words(text, words(text), &self.model.tokenizer, self.framing().prepare)
     }
 
     fn windows(&self, document: &Document<'_>) -> Windows {
@@ -132,18 +143,42 @@ impl Reader for PromptedReader<'_> {
     }
 
     fn reduce(&self, sequence: &Sequence, scores: Array2<f32>) -> Vec<Candidate> {
-        decode(&scores, sequence.marks.words.len(), &self.prompting.rules)
+        candidates(&scores, sequence.marks.words.len(), &self.prompting.rules)
     }
 
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<Candidate>]) -> TaggedText {
-        let mut entities = Vec::new();
+        stage!("decode");
+        let Prompting { types, rules, boundaries, clean_spans, .. } = self.prompting;
+        let bonds = match boundaries & document.has_layout {
+            true => {
+                let words: Vec<Range<usize>> = document.words.iter().map(|word| word.bytes.clone()).collect();
+                boundaries::bonds(document.text, &words)
+            }
+            false => vec![Bond::Free; document.words.len()],
+        };
+        let is_one = |words: &Range<usize>| {
+            let bonds = &bonds[words.clone()];
+            !bonds.contains(&Bond::Outside) && bonds.iter().skip(1).all(|bond| *bond == Bond::Free)
+        };
+        let mut entities: Vec<Entity> = Vec::new();
         for (window, candidates) in windows.ranges().iter().zip(parts) {
             let first = document.words_in(window).start;
-            entities.extend(candidates.iter().map(|found| {
-                let span = document.span_of_words(first + found.words.start..first + found.words.end);
-                let label = self.prompting.types[found.label].clone();
-                Entity::new(label, document.text, span, found.score)
-            }));
+            let of_document = |found: &Candidate| {
+                let words = first + found.words.start..first + found.words.end;
+                is_one(&words).then(|| Candidate { words, ..found.clone() })
+            };
+            for found in choose(candidates.iter().filter_map(of_document).collect(), rules) {
+                let (label, bytes) = (&types[found.label], document.span_of_words(found.words).bytes);
+                let bytes = match clean_spans & document.has_layout {
+                    true => spans::clean(document.text, bytes, label),
+                    false => Some(bytes),
+                };
+                let Some(span) = bytes.map(|bytes| document.index.span(bytes)) else { continue };
+                // Two that differ by a bracket alone are the same once they are clean.
+                if !entities.iter().rev().any(|known| known.span == span && known.label == *label) {
+                    entities.push(Entity::new(label, document.text, span, found.score));
+                }
+            }
         }
         TaggedText { entities, coverage: Coverage::of(document, windows) }
     }
@@ -159,19 +194,17 @@ fn words(text: &str) -> Vec<Range<usize>> {
     WORDS.iter().flat_map(|words| words.find_iter(text)).map(|found| found.range()).collect()
 }
 
-/// Entities among `words` words, in their order, by the scores of a window: `[words * widest, labels]` of
+/// What may be an entity among `words` words, by the scores of a window: `[words * widest, labels]` of
 /// spans or `[words, 3 * labels]` of words, as logits.
-fn decode(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
+fn candidates(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
     let labels = rules.thresholds.len();
     if words == 0 || labels == 0 {
         return Vec::new();
     }
-    let found =
-        if scores.ncols() == labels { spans(scores, words, rules) } else { by_ends(scores, labels, rules) };
-    choose(found, rules)
+    if scores.ncols() == labels { by_spans(scores, words, rules) } else { by_ends(scores, labels, rules) }
 }
 
-fn spans(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
+fn by_spans(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
     let widest = scores.nrows() / words;
     let mut found = Vec::new();
     for (row, scores) in scores.rows().into_iter().enumerate() {
@@ -274,7 +307,7 @@ mod tests {
     use serde_json::Value;
 
     use super::super::Decoding;
-    use super::{Candidate, Rules, choose, decode, words};
+    use super::{Candidate, Rules, candidates, choose, words};
     use crate::goldens::{engine, folder, golden, native_tolerance};
     use crate::pipeline::Reader;
     use crate::{EntityOptions, Precision, schedule};
@@ -340,9 +373,9 @@ mod tests {
     #[test]
     fn a_span_beyond_the_last_word_is_none() {
         let scores = Array2::from_elem((2 * 3, 1), 5.0);
-        let found = decode(&scores, 2, &flat());
+        let found = candidates(&scores, 2, &flat());
         assert!(found.iter().all(|found| found.words.end <= 2));
-        assert!(decode(&scores, 0, &flat()).is_empty());
+        assert!(candidates(&scores, 0, &flat()).is_empty());
     }
 
     #[test]

@@ -2,13 +2,17 @@
 
 use ndarray::ArrayView1;
 
+use crate::document::boundaries::Bond;
 use crate::tags::{Position, Tag};
 
-/// The labels that may stand before each label.
+/// The sequences of labels that are possible.
 #[derive(Clone, Debug)]
 pub(crate) struct Sequences {
-    /// By label: `None` if any may and none need to.
+    /// By label: the labels that may stand before it; `None` if any may and none need to.
     before: Vec<Option<Vec<usize>>>,
+    /// By label: the labels that mean it where an entity must begin.
+    means: Vec<Vec<usize>>,
+    outside: Option<usize>,
 }
 
 impl Sequences {
@@ -20,15 +24,26 @@ impl Sequences {
             }
             _ => None,
         };
-        Self { before: tags.iter().map(before).collect() }
+        let means = |(at, tag): (usize, &Tag)| match tag {
+            Tag::Entity { position: Position::Begin, label } => {
+                let same = |other: &usize| tags[*other].label() == Some(label);
+                (0..tags.len()).filter(same).collect()
+            }
+            _ => vec![at],
+        };
+        Self {
+            before: tags.iter().map(before).collect(),
+            means: tags.iter().enumerate().map(means).collect(),
+            outside: tags.iter().position(|tag| *tag == Tag::Outside),
+        }
     }
 
-    /// The labels whose probabilities have the greatest product (Viterbi). `rows` holds those of each
-    /// unit; `apart(i)` tells whether unit `i` cannot go on with the one before.
+    /// The labels whose probabilities have the greatest product (Viterbi). `rows` holds those of each unit, and
+    /// `bond(i)` is the bond of unit `i`. Where an entity must begin, what the model would continue begins, too.
     pub(crate) fn likeliest<'p>(
         &self,
         rows: impl Iterator<Item = ArrayView1<'p, f32>>,
-        apart: impl Fn(usize) -> bool,
+        bond: impl Fn(usize) -> Bond,
     ) -> Vec<usize> {
         let labels = self.before.len();
         let mut scores = vec![0.0_f32; labels];
@@ -36,7 +51,13 @@ impl Sequences {
         let mut ways: Vec<usize> = Vec::new();
         for (at, row) in rows.enumerate() {
             let any = best(&scores, 0..labels);
-            let begins = at == 0 || apart(at);
+            let bond = bond(at);
+            let begins = at == 0 || bond != Bond::Free;
+            let probability = |label: usize| match (bond, self.outside) {
+                (Bond::Outside, Some(outside)) => f32::from(u8::from(label == outside)),
+                _ if begins => self.means[label].iter().filter_map(|&label| row.get(label)).sum(),
+                _ => row.get(label).copied().unwrap_or_default(),
+            };
             let next = (0..labels).map(|label| {
                 let (before, score) = match &self.before[label] {
                     Some(_) if begins => (any, f32::NEG_INFINITY),
@@ -48,8 +69,7 @@ impl Sequences {
                 };
                 ways.push(before);
                 // No probability is nothing, so that there is a best way whatever the model gives.
-                score - scores[any]
-                    + row.get(label).map_or(f32::MIN_POSITIVE, |p| p.max(f32::MIN_POSITIVE)).ln()
+                score - scores[any] + probability(label).max(f32::MIN_POSITIVE).ln()
             });
             scores = next.collect();
         }
@@ -78,7 +98,7 @@ mod tests {
     use ndarray::Array2;
     use proptest::prelude::*;
 
-    use super::{Sequences, Tag};
+    use super::{Bond, Sequences, Tag};
 
     const LABELS: [&str; 5] = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"];
 
@@ -100,12 +120,18 @@ mod tests {
                     || at > 0 && !apart[at] && tags[sequence[at - 1]].continues_with(&tags[sequence[at]])
             })
         });
-        let scored = valid.map(|sequence| (score(rows, &sequence), sequence));
+        let scored = valid.map(|sequence| (score(rows, apart, &sequence), sequence));
         scored.max_by(|a, b| a.0.total_cmp(&b.0)).expect("all may be O")
     }
 
-    fn score(rows: &Array2<f32>, sequence: &[usize]) -> f32 {
-        sequence.iter().enumerate().map(|(at, &label)| rows[[at, label]].ln()).sum()
+    /// Where an entity must begin, `B-` has the probability of `I-`, too.
+    fn score(rows: &Array2<f32>, apart: &[bool], sequence: &[usize]) -> f32 {
+        let probability =
+            |(at, &label): (usize, &usize)| match LABELS[label].starts_with("B-") && (at == 0 || apart[at]) {
+                true => rows[[at, label]] + rows[[at, label + 1]],
+                false => rows[[at, label]],
+            };
+        sequence.iter().enumerate().map(|cell| probability(cell).ln()).sum()
     }
 
     proptest! {
@@ -117,9 +143,10 @@ mod tests {
             let count = values.len() / LABELS.len();
             let rows = Array2::from_shape_vec((count, LABELS.len()), values[..count * LABELS.len()].to_vec())
                 .expect("the lengths agree");
-            let found = Sequences::iob2(&tags()).likeliest(rows.rows().into_iter(), |at| apart[at]);
+            let bond = |at: usize| if apart[at] { Bond::Apart } else { Bond::Free };
+            let found = Sequences::iob2(&tags()).likeliest(rows.rows().into_iter(), bond);
             let (expected, _) = plain(&rows, &apart);
-            prop_assert!((score(&rows, &found) - expected).abs() < 1e-4);
+            prop_assert!((score(&rows, &apart, &found) - expected).abs() < 1e-4);
         }
     }
 
@@ -127,10 +154,13 @@ mod tests {
     fn an_inside_brings_its_begin() {
         let rows = ndarray::arr2(&[[0.5, 0.4, 0.0, 0.1, 0.0], [0.1, 0.0, 0.9, 0.0, 0.0]]);
         let sequences = Sequences::iob2(&tags());
-        assert_eq!(sequences.likeliest(rows.rows().into_iter(), |_| false), [1, 2]);
-        assert_eq!(sequences.likeliest(rows.rows().into_iter(), |_| true), [0, 0]);
-        assert!(sequences.likeliest(rows.rows().into_iter().take(0), |_| false).is_empty());
+        let likeliest = |bond: Bond| sequences.likeliest(rows.rows().into_iter(), |_| bond);
+        assert_eq!(likeliest(Bond::Free), [1, 2]);
+        // What the model would continue begins, and separators are part of nothing.
+        assert_eq!(likeliest(Bond::Apart), [0, 1]);
+        assert_eq!(likeliest(Bond::Outside), [0, 0]);
+        assert!(sequences.likeliest(rows.rows().into_iter().take(0), |_| Bond::Free).is_empty());
         let nothing = Array2::from_elem((3, 5), f32::NAN);
-        assert_eq!(sequences.likeliest(nothing.rows().into_iter(), |_| false).len(), 3);
+        assert_eq!(sequences.likeliest(nothing.rows().into_iter(), |_| Bond::Free).len(), 3);
     }
 }

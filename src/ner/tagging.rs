@@ -4,12 +4,14 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
-use super::aggregation::{self, Aggregation};
+use super::aggregation::{self, Aggregation, Group, Labels};
 use super::entity::{Entity, TaggedText, TokenLogits};
 use super::options::EntityOptions;
 use super::sequence::Sequences;
-use super::units;
+use super::spans;
+use super::units::{self, Unit};
 use crate::batch::Sequence;
+use crate::document::boundaries::{self, Bond};
 use crate::document::coverage::Coverage;
 use crate::document::windows::Windows;
 use crate::document::{Document, merge};
@@ -31,9 +33,11 @@ pub(super) struct Tagging {
     /// The sequences of tags that are possible, if the model declares a scheme.
     sequences: Option<Sequences>,
     aggregation: Aggregation,
+    boundaries: bool,
+    clean_spans: bool,
     /// One per type.
     thresholds: Vec<Option<f32>>,
-    framing: Framing,
+    pub(super) framing: Framing,
 }
 
 /// The reader of token classifiers: `finish` makes the result of a document's logits, `[tokens, tags]`.
@@ -55,8 +59,10 @@ impl Tagging {
         Ok(Self {
             sequences: (scheme == Some(TagScheme::Iob2)).then(|| Sequences::iob2(&tags)),
             aggregation: options.aggregation.unwrap_or_default(),
+            boundaries: options.boundaries.unwrap_or(true),
+            clean_spans: options.clean_spans.unwrap_or(true),
             thresholds: options.thresholds(&types, None)?,
-            framing: model.framing(options.window, None)?,
+            framing: model.framing(options.window, None, options.prepare_text)?,
             types,
             tags,
         })
@@ -97,6 +103,10 @@ impl<O: Send> Reader for TagReader<'_, O> {
         self.limits
     }
 
+    fn framing(&self) -> &Framing {
+        &self.tagging.framing
+    }
+
     fn windows(&self, document: &Document<'_>) -> Windows {
         let budget = self.model.budget(&self.tagging.framing);
         document.windows(budget, budget / CONTEXT_SHARE)
@@ -120,20 +130,75 @@ impl TagReader<'_, TaggedText> {
     fn decode(&self, document: &Document<'_>, windows: &Windows, logits: Array2<f32>) -> TaggedText {
         stage!("decode");
         let Tagging { tags, sequences, aggregation, .. } = self.tagging;
-        // Words that the caller gives are labelled by the rule for words.
-        let (units, aggregation) = match document.words.is_empty() {
-            true => (aggregation::units_of(document, *aggregation), *aggregation),
-            false => (units::given_words(document), Aggregation::Word),
-        };
         let probabilities = aggregation::probabilities(logits);
         let labels =
             aggregation::Labels { names: self.model.role.labels(), tags, sequences: sequences.as_ref() };
-        let groups = aggregation::group(document.text, &units, &probabilities, labels, aggregation);
+        let entities = match (document.has_layout, aggregation) {
+            // Words that the caller gives are labelled by the rule for words, and have no layout.
+            (false, _) => {
+                let words = units::given_words(document);
+                let groups = aggregation::group_words(&words, &probabilities, labels, |_| Bond::Free);
+                self.entities(document, &words, groups)
+            }
+            (true, Aggregation::Word) => self.names(document, &probabilities, labels),
+            (true, _) => {
+                let units = aggregation::units_of(document, *aggregation);
+                let groups = aggregation::group(&units, &probabilities, labels, *aggregation);
+                self.entities(document, &units, groups)
+            }
+        };
+        TaggedText { entities, coverage: Coverage::of(document, windows) }
+    }
+
+    /// The entities of the words of a text as it stands.
+    fn names(&self, document: &Document<'_>, probabilities: &Array2<f32>, labels: Labels<'_>) -> Vec<Entity> {
+        let words = units::unicode_words(document);
+        let bonds = match self.tagging.boundaries {
+            true => {
+                let places: Vec<Range<usize>> = words.iter().map(|word| word.bytes.clone()).collect();
+                boundaries::bonds(document.text, &places)
+            }
+            false => vec![Bond::Free; words.len()],
+        };
+        let groups = aggregation::group_words(&words, probabilities, labels, |at| bonds[at]);
+        if !self.tagging.clean_spans {
+            return self.entities(document, &words, groups);
+        }
+        let mut whole: Vec<Group> = Vec::new();
+        for group in groups {
+            match whole.last_mut() {
+                Some(last)
+                    if last.units.end == group.units.start
+                        && bonds[group.units.start] == Bond::Free
+                        && spans::continues(&document.text[words[last.units.end - 1].bytes.clone()]) =>
+                {
+                    last.units.end = group.units.end;
+                }
+                _ => whole.push(group),
+            }
+        }
+        let clean = whole.into_iter().filter_map(|Group { label, units, .. }| {
+            let bytes = words[units.start].bytes.start..words[units.end - 1].bytes.end;
+            let bytes = spans::clean(document.text, bytes, &label)?;
+            // The words that are left make the score.
+            let first =
+                units.start + words[units.clone()].partition_point(|word| word.bytes.end <= bytes.start);
+            let left = words[first..units.end].partition_point(|word| word.bytes.start < bytes.end);
+            let left = &words[first..first + left];
+            let score = aggregation::score_of_words(left, probabilities, labels.tags, &label);
+            self.tagging
+                .passes(&label, score)
+                .then(|| Entity::new(label, document.text, document.index.span(bytes), score))
+        });
+        clean.collect()
+    }
+
+    fn entities(&self, document: &Document<'_>, units: &[Unit], groups: Vec<Group>) -> Vec<Entity> {
         let passing = groups.into_iter().filter(|group| self.tagging.passes(&group.label, group.score));
         let entities = passing.map(|group| {
             let bytes = units[group.units.start].bytes.start..units[group.units.end - 1].bytes.end;
             Entity::new(group.label, document.text, document.index.span(bytes), group.score)
         });
-        TaggedText { entities: entities.collect(), coverage: Coverage::of(document, windows) }
+        entities.collect()
     }
 }

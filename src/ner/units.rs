@@ -4,7 +4,9 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
+use crate::characters::is_invisible;
 use crate::document::Document;
+use crate::document::boundaries::is_handle;
 
 /// Tokens that get one label together, and the bytes of the text that they stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,20 +37,59 @@ pub(crate) fn pipeline_words(document: &Document<'_>) -> Vec<Unit> {
     units
 }
 
-/// Words by Unicode's bounds (<https://www.unicode.org/reports/tr29/#Word_Boundaries>), with an
-/// English possessive `'s` as a word of its own, as corpora have it.
+/// Words by Unicode's bounds (<https://www.unicode.org/reports/tr29/#Word_Boundaries>), but for these: an
+/// English possessive `'s` is a word of its own, as corpora have it; underscores around a word are no part of it,
+/// and the `@` before one is.
 pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
-    let words = document.text.split_word_bound_indices().flat_map(|(start, word)| {
-        let stem = word.len() - possessive(word);
-        [start..start + stem, start + stem..start + word.len()]
+    let text = document.text;
+    let words = text.split_word_bound_indices().flat_map(|(start, word)| {
+        // White space with a combining mark is one piece for Unicode; the mark alone is the word.
+        let is_no_word = |c: char| c.is_whitespace() || is_invisible(c) || c == '_';
+        let head = word.len() - word.trim_start_matches(is_no_word).len();
+        let core = word.trim_matches(is_no_word);
+        let tail = head + core.len();
+        let stem = tail - possessive(core);
+        let place = |range: Range<usize>| start + range.start..start + range.end;
+        [0..head, head..stem, stem..tail, tail..word.len()].map(place)
     });
-    // White space with a combining mark is one piece for Unicode; the mark alone is the word.
-    let trimmed = words.map(|word| {
-        let text = &document.text[word.clone()];
-        let start = word.end - text.trim_start().len();
-        start..start + text.trim().len()
+    let visible = words.filter_map(|word| {
+        let part = &text[word.clone()];
+        let start = word.end - part.trim_start().len();
+        let end = start + part.trim().len();
+        (start < end).then_some(start..end)
     });
-    words_at(document, trimmed.filter(|word| !word.is_empty()))
+    let mut handles: Vec<Range<usize>> = Vec::new();
+    for word in visible {
+        match handles.last_mut() {
+            Some(sign)
+                if is_account_sign(text, sign)
+                    && sign.end == word.start
+                    && starts_alphanumeric(&text[word.clone()]) =>
+            {
+                sign.end = word.end;
+            }
+            _ => handles.push(word),
+        }
+    }
+    let mut units = words_at(document, handles);
+    for unit in units.iter_mut().filter(|unit| is_handle(&text[unit.bytes.clone()])) {
+        // A model knows the name better than the sign.
+        let sign = unit.bytes.start + 1;
+        unit.tokens.start += document.tokens.offsets[unit.tokens.clone()]
+            .iter()
+            .position(|token| token.end > sign)
+            .unwrap_or(0);
+    }
+    units
+}
+
+/// Whether `sign` is an `@` before the name of an account, not that in an address of e-mail.
+fn is_account_sign(text: &str, sign: &Range<usize>) -> bool {
+    &text[sign.clone()] == "@" && !text[..sign.start].ends_with(char::is_alphanumeric)
+}
+
+fn starts_alphanumeric(word: &str) -> bool {
+    word.starts_with(char::is_alphanumeric)
 }
 
 /// The words that the caller gave.
@@ -104,7 +145,14 @@ mod tests {
             unknown: vec![false; count],
             continues: vec![false; count],
         };
-        Document { text, index: CharIndex::new(text), tokens, sentences: vec![0], words: Vec::new() }
+        Document {
+            text,
+            index: CharIndex::new(text),
+            tokens,
+            sentences: vec![0],
+            words: Vec::new(),
+            has_layout: true,
+        }
     }
 
     /// The words' texts and how many tokens each has.

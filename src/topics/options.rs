@@ -33,6 +33,7 @@ pub struct TopicOptions {
     pub(super) midpoint: Option<f32>,
     pub(super) passages: Option<bool>,
     pub(super) window: Option<usize>,
+    pub(super) prepare_text: Option<bool>,
 }
 
 impl TopicOptions {
@@ -109,6 +110,14 @@ impl TopicOptions {
         self
     }
 
+    /// Whether texts are prepared before they are tokenised, as
+    /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text) says.
+    #[must_use]
+    pub fn prepare_text(mut self, prepare: bool) -> Self {
+        self.prepare_text = Some(prepare);
+        self
+    }
+
     /// These options over `base`.
     pub(super) fn over(self, base: &Self) -> Self {
         Self {
@@ -121,6 +130,7 @@ impl TopicOptions {
             midpoint: self.midpoint.or(base.midpoint),
             passages: self.passages.or(base.passages),
             window: self.window.or(base.window),
+            prepare_text: self.prepare_text.or(base.prepare_text),
         }
     }
 }
@@ -171,7 +181,7 @@ impl Settings {
             scoring: options.scoring.unwrap_or_default(),
             pooling: options.pooling.or(profile.window_pooling).unwrap_or_default(),
             passages: options.passages.unwrap_or(false),
-            framing: model.framing(options.window, options.text_prefix.as_deref())?,
+            framing: model.framing(options.window, options.text_prefix.as_deref(), options.prepare_text)?,
         })
     }
 

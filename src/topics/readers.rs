@@ -13,7 +13,7 @@ use super::windows::pool;
 use crate::batch::{Marks, Sequence};
 use crate::document::Document;
 use crate::document::windows::Windows;
-use crate::model::Model;
+use crate::model::{Framing, Model};
 use crate::pipeline::Reader;
 use crate::pooling::WindowPooling;
 use crate::prompt::Prompt;
@@ -91,6 +91,10 @@ impl Reader for NliReader<'_> {
         self.context.limits
     }
 
+    fn framing(&self) -> &Framing {
+        &self.context.settings.framing
+    }
+
     fn windows(&self, document: &Document<'_>) -> Windows {
         document.windows(self.budget(), 0)
     }
@@ -129,6 +133,10 @@ impl Reader for BiEncoderReader<'_> {
         self.context.limits
     }
 
+    fn framing(&self) -> &Framing {
+        &self.context.settings.framing
+    }
+
     fn windows(&self, document: &Document<'_>) -> Windows {
         self.context.windows(document)
     }
@@ -159,6 +167,10 @@ impl Reader for UniEncoderReader<'_> {
 
     fn limits(&self) -> &Limits {
         self.context.limits
+    }
+
+    fn framing(&self) -> &Framing {
+        &self.context.settings.framing
     }
 
     fn windows(&self, document: &Document<'_>) -> Windows {
@@ -199,6 +211,10 @@ impl Reader for EmbeddingReader<'_> {
 
     fn limits(&self) -> &Limits {
         self.context.limits
+    }
+
+    fn framing(&self) -> &Framing {
+        &self.context.settings.framing
     }
 
     fn windows(&self, document: &Document<'_>) -> Windows {

@@ -12,6 +12,8 @@ mod broken_models;
 mod bundled;
 mod options;
 #[cfg(feature = "bundled")]
+mod real_text;
+#[cfg(feature = "bundled")]
 mod robustness;
 mod structure;
 mod tokenizers;

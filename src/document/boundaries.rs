@@ -1,0 +1,369 @@
+//! The bounds that a text's layout sets to names: cells, bullets, separators, and the ends of lines that are no
+//! wrapped prose. A model sees none of it, because its tokenizer takes all white space for the same.
+
+use std::ops::Range;
+
+use crate::characters::{is_dash, is_invisible, is_symbol};
+
+/// How a word stands to the name before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Bond {
+    /// It may continue the name.
+    Free,
+    /// It may be part of a name that begins here.
+    Apart,
+    /// It is a separator, and so part of no name.
+    Outside,
+}
+
+/// The bond of each of `words`, byte ranges of `text` in order.
+pub(crate) fn bonds(text: &str, words: &[Range<usize>]) -> Vec<Bond> {
+    let lines = Lines::new(text);
+    let mut line = 0;
+    let mut before: Option<(Range<usize>, Bond)> = None;
+    let bond = |word: &Range<usize>| {
+        while lines.lines.get(line + 1).is_some_and(|next| next.start <= word.start) {
+            line += 1;
+        }
+        let bond = match &before {
+            _ if is_separator(text, word) => Bond::Outside,
+            Some((_, Bond::Outside)) => Bond::Apart,
+            Some((before, _)) if is_handle(&text[before.clone()]) || is_handle(&text[word.clone()]) => {
+                Bond::Apart
+            }
+            Some((before, _)) if lines.part(text, before.end..word.start, line) => Bond::Apart,
+            _ => Bond::Free,
+        };
+        before = Some((word.clone(), bond));
+        bond
+    };
+    words.iter().map(bond).collect()
+}
+
+/// Whether `word` is the name of an account, with its `@`.
+pub(crate) fn is_handle(word: &str) -> bool {
+    word.len() > 1 && word.starts_with('@')
+}
+
+/// Whether `word` separates the items of a list, or stands before one.
+fn is_separator(text: &str, word: &Range<usize>) -> bool {
+    let sign = &text[word.clone()];
+    let mut characters = sign.chars();
+    let Some(first) = characters.next().filter(|first| !first.is_alphanumeric()) else { return false };
+    let (head, tail) = (&text[..word.start], &text[word.end..]);
+    let spaced = |head: &str, tail: &str| {
+        head.chars().next_back().is_none_or(char::is_whitespace)
+            && tail.chars().next().is_none_or(char::is_whitespace)
+    };
+    match first {
+        ';' => !ends_reference(head),
+        '|' | '¦' | '•' | '‣' | '⁃' => true,
+        '·' | '>' => spaced(head, tail),
+        '/' => spaced(head, tail) || is_long(last_word(head)) && is_long(first_word(tail)),
+        '—' | '―' => true,
+        _ if is_dash(first) => {
+            let (run_head, run_tail) = (head.trim_end_matches(is_dash), tail.trim_start_matches(is_dash));
+            run_head.len() < head.len() || run_tail.len() < tail.len() || spaced(head, tail)
+        }
+        '*' | '+' | '#' => {
+            let line = head.rsplit(is_line_end).next().unwrap_or_default();
+            let in_run = |text: char| text == first;
+            line.trim_end_matches(in_run).trim().is_empty()
+                && tail.trim_start_matches(in_run).chars().next().is_none_or(char::is_whitespace)
+        }
+        // Trade marks and degrees belong to words.
+        '™' | '®' | '©' | '℠' | '°' => false,
+        _ => {
+            sign.chars().all(|character| is_symbol(character) || is_invisible(character)) && is_symbol(first)
+        }
+    }
+}
+
+/// Whether `;` after `head` ends a reference of HTML, such as `&amp;`.
+fn ends_reference(head: &str) -> bool {
+    let name = head.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '#');
+    name.ends_with('&') && name.len() < head.len()
+}
+
+fn last_word(text: &str) -> &str {
+    text.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+}
+
+fn first_word(text: &str) -> &str {
+    text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
+}
+
+/// Whether `word` is written like a name and not like an initialism: `AC/DC` and `TCP/IP` are one name.
+fn is_long(word: &str) -> bool {
+    word.chars().count() >= 3 && word.chars().any(char::is_lowercase)
+}
+
+fn is_line_end(character: char) -> bool {
+    matches!(character, '\n' | '\r' | '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// The lines of a text.
+struct Lines<'t> {
+    lines: Vec<Line<'t>>,
+}
+
+struct Line<'t> {
+    /// The byte that it begins with.
+    start: usize,
+    /// Without the white space and invisible marks around it, and the `>` of quoted mail; empty for a blank line.
+    text: &'t str,
+    /// Whether it has a running word: one in lower case that is no particle of names.
+    is_prose: bool,
+    /// Whether it is an item of a list, by the sign, number or label that it begins with.
+    is_item: bool,
+    /// Whether it has cells: tabs, bars, or columns with spaces between them.
+    has_cells: bool,
+    /// Whether it is a row of a table in which two spaces part columns.
+    is_row: bool,
+    /// Whether its end only wraps the text.
+    wraps: bool,
+}
+
+/// Lower-case words that stand in names and titles, and so do not make a line prose.
+const PARTICLES: &[&str] = &[
+    "&", "a", "al", "and", "at", "bin", "by", "da", "das", "de", "del", "della", "den", "der", "des", "di",
+    "do", "dos", "du", "el", "et", "for", "ibn", "in", "la", "le", "les", "of", "on", "or", "the", "to",
+    "und", "van", "von", "y", "zu",
+];
+
+/// The signs that stand before the items of a list.
+const BULLETS: &str = "-–—*+•‣◦▪▫●○■□·⁃#✓✔✗";
+
+impl<'t> Lines<'t> {
+    fn new(text: &'t str) -> Self {
+        let mut lines: Vec<Line<'_>> = Vec::new();
+        let mut start = 0;
+        for piece in text.split_inclusive(is_line_end) {
+            // `\r\n` is one line end.
+            if !(piece == "\n" && text[..start].ends_with('\r')) {
+                lines.push(Line::new(start, piece));
+            }
+            start += piece.len();
+        }
+        for block in lines.chunk_by_mut(|_, next| !next.text.is_empty()) {
+            // A block may begin with the blank line before it.
+            let first = usize::from(block.first().is_some_and(|line| line.text.is_empty()));
+            let block = &mut block[first..];
+            let is_table = block.len() > 1 && block.iter().all(|line| line.has_cells);
+            let words_alone =
+                block.len() == 2 && block.iter().all(|line| !line.is_item && is_one_word(line.text));
+            for at in 0..block.len() {
+                let runs_on = at > 0 && block[at - 1].wraps;
+                let next = block.get(at + 1);
+                let wraps = next.is_some_and(|next| words_alone || block[at].wraps_before(next, runs_on));
+                block[at].wraps = wraps;
+                block[at].is_row = is_table;
+            }
+        }
+        Self { lines }
+    }
+
+    /// Whether `gap`, between two words of which the second is in `line`, parts names.
+    fn part(&self, text: &str, gap: Range<usize>, line: usize) -> bool {
+        let space = text.get(gap).unwrap_or_default();
+        if space.len() < 2 && !space.starts_with(|c: char| c == '\t' || is_line_end(c)) {
+            return false;
+        }
+        let ends = space.matches(is_line_end).count() - space.matches("\r\n").count();
+        let blanks = || space.chars().filter(|c| c.is_whitespace()).count();
+        match ends {
+            _ if space.contains(['\t', '\u{C}', '\u{2029}']) => true,
+            0 => blanks() >= 3 || blanks() == 2 && self.lines.get(line).is_some_and(|line| line.is_row),
+            1 => line == 0 || self.lines.get(line - 1).is_none_or(|line| !line.wraps),
+            _ => true,
+        }
+    }
+}
+
+impl<'t> Line<'t> {
+    fn new(start: usize, line: &'t str) -> Self {
+        let visible = |c: char| !c.is_whitespace() && !is_invisible(c);
+        let text = line.trim_matches(|c| !visible(c));
+        let is_item = begins_item(text);
+        let text = text.trim_start_matches(|c: char| c == '>' || c.is_whitespace());
+        Self {
+            start,
+            text,
+            is_prose: text.split_whitespace().any(is_running_word),
+            is_item,
+            has_cells: text.contains(['\t', '|']) || has_columns(text),
+            is_row: false,
+            wraps: false,
+        }
+    }
+
+    /// Whether the end of this line only wraps a text that goes on with `next`. `runs_on` says whether the line before
+    /// goes on with this one.
+    fn wraps_before(&self, next: &Self, runs_on: bool) -> bool {
+        let begins_with_digit = |line: &Self| line.text.starts_with(|c: char| c.is_ascii_digit());
+        if next.is_item
+            || self.has_cells
+            || next.has_cells
+            || self.text.ends_with([':', ';'])
+            || begins_with_digit(self) && begins_with_digit(next)
+        {
+            return false;
+        }
+        let last = self.text.rsplit(char::is_whitespace).next().unwrap_or_default();
+        if last.ends_with([',', '&']) || last.ends_with(is_dash) || PARTICLES.contains(&last) {
+            return true;
+        }
+        let lists_names = self.text.contains(',') && self.text.contains(" and ");
+        let goes_on = next.is_prose || next.text.contains(". ") || next.text.ends_with(['.', '!', '?', '…']);
+        // A line of names alone in the middle of prose.
+        let is_as_long = || {
+            (self.text.contains(',') || next.text.contains(',')) && 3 * next.text.len() >= 2 * self.text.len()
+        };
+        self.is_prose && (goes_on || is_as_long()) || (runs_on || lists_names) && goes_on
+    }
+}
+
+fn is_one_word(line: &str) -> bool {
+    !line.contains(char::is_whitespace)
+}
+
+/// Whether spaces stand next to each other in `line`.
+fn has_columns(line: &str) -> bool {
+    line.as_bytes().windows(2).any(|pair| pair == b"  ")
+}
+
+/// Whether `line` begins with a bullet, a number such as `1.`, `2)` or `(a)`, or a label such as `From:`.
+fn begins_item(line: &str) -> bool {
+    let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+    let is_mark = !first.is_empty() && first.chars().all(|c| BULLETS.contains(c) || is_symbol(c));
+    let number =
+        first.strip_suffix(['.', ')']).map(|number| (number.trim_start_matches('('), first.ends_with(')')));
+    let is_number = number.is_some_and(|(number, closed)| {
+        // A letter with a dot is an initial.
+        closed && number.len() == 1 && number.bytes().all(|c| c.is_ascii_lowercase())
+            || (1..=3).contains(&number.len()) && number.bytes().all(|c| c.is_ascii_digit())
+    });
+    let label =
+        line.split_once(':').filter(|(_, value)| value.is_empty() || value.starts_with(char::is_whitespace));
+    let is_label = label.is_some_and(|(label, _)| label.split_whitespace().count() <= LABEL_WORDS);
+    is_mark || is_number && !rest.is_empty() || is_label
+}
+
+/// The words that the label of a line, such as `Date of birth:`, has at most.
+const LABEL_WORDS: usize = 3;
+
+/// Whether `word` is one of running text: in lower case, or of a script without cases, and no particle.
+fn is_running_word(word: &str) -> bool {
+    let word = word.trim_matches(|c: char| !c.is_alphanumeric());
+    let mut count = 0;
+    let is_lower = word.chars().all(|c| {
+        count += 1;
+        (c.is_alphabetic() && !c.is_uppercase()) || matches!(c, '\'' | '’' | '-')
+    });
+    count > 1 && is_lower && !PARTICLES.contains(&word)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert_eq, proptest};
+    use unicode_segmentation::UnicodeSegmentation;
+
+    use super::{Bond, Lines, bonds};
+
+    /// `text` with `‖` before each word that is apart, and without separators.
+    fn marked(text: &str) -> String {
+        let words: Vec<_> = text
+            .split_word_bound_indices()
+            .filter(|(_, word)| !word.trim().is_empty())
+            .map(|(start, word)| start..start + word.len())
+            .collect();
+        let parts = words.iter().zip(bonds(text, &words)).filter_map(|(word, bond)| {
+            let word = &text[word.clone()];
+            match bond {
+                Bond::Free => Some(format!(" {word}")),
+                Bond::Apart => Some(format!(" ‖ {word}")),
+                Bond::Outside => None,
+            }
+        });
+        parts.collect::<String>().trim_start().to_owned()
+    }
+
+    #[test]
+    fn cells_bullets_and_separators_bound() {
+        for (text, expected) in [
+            ("Ana Silva\tPorto", "Ana Silva ‖ Porto"),
+            ("Tom\n\nMaria", "Tom ‖ Maria"),
+            ("Tom\r\n\r\nMaria", "Tom ‖ Maria"),
+            ("- Siemens\n- Toyota", "‖ Siemens ‖ Toyota"),
+            ("* Siemens\n• Toyota\n+ Tata Steel", "‖ Siemens ‖ Toyota ‖ Tata Steel"),
+            ("# Jane Smith\nJane spoke", "‖ Jane Smith ‖ Jane spoke"),
+            ("Tom | Maria|Ben", "Tom ‖ Maria ‖ Ben"),
+            ("Tesco; Marks", "Tesco ‖ Marks"),
+            ("AT&amp;T Inc", "AT & amp ; T Inc"),
+            ("Chen Wei - Dana – Bob", "Chen Wei ‖ Dana ‖ Bob"),
+            ("Chen—Dana -- Bob", "Chen ‖ Dana ‖ Bob"),
+            ("Jean-Luc, Paris–Lyon", "Jean - Luc , Paris – Lyon"),
+            ("Ann Lee / Bo Chan", "Ann Lee ‖ Bo Chan"),
+            ("Reuters/Guardian", "Reuters ‖ Guardian"),
+            ("AC/DC and TCP/IP", "AC / DC and TCP / IP"),
+            ("Merkel🇩🇪 Biden", "Merkel ‖ Biden"),
+            ("Kellogg™ Foods", "Kellogg ™ Foods"),
+            ("Home > London", "Home ‖ London"),
+            ("Arsenal   2  Chelsea", "Arsenal ‖ 2 Chelsea"),
+            ("Arsenal  2\nLiverpool  0", "Arsenal ‖ 2 ‖ Liverpool ‖ 0"),
+            ("John  Smith", "John Smith"),
+        ] {
+            assert_eq!(marked(text), expected, "{text:?}");
+        }
+    }
+
+    /// Whether each line end only wraps the text.
+    fn wraps(text: &str) -> Vec<bool> {
+        let lines = Lines::new(text).lines;
+        lines[..lines.len().saturating_sub(1)].iter().map(|line| line.wraps).collect()
+    }
+
+    #[test]
+    fn line_ends_bound_all_but_wrapped_prose() {
+        for (text, expected) in [
+            // Prose.
+            ("The prize went to Chinua\nAchebe for his novel.", [true].as_slice()),
+            ("She has lived in New\nYork since 2010.", &[true]),
+            ("> He met Angela\n> Merkel in Berlin.", &[true]),
+            ("John\nSmith", &[true]),
+            ("Peter van der\nWesthuizen farmed here.", &[true]),
+            ("Members: Wim Helsen, Aino Kallio,\nJun Mo\nYang, Ester Plana. They met in May.", &[true, true]),
+            ("- met with Angela\n  Merkel in Berlin.", &[true]),
+            ("the jury met Jun Mo\nYang and others\nfrom Seoul, and went on", &[true, true]),
+            // Lists.
+            ("Ann Lee\nBo Chan\nCy Young", &[false, false]),
+            ("Present:\nAnn Lee\nBo Chan", &[false, false]),
+            ("- talks with Ann\n- talks with Bo", &[false]),
+            ("1. talks with Ann\n2. talks with Bo", &[false]),
+            ("a) talks with Ann\nb) talks with Bo", &[false]),
+            ("ann: see you in Paris\nbo: London is better", &[false]),
+            ("2 June arrival in Uppsala\n3 June visit to Malmö", &[false]),
+            // Tables.
+            ("Jo Kim\tsings in Seoul\nEva Novak\tsings in Prague", &[false]),
+            ("| Jo Kim | she sings |\n| Bo | he sings |", &[false]),
+            ("duo  oboe\nsolo  cello", &[false]),
+            // Headings, addresses, signatures.
+            ("University of Leeds\nBSc Physics", &[false]),
+            ("Jane Smith\nJane Smith was born in Leeds.", &[false]),
+            ("Acme Ltd\n1 High Street\nLeeds", &[false, false]),
+            ("From: Jo Kim\nTo: Eva Novak", &[false]),
+            ("Kind regards\nJo Kim\nAcme", &[false, false]),
+            ("", &[]),
+        ] {
+            assert_eq!(wraps(text), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn every_word_has_a_bond(text in any::<String>()) {
+            let words: Vec<_> = text.split_word_bound_indices().map(|(at, word)| at..at + word.len()).collect();
+            prop_assert_eq!(bonds(&text, &words).len(), words.len());
+        }
+    }
+}

@@ -1,0 +1,313 @@
+//! Spans as they should be: where a name begins and ends, whatever signs and words a model took with it.
+
+use std::ops::Range;
+
+use crate::characters::{is_dash, is_invisible, is_symbol};
+
+/// Words that no name begins or ends with, in lower case. Particles of names, such as *de*, stand in [`PARTICLES`].
+const FUNCTION_WORDS: &[&str] = &[
+    "a", "about", "after", "against", "an", "and", "are", "as", "at", "before", "but", "by", "during", "for",
+    "from", "had", "has", "have", "he", "her", "his", "in", "into", "is", "it", "its", "near", "of", "on",
+    "or", "our", "over", "she", "since", "than", "that", "the", "their", "they", "through", "to", "under",
+    "until", "was", "we", "were", "which", "who", "with", "within", "without", "you", "your",
+];
+
+/// Words that names begin with, as *van Gogh* does, and do not end with.
+const PARTICLES: &[&str] = &[
+    "al", "bin", "da", "de", "del", "della", "den", "der", "des", "di", "dos", "du", "el", "ibn", "la", "le",
+    "van", "von", "zu",
+];
+
+/// Titles of persons, without a dot: those that training data leaves outside names and that are no names themselves.
+const TITLES: &[&str] = &[
+    "Aunt",
+    "Auntie",
+    "Brother",
+    "Capt",
+    "Captain",
+    "Coach",
+    "Col",
+    "Colonel",
+    "Dame",
+    "Doctor",
+    "Dr",
+    "Father",
+    "Frau",
+    "Gen",
+    "General",
+    "Gov",
+    "Governor",
+    "Herr",
+    "Inspector",
+    "Judge",
+    "Lady",
+    "Lieutenant",
+    "Lord",
+    "Lt",
+    "Madam",
+    "Madame",
+    "Mayor",
+    "Minister",
+    "Miss",
+    "Mister",
+    "Mlle",
+    "Mme",
+    "Monsieur",
+    "Mr",
+    "Mrs",
+    "Ms",
+    "Mx",
+    "Nurse",
+    "Officer",
+    "President",
+    "Prof",
+    "Professor",
+    "Rep",
+    "Rev",
+    "Reverend",
+    "Sen",
+    "Senator",
+    "Señor",
+    "Señora",
+    "Sgt",
+    "Sergeant",
+    "Sheikh",
+    "Sir",
+    "Sister",
+    "Uncle",
+];
+
+/// Abbreviations whose last dot belongs to the name, without it. Those of letters between dots (*U.K*) need no list.
+const ABBREVIATIONS: &[&str] = &[
+    "Assn", "Ave", "Blvd", "Bros", "Cie", "Co", "Corp", "Dept", "Esq", "Ft", "Inc", "Intl", "Jr", "Ltd",
+    "Mfg", "Mt", "Ph.D", "Pty", "Pvt", "Rd", "Sr", "St", "Univ",
+];
+
+/// The labels of persons, in lower case.
+const PERSON: &[&str] = &["per", "person", "persons", "people"];
+
+/// Whether a name that ends with `word` continues with the next entity, whatever its type: *University of*, *Leeds*.
+pub(super) fn continues(word: &str) -> bool {
+    word == "of"
+}
+
+/// The span of the name in `range` of `text`, an entity of the type `label`; `None` if there is none.
+pub(super) fn clean(text: &str, range: Range<usize>, label: &str) -> Option<Range<usize>> {
+    let is_person = PERSON.contains(&label.to_lowercase().as_str());
+    let mut range = range;
+    loop {
+        let name = &text[range.clone()];
+        let start = range.start + name.len() - trim_start(name, &text[..range.start]).len();
+        let name = &text[start..range.end.max(start)];
+        let end = start + trim_end(balanced(name)).len();
+        let name = &text[start..end];
+        let skip = leading(name, is_person);
+        let keep = end - trailing(&name[skip..]);
+        let next = start + skip..keep.max(start + skip);
+        if next == range {
+            break;
+        }
+        range = next;
+    }
+    let name = &text[range.clone()];
+    if !name.contains(char::is_alphanumeric) || is_person && is_title(name) {
+        return None;
+    }
+    if text[range.end..].starts_with('.') && is_abbreviation(name) {
+        range.end += 1;
+    }
+    Some(range)
+}
+
+/// `name` without the signs before it. `before` is the text before.
+fn trim_start<'t>(name: &'t str, before: &str) -> &'t str {
+    let mut name = name;
+    while let Some(first) = name.chars().next() {
+        let rest = &name[first.len_utf8()..];
+        let next = rest.chars().next();
+        let belongs = match first {
+            '@' => next.is_some_and(char::is_alphanumeric) && !before.ends_with(char::is_alphanumeric),
+            // *'t Hooft* and *'s-Hertogenbosch* have an apostrophe.
+            '\'' | '’' => rest.starts_with(['s', 't']) && rest[1..].starts_with(['-', ' ']),
+            // *.NET*
+            '.' => next.is_some_and(char::is_alphanumeric),
+            _ => !is_edge(first),
+        };
+        if belongs {
+            break;
+        }
+        name = rest;
+    }
+    name
+}
+
+/// `name` without the signs behind it, nor what stands in brackets at its end.
+fn trim_end(name: &str) -> &str {
+    let mut name = name;
+    while let Some(last) = name.chars().next_back() {
+        let rest = &name[..name.len() - last.len_utf8()];
+        let belongs = match last {
+            '.' => is_abbreviation(rest) || is_initial(rest),
+            // *Yahoo!*, *C++*
+            '!' | '+' => rest.ends_with(|c: char| c.is_alphanumeric() || c == '+'),
+            _ => !is_edge(last),
+        };
+        if belongs {
+            break;
+        }
+        name = match opening(last).and_then(|opening| rest.rfind(opening)) {
+            Some(opened) if opened > 0 => &rest[..opened],
+            _ => rest,
+        };
+    }
+    name
+}
+
+/// Whether a name neither begins nor ends with `character`: all but letters, digits, their accents and currency signs.
+fn is_edge(character: char) -> bool {
+    if character.is_alphanumeric() {
+        return false;
+    }
+    character.is_ascii_punctuation() && character != '$'
+        || character.is_whitespace()
+        || character.is_control()
+        || is_dash(character)
+        || is_invisible(character)
+        || is_symbol(character)
+        || matches!(character, '¡' | '¿' | '«' | '»' | '·' | '§' | '¶' | '\u{2016}'..='\u{203E}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{301F}' | '\u{FF01}'..='\u{FF0F}')
+}
+
+/// `name` up to a bracket whose partner it lacks.
+fn balanced(name: &str) -> &str {
+    let mut open: Vec<(usize, char)> = Vec::new();
+    for (at, character) in name.char_indices() {
+        match opening(character) {
+            _ if matches!(character, '(' | '[' | '{') => open.push((at, character)),
+            Some(partner) if open.pop_if(|(_, open)| *open == partner).is_none() => return &name[..at],
+            _ => {}
+        }
+    }
+    open.first().map_or(name, |&(at, _)| &name[..at])
+}
+
+fn opening(closing: char) -> Option<char> {
+    Some(match closing {
+        ')' => '(',
+        ']' => '[',
+        '}' => '{',
+        _ => return None,
+    })
+}
+
+/// The bytes of a function word, or of a title of a person, that `name` begins with, and of the space behind it.
+fn leading(name: &str, is_person: bool) -> usize {
+    let Some((first, rest)) = name.split_once(char::is_whitespace) else { return 0 };
+    let is_none = FUNCTION_WORDS.contains(&first) || is_person && is_title(first);
+    if is_none { name.len() - rest.trim_start().len() } else { 0 }
+}
+
+/// The bytes of a function word or particle that `name` ends with, and of the space before it.
+fn trailing(name: &str) -> usize {
+    let Some((rest, last)) = name.rsplit_once(char::is_whitespace) else { return 0 };
+    let is_none = FUNCTION_WORDS.contains(&last) || PARTICLES.contains(&last);
+    if is_none { name.len() - rest.trim_end().len() } else { 0 }
+}
+
+fn is_title(word: &str) -> bool {
+    TITLES.contains(&word.strip_suffix('.').unwrap_or(word))
+}
+
+/// Whether the last word of `name` is an abbreviation, without its last dot.
+fn is_abbreviation(name: &str) -> bool {
+    let word = name.rsplit(char::is_whitespace).next().unwrap_or_default();
+    let is_letter = |part: &str| part.chars().count() == 1 && part.chars().all(char::is_alphabetic);
+    ABBREVIATIONS.contains(&word) || word.contains('.') && word.split('.').all(is_letter)
+}
+
+/// Whether the last word of `name` is an initial behind other words, as in *George W.*
+fn is_initial(name: &str) -> bool {
+    let Some((_, last)) = name.rsplit_once(char::is_whitespace) else { return false };
+    last.chars().count() == 1 && last.chars().all(char::is_uppercase)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop_assert, proptest};
+
+    use super::clean;
+
+    /// What is left of the part of `text` between `[[` and `]]`.
+    fn cleaned(text: &str, label: &str) -> String {
+        let (before, rest) = text.split_once("[[").expect("the span should begin");
+        let (name, after) = rest.split_once("]]").expect("the span should end");
+        let range = before.len()..before.len() + name.len();
+        let text = [before, name, after].concat();
+        clean(&text, range, label).map_or_else(String::new, |range| text[range].to_owned())
+    }
+
+    #[test]
+    fn spans_are_those_of_names() {
+        for (text, label, expected) in [
+            ("[[_Angela Merkel_]] spoke", "PER", "Angela Merkel"),
+            ("[[**Paris**]]", "LOC", "Paris"),
+            ("[[# Jane Smith]]", "PER", "Jane Smith"),
+            ("[[#London]]", "LOC", "London"),
+            ("[[[Tom Hanks](]]", "PER", "Tom Hanks"),
+            ("[[“Dune”]]", "MISC", "Dune"),
+            ("[[Kellogg™]]", "ORG", "Kellogg"),
+            ("[[Lego® 🔥]]", "ORG", "Lego"),
+            ("[[Paris\u{200E}]]", "LOC", "Paris"),
+            ("the [[Russia-]]Ukraine", "LOC", "Russia"),
+            ("[[Ministry of Health in]]", "ORG", "Ministry of Health"),
+            ("[[Health in the]] UK", "ORG", "Health"),
+            ("[[in Paris]]", "LOC", "Paris"),
+            ("[[The Hague]]", "LOC", "The Hague"),
+            ("[[Leonardo da]]", "PER", "Leonardo"),
+            ("[[van Gogh]]", "PER", "van Gogh"),
+            ("[[Bayer Leverkusen (Women)]]", "ORG", "Bayer Leverkusen"),
+            ("[[(Reuters)]]", "ORG", "Reuters"),
+            ("[[Reuters) Paris]]", "ORG", "Reuters"),
+            ("[[Bayer (Women]]", "ORG", "Bayer"),
+            ("[['t Hooft]]", "PER", "'t Hooft"),
+            ("[['Dune']]", "MISC", "Dune"),
+            ("[[Yahoo!]]", "ORG", "Yahoo!"),
+            ("[[C++]]", "MISC", "C++"),
+            ("[[Sainsbury's]]", "ORG", "Sainsbury's"),
+            // Dots.
+            ("the [[U.K]].", "LOC", "U.K."),
+            ("at [[Acme Inc]]. today", "ORG", "Acme Inc."),
+            ("met [[Obama.]]", "PER", "Obama"),
+            ("met [[Malcolm X]].", "PER", "Malcolm X"),
+            ("met [[George W.]] today", "PER", "George W."),
+            ("[[.NET]]", "MISC", ".NET"),
+            // Titles.
+            ("[[Dame Judi Dench]]", "PER", "Judi Dench"),
+            ("[[Mr. Griffin]]", "PER", "Griffin"),
+            ("[[Lord Mayor Lee]]", "PER", "Lee"),
+            ("[[Mr]]", "PER", ""),
+            ("[[Dr.]]", "person", ""),
+            ("[[Father Ted]]", "MISC", "Father Ted"),
+            // Handles.
+            ("thanks [[@nasa]]", "ORG", "@nasa"),
+            ("thanks [[@]]nasa", "ORG", ""),
+            ("ann[[@acme]].com", "ORG", "acme"),
+            // Nothing.
+            ("[[--]]", "ORG", ""),
+            ("[[\u{200E}]]", "ORG", ""),
+        ] {
+            assert_eq!(cleaned(text, label), expected, "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_clean_span_lies_in_the_span_but_for_a_dot(before in any::<String>(), name in any::<String>(), after in any::<String>()) {
+            let text = [before.as_str(), &name, &after].concat();
+            let range = before.len()..before.len() + name.len();
+            if let Some(clean) = clean(&text, range.clone(), "PER") {
+                prop_assert!(text.get(clean.clone()).is_some_and(|name| name.contains(char::is_alphanumeric)));
+                prop_assert!(range.start <= clean.start && clean.end <= range.end + 1);
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Texts as vocabularies know them. Emoji and other signs stand apart from words, ligatures, full-width and styled
+//! letters are plain ones, accents are one with their letters, and invisible marks are gone.
+
+use std::borrow::Cow;
+use std::ops::Range;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::canonical_combining_class;
+
+use crate::characters::{is_invisible, is_symbol};
+
+/// A text prepared for a tokenizer, and the place in the source of each of its parts.
+pub(super) struct Prepared<'t> {
+    pub(super) text: Cow<'t, str>,
+    /// In order; none if the text is the source itself.
+    parts: Vec<Part>,
+    source_len: usize,
+}
+
+/// A part of a prepared text. It ends where the next one begins, in both texts.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    prepared: usize,
+    source: usize,
+    /// Whether it is the same in both texts.
+    is_copy: bool,
+}
+
+/// What becomes of a character.
+enum Change {
+    Keep,
+    Drop,
+    /// Another text stands in its place.
+    Replace(String),
+}
+
+impl<'t> Prepared<'t> {
+    /// `source` as it is.
+    fn as_it_is(source: &'t str) -> Self {
+        Self { text: Cow::Borrowed(source), parts: Vec::new(), source_len: source.len() }
+    }
+
+    /// `source` with readable words. Texts without such characters are borrowed.
+    pub(super) fn new(source: &'t str) -> Self {
+        let plain = |byte: u8| match byte {
+            b'\t' | b'\n' | b'\r' => true,
+            b'*' | b'_' | b'~' | b'`' | b'#' => false,
+            _ => byte.is_ascii() && !byte.is_ascii_control(),
+        };
+        let Some(first) = source.bytes().position(|byte| !plain(byte)) else { return Self::as_it_is(source) };
+        // The letter before an accent changes with it.
+        let start = first.saturating_sub(1);
+        let mut building = Building { text: source[..start].to_owned(), parts: Vec::new(), changed: false };
+        building.parts.push(Part { prepared: 0, source: 0, is_copy: true });
+        let mut rest = source[start..].char_indices().peekable();
+        while let Some((at, character)) = rest.next() {
+            let at = start + at;
+            let mut end = at + character.len_utf8();
+            while let Some((_, mark)) = rest.next_if(|&(_, next)| canonical_combining_class(next) != 0) {
+                end += mark.len_utf8();
+            }
+            let cluster = &source[at..end];
+            match change(cluster, character, &building.text, &source[end..]) {
+                Change::Keep => building.copy(at, cluster),
+                Change::Drop => building.put(at, ""),
+                Change::Replace(text) => {
+                    building.separate(at, &text);
+                    building.put(at, &text);
+                }
+            }
+        }
+        match building.changed {
+            false => Self::as_it_is(source),
+            true => Self { text: Cow::Owned(building.text), parts: building.parts, source_len: source.len() },
+        }
+    }
+
+    /// The place in the source of `range` of the prepared text.
+    pub(super) fn source(&self, range: Range<usize>) -> Range<usize> {
+        if self.parts.is_empty() {
+            return range;
+        }
+        let part_of =
+            |byte: usize| self.parts.partition_point(|part| part.prepared <= byte).saturating_sub(1);
+        let at = part_of(range.start);
+        let start = match self.parts[at] {
+            Part { prepared, source, is_copy: true } => source + (range.start - prepared),
+            part => part.source,
+        };
+        if range.is_empty() {
+            return start..start;
+        }
+        let at = part_of(range.end - 1);
+        let end = match self.parts[at] {
+            Part { prepared, source, is_copy: true } => source + (range.end - prepared),
+            _ => self.parts.get(at + 1).map_or(self.source_len, |next| next.source),
+        };
+        start..end.max(start)
+    }
+}
+
+/// A prepared text that grows.
+struct Building {
+    text: String,
+    parts: Vec<Part>,
+    changed: bool,
+}
+
+impl Building {
+    /// Puts a space between signs and other characters, before `text` at `source`.
+    fn separate(&mut self, source: usize, text: &str) {
+        let (Some(before), Some(next)) = (self.text.chars().next_back(), text.chars().next()) else { return };
+        if is_symbol(before) != is_symbol(next) && !before.is_whitespace() && !next.is_whitespace() {
+            self.put(source, " ");
+        }
+    }
+
+    /// Copies `cluster`, which stands at `source`.
+    fn copy(&mut self, source: usize, cluster: &str) {
+        self.separate(source, cluster);
+        if !self.parts.last().is_some_and(|part| part.is_copy) {
+            self.parts.push(Part { prepared: self.text.len(), source, is_copy: true });
+        }
+        self.text.push_str(cluster);
+    }
+
+    /// Puts `text` where the character at `source` stood.
+    fn put(&mut self, source: usize, text: &str) {
+        self.changed = true;
+        self.parts.push(Part { prepared: self.text.len(), source, is_copy: false });
+        self.text.push_str(text);
+    }
+}
+
+/// The marks of emphasis in Markdown that stand together: three at most.
+const MARKS: usize = 3;
+
+/// What becomes of `cluster`, `character` and its accents, between the prepared text `before` and the source `after`.
+fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
+    match character {
+        // Emphasis in Markdown stands on one side of a word.
+        '*' | '_' | '~' | '`'
+            if is_word(before.chars().rev(), character) != is_word(after.chars(), character) =>
+        {
+            Change::Drop
+        }
+        // A hashtag.
+        '#' if !before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphabetic) => {
+            Change::Drop
+        }
+        '\t' | '\n' | '\r' => Change::Keep,
+        // A line may be broken at the first; form feeds and the like end lines, too.
+        '\u{200B}' | '\u{FFFD}' => Change::Replace(" ".into()),
+        _ if character.is_control() => Change::Replace(" ".into()),
+        // They are part of the spelling in scripts that join letters.
+        '\u{200C}' | '\u{200D}' if before.ends_with(joins) => Change::Keep,
+        _ if is_invisible(character) => Change::Drop,
+        _ if has_plain_form(character) => Change::Replace(cluster.nfkc().collect()),
+        _ if cluster.len() > character.len_utf8() => {
+            let composed: String = cluster.nfc().collect();
+            if composed == cluster { Change::Keep } else { Change::Replace(composed) }
+        }
+        _ => Change::Keep,
+    }
+}
+
+/// Whether a word stands at the beginning of `side`, behind more of the same `marks`.
+fn is_word(side: impl Iterator<Item = char>, mark: char) -> bool {
+    side.take(MARKS).find(|&other| other != mark).is_some_and(char::is_alphanumeric)
+}
+
+/// Whether `character` is of a script in which letters join: Arabic, Syriac, and those of India and its neighbours.
+fn joins(character: char) -> bool {
+    matches!(character, '\u{600}'..='\u{1FFF}' | '\u{A840}'..='\u{ABFF}') && !is_symbol(character)
+}
+
+/// Whether `character` only looks different from the letters that it stands for: ligatures, full and half width,
+/// mathematical alphabets, letters in circles and squares, Roman numerals. `™` and the like are signs.
+fn has_plain_form(character: char) -> bool {
+    matches!(character,
+        '\u{132}' | '\u{133}' | '\u{1C4}'..='\u{1CC}' | '\u{1F1}'..='\u{1F3}'
+        | '\u{2100}'..='\u{211F}' | '\u{2121}' | '\u{2123}'..='\u{213F}' | '\u{2160}'..='\u{217F}'
+        | '\u{24B6}'..='\u{24E9}' | '\u{FB00}'..='\u{FB06}' | '\u{FB13}'..='\u{FB17}' | '\u{FF01}'..='\u{FFEF}'
+        | '\u{1D400}'..='\u{1D7FF}' | '\u{1F130}'..='\u{1F149}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+
+    use super::Prepared;
+
+    fn prepared(source: &str) -> String {
+        Prepared::new(source).text.into_owned()
+    }
+
+    #[test]
+    fn words_become_readable() {
+        for (source, expected) in [
+            ("🔥Elon Musk🔥 buys 🐦Twitter🐦", "🔥 Elon Musk 🔥 buys 🐦 Twitter 🐦"),
+            ("Biden🇺🇸", "Biden 🇺🇸"),
+            ("👩\u{200D}👧x", "👩👧 x"),
+            ("Kellogg™, Lego®", "Kellogg ™ , Lego ®"),
+            ("oﬃce of Griﬃn, Cardiﬀ", "office of Griffin, Cardiff"),
+            ("Ｓｏｎｙ，１２", "Sony,12"),
+            ("𝗘𝗹𝗼𝗻 Ⓜusk", "Elon Musk"),
+            ("to Paris\u{200E} \u{202A}Joe\u{202C}", "to Paris Joe"),
+            ("Pa\u{AD}ris New\u{200B}York", "Paris New York"),
+            ("Zoe\u{308}", "Zoë"),
+            ("Smith\u{C}Jones", "Smith Jones"),
+            ("\u{FEFF}Ada", "Ada"),
+            ("می\u{200C}خواهم", "می\u{200C}خواهم"),
+            ("“Zoë” — €50 – naïve…", "“Zoë” — €50 – naïve…"),
+        ] {
+            assert_eq!(prepared(source), expected, "{source:?}");
+        }
+    }
+
+    #[test]
+    fn common_texts_are_borrowed() {
+        for text in ["", "Ada\tlives\r\nin London.", "“Zoë” – 中文"] {
+            assert!(matches!(Prepared::new(text).text, Cow::Borrowed(_)), "{text}");
+        }
+    }
+
+    #[test]
+    fn places_are_those_of_the_source() {
+        let source = "🔥Griﬃn\u{200E}, Zoe\u{308}.";
+        let text = Prepared::new(source);
+        let place = |part: &str| {
+            let start = text.text.find(part).expect("it should be in the prepared text");
+            &source[text.source(start..start + part.len())]
+        };
+        assert_eq!(place("🔥"), "🔥");
+        assert_eq!(place("Griffin"), "Griﬃn");
+        assert_eq!(place("ff"), "ﬃ");
+        assert_eq!(place("n"), "n");
+        assert_eq!(place(","), ",");
+        assert_eq!(place("Zoë"), "Zoe\u{308}");
+        assert_eq!(place("."), ".");
+    }
+
+    proptest! {
+        #[test]
+        fn every_place_fits_the_source(source in any::<String>()) {
+            let text = Prepared::new(&source);
+            let mut end = 0;
+            for (at, character) in text.text.char_indices() {
+                let range = text.source(at..at + character.len_utf8());
+                prop_assert!(source.get(range.clone()).is_some());
+                prop_assert!(range.end >= end, "they are in order");
+                end = range.end;
+            }
+            prop_assert_eq!(text.source(0..text.text.len()).start, if text.text.is_empty() { 0 } else { text.source(0..1).start });
+        }
+    }
+}
