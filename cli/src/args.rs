@@ -75,11 +75,10 @@ pub(crate) enum Eval {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic tag article.txt --topics economy,politics,sport --format json")]
 pub(crate) struct TagArgs {
-    /// The document, UTF-8 text, plain or gzip; `-` reads standard input
+    /// The document, plain text in UTF-8 or UTF-16, or gzip of it; `-` reads standard input
     pub(crate) file: PathBuf,
-    /// The candidate topics, separated by commas [default: the topics of news agencies]
-    #[arg(long, value_name = "A,B,…")]
-    pub(crate) topics: Option<LabelList>,
+    #[command(flatten)]
+    pub(crate) topics: Topics,
     #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
     #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
@@ -100,11 +99,13 @@ pub(crate) struct TagArgs {
     pub(crate) run: RunOptions,
 }
 
-/// Score entities as seqeval does: precision, recall and F1 over exact spans and types.
+/// Score entities: precision, recall and F1 over exact spans and types, as seqeval has them, and partial matches, as
+/// nervaluate has them.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic eval ner wnut.tsv --map person=PER,location=LOC,product=")]
 pub(crate) struct EvalNerArgs {
-    /// A line for each token: token, tab, IOB2 tag; an empty line between sentences
+    /// A token and its tag in each line, an empty line between sentences: two or more columns with tabs or spaces, or
+    /// CoNLL-U; tags of IOB1, IOB2, BIOES or BILOU
     pub(crate) file: PathBuf,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
@@ -112,7 +113,7 @@ pub(crate) struct EvalNerArgs {
     /// those of the file, as --map has them]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
-    /// Rename the entity types of the file to those of the model; `type=` drops one, of the model's too
+    /// Rename entity types, those of the file and of the model alike; `type=` drops one
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
     /// Write each token with its gold and its predicted tag to this file
@@ -122,17 +123,18 @@ pub(crate) struct EvalNerArgs {
     pub(crate) run: RunOptions,
 }
 
-/// Score topics: accuracy and macro F1 of the likeliest label.
+/// Score topics: accuracy and macro F1 of the likeliest label; for texts with several labels micro and macro F1, average
+/// precision and calibration error.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  entopic eval topics dev.jsonl.gz --map sci_tech='science and technology',misc="
 )]
 pub(crate) struct EvalTopicsArgs {
-    /// One JSON object per line: {"text": …, "label": …}; plain or gzip
+    /// One JSON object per line, plain or gzip: {"text": …, "label": …}, or {"text": …, "labels": […]} with an optional
+    /// "not": […], the labels that do not hold; then those that neither names are not judged
     pub(crate) file: PathBuf,
-    /// The candidate topics, separated by commas [default: the labels of the file, in order of appearance]
-    #[arg(long, value_name = "A,B,…")]
-    pub(crate) topics: Option<LabelList>,
+    #[command(flatten)]
+    pub(crate) topics: Topics,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) model: String,
     /// Put labels into words, those of the file and of --topics; `label=` drops its documents
@@ -143,6 +145,22 @@ pub(crate) struct EvalTopicsArgs {
     pub(crate) predictions: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunOptions,
+}
+
+/// The candidate topics.
+#[derive(Clone, Debug, Args)]
+#[group(multiple = false)]
+pub(crate) struct Topics {
+    /// The candidate topics, separated by commas [default: the labels of the file to score, or the topics of news
+    /// agencies]
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) topics: Option<LabelList>,
+    /// A candidate topic, which may have commas; given once per topic
+    #[arg(long, value_name = "LABEL")]
+    pub(crate) topic: Vec<String>,
+    /// A file with a candidate topic in each line
+    #[arg(long, value_name = "FILE")]
+    pub(crate) topics_file: Option<PathBuf>,
 }
 
 /// Measure how fast a model reads texts, tokenising and decoding included.
@@ -156,9 +174,8 @@ pub(crate) struct BenchArgs {
     pub(crate) task: Task,
     #[arg(long, help = concat!("The model: ", model_forms!(), " [default: ner-en-small or topics-en-small]"), value_name = model_forms!(value))]
     pub(crate) model: Option<String>,
-    /// The candidate topics, separated by commas [default: the topics of news agencies]
-    #[arg(long, value_name = "A,B,…")]
-    pub(crate) topics: Option<LabelList>,
+    #[command(flatten)]
+    pub(crate) topics: Topics,
     /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER)
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,

@@ -36,8 +36,9 @@ struct Report<'a> {
 }
 
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
-    if args.task == Task::Ner && args.topics.is_some() {
-        return Err(Failure::new("--topics is for --task topics"));
+    let topics = load::topics_of(&args.topics)?;
+    if args.task == Task::Ner && topics.is_some() {
+        return Err(Failure::new("--topics, --topic and --topics-file are for --task topics"));
     }
     if args.task == Task::Topics && args.entity_types.is_some() {
         return Err(Failure::new("--entity-types is for --task ner"));
@@ -66,7 +67,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         Task::Topics => {
             let model = args.model.as_deref().unwrap_or(TopicClassifier::BUNDLED);
             let classifier = load::classifier(model, &run)?;
-            let labels = classifier.label_set(load::topics_of(args.topics.as_ref()))?;
+            let labels = classifier.label_set(topics.unwrap_or_else(load::news_topics))?;
             let pass = || {
                 let classified = classifier.classify_batch(&texts, &labels).into_iter();
                 total(classified.map(|r| r.map(|classified| classified.coverage.tokens)))

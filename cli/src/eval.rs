@@ -1,7 +1,9 @@
 //! `entopic eval`: how well a model does on annotated data.
 
 mod iob;
+mod multi_label;
 pub(crate) mod ner;
+mod partial;
 mod scores;
 mod sentences;
 pub(crate) mod topics;

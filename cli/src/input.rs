@@ -1,4 +1,4 @@
-//! Reads files: plain or gzip, always UTF-8.
+//! Reads files: plain or gzip, UTF-8 or UTF-16.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -37,30 +37,73 @@ impl Input {
             bytes = read_all(MultiGzDecoder::new(bytes.as_slice()))
                 .map_err(|error| Failure::because(format!("{name} cannot be decompressed"), &error))?;
         }
+        if let Some(order) = ByteOrder::of(&bytes) {
+            let text = order.decode(&bytes).ok_or_else(|| {
+                Failure::new(format!("{name} begins as UTF-16 does, and is not: convert it to UTF-8"))
+            })?;
+            return Ok(Self { name, text });
+        }
         match String::from_utf8(bytes) {
-            Ok(text) => Ok(Self { name, text }),
+            Ok(text) => Ok(Self { name, text: without_mark(text) }),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
                 let before = &error.as_bytes()[..at];
                 let line = before.iter().filter(|&&byte| byte == b'\n').count() + 1;
                 let byte = error.as_bytes()[at];
-                let likely = match error.as_bytes() {
-                    [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => "utf-16",
-                    _ => "windows-1252",
-                };
                 Err(Failure::new(format!(
-                    "{name} is not UTF-8: 0x{byte:02X} at byte {at}, in line {line}; if it is text, convert it, \
-                     for example with `iconv -f {likely} -t utf-8`"
+                    "{name} is neither UTF-8 nor UTF-16: 0x{byte:02X} at byte {at}, in line {line}; if it is text, \
+                     convert it, for example with `iconv -f windows-1252 -t utf-8`"
                 )))
             }
         }
     }
 
-    /// The lines and their numbers, from 1. A byte order mark is no part of the first.
+    /// The lines and their numbers, from 1.
     pub(crate) fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let text = self.text.strip_prefix('\u{FEFF}').unwrap_or(&self.text);
-        text.lines().enumerate().map(|(at, line)| (at + 1, line))
+        self.text.lines().enumerate().map(|(at, line)| (at + 1, line))
     }
+}
+
+/// The order of the two bytes of UTF-16.
+#[derive(Clone, Copy)]
+enum ByteOrder {
+    Little,
+    Big,
+}
+
+impl ByteOrder {
+    /// The order that a byte order mark names, or that the zero bytes of Latin letters show.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        match bytes {
+            // UTF-32 begins like this, too; no text goes on with a zero character.
+            [0xFF, 0xFE, 0, 0, ..] => None,
+            [0xFF, 0xFE, ..] => Some(Self::Little),
+            [0xFE, 0xFF, ..] => Some(Self::Big),
+            [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some(Self::Little),
+            [0, first, 0, second, ..] if *first != 0 && *second != 0 => Some(Self::Big),
+            _ => None,
+        }
+    }
+
+    fn decode(self, bytes: &[u8]) -> Option<String> {
+        let pairs = bytes.chunks_exact(2);
+        if !pairs.remainder().is_empty() {
+            return None;
+        }
+        let units = pairs.map(|pair| match self {
+            Self::Little => u16::from_le_bytes([pair[0], pair[1]]),
+            Self::Big => u16::from_be_bytes([pair[0], pair[1]]),
+        });
+        char::decode_utf16(units).collect::<Result<String, _>>().ok().map(without_mark)
+    }
+}
+
+/// `text` without a byte order mark.
+fn without_mark(mut text: String) -> String {
+    if text.starts_with('\u{FEFF}') {
+        text.drain(..'\u{FEFF}'.len_utf8());
+    }
+    text
 }
 
 fn read_all(mut from: impl Read) -> io::Result<Vec<u8>> {
@@ -106,16 +149,38 @@ mod tests {
     }
 
     #[test]
+    fn utf16_is_decoded_and_a_mark_is_no_text() {
+        let little: Vec<u8> = "Ünal 🦤\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = "Oslo\n".encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for (bytes, expected) in [
+            ([b"\xFF\xFE".as_slice(), &little].concat(), "Ünal 🦤\n"),
+            ([b"\xFE\xFF".as_slice(), &big].concat(), "Oslo\n"),
+            (big, "Oslo\n"),
+            (b"\xEF\xBB\xBFOslo".to_vec(), "Oslo"),
+            (b"\xFF\xFE".to_vec(), ""),
+        ] {
+            assert_eq!(Input::decode("a".into(), bytes).expect("it should be text").text, expected);
+        }
+        for broken in [b"\xFF\xFEa".to_vec(), b"\xFF\xFE\x00\xD8".to_vec()] {
+            let failure = Input::decode("a".into(), broken).expect_err("it should fail: it is cut off");
+            assert!(failure.to_string().contains("UTF-16"), "{failure}");
+        }
+    }
+
+    #[test]
     fn bytes_that_are_not_utf8_are_named() {
         let failure = Input::decode("a".into(), b"ol\xC3\xA9\nol\xE9!".to_vec())
             .expect_err("it should fail: it is Latin-1");
-        assert!(failure.to_string().starts_with("a is not UTF-8: 0xE9 at byte 7, in line 2;"), "{failure}");
+        assert!(
+            failure.to_string().starts_with("a is neither UTF-8 nor UTF-16: 0xE9 at byte 7, in line 2;"),
+            "{failure}"
+        );
     }
 
     #[test]
     fn lines_are_numbered_and_bare() {
         let lines: Vec<(usize, String)> =
-            Input::of("\u{FEFF}a\r\n\r\nb").lines().map(|(at, line)| (at, line.into())).collect();
+            Input::of("a\r\n\r\nb").lines().map(|(at, line)| (at, line.into())).collect();
         assert_eq!(lines, [(1, "a".into()), (2, String::new()), (3, "b".into())]);
     }
 }

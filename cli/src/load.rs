@@ -7,8 +7,9 @@ use entopic::{
     TopicOptions,
 };
 
-use crate::args::{RunOptions, TagArgs};
+use crate::args::{RunOptions, TagArgs, Topics};
 use crate::failure::Failure;
+use crate::input::Input;
 use crate::labels::LabelList;
 #[cfg(feature = "hub")]
 use crate::{args::Places, download};
@@ -62,16 +63,35 @@ pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
     let scoring = if args.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
     let topics = engine.topics(model_ref(&args.topic_model, engine.registry())?)?;
     let topics = topics.with(TopicOptions::new().scoring(scoring))?;
-    let labels = topics.label_set(topics_of(args.topics.as_ref()))?;
+    let labels = topics.label_set(topics_of(&args.topics)?.unwrap_or_else(news_topics))?;
     Ok(Tagger::new(ner, topics, labels)?)
 }
 
-/// The candidate topics that an option names, or those of news agencies.
-pub(crate) fn topics_of(topics: Option<&LabelList>) -> Vec<&str> {
-    match topics {
-        Some(topics) => topics.0.iter().map(String::as_str).collect(),
-        None => NEWS_TOPICS.to_vec(),
-    }
+/// The candidate topics that the options name, if they do.
+pub(crate) fn topics_of(topics: &Topics) -> Result<Option<Vec<String>>, Failure> {
+    let Topics { topics, topic, topics_file } = topics;
+    let given = match (topics, topics_file) {
+        (Some(list), _) => list.0.clone(),
+        (None, Some(path)) => {
+            let input = Input::read(path)?;
+            let lines = input.lines().map(|(_, line)| line.trim()).filter(|line| !line.is_empty());
+            let labels: Vec<String> = lines.map(str::to_owned).collect();
+            if labels.is_empty() {
+                return Err(Failure::new(format!(
+                    "--topics-file {} has no topic; write one in each line",
+                    input.name
+                )));
+            }
+            labels
+        }
+        (None, None) => topic.clone(),
+    };
+    Ok((!given.is_empty()).then_some(given))
+}
+
+/// The topics of news agencies.
+pub(crate) fn news_topics() -> Vec<String> {
+    NEWS_TOPICS.iter().map(|&topic| topic.to_owned()).collect()
 }
 
 /// The model, with the entity types that an option names; with none, if it takes types as input and there are none.

@@ -1,12 +1,11 @@
 //! Writes results, whole or not at all.
 
-use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process;
 
 use serde::Serialize;
+use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
@@ -40,56 +39,150 @@ pub(crate) fn warn(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
 
-/// A file that a long run is to write in the end.
+/// The place that a long run writes to in the end. What would fail then fails before the run.
 #[derive(Debug)]
-pub(crate) struct OutputFile<'a>(&'a Path);
+pub(crate) struct OutputFile {
+    /// As the user named it.
+    path: PathBuf,
+    target: Target,
+}
 
-impl<'a> OutputFile<'a> {
-    /// Finds out before the run what would fail after it.
-    pub(crate) fn check(path: &'a Path) -> Result<Self, Failure> {
+#[derive(Debug)]
+enum Target {
+    /// Standard output and standard error, by whatever path.
+    Out,
+    Error,
+    /// A pipe, a device, or another open file of the process: it is written to.
+    Append(File),
+    /// A regular file whose folder takes no new files.
+    Overwrite(File),
+    /// A regular file, or none yet: a new file beside it takes its place.
+    Replace {
+        new: NamedTempFile,
+        path: PathBuf,
+    },
+}
+
+/// Links that are followed before they are taken for a circle, as Linux does.
+const MOST_LINKS: usize = 40;
+
+impl OutputFile {
+    /// Opens `path`, which must not be the `input`.
+    pub(crate) fn open(path: &Path, input: &Path) -> Result<Self, Failure> {
+        let same =
+            |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        if same(path, input) {
+            let message = format!("{} is the input; name another file to be written", path.display());
+            return Err(Failure::new(message));
+        }
         if path.is_dir() || path.file_name().is_none() {
             return Err(Failure::new(format!("{} is a folder; name a file in it", path.display())));
         }
-        let folder = folder_of(path);
-        if !folder.is_dir() {
-            let message =
-                format!("{} cannot be written: there is no folder {}", path.display(), folder.display());
-            return Err(Failure::new(message));
-        }
-        Ok(Self(path))
+        let target = Target::find(path)
+            .map_err(|error| Failure::because(format!("{} cannot be written", path.display()), &error))?;
+        Ok(Self { path: path.to_owned(), target })
     }
 
-    /// Refuses to replace the file at `input`, which is read.
-    pub(crate) fn unless(self, input: &Path) -> Result<Self, Failure> {
-        let same =
-            |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if same(self.0, input) {
-            let message = format!("{} is the input; name another file to be written", self.0.display());
-            return Err(Failure::new(message));
-        }
-        Ok(self)
-    }
-
-    /// Writes the file: beside it first, then moved into its place, so that no reader sees a part.
+    /// Writes the file. No reader sees a part of a regular file.
     pub(crate) fn write(self, contents: &str) -> Result<(), Failure> {
-        let fail =
-            |error: io::Error| Failure::because(format!("{} cannot be written", self.0.display()), &error);
-        // A pipe or a device is written to, not replaced; a link stays one.
-        let target = match fs::canonicalize(self.0) {
-            Ok(path) if !path.is_file() => return fs::write(path, contents).map_err(fail),
-            Ok(path) => path,
-            Err(_) => self.0.to_owned(),
+        let bytes = contents.as_bytes();
+        let written = match self.target {
+            Target::Out => return print(contents),
+            Target::Error => io::stderr().lock().write_all(bytes),
+            Target::Append(mut file) => file.write_all(bytes),
+            // It is shortened now, so that a run that fails does not empty it.
+            Target::Overwrite(mut file) => file.set_len(0).and_then(|()| file.write_all(bytes)),
+            Target::Replace { mut new, path } => new
+                .write_all(bytes)
+                .and_then(|()| new.flush())
+                .and_then(|()| new.persist(path).map(|_| ()).map_err(|error| error.error)),
         };
-        let beside = beside(&target);
-        let mut open = OpenOptions::new();
-        let mut file = open.write(true).create_new(true).open(&beside).map_err(fail)?;
-        let written = file.write_all(contents.as_bytes()).and_then(|()| fs::rename(&beside, &target));
-        written.map_err(|error| {
-            // What is reported is why the file could not be written.
-            let _ = fs::remove_file(&beside);
-            fail(error)
-        })
+        written
+            .map_err(|error| Failure::because(format!("{} cannot be written", self.path.display()), &error))
     }
+}
+
+impl Target {
+    fn find(path: &Path) -> io::Result<Self> {
+        let path = match follow(path)? {
+            Place::Descriptor(1) => return Ok(Self::Out),
+            Place::Descriptor(2) => return Ok(Self::Error),
+            // Whoever opened it may have written to it.
+            Place::Descriptor(_) => return OpenOptions::new().append(true).open(path).map(Self::Append),
+            Place::Path(path) => path,
+        };
+        let old = match fs::metadata(&path) {
+            Ok(old) if !old.is_file() => return OpenOptions::new().write(true).open(path).map(Self::Append),
+            Ok(old) => {
+                // A file that may not be written is not replaced either.
+                drop(OpenOptions::new().write(true).open(&path)?);
+                Some(old)
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => None,
+            Err(error) => return Err(error),
+        };
+        let folder = folder_of(&path);
+        if !folder.is_dir() {
+            let message = format!("there is no folder {}", folder.display());
+            return Err(io::Error::new(ErrorKind::NotFound, message));
+        }
+        let mut new = tempfile::Builder::new();
+        new.prefix(".entopic-");
+        let permissions = old.as_ref().map(fs::Metadata::permissions).or_else(usual_permissions);
+        if let Some(permissions) = permissions {
+            new.permissions(permissions);
+        }
+        match (new.tempfile_in(&folder), old) {
+            (Ok(new), _) => Ok(Self::Replace { new, path }),
+            (Err(_), Some(_)) => OpenOptions::new().write(true).open(path).map(Self::Overwrite),
+            (Err(error), None) => Err(error),
+        }
+    }
+}
+
+/// What a path leads to.
+enum Place {
+    /// An open file of this process, such as `/dev/stdout` or what a shell's `>(…)` gives.
+    Descriptor(u32),
+    /// Anything else, links followed.
+    Path(PathBuf),
+}
+
+/// Follows the links of `path`. The last may lead to a file that is not there yet.
+fn follow(path: &Path) -> io::Result<Place> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let folder = folder_of(&path);
+        if let (Some(number), true) = (descriptor(&path), is_of_descriptors(&folder)) {
+            return Ok(Place::Descriptor(number));
+        }
+        match fs::read_link(&path) {
+            Ok(link) => path = folder.join(link),
+            Err(_) => return Ok(Place::Path(path)),
+        }
+    }
+    Err(io::Error::other("its links lead in a circle"))
+}
+
+fn descriptor(path: &Path) -> Option<u32> {
+    path.file_name()?.to_str()?.parse().ok()
+}
+
+/// Whether `folder` has the open files of this process.
+fn is_of_descriptors(folder: &Path) -> bool {
+    let own = ["/proc/self/fd", "/proc/thread-self/fd", "/dev/fd"];
+    let folder = folder.canonicalize();
+    folder.is_ok_and(|folder| {
+        own.iter().any(|own| Path::new(own).canonicalize().is_ok_and(|own| own == folder))
+    })
+}
+
+/// Those of a new file, from which the system takes away what the user's mask says.
+fn usual_permissions() -> Option<fs::Permissions> {
+    #[cfg(unix)]
+    return Some(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    #[cfg(not(unix))]
+    return None;
 }
 
 fn folder_of(path: &Path) -> PathBuf {
@@ -99,29 +192,29 @@ fn folder_of(path: &Path) -> PathBuf {
     }
 }
 
-/// A hidden file in the same folder, of this process alone.
-fn beside(path: &Path) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(path.file_name().unwrap_or_default());
-    name.push(format!(".{}.tmp", process::id()));
-    path.with_file_name(name)
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::OutputFile;
+    use crate::failure::Failure;
+
+    fn open(path: &Path) -> Result<OutputFile, Failure> {
+        OutputFile::open(path, Path::new("input"))
+    }
 
     #[test]
     fn a_file_is_replaced_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().expect("a temporary folder should be made");
         let path = folder.path().join("predictions.tsv");
         for contents in ["one", "two"] {
-            OutputFile::check(&path).and_then(|file| file.write(contents)).expect("it should be writable");
+            open(&path).and_then(|file| file.write(contents)).expect("it should be writable");
             assert_eq!(fs::read_to_string(&path).expect("the file should be written"), contents);
         }
-        assert_eq!(fs::read_dir(&folder).expect("a temporary folder should be made").count(), 1);
+        drop(open(&path).expect("it should be writable"));
+        assert_eq!(fs::read_to_string(&path).expect("the file should be as it was"), "two");
+        assert_eq!(fs::read_dir(&folder).expect("the folder should be readable").count(), 1);
     }
 
     #[test]
@@ -130,16 +223,32 @@ mod tests {
         let (input, other) = (folder.path().join("gold.tsv"), folder.path().join("other.tsv"));
         fs::write(&input, "gold").expect("the file should be written");
         let same = folder.path().join(".").join("gold.tsv");
-        assert!(OutputFile::check(&same).and_then(|file| file.unless(&input)).is_err());
-        assert!(OutputFile::check(&other).and_then(|file| file.unless(&input)).is_ok());
+        assert!(OutputFile::open(&same, &input).is_err());
+        assert!(OutputFile::open(&other, &input).is_ok());
     }
 
     #[test]
     fn folders_are_refused_before_the_run() {
         let folder = tempfile::tempdir().expect("a temporary folder should be made");
-        assert!(OutputFile::check(folder.path()).is_err());
-        let missing = OutputFile::check(&folder.path().join("no/such.tsv"))
-            .expect_err("it should fail: it has no folder");
+        assert!(open(folder.path()).is_err());
+        let missing = open(&folder.path().join("no/such.tsv")).expect_err("it should fail: it has no folder");
         assert!(missing.to_string().contains("there is no folder"), "{missing}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_what_they_name_is_written() {
+        use std::os::unix::fs::symlink;
+        let folder = tempfile::tempdir().expect("a temporary folder should be made");
+        let (link, target) = (folder.path().join("link"), folder.path().join("target"));
+        symlink("target", &link).expect("a link should be made");
+        for contents in ["one", "two"] {
+            open(&link).and_then(|file| file.write(contents)).expect("it should be writable");
+            assert!(link.is_symlink());
+            assert_eq!(fs::read_to_string(&target).expect("the file should be written"), contents);
+        }
+        let circle = folder.path().join("circle");
+        symlink("circle", &circle).expect("a link should be made");
+        assert!(open(&circle).expect_err("it should fail").to_string().contains("circle"));
     }
 }

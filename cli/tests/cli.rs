@@ -170,7 +170,7 @@ fn eval_ner_scores_mapped_types() {
     let predictions = shown(&folder.path("predictions.tsv"));
     let map = "person=PER,location=LOC,product=";
     let report = json(&["eval", "ner", &file, "--map", map, "--predictions", &predictions], b"");
-    assert_eq!(keys(&report), ["f1", "labels", "precision", "recall", "sentences", "tokens"]);
+    assert_eq!(keys(&report), ["f1", "labels", "matches", "precision", "recall", "sentences", "tokens"]);
     assert_eq!((&report["sentences"], &report["tokens"]), (&3.into(), &14.into()));
     assert_eq!(report["labels"]["PER"]["support"], 1);
     assert_eq!(report["labels"]["LOC"]["support"], 2);
@@ -179,10 +179,19 @@ fn eval_ner_scores_mapped_types() {
     let written = fs::read_to_string(&predictions).expect("the file should be written");
     assert!(written.starts_with("Maria\tB-PER\tB-PER\nKeller\tI-PER\tI-PER\nmoved\tO\tO\n"), "{written}");
     assert_eq!(written.split("\n\n").count(), 3, "{written}");
-    // What is written can be read again, and without the map all gold types are unknown ones.
-    let report = json(&["eval", "ner", &file], b"");
-    assert_eq!(report["f1"], 0.0);
-    assert_eq!(report["labels"]["LOC"]["support"], 0);
+    assert_eq!(report["matches"]["partial"]["correct"], 3);
+    // Without the map the model gives none of the file's types.
+    let message = failure(&["eval", "ner", &file], b"", 1);
+    assert!(
+        message.contains("location (2), person (1), product (1)") && message.contains("--map"),
+        "{message}"
+    );
+    let output = entopic(&["eval", "ner", &file, "--map", "person=PER"], b"");
+    let warning = text(&output.stderr);
+    assert!(output.status.success() && warning.contains("location (2), product (1)"), "{warning}");
+    // The map renames what the model finds, too.
+    let report = json(&["eval", "ner", &file, "--map", "PER=person,LOC=location,product=,ORG=,MISC="], b"");
+    assert_eq!((&report["f1"], &report["labels"]["person"]["support"]), (&1.0.into(), &1.into()), "{report}");
     // What is dropped counts neither in the file nor in what the model finds.
     let report = json(&["eval", "ner", &file, "--map", "person=PER,location=,product=,LOC="], b"");
     assert_eq!((&report["labels"]["LOC"], &report["f1"]), (&Value::Null, &1.0.into()), "{report}");
@@ -195,8 +204,8 @@ fn eval_ner_scores_mapped_types() {
 #[test]
 fn eval_ner_names_a_broken_line() {
     let folder = Folder::new();
-    let message = failure(&["eval", "ner", &folder.file("gold.tsv", "Oslo B-LOC\n")], b"", 1);
-    assert!(message.contains("gold.tsv: line 1: "), "{message}");
+    let message = failure(&["eval", "ner", &folder.file("gold.tsv", "Oslo B-LOC\nis cold\n")], b"", 1);
+    assert!(message.contains("gold.tsv: line 2: \"cold\" is not a tag"), "{message}");
 }
 
 #[test]
@@ -218,6 +227,67 @@ fn eval_topics_reads_plain_and_gzip_alike() {
     let written = fs::read_to_string(&predictions).expect("the file should be written");
     assert_eq!(written.lines().count(), 3);
     assert_eq!(written.lines().next(), Some("{\"label\":\"sport\",\"predicted\":\"sport\"}"));
+}
+
+#[test]
+fn eval_topics_judges_several_labels() {
+    let folder = Folder::new();
+    let lines = "{\"text\": \"The striker scored twice and won the cup.\", \"labels\": [\"sport\", \"football\"]}\n\
+                 {\"text\": \"Doctors treat the disease with a vaccine.\", \"labels\": [\"medicine\"]}\n";
+    let file = folder.file("gold.jsonl", lines);
+    let predictions = shown(&folder.path("predictions.jsonl"));
+    let report = json(&["eval", "topics", &file, "--predictions", &predictions], b"");
+    let all = ["average_precision", "calibration_error", "documents", "labels", "macro_f1", "micro", "pairs"];
+    assert_eq!(keys(&report), all);
+    assert_eq!((&report["documents"], &report["pairs"]), (&2.into(), &6.into()));
+    assert_eq!(report["average_precision"]["documents"], 1.0, "{report}");
+    let written = fs::read_to_string(&predictions).expect("the file should be written");
+    assert!(
+        written.starts_with("{\"labels\":[\"sport\",\"football\"],\"predicted\":[{\"label\":"),
+        "{written}"
+    );
+
+    // With labels that do not hold, each text is judged by its own.
+    let lines = "{\"text\": \"The striker won the cup.\", \"labels\": [\"sport\"], \"not\": [\"law, justice\"]}\n\
+                 {\"text\": \"Doctors treat the disease.\", \"labels\": [\"medicine\"], \"not\": [\"Sport\", \"war\"]}\n";
+    let report = json(&["eval", "topics", &folder.file("not.jsonl", lines)], b"");
+    assert_eq!(keys(&report), ["average_precision", "calibration_error", "documents", "micro", "pairs"]);
+    assert_eq!(report["pairs"], 5);
+}
+
+#[test]
+fn labels_may_have_commas() {
+    let folder = Folder::new();
+    let file = folder.file("topics.txt", "law, crime and justice\r\n\nsport\n");
+    for given in [&["--topic", "law, crime and justice", "--topic", "sport"][..], &["--topics-file", &file]] {
+        let arguments = [&["tag", "-", "--format", "json"], given].concat();
+        let document = json(&arguments, NEWS.as_bytes());
+        let mut labels: Vec<&str> = document["topics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|topic| topic["label"].as_str())
+            .collect();
+        labels.sort_unstable();
+        assert_eq!(labels, ["law, crime and justice", "sport"]);
+    }
+    let empty = folder.file("none.txt", "\n");
+    let message = failure(&["tag", "-", "--topics-file", &empty], NEWS.as_bytes(), 1);
+    assert!(message.contains("has no topic"), "{message}");
+    failure(&["tag", "-", "--topics", "a,b", "--topic", "c"], NEWS.as_bytes(), 2);
+    let message = failure(&["tag", "-", "--topics", "Sport,sport"], NEWS.as_bytes(), 1);
+    assert!(message.contains("differ by case or white space alone"), "{message}");
+}
+
+#[test]
+fn texts_in_utf16_and_with_a_mark_are_read() {
+    let plain = json(&["tag", "-", "--topics", "sport", "--format", "json"], NEWS.as_bytes());
+    let marked = ["\u{FEFF}".as_bytes(), NEWS.as_bytes()].concat();
+    let utf16: Vec<u8> =
+        "\u{FEFF}".encode_utf16().chain(NEWS.encode_utf16()).flat_map(u16::to_le_bytes).collect();
+    for bytes in [marked, utf16] {
+        assert_eq!(json(&["tag", "-", "--topics", "sport", "--format", "json"], &bytes), plain);
+    }
 }
 
 #[test]
@@ -301,7 +371,7 @@ fn a_registry_file_gives_a_folder_a_name() {
 #[test]
 fn invalid_utf8_is_named_by_its_byte() {
     let message = failure(&["tag", "-"], b"caf\xC3\xA9, caf\xE9", 1);
-    assert!(message.contains("standard input is not UTF-8: 0xE9 at byte 10"), "{message}");
+    assert!(message.contains("standard input is neither UTF-8 nor UTF-16: 0xE9 at byte 10"), "{message}");
 }
 
 #[test]
@@ -325,6 +395,58 @@ fn predictions_are_not_written_into_missing_folders() {
     let message =
         failure(&["eval", "ner", &file, "--predictions", &shown(&folder.path("no/such.tsv"))], b"", 1);
     assert!(message.contains("there is no folder"), "{message}");
+}
+
+/// A shell, because redirections and process substitutions are its own.
+#[cfg(unix)]
+#[test]
+fn predictions_are_written_where_they_are_asked() {
+    use std::os::unix::fs::{FileTypeExt, symlink};
+    let folder = Folder::new();
+    let file = folder.file("gold.tsv", "Oslo\tB-LOC\n");
+    let run = |script: &str| {
+        let output = Command::new("bash")
+            .args(["-c", script])
+            .current_dir(folder.0.path())
+            .env("ENTOPIC", env!("CARGO_BIN_EXE_entopic"))
+            .env("GOLD", &file)
+            .output()
+            .expect("bash should start");
+        (output.status.success(), text(&output.stdout), text(&output.stderr))
+    };
+    let eval = "\"$ENTOPIC\" eval ner \"$GOLD\" --predictions";
+    let read = |name: &str| fs::read_to_string(folder.path(name)).expect("it should be written");
+    let both = |text: &str| {
+        assert!(text.contains("\"f1\":") && text.ends_with("Oslo\tB-LOC\tB-LOC\n"), "{text}");
+    };
+    // A folder of links such as /dev has, which a file put in a link's place would break.
+    let links = folder.path("links");
+    fs::create_dir(&links).expect("a folder should be made");
+    symlink("/proc/self/fd/1", links.join("stdout")).expect("a link should be made");
+    symlink("/dev/null", links.join("null")).expect("a link should be made");
+    for out in ["/dev/stdout", "/proc/self/fd/1", "/dev/fd/1", "links/stdout"] {
+        let (_, piped, _) = run(&format!("{eval} {out} | cat"));
+        both(&piped);
+        run(&format!("{eval} {out} > redirected"));
+        both(&read("redirected"));
+    }
+    let (_, _, error) = run(&format!("{eval} /dev/stderr"));
+    assert_eq!(error, "Oslo\tB-LOC\tB-LOC\n");
+    run(&format!("{eval} >(cat > substituted); wait $!; sleep 0.2"));
+    assert_eq!(read("substituted"), "Oslo\tB-LOC\tB-LOC\n");
+    run(&format!("exec 3>opened; echo kept >&3; {eval} /dev/fd/3"));
+    assert_eq!(read("opened"), "kept\nOslo\tB-LOC\tB-LOC\n");
+    run(&format!("mkfifo pipe; cat pipe > received & {eval} pipe; wait"));
+    assert_eq!(read("received"), "Oslo\tB-LOC\tB-LOC\n");
+    assert!(fs::metadata(folder.path("pipe")).is_ok_and(|pipe| pipe.file_type().is_fifo()));
+    assert!(run(&format!("{eval} links/null")).0);
+    for link in ["stdout", "null"] {
+        assert!(links.join(link).is_symlink(), "{link}");
+    }
+    assert_eq!(fs::read_dir(&links).expect("the folder should be readable").count(), 2);
+    // The scores are printed even if the predictions cannot be written in the end.
+    let (success, out, error) = run(&format!("{eval} /dev/full"));
+    assert!(!success && out.contains("\"f1\":") && error.contains("/dev/full cannot be written"), "{error}");
 }
 
 #[test]

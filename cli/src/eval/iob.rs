@@ -1,4 +1,4 @@
-//! IOB2 tags and the entities that they stand for.
+//! Tags and the entities that they stand for.
 
 use std::ops::Range;
 
@@ -13,26 +13,33 @@ pub(crate) struct Mention {
     pub(crate) words: Range<usize>,
 }
 
-/// Reads `O`, `B-TYPE` or `I-TYPE`; a tag of another scheme is none.
+/// Reads `O` or a tag with a prefix of IOB1, IOB2, BIOES, BILOU or BMEWO, such as `B-PER`; anything else is none.
 pub(crate) fn parse(tag: &str) -> Option<Tag> {
     let parsed = Tag::parse(tag);
-    let is_iob2 =
-        matches!(parsed, Tag::Outside | Tag::Entity { position: Position::Begin | Position::Inside, .. });
-    // Prefixes of other schemes, and labels without one, are read as these and written otherwise.
-    (is_iob2 && parsed.to_string() == tag).then_some(parsed)
+    match &parsed {
+        Tag::Outside => Some(parsed),
+        // A label without a prefix is an entity type for a model, and could be any column of a file.
+        Tag::Entity { label, .. } if label.len() < tag.len() => Some(parsed),
+        Tag::Entity { .. } => None,
+    }
 }
 
-/// The entities of a sentence's tags, as `get_entities` of seqeval 1.2.2 reads them: an `I` that
-/// follows `O`, another type or nothing begins an entity.
+/// The entities of a sentence's tags, as `get_entities` of seqeval 1.2.2 reads them: an inside or end that follows `O`,
+/// another type, an end or nothing begins an entity.
 pub(crate) fn mentions(tags: &[Tag]) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
+    let mut is_open = false;
     for (at, tag) in tags.iter().enumerate() {
-        let Tag::Entity { label, position } = tag else { continue };
-        let begins = *position == Position::Begin;
+        let Tag::Entity { label, position } = tag else {
+            is_open = false;
+            continue;
+        };
+        let begins = matches!(position, Position::Begin | Position::Single);
         match found.last_mut() {
-            Some(last) if !begins && last.words.end == at && last.label == *label => last.words.end += 1,
+            Some(last) if is_open && !begins && last.label == *label => last.words.end += 1,
             _ => found.push(Mention { label: label.clone(), words: at..at + 1 }),
         }
+        is_open = !matches!(position, Position::End | Position::Single);
     }
     found
 }
@@ -55,7 +62,7 @@ mod tests {
 
     fn read(line: &str) -> Vec<Mention> {
         let tags: Vec<_> =
-            line.split_whitespace().map(|tag| parse(tag).expect("it should be IOB2")).collect();
+            line.split_whitespace().map(|tag| parse(tag).expect("it should be a tag")).collect();
         mentions(&tags)
     }
 
@@ -65,7 +72,7 @@ mod tests {
     /// The expectations are `get_entities`'s of seqeval 1.2.2, with ends made half open.
     #[test]
     fn entities_are_those_of_seqeval() {
-        let cases: [Case; 7] = [
+        let cases: [Case; 10] = [
             ("O I-PER I-PER O", &[("PER", 1, 3)]),
             ("B-PER I-LOC I-LOC O", &[("PER", 0, 1), ("LOC", 1, 3)]),
             ("B-LOC B-LOC I-LOC", &[("LOC", 0, 1), ("LOC", 1, 3)]),
@@ -73,6 +80,9 @@ mod tests {
             ("B-PER O I-PER", &[("PER", 0, 1), ("PER", 2, 3)]),
             ("B-creative-work I-creative-work", &[("creative-work", 0, 2)]),
             ("O O", &[]),
+            ("B-PER I-PER E-PER S-LOC E-LOC", &[("PER", 0, 3), ("LOC", 3, 4), ("LOC", 4, 5)]),
+            ("B-PER L-PER U-LOC O", &[("PER", 0, 2), ("LOC", 2, 3)]),
+            ("B-PER M-PER E-PER I-PER W-LOC", &[("PER", 0, 3), ("PER", 3, 4), ("LOC", 4, 5)]),
         ];
         for (line, expected) in cases {
             let found = read(line);
@@ -89,8 +99,8 @@ mod tests {
     }
 
     #[test]
-    fn other_schemes_are_refused() {
-        for tag in ["", "o", "PER", "S-PER", "M-PER", "B-", "I", "B_PER"] {
+    fn what_is_no_tag_is_refused() {
+        for tag in ["", "o", "PER", "X-PER", "B-", "I", "B_PER", "NN", "-"] {
             assert_eq!(parse(tag), None, "{tag:?}");
         }
     }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::iob::{self, Mention};
 use super::note_unused;
+use super::partial::AllMatches;
 use super::scores::{Counts, Scores};
 use super::sentences::{self, Sentence};
 use crate::args::EvalNerArgs;
@@ -22,13 +23,14 @@ struct Report {
     recall: f64,
     f1: f64,
     labels: BTreeMap<String, Scores>,
+    matches: AllMatches,
     sentences: usize,
     tokens: usize,
 }
 
 pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
-    let predictions = args.predictions.as_deref().map(OutputFile::check).transpose()?;
-    let predictions = predictions.map(|file| file.unless(&args.file)).transpose()?;
+    let predictions =
+        args.predictions.as_deref().map(|path| OutputFile::open(path, &args.file)).transpose()?;
     let input = Input::read(&args.file)?;
     let mut sentences = sentences::read(&input)?;
     let own: HashSet<String> = labels(&sentences).map(str::to_owned).collect();
@@ -42,29 +44,70 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
         let drops = |label: &str| map.apply(label).is_none() && finds(label);
         note_unused(map, &input.name, |label| own.contains(label) || drops(label));
     }
+    note_missing(&ner, &sentences, args.map.as_ref(), &input.name)?;
     let words: Vec<&[&str]> = sentences.iter().map(|sentence| sentence.words.as_slice()).collect();
     let mut predicted = Vec::with_capacity(sentences.len());
     for (sentence, tagged) in sentences.iter().zip(ner.tag_words_batch(&words)) {
         let tagged = tagged
             .map_err(|error| Failure::because(format!("{}: line {}", input.name, sentence.line), &error))?;
-        let kept = tagged.entities.into_iter().filter(|entity| !is_dropped(args.map.as_ref(), &entity.label));
-        predicted.push(kept.map(|e| Mention { label: e.label, words: e.words }).collect::<Vec<_>>());
+        let found =
+            tagged.entities.into_iter().map(|entity| Mention { label: entity.label, words: entity.words });
+        let mut found: Vec<Mention> = found.collect();
+        if let Some(map) = &args.map {
+            rename(&mut found, map);
+        }
+        predicted.push(found);
     }
 
     let gold = sentences.iter().map(|sentence| sentence.mentions.as_slice());
-    let counts = count(gold.zip(predicted.iter().map(Vec::as_slice)));
-    if let Some(file) = predictions {
-        file.write(&columns(&sentences, &predicted))?;
-    }
+    let pairs = gold.zip(predicted.iter().map(Vec::as_slice));
+    let counts = count(pairs.clone());
     let micro = micro(&counts);
+    // The scores are printed even if the predictions cannot be written.
     output::print_json(&Report {
         precision: micro.precision,
         recall: micro.recall,
         f1: micro.f1,
         labels: counts.into_iter().map(|(label, counts)| (label, counts.scores())).collect(),
+        matches: AllMatches::of(pairs),
         sentences: sentences.len(),
         tokens: words.iter().map(|words| words.len()).sum(),
-    })
+    })?;
+    match predictions {
+        Some(file) => file.write(&columns(&sentences, &predicted)),
+        None => Ok(()),
+    }
+}
+
+/// Warns of entity types in the file that the model cannot give, and refuses a file that has no others.
+fn note_missing(
+    ner: &Ner,
+    sentences: &[Sentence<'_>],
+    map: Option<&LabelMap>,
+    name: &str,
+) -> Result<(), Failure> {
+    let types = ner.entity_types().iter();
+    let given: HashSet<&str> =
+        types.filter_map(|label| map.map_or(Some(label.as_str()), |map| map.apply(label))).collect();
+    let mut missing: BTreeMap<&str, usize> = BTreeMap::new();
+    for label in labels(sentences).filter(|label| !given.contains(label)) {
+        *missing.entry(label).or_default() += 1;
+    }
+    let Some((example, _)) = missing.first_key_value() else { return Ok(()) };
+    let listed: Vec<String> = missing.iter().map(|(label, count)| format!("{label} ({count})")).collect();
+    let message = format!(
+        "{name} has entity types that the model {:?} does not give: {}; it gives {}. Rename them with --map \
+         {example}={}, or drop them with --map {example}=",
+        ner.name(),
+        listed.join(", "),
+        ner.entity_types().join(", "),
+        ner.entity_types().first().map_or("TYPE", String::as_str)
+    );
+    if labels(sentences).all(|label| missing.contains_key(label)) {
+        return Err(Failure::new(message));
+    }
+    output::warn(&format!("warning: {message}; they count as missed"));
+    Ok(())
 }
 
 /// The model; one that takes entity types as input gets those of the options, or else those of the file.
@@ -89,12 +132,7 @@ fn labels<'s>(sentences: &'s [Sentence<'_>]) -> impl Iterator<Item = &'s str> {
     sentences.iter().flat_map(|sentence| &sentence.mentions).map(|mention| mention.label.as_str())
 }
 
-/// Whether the map drops the type: then it counts neither in the file nor in what the model finds.
-fn is_dropped(map: Option<&LabelMap>, label: &str) -> bool {
-    map.is_some_and(|map| map.apply(label).is_none())
-}
-
-/// Neighbours that come to have one type stay two entities.
+/// Renames the types of gold and predicted entities alike, and takes those away that the map drops. Neighbours that come to have one type stay two entities.
 fn rename(mentions: &mut Vec<Mention>, map: &LabelMap) {
     mentions.retain_mut(|mention| match map.apply(&mention.label) {
         Some(label) => {
@@ -158,7 +196,7 @@ mod tests {
 
     fn read(line: &str) -> Vec<Mention> {
         let tags: Vec<_> =
-            line.split_whitespace().map(|tag| iob::parse(tag).expect("it should be IOB2")).collect();
+            line.split_whitespace().map(|tag| iob::parse(tag).expect("it should be a tag")).collect();
         mentions(&tags)
     }
 

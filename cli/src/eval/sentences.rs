@@ -1,4 +1,4 @@
-//! Reads annotated sentences: a token, a tab and an IOB2 tag a line.
+//! Reads annotated sentences: a token in each line, in columns of which one has its tag.
 
 use entopic::Tag;
 
@@ -18,33 +18,145 @@ pub(crate) struct Sentence<'t> {
 /// The word that marks a new document in CoNLL's files; it is no text.
 const DOCUMENT_MARK: &str = "-DOCSTART-";
 
+/// The columns of CoNLL-U (<https://universaldependencies.org/format.html>).
+const CONLL_U: usize = 10;
+
+/// The keys of a tag in CoNLL-U's last column.
+const TAG_KEYS: [&str; 3] = ["NER", "Entity", "Ner"];
+
+/// What parts the columns of a file.
+#[derive(Clone, Copy)]
+enum Separator {
+    Tab,
+    Space,
+}
+
+/// The places of words and tags.
+#[derive(Clone, Copy)]
+enum Columns {
+    /// By number.
+    Of { word: usize, tag: usize },
+    /// CoNLL-U.
+    ConllU,
+}
+
+/// A line with a token.
+struct Row<'t> {
+    line: usize,
+    columns: Vec<&'t str>,
+}
+
+/// A line of a file.
+enum Line<'t> {
+    Token(Row<'t>),
+    /// A bound of sentences.
+    Bound,
+}
+
 /// The sentences of `input`, at least one.
+///
+/// Columns are parted by tabs, or by spaces in a file without tabs. The tag is in the last column that has a tag in each
+/// line; the word is in the first column, or in the second if the first numbers the words.
 pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
-    let mut sentences = Vec::new();
-    let mut open = Open::default();
-    for (line, text) in input.lines() {
-        if text.trim().is_empty() || text.starts_with(DOCUMENT_MARK) {
-            sentences.extend(open.close());
-            continue;
-        }
-        let Some((word, tag)) = text.split_once('\t').filter(|(_, tag)| !tag.contains('\t')) else {
-            let message = format!("{}: line {line}: expected a token, one tab and its tag", input.name);
-            return Err(Failure::new(message));
-        };
-        let Some(tag) = iob::parse(tag) else {
-            let message = format!(
-                "{}: line {line}: the tag {tag:?} is not IOB2; tags are O, B-TYPE and I-TYPE",
-                input.name
-            );
-            return Err(Failure::new(message));
-        };
-        open.push(line, word, tag);
-    }
-    sentences.extend(open.close());
-    if sentences.is_empty() {
+    let lines = lines(input);
+    let rows: Vec<&Row<'_>> =
+        lines.iter().filter_map(|line| if let Line::Token(row) = line { Some(row) } else { None }).collect();
+    if rows.is_empty() {
         return Err(Failure::new(format!("{} has no sentence", input.name)));
     }
+    let columns = columns(&rows, &input.name)?;
+    let mut sentences = Vec::new();
+    let mut open = Open::default();
+    for line in &lines {
+        match line {
+            Line::Bound => sentences.extend(open.close()),
+            Line::Token(row) => match columns.read(row) {
+                Some((word, tag)) => open.push(row.line, word, tag),
+                None => continue,
+            },
+        }
+    }
+    sentences.extend(open.close());
     Ok(sentences)
+}
+
+fn lines(input: &Input) -> Vec<Line<'_>> {
+    let has_tabs = input.lines().any(|(_, text)| text.contains('\t') && !is_bound(text));
+    let separator = if has_tabs { Separator::Tab } else { Separator::Space };
+    let mut lines = Vec::new();
+    let mut begins = true;
+    for (line, text) in input.lines() {
+        if is_bound(text) {
+            lines.push(Line::Bound);
+            begins = true;
+            continue;
+        }
+        let columns: Vec<&str> = match separator {
+            Separator::Tab => text.split('\t').map(str::trim).collect(),
+            Separator::Space => text.split_whitespace().collect(),
+        };
+        // Comments stand before a sentence, and have a value or no columns.
+        let is_comment = begins && text.starts_with('#') && (columns.len() == 1 || text.contains(" = "));
+        if is_comment {
+            continue;
+        }
+        begins = false;
+        lines.push(Line::Token(Row { line, columns }));
+    }
+    lines
+}
+
+fn is_bound(text: &str) -> bool {
+    text.trim().is_empty() || text.starts_with(DOCUMENT_MARK)
+}
+
+fn columns(rows: &[&Row<'_>], name: &str) -> Result<Columns, Failure> {
+    let fail = |line: usize, message: String| Err(Failure::new(format!("{name}: line {line}: {message}")));
+    let count = rows[0].columns.len();
+    if let Some(row) = rows.iter().find(|row| row.columns.len() != count) {
+        let found = row.columns.len();
+        return fail(row.line, format!("it has {found} columns, and line {} has {count}", rows[0].line));
+    }
+    if count < 2 {
+        return fail(rows[0].line, "expected a token and its tag, with a tab or a space between".into());
+    }
+    if count == CONLL_U && rows.iter().any(|row| tag_of_misc(row.columns[CONLL_U - 1]).is_some()) {
+        return Ok(Columns::ConllU);
+    }
+    let numbers_words = count > 2 && rows.iter().all(|row| row.columns[0].parse::<usize>().is_ok());
+    let word = usize::from(numbers_words);
+    let is_tag = |column: &usize| rows.iter().all(|row| iob::parse(row.columns[*column]).is_some());
+    if let Some(tag) = (word + 1..count).rev().find(is_tag) {
+        return Ok(Columns::Of { word, tag });
+    }
+    // The column that is nearest to one of tags shows what is wrong.
+    let tags = |column: &usize| rows.iter().filter(|row| iob::parse(row.columns[*column]).is_some()).count();
+    let nearest = (word + 1..count).max_by_key(tags).unwrap_or(count - 1);
+    let broken = rows.iter().find(|row| iob::parse(row.columns[nearest]).is_none()).unwrap_or(&rows[0]);
+    let tag = broken.columns[nearest];
+    let message = format!(
+        "{tag:?} is not a tag; tags are O, and B-TYPE, I-TYPE, and for the last and only word E- or L- and S- or U-"
+    );
+    fail(broken.line, message)
+}
+
+impl Columns {
+    /// The word and tag of a line; none for the ranges and empty words of CoNLL-U.
+    fn read<'t>(self, row: &Row<'t>) -> Option<(&'t str, Tag)> {
+        match self {
+            Self::Of { word, tag } => Some((row.columns[word], iob::parse(row.columns[tag])?)),
+            Self::ConllU => {
+                row.columns[0].parse::<usize>().ok()?;
+                Some((row.columns[1], tag_of_misc(row.columns[CONLL_U - 1]).unwrap_or(Tag::Outside)))
+            }
+        }
+    }
+}
+
+/// The tag in the last column of CoNLL-U, such as that of `SpaceAfter=No|NER=B-PER`.
+fn tag_of_misc(misc: &str) -> Option<Tag> {
+    let mut values = misc.split('|').filter_map(|item| item.split_once('='));
+    values.find(|(key, _)| TAG_KEYS.contains(key)).and_then(|(_, tag)| iob::parse(tag))
 }
 
 /// A sentence whose end is not read yet.
@@ -75,30 +187,72 @@ mod tests {
     use super::read;
     use crate::input::Input;
 
-    #[test]
-    fn sentences_end_at_empty_lines_marks_and_the_end() {
-        let input = Input::of(
-            "-DOCSTART-\tO\r\n\r\nAda\tB-PER\r\nsmiled\tO\r\n\r\n\r\n-DOCSTART- -X- O\n\nOslo\tB-LOC",
-        );
-        let sentences = read(&input).expect("it should be well formed");
-        let read: Vec<_> = sentences.iter().map(|s| (s.line, s.words.join(" "), s.mentions.len())).collect();
-        assert_eq!(read, [(3, "Ada smiled".into(), 1), (9, "Oslo".into(), 1)]);
+    /// Lines, words and entities of sentences.
+    fn sentences(text: &str) -> Vec<(usize, String, Vec<String>)> {
+        let input = Input::of(text);
+        let sentences = read(&input).expect("it should be well formed").into_iter();
+        let shown = sentences.map(|sentence| {
+            let mentions = sentence.mentions.iter().map(|mention| {
+                format!("{} {}", mention.label, sentence.words[mention.words.clone()].join(" "))
+            });
+            (sentence.line, sentence.words.join(" "), mentions.collect())
+        });
+        shown.collect()
     }
 
     #[test]
-    fn a_mark_ends_a_sentence() {
-        assert_eq!(
-            read(&Input::of("a\tO\n-DOCSTART-\tO\nb\tO\n")).expect("it should be well formed").len(),
-            2
+    fn sentences_end_at_empty_lines_marks_and_the_end() {
+        let found = sentences(
+            "-DOCSTART-\tO\r\n\r\nAda\tB-PER\r\nsmiled\tO\r\n\r\n\r\n-DOCSTART- -X- O\n\nOslo\tB-LOC",
         );
+        let expected =
+            [(3, "Ada smiled".into(), vec!["PER Ada".into()]), (9, "Oslo".into(), vec!["LOC Oslo".into()])];
+        assert_eq!(found, expected);
+        assert_eq!(sentences("a\tO\n-DOCSTART-\tO\nb\tO\n").len(), 2);
+    }
+
+    #[test]
+    fn columns_and_schemes_are_found_out() {
+        let expected =
+            [(1, "Ada Lovelace saw Paris".into(), vec!["PER Ada Lovelace".into(), "LOC Paris".into()])];
+        for text in [
+            // IOB2 with a tab, IOB1 in four columns with spaces and with tabs, BIOES, BILOU.
+            "Ada\tB-PER\nLovelace\tI-PER\nsaw\tO\nParis\tB-LOC\n",
+            "Ada NNP I-NP I-PER\nLovelace NNP I-NP I-PER\nsaw VBD I-VP O\nParis NNP I-NP I-LOC\n",
+            "Ada\tNNP\tI-NP\tI-PER\nLovelace\tNNP\tI-NP\tI-PER\nsaw\tVBD\tI-VP\tO\nParis\tNNP\tI-NP\tI-LOC\n",
+            "Ada B-PER\nLovelace E-PER\nsaw O\nParis S-LOC\n",
+            "Ada B-PER\nLovelace L-PER\nsaw O\nParis U-LOC\n",
+            // Universal NER: numbered, with columns behind the tag.
+            "1\tAda\tB-PER\t-\t-\n2\tLovelace\tI-PER\t-\t-\n3\tsaw\tO\t-\t-\n4\tParis\tB-LOC\t-\t-\n",
+        ] {
+            assert_eq!(sentences(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn conll_u_has_tags_in_its_last_column() {
+        let text = "# sent_id = 1\n# text = Ada sees # it.\n\
+                    1\tAda\tAda\tPROPN\tNNP\t_\t2\tnsubj\t_\tNER=B-PER\n\
+                    2-3\tsees\t_\t_\t_\t_\t_\t_\t_\t_\n\
+                    2\tsees\tsee\tVERB\tVBZ\t_\t0\troot\t_\tSpaceAfter=No|NER=O\n\
+                    3\t#\t#\tSYM\tNN\t_\t2\tobj\t_\t_\n\
+                    3.1\tit\t_\t_\t_\t_\t_\t_\t_\t_\n";
+        assert_eq!(sentences(text), [(3, "Ada sees #".into(), vec!["PER Ada".into()])]);
+    }
+
+    #[test]
+    fn a_hash_may_be_a_word() {
+        assert_eq!(sentences("# O\nParis B-LOC\n")[0].1, "# Paris");
+        assert_eq!(sentences("#\tO\nParis\tB-LOC\n")[0].1, "# Paris");
     }
 
     #[test]
     fn faults_name_the_line() {
         for (text, fault) in [
-            ("a\tO\nb O\n", "test: line 2: expected a token"),
-            ("a\tNN\tO\n", "test: line 1: expected a token"),
-            ("a\tO\n\nb\tS-PER\n", "test: line 3: the tag \"S-PER\" is not IOB2"),
+            ("a\tO\nb O\n", "test: line 2: it has 1 columns, and line 1 has 2"),
+            ("a\tNN\n", "test: line 1: \"NN\" is not a tag"),
+            ("a\tO\n\nb\tX-PER\n", "test: line 3: \"X-PER\" is not a tag"),
+            ("a\nb\n", "test: line 1: expected a token and its tag"),
             ("\n\n", "test has no sentence"),
         ] {
             let failure = read(&Input::of(text)).expect_err("it should fail: it is broken").to_string();

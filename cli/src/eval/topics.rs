@@ -1,26 +1,44 @@
-//! `entopic eval topics`: the likeliest label against gold.
+//! `entopic eval topics`: topics against gold.
 
 use std::collections::{BTreeMap, HashSet};
 
+use entopic::{Error, Scoring, Topic, TopicClassifier, TopicOptions};
 use serde::{Deserialize, Serialize};
 
+use super::multi_label::{self, Judged};
 use super::note_unused;
 use super::scores::{Counts, Scores};
 use crate::args::EvalTopicsArgs;
 use crate::failure::Failure;
 use crate::input::Input;
-use crate::labels::{LabelList, LabelMap};
+use crate::labels::LabelMap;
 use crate::output::OutputFile;
 use crate::{load, output};
 
+/// A line of the file.
+#[derive(Deserialize)]
+struct Line {
+    text: String,
+    label: Option<String>,
+    labels: Option<Vec<String>>,
+    not: Option<Vec<String>>,
+}
+
 /// A text and what it is about.
-#[derive(Debug, Deserialize)]
+#[derive(Debug)]
 struct Document {
     text: String,
-    label: String,
+    gold: Gold,
     /// Where in the file it stands.
-    #[serde(skip)]
     line: usize,
+}
+
+#[derive(Debug)]
+enum Gold {
+    /// One label.
+    One(String),
+    /// The labels that hold, and if the file has them those that do not.
+    Several { labels: Vec<String>, not: Option<Vec<String>> },
 }
 
 #[derive(Serialize)]
@@ -38,82 +56,193 @@ struct Prediction<'a> {
     predicted: Option<&'a str>,
 }
 
+/// A line of the predictions file for texts with several labels.
+#[derive(Serialize)]
+struct Predictions<'a> {
+    labels: Vec<&'a str>,
+    predicted: Vec<Topic>,
+}
+
 pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
-    let predictions = args.predictions.as_deref().map(OutputFile::check).transpose()?;
-    let predictions = predictions.map(|file| file.unless(&args.file)).transpose()?;
+    let predictions =
+        args.predictions.as_deref().map(|path| OutputFile::open(path, &args.file)).transpose()?;
     let input = Input::read(&args.file)?;
     let mut documents = read(&input)?;
     if let Some(map) = &args.map {
-        let known: HashSet<String> = documents.iter().map(|document| document.label.clone()).collect();
+        let known: HashSet<String> = documents.iter().flat_map(Document::labels).map(str::to_owned).collect();
         note_unused(map, &input.name, |label| known.contains(label));
         rename(&mut documents, map);
     }
     if documents.is_empty() {
         return Err(Failure::new(format!("{} has no document, or --map drops all of them", input.name)));
     }
-    let candidates = candidates(&documents, args.topics.as_ref(), args.map.as_ref());
+    let given = load::topics_of(&args.topics)?;
+    let candidates = candidates(&documents, given.as_deref(), args.map.as_ref());
     check(&documents, &candidates, &input.name)?;
-
     let classifier = load::classifier(&args.model, &args.run)?;
-    let labels = classifier.label_set(&candidates)?;
+    let lines = match &documents[0].gold {
+        Gold::One(_) => one_label(&classifier, &candidates, &documents, &input.name)?,
+        Gold::Several { .. } => several_labels(&classifier, &candidates, &documents, &input.name)?,
+    };
+    match predictions {
+        Some(file) => file.write(&(lines.join("\n") + "\n")),
+        None => Ok(()),
+    }
+}
+
+/// Prints the scores of the likeliest label, and gives the lines of the predictions file.
+fn one_label(
+    classifier: &TopicClassifier,
+    candidates: &[String],
+    documents: &[Document],
+    name: &str,
+) -> Result<Vec<String>, Failure> {
+    let labels = classifier.label_set(candidates)?;
     let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
     let mut predicted = Vec::with_capacity(documents.len());
     for (document, classified) in documents.iter().zip(classifier.classify_batch(&texts, &labels)) {
-        let classified = classified
-            .map_err(|error| Failure::because(format!("{}: line {}", input.name, document.line), &error))?;
+        let classified = classified.map_err(|error| at(name, document, &error))?;
         predicted.push(classified.topics.into_iter().next().map(|topic| topic.label));
     }
-
-    let pairs: Vec<Prediction<'_>> = documents
-        .iter()
+    let gold = documents.iter().flat_map(Document::labels);
+    let pairs: Vec<Prediction<'_>> = gold
         .zip(&predicted)
-        .map(|(document, predicted)| Prediction { label: &document.label, predicted: predicted.as_deref() })
+        .map(|(label, predicted)| Prediction { label, predicted: predicted.as_deref() })
         .collect();
-    let report = score(&pairs);
-    if let Some(file) = predictions {
-        let lines: Vec<String> = pairs.iter().map(output::json).collect::<Result<_, _>>()?;
-        file.write(&(lines.join("\n") + "\n"))?;
+    // The scores are printed even if the predictions cannot be written.
+    output::print_json(&score(&pairs))?;
+    pairs.iter().map(output::json).collect()
+}
+
+/// Prints the scores of all labels, each judged by itself, and gives the lines of the predictions file.
+fn several_labels(
+    classifier: &TopicClassifier,
+    candidates: &[String],
+    documents: &[Document],
+    name: &str,
+) -> Result<Vec<String>, Failure> {
+    let classifier = classifier.with(TopicOptions::new().scoring(Scoring::MultiLabel))?;
+    let are_own = documents.iter().any(|document| document.not().is_some());
+    let topics: Vec<Vec<Topic>> = if are_own {
+        let classify = |document: &Document| -> Result<_, Error> {
+            let labels =
+                document.labels().chain(document.not().unwrap_or_default().iter().map(String::as_str));
+            let classified = classifier.classify(&document.text, &classifier.label_set(labels)?)?;
+            Ok(classified.topics)
+        };
+        let results =
+            documents.iter().map(|document| classify(document).map_err(|error| at(name, document, &error)));
+        results.collect::<Result<_, Failure>>()?
+    } else {
+        let labels = classifier.label_set(candidates)?;
+        let texts: Vec<&str> = documents.iter().map(|document| document.text.as_str()).collect();
+        let results = classifier.classify_batch(&texts, &labels).into_iter().zip(documents);
+        let topics =
+            results.map(|(result, document)| Ok(result.map_err(|error| at(name, document, &error))?.topics));
+        topics.collect::<Result<_, Failure>>()?
+    };
+    let judge = |(document, topics): (&Document, &Vec<Topic>)| {
+        let holds: HashSet<&str> = document.labels().collect();
+        let judge = |topic: &Topic| Judged {
+            label: topic.label.clone(),
+            score: f64::from(topic.score),
+            holds: holds.contains(topic.label.as_str()),
+        };
+        topics.iter().map(judge).collect()
+    };
+    let judged: Vec<Vec<Judged>> = documents.iter().zip(&topics).map(judge).collect();
+    output::print_json(&multi_label::score(&judged, !are_own))?;
+    let lines = documents.iter().zip(topics).map(|(document, predicted)| {
+        output::json(&Predictions { labels: document.labels().collect(), predicted })
+    });
+    lines.collect()
+}
+
+fn at(name: &str, document: &Document, error: &Error) -> Failure {
+    Failure::because(format!("{name}: line {}", document.line), error)
+}
+
+impl Document {
+    /// The labels that hold.
+    fn labels(&self) -> impl Iterator<Item = &str> {
+        let labels = match &self.gold {
+            Gold::One(label) => std::slice::from_ref(label),
+            Gold::Several { labels, .. } => labels,
+        };
+        labels.iter().map(String::as_str)
     }
-    output::print_json(&report)
+
+    /// The labels that the file says do not hold.
+    fn not(&self) -> Option<&[String]> {
+        match &self.gold {
+            Gold::Several { not, .. } => not.as_deref(),
+            Gold::One(_) => None,
+        }
+    }
 }
 
 fn read(input: &Input) -> Result<Vec<Document>, Failure> {
     let filled = input.lines().filter(|(_, text)| !text.trim().is_empty());
-    filled
-        .map(|(line, text)| {
-            let document: Document = serde_json::from_str(text).map_err(|error| {
-                // The error counts lines too, of which it has seen one.
-                let place = format!(" at line {} column {}", error.line(), error.column());
-                let cause = error.to_string().replace(&place, "");
-                Failure::new(format!(
-                    "{}: line {line}, column {}: expected {{\"text\": …, \"label\": …}}: {cause}",
-                    input.name,
-                    error.column()
-                ))
-            })?;
-            Ok(Document { line, ..document })
-        })
-        .collect()
+    let documents = filled.map(|(line, text)| {
+        let fail = |message: String| Failure::new(format!("{}: line {line}{message}", input.name));
+        let Line { text, label, labels, not } = serde_json::from_str(text).map_err(|error| {
+            // The error counts lines too, of which it has seen one.
+            let place = format!(" at line {} column {}", error.line(), error.column());
+            let cause = error.to_string().replace(&place, "");
+            fail(format!(
+                ", column {}: expected {{\"text\": …, \"label\": …}} or {{\"text\": …, \"labels\": […]}}: {cause}",
+                error.column()
+            ))
+        })?;
+        let gold = match (label, labels) {
+            (Some(label), None) if not.is_none() => Gold::One(label),
+            (None, Some(labels)) => Gold::Several { labels, not },
+            (None, None) => return Err(fail(": it has no \"label\" and no \"labels\"".into())),
+            _ => return Err(fail(": it has \"label\" and \"labels\" or \"not\"; leave out one of them".into())),
+        };
+        Ok(Document { text, gold, line })
+    });
+    let documents: Vec<Document> = documents.collect::<Result<_, _>>()?;
+    let is_one = |document: &Document| matches!(document.gold, Gold::One(_));
+    match documents.iter().find(|document| is_one(document) != is_one(&documents[0])) {
+        Some(Document { line, .. }) => Err(Failure::new(format!(
+            "{}: line {line} has {}, and line {} has not; give all lines the same form",
+            input.name,
+            if is_one(&documents[0]) { "\"labels\"" } else { "\"label\"" },
+            documents[0].line
+        ))),
+        None => Ok(documents),
+    }
 }
 
 fn rename(documents: &mut Vec<Document>, map: &LabelMap) {
-    documents.retain_mut(|document| match map.apply(&document.label) {
-        Some(label) => {
-            document.label = label.to_owned();
+    let renamed = |labels: &mut Vec<String>| {
+        *labels = labels.iter().filter_map(|label| map.apply(label).map(str::to_owned)).collect();
+    };
+    documents.retain_mut(|document| match &mut document.gold {
+        Gold::One(label) => match map.apply(label).map(str::to_owned) {
+            Some(other) => {
+                *label = other;
+                true
+            }
+            None => false,
+        },
+        Gold::Several { labels, not } => {
+            renamed(labels);
+            not.iter_mut().for_each(renamed);
             true
         }
-        None => false,
     });
 }
 
 /// Each label once, in the order given or else of first appearance.
-fn candidates(documents: &[Document], given: Option<&LabelList>, map: Option<&LabelMap>) -> Vec<String> {
+fn candidates(documents: &[Document], given: Option<&[String]>, map: Option<&LabelMap>) -> Vec<String> {
     let labels: Vec<&str> = match given {
         Some(list) => {
-            let list = list.0.iter().map(String::as_str);
+            let list = list.iter().map(String::as_str);
             list.filter_map(|label| map.map_or(Some(label), |map| map.apply(label))).collect()
         }
-        None => documents.iter().map(|document| document.label.as_str()).collect(),
+        None => documents.iter().flat_map(Document::labels).collect(),
     };
     let mut seen = HashSet::new();
     labels.into_iter().filter(|label| seen.insert(*label)).map(str::to_owned).collect()
@@ -122,11 +251,13 @@ fn candidates(documents: &[Document], given: Option<&LabelList>, map: Option<&La
 /// A document whose label is no candidate could never be right.
 fn check(documents: &[Document], candidates: &[String], name: &str) -> Result<(), Failure> {
     let candidates: HashSet<&str> = candidates.iter().map(String::as_str).collect();
-    match documents.iter().find(|document| !candidates.contains(document.label.as_str())) {
+    let judged = documents.iter().filter(|document| document.not().is_none());
+    let mut labels = judged.flat_map(|document| document.labels().map(move |label| (label, document.line)));
+    match labels.find(|(label, _)| !candidates.contains(label)) {
         None => Ok(()),
-        Some(Document { label, line, .. }) => Err(Failure::new(format!(
-            "{name}: line {line}: the label {label:?} is none of --topics; rename it with --map \"{label}=…\", \
-             or drop its documents with --map \"{label}=\""
+        Some((label, line)) => Err(Failure::new(format!(
+            "{name}: line {line}: the label {label:?} is none of the topics given; rename it with --map \"{label}=…\", \
+             or drop it with --map \"{label}=\""
         ))),
     }
 }
@@ -176,15 +307,17 @@ mod tests {
     fn labels_are_worded_and_dropped() {
         let map: LabelMap = "rec.sport=sport,misc=".parse().expect("it should be a map");
         let documents = documents(NEWS, &map);
-        let read: Vec<_> = documents.iter().map(|d| (d.line, d.label.as_str(), d.text.as_str())).collect();
-        assert_eq!(read, [(1, "sport", "The cup final"), (4, "econ", ""), (5, "sport", "A goal")]);
+        let read: Vec<_> =
+            documents.iter().map(|d| (d.line, d.labels().collect::<String>(), d.text.as_str())).collect();
+        let expected = [(1, "sport", "The cup final"), (4, "econ", ""), (5, "sport", "A goal")];
+        assert_eq!(read, expected.map(|(line, label, text)| (line, label.to_owned(), text)));
         assert_eq!(candidates(&documents, None, Some(&map)), ["sport", "econ"]);
     }
 
     #[test]
     fn given_labels_are_worded_too() {
         let map: LabelMap = "rec.sport=sport,misc=".parse().expect("it should be a map");
-        let list = "econ,rec.sport,sport,misc,health".parse().expect("it should be a list");
+        let list = ["econ", "rec.sport", "sport", "misc", "health"].map(str::to_owned);
         assert_eq!(candidates(&documents(NEWS, &map), Some(&list), Some(&map)), ["econ", "sport", "health"]);
     }
 
@@ -199,7 +332,12 @@ mod tests {
     #[test]
     fn faults_name_the_line() {
         for (text, fault) in [
-            ("{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"a\"}", "test: line 2, column 13: "),
+            ("{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"a\"}", "test: line 2: it has no \"label\""),
+            ("{\"text\": \"a\", \"label\": \"b\", \"labels\": []}", "test: line 1: it has \"label\" and"),
+            (
+                "{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"a\", \"labels\": []}",
+                "test: line 2 has \"labels\", and line 1 has not",
+            ),
             ("{\"text\": \"a\", \"label\": 1}", "test: line 1, column 24: "),
             ("text", "test: line 1, column 2: "),
         ] {

@@ -96,6 +96,11 @@ impl LockFile {
             Error::new(ErrorKind::Lock, message).with_source(error)
         };
         let text = toml::to_string(self).map_err(|error| refuse(error.into()))?;
+        // A link stays one, and what is no file is not replaced by one.
+        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        if path.exists() && !path.is_file() {
+            return Err(refuse("it is no regular file".into()));
+        }
         write_atomically(path, format!("{HEADER}\n{text}").as_bytes()).map_err(|error| refuse(error.into()))
     }
 }
@@ -177,6 +182,20 @@ mod tests {
             sha256: (*sha256).into(),
         });
         LockedModel { id: id.into(), revision: "main".into(), commit: "c".into(), files: files.collect() }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_stay_and_devices_are_not_replaced() {
+        let folder = tempfile::TempDir::new().expect("a temporary folder should be made");
+        let (link, null) = (folder.path().join("own.lock"), folder.path().join("null"));
+        std::os::unix::fs::symlink("shared.lock", &link).expect("a link should be made");
+        std::os::unix::fs::symlink("/dev/null", &null).expect("a link should be made");
+        fs::write(folder.path().join("shared.lock"), "").expect("a file should be written");
+        LockFile::add(&link, &model("b/b", &[("x", "1")])).expect("it should be new");
+        assert!(link.is_symlink());
+        let error = LockFile::add(&null, &model("b/b", &[("x", "1")])).expect_err("it should be refused");
+        assert!(error.to_string().contains("null") && null.is_symlink(), "{error}");
     }
 
     #[test]

@@ -1,0 +1,164 @@
+//! Scores of texts with several labels, each judged by itself: as scikit-learn has them, and the calibration error.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::scores::{Counts, Scores};
+
+/// The score from which a label is predicted: it is exceeded.
+const THRESHOLD: f64 = 0.5;
+
+/// The bins of the calibration error, of equal width.
+const BINS: usize = 10;
+
+/// A label's score for a text, and whether the label holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Judged {
+    pub(crate) label: String,
+    pub(crate) score: f64,
+    pub(crate) holds: bool,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct Report {
+    /// Over all pairs of a text and a label.
+    micro: Scores,
+    /// The mean over the labels that hold or are predicted anywhere. `None` if each text has labels of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    macro_f1: Option<f64>,
+    average_precision: AveragePrecision,
+    /// The mean distance of the scores from the share of labels that hold, in bins of scores (expected calibration error,
+    /// <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
+    calibration_error: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<BTreeMap<String, Scores>>,
+    documents: usize,
+    pairs: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct AveragePrecision {
+    /// Over all pairs in one ranking.
+    micro: f64,
+    /// The mean over the labels that hold for a text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r#macro: Option<f64>,
+    /// The mean over the texts for which a label holds.
+    documents: f64,
+}
+
+/// Scores texts by their labels. `by_label` says whether all texts share their labels.
+pub(crate) fn score(texts: &[Vec<Judged>], by_label: bool) -> Report {
+    let mut labels: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
+    for judged in texts.iter().flatten() {
+        labels.entry(&judged.label).or_default().push(judged);
+    }
+    let all: Vec<&Judged> = texts.iter().flatten().collect();
+    let scores: BTreeMap<String, Scores> = labels
+        .iter()
+        .map(|(label, judged)| (label, counts(judged)))
+        .filter(|(_, counts)| counts.gold + counts.predicted > 0)
+        .map(|(label, counts)| ((*label).to_owned(), counts.scores()))
+        .collect();
+    Report {
+        micro: counts(&all).scores(),
+        macro_f1: by_label.then(|| mean(scores.values().map(|scores| scores.f1))),
+        average_precision: AveragePrecision {
+            micro: average_precision(&all).unwrap_or(0.0),
+            r#macro: by_label.then(|| mean(labels.values().filter_map(|judged| average_precision(judged)))),
+            documents: mean(
+                texts.iter().filter_map(|text| average_precision(&text.iter().collect::<Vec<_>>())),
+            ),
+        },
+        calibration_error: calibration_error(&all),
+        labels: by_label.then_some(scores),
+        documents: texts.len(),
+        pairs: all.len(),
+    }
+}
+
+fn counts(judged: &[&Judged]) -> Counts {
+    let is_predicted = |judged: &&&Judged| judged.score > THRESHOLD;
+    Counts {
+        gold: judged.iter().filter(|judged| judged.holds).count(),
+        predicted: judged.iter().filter(is_predicted).count(),
+        correct: judged.iter().filter(is_predicted).filter(|judged| judged.holds).count(),
+    }
+}
+
+/// The sum over the scores, from the highest, of the precision there times the recall that it adds; `None` if no label
+/// holds.
+fn average_precision(judged: &[&Judged]) -> Option<f64> {
+    let positives = judged.iter().filter(|judged| judged.holds).count();
+    let mut ranked = judged.to_vec();
+    ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
+    let (mut seen, mut right, mut sum) = (0, 0, 0.0);
+    for ties in ranked.chunk_by(|a, b| a.score == b.score) {
+        let added = ties.iter().filter(|judged| judged.holds).count();
+        seen += ties.len();
+        right += added;
+        sum += right as f64 / seen as f64 * added as f64;
+    }
+    (positives > 0).then(|| sum / positives as f64)
+}
+
+fn calibration_error(judged: &[&Judged]) -> f64 {
+    let mut bins = [(0.0, 0.0); BINS];
+    for judged in judged {
+        let bin = ((judged.score * BINS as f64) as usize).min(BINS - 1);
+        bins[bin].0 += judged.score;
+        bins[bin].1 += f64::from(u8::from(judged.holds));
+    }
+    // The bins' shares of all pairs cancel out with the means within them.
+    let distance: f64 = bins.iter().map(|(scores, holding)| (scores - holding).abs()).sum();
+    distance / judged.len().max(1) as f64
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> f64 {
+    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
+    sum / f64::from(count.max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::{Judged, score};
+
+    /// Random scores and scikit-learn's measures; `tests/goldens/eval.py` writes the file.
+    #[test]
+    fn scores_are_those_of_scikit_learn() {
+        let golden: Value = serde_json::from_str(include_str!("../../tests/goldens/multilabel.json"))
+            .expect("it should be JSON");
+        for case in golden["cases"].as_array().expect("it should be a list") {
+            let gold: Vec<Vec<bool>> = serde_json::from_value(case["gold"].clone()).expect("rows of labels");
+            let scores: Vec<Vec<f64>> =
+                serde_json::from_value(case["scores"].clone()).expect("rows of scores");
+            let texts: Vec<Vec<Judged>> = gold
+                .iter()
+                .zip(&scores)
+                .map(|(gold, scores)| {
+                    let labels = gold.iter().zip(scores).enumerate();
+                    labels
+                        .map(|(at, (&holds, &score))| Judged { label: at.to_string(), score, holds })
+                        .collect()
+                })
+                .collect();
+            let report = serde_json::to_value(score(&texts, true)).expect("it should be JSON");
+            for path in [
+                "/macro_f1",
+                "/average_precision/micro",
+                "/average_precision/macro",
+                "/average_precision/documents",
+                "/calibration_error",
+            ] {
+                let number = |value: &Value| value.pointer(path).and_then(Value::as_f64).expect("a number");
+                let (found, expected) = (number(&report), number(case));
+                assert!((found - expected).abs() < 1e-12, "{path}: {found}, not {expected}");
+            }
+            let micro = report["micro"]["f1"].as_f64().expect("a number");
+            assert!((micro - case["micro_f1"].as_f64().expect("a number")).abs() < 1e-12);
+        }
+    }
+}
