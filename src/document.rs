@@ -2,6 +2,7 @@
 
 pub(crate) mod boundaries;
 pub(crate) mod coverage;
+pub(crate) mod sections;
 mod sentences;
 pub(crate) mod windows;
 

@@ -10,26 +10,33 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
     if labels.is_empty() {
         return refuse(format!("there is no {noun}; give at least one, such as {example:?}"));
     }
-    let mut seen: HashMap<String, usize> = HashMap::new();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
     for (at, label) in labels.iter().enumerate() {
         if label.trim().is_empty() {
             return refuse(format!("{noun} number {} is blank: {label:?}; remove it", at + 1));
         }
-        // Most models read labels that differ in this way alike, and would share one's score among them.
+        if let Some(first) = seen.insert(label, at) {
+            return refuse(format!(
+                "the {noun} {label:?} is given twice, as number {} and {}; remove one",
+                first + 1,
+                at + 1
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses labels that differ by case or white space alone: most models read them alike, and would share one's score
+/// among them.
+pub(crate) fn check_apart(labels: &[String], noun: &str) -> Result<(), Error> {
+    let mut seen: HashMap<String, &str> = HashMap::new();
+    for label in labels {
         let plain = label.split_whitespace().collect::<Vec<_>>().join(" ").to_lowercase();
-        if let Some(first) = seen.insert(plain, at) {
-            let (number, other) = (first + 1, &labels[first]);
-            return refuse(match other == label {
-                true => format!(
-                    "the {noun} {label:?} is given twice, as number {number} and {}; remove one",
-                    at + 1
-                ),
-                false => format!(
-                    "the {noun}s {other:?} and {label:?}, number {number} and {}, differ by case or white space alone; \
-                     remove one",
-                    at + 1
-                ),
-            });
+        if let Some(other) = seen.insert(plain, label) {
+            let message = format!(
+                "the {noun}s {other:?} and {label:?} differ by case or white space alone; remove one"
+            );
+            return Err(Error::new(ErrorKind::Labels, message));
         }
     }
     Ok(())

@@ -123,7 +123,8 @@ impl Ner {
     }
 
     /// [`tag_batch`](Self::tag_batch) as a stream: texts are taken and results computed as they are asked for, some
-    /// hundred kilobytes of text at a time.
+    /// hundred kilobytes of text at a time, longer texts in sections of half a megabyte. So memory does not grow with the
+    /// texts, apart from their results.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -139,8 +140,7 @@ impl Ner {
         &self,
         texts: impl IntoIterator<Item = T>,
     ) -> impl Iterator<Item = Result<TaggedText, Error>> {
-        let bytes = |text: &T| text.as_ref().len();
-        pipeline::stream(texts, bytes, |chunk| self.tag_documents(&self.read(chunk)))
+        pipeline::texts(texts, &self.limits, |parts| self.tag_documents(&self.read(parts)), TaggedText::join)
     }
 
     /// The entities of a text that is given as words, as corpora have it. Entities are whole words: a word has the label
@@ -186,11 +186,17 @@ impl Ner {
             );
             return Err(Error::new(ErrorKind::WrongTask, message));
         };
-        pipeline::run_one(tagging.logits(&self.model, &self.limits), text)
+        let reader = tagging.logits(&self.model, &self.limits);
+        let work = |parts: &[&str]| pipeline::run_documents(&reader, &pipeline::read_all(&reader, parts));
+        pipeline::first(pipeline::texts([text], &self.limits, work, TokenLogits::join))
     }
 
     pub(crate) fn model(&self) -> &Model {
         &self.model
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn framing(&self) -> &Framing {
@@ -206,7 +212,7 @@ impl Ner {
     }
 
     /// Reads texts into documents of this model.
-    pub(crate) fn read<'t, T: AsRef<str>>(&self, texts: &'t [T]) -> Vec<Result<Document<'t>, Error>> {
+    pub(crate) fn read<'t>(&self, texts: &[&'t str]) -> Vec<Result<Document<'t>, Error>> {
         match &*self.decoding {
             Decoding::Tags(tagging) => {
                 pipeline::read_all(&tagging.entities(&self.model, &self.limits), texts)

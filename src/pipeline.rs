@@ -2,23 +2,26 @@
 
 use std::iter;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ndarray::Array2;
 
 use crate::batch::Sequence;
 use crate::document::Document;
+use crate::document::sections::sections;
 use crate::document::windows::Windows;
 use crate::error::{Error, ErrorKind};
 use crate::model::{Framing, Model};
 use crate::schedule::{self, Limits};
+use crate::span::Position;
 use crate::stage::stage;
 
 /// The part of the way that differs between tasks.
 pub(crate) trait Reader: Sync {
     /// What is kept of the rows of one sequence.
     type Part: Send + Sync;
-    /// The result of one document.
-    type Output: Send;
+    /// The result of one document, a section of a text.
+    type Section: Send;
 
     fn model(&self) -> &Model;
 
@@ -46,7 +49,7 @@ pub(crate) trait Reader: Sync {
     fn reduce(&self, sequence: &Sequence, rows: Array2<f32>) -> Self::Part;
 
     /// The result of a document: `parts` has the parts of its first window, then those of the next.
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Self::Part]) -> Self::Output;
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Self::Part]) -> Self::Section;
 }
 
 /// Sequences in flight. An NLI model reads every window with every label; this bounds the memory that takes, and
@@ -89,17 +92,74 @@ pub(crate) fn stream<T, O>(
     })
 }
 
-/// The results of `texts`, in their order, one chunk at a time.
-pub(crate) fn run<R: Reader, T: AsRef<str>>(
-    reader: R,
-    texts: impl IntoIterator<Item = T>,
-) -> impl Iterator<Item = Result<R::Output, Error>> {
-    stream(texts, |text| text.as_ref().len(), move |chunk| run_documents(&reader, &read_all(&reader, chunk)))
+/// A section of a text, and what was made of it.
+pub(crate) struct Section<S> {
+    /// The place in the text that it begins at.
+    pub(crate) start: Position,
+    pub(crate) value: S,
 }
 
-/// The result of one text.
-pub(crate) fn run_one<R: Reader>(reader: R, text: &str) -> Result<R::Output, Error> {
-    first(run(reader, [text]))
+/// A section on its way.
+struct Piece<T> {
+    text: Arc<T>,
+    bytes: Range<usize>,
+    /// Whether the text ends with it.
+    is_last: bool,
+}
+
+/// The results of `texts`, in their order: `work` gives one result for each section of a chunk, and `join` makes the
+/// result of a text of those of its sections. Most texts are one section.
+pub(crate) fn texts<T: AsRef<str>, S, O>(
+    texts: impl IntoIterator<Item = T>,
+    limits: &Limits,
+    mut work: impl FnMut(&[&str]) -> Vec<Result<S, Error>>,
+    mut join: impl FnMut(Vec<Section<S>>) -> O,
+) -> impl Iterator<Item = Result<O, Error>> {
+    let pieces = texts.into_iter().flat_map(|text| {
+        // A text that is too long is refused whole.
+        let ranges = match limits.check_length(text.as_ref().len()) {
+            Ok(()) => sections(text.as_ref()),
+            Err(_) => vec![0..text.as_ref().len()],
+        };
+        let (text, count) = (Arc::new(text), ranges.len());
+        let pieces = ranges.into_iter().enumerate();
+        pieces.map(move |(at, bytes)| Piece { text: Arc::clone(&text), bytes, is_last: at + 1 == count })
+    });
+    let mut results = stream(
+        pieces,
+        |piece| piece.bytes.len(),
+        move |chunk: &[Piece<T>]| {
+            let parts: Vec<&str> =
+                chunk.iter().map(|piece| &(*piece.text).as_ref()[piece.bytes.clone()]).collect();
+            let results = work(&parts).into_iter().zip(chunk).zip(parts);
+            // Only sections before others need their characters counted.
+            let length = |piece: &Piece<T>, part: &str| match piece.is_last {
+                true => Position { bytes: part.len(), chars: 0 },
+                false => Position::default().behind(part),
+            };
+            results.map(|((result, piece), part)| Ok((piece.is_last, length(piece, part), result))).collect()
+        },
+    );
+    let mut done = 0;
+    iter::from_fn(move || {
+        let (mut sections, mut failed, mut start) = (Vec::new(), None, Position::default());
+        loop {
+            let (is_last, length, result) = match results.next()? {
+                Ok(result) => result,
+                Err(error) => return Some(Err(error)),
+            };
+            match result {
+                Ok(value) => sections.push(Section { start, value }),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+            start = Position { bytes: start.bytes + length.bytes, chars: start.chars + length.chars };
+            done += length.bytes;
+            limits.report(done);
+            if is_last {
+                return Some(failed.map_or_else(|| Ok(join(sections)), Err));
+            }
+        }
+    })
 }
 
 /// The first result of a call for one text.
@@ -109,30 +169,26 @@ pub(crate) fn first<T>(mut results: impl Iterator<Item = Result<T, Error>>) -> R
 }
 
 /// Reads each text into a document of `model`, on all threads.
-pub(crate) fn read_texts<'t, T: AsRef<str>>(
+pub(crate) fn read_texts<'t>(
     model: &Model,
     framing: &Framing,
     limits: &Limits,
-    texts: &'t [T],
+    texts: &[&'t str],
 ) -> Vec<Result<Document<'t>, Error>> {
     read_each(model, limits, texts, |text| Document::read(text, &model.tokenizer, framing.prepare))
 }
 
 /// Reads each text into a document as `reader` does, on all threads.
-pub(crate) fn read_all<'t, R: Reader, T: AsRef<str>>(
-    reader: &R,
-    texts: &'t [T],
-) -> Vec<Result<Document<'t>, Error>> {
+pub(crate) fn read_all<'t, R: Reader>(reader: &R, texts: &[&'t str]) -> Vec<Result<Document<'t>, Error>> {
     read_each(reader.model(), reader.limits(), texts, |text| reader.read(text))
 }
 
-fn read_each<'t, T: AsRef<str>>(
+fn read_each<'t>(
     model: &Model,
     limits: &Limits,
-    texts: &'t [T],
+    texts: &[&'t str],
     read: impl Fn(&'t str) -> Result<Document<'t>, Error> + Sync,
 ) -> Vec<Result<Document<'t>, Error>> {
-    let texts: Vec<&str> = texts.iter().map(AsRef::as_ref).collect();
     model.workers.map(texts.len(), |index| {
         limits.check()?;
         limits.check_length(texts[index].len())?;
@@ -151,7 +207,7 @@ struct Progress<P> {
 pub(crate) fn run_documents<R: Reader>(
     reader: &R,
     documents: &[Result<Document<'_>, Error>],
-) -> Vec<Result<R::Output, Error>> {
+) -> Vec<Result<R::Section, Error>> {
     let model = reader.model();
     let plan = |document: &Result<Document<'_>, Error>| {
         stage!("windows");

@@ -50,6 +50,15 @@ impl Span {
         text.get(self.bytes.clone()).unwrap_or_default()
     }
 
+    /// The span in a whole text, if this is one in the part of it that begins at `start`.
+    pub(crate) fn from_part(self, start: Position) -> Self {
+        let Self { bytes, chars } = self;
+        Self {
+            bytes: start.bytes + bytes.start..start.bytes + bytes.end,
+            chars: start.chars + chars.start..start.chars + chars.end,
+        }
+    }
+
     /// Whether the two spans share a character.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.bytes.start < other.bytes.end && other.bytes.start < self.bytes.end
@@ -58,6 +67,20 @@ impl Span {
     /// Whether all of `other` lies in this span.
     pub fn contains(&self, other: &Self) -> bool {
         self.bytes.start <= other.bytes.start && other.bytes.end <= self.bytes.end
+    }
+}
+
+/// A place in a text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Position {
+    pub(crate) bytes: usize,
+    pub(crate) chars: usize,
+}
+
+impl Position {
+    /// The place behind `text`, which begins here.
+    pub(crate) fn behind(self, text: &str) -> Self {
+        Self { bytes: self.bytes + text.len(), chars: self.chars + count_chars(text.as_bytes()) }
     }
 }
 

@@ -6,11 +6,11 @@ use crate::document::coverage::Coverage;
 use crate::engine::Engine;
 use crate::error::Error;
 use crate::ner::Ner;
-use crate::ner::entity::Entity;
-use crate::pipeline;
+use crate::ner::entity::{Entity, TaggedText};
+use crate::pipeline::{self, Section};
 use crate::schedule::Limits;
 use crate::topics::label_set::LabelSet;
-use crate::topics::result::{Passage, Topic};
+use crate::topics::result::{Judgement, Passage, Topic};
 use crate::topics::{NEWS_TOPICS, TopicClassifier};
 
 /// Finds the entities and the topics of texts: a [`Ner`] and a [`TopicClassifier`] in one call.
@@ -114,7 +114,7 @@ impl Tagger {
     ///
     /// As [`Ner::tag`] and [`TopicClassifier::classify`].
     pub fn tag_with(&self, text: &str, labels: &LabelSet) -> Result<TaggedDocument, Error> {
-        pipeline::first(self.tag_chunk(&[text], labels).into_iter())
+        pipeline::first(self.tag_all([text], labels))
     }
 
     /// [`tag`](Self::tag) for each of `texts`, in their order. A text that fails costs itself alone. Apart from the
@@ -129,7 +129,7 @@ impl Tagger {
         &self,
         texts: impl IntoIterator<Item = T>,
     ) -> impl Iterator<Item = Result<TaggedDocument, Error>> {
-        pipeline::stream(texts, |text: &T| text.as_ref().len(), |chunk| self.tag_chunk(chunk, &self.labels))
+        self.tag_all(texts, &self.labels)
     }
 
     /// The part that finds entities.
@@ -147,26 +147,38 @@ impl Tagger {
         &self.labels
     }
 
-    fn tag_chunk<T: AsRef<str>>(&self, texts: &[T], labels: &LabelSet) -> Vec<Result<TaggedDocument, Error>> {
-        if let Err(error) = self.topics.check(labels) {
-            return texts.iter().map(|_| Err(error.clone())).collect();
-        }
-        let documents = self.ner.read(texts);
-        let tagged = self.ner.tag_documents(&documents);
-        let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer)
-            && self.ner.framing().prepare == self.topics.framing().prepare;
-        let classified = if same && self.ner.reads_whole_texts() {
-            self.topics.classify_documents(&documents, labels)
-        } else {
-            self.topics.classify_documents(&self.topics.read(texts), labels)
-        };
-        let both = tagged.into_iter().zip(classified).map(|(tagged, classified)| {
-            let (tagged, classified) = (tagged?, classified?);
+    fn tag_all<T: AsRef<str>>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+        labels: &LabelSet,
+    ) -> impl Iterator<Item = Result<TaggedDocument, Error>> {
+        let join = |sections: Vec<Section<(TaggedText, Judgement)>>| {
+            let parts = sections.into_iter().map(|Section { start, value: (tagged, judgement) }| {
+                (Section { start, value: tagged }, Section { start, value: judgement })
+            });
+            let (tagged, judgements): (Vec<_>, Vec<_>) = parts.unzip();
+            let (tagged, classified) = (TaggedText::join(tagged), self.topics.join(labels, judgements));
             let read = [tagged.coverage, classified.coverage].into_iter();
             let coverage = read.min_by_key(|coverage| coverage.chars_read).unwrap_or_default();
             let (topics, passages) = (classified.topics, classified.passages);
-            Ok(TaggedDocument { entities: tagged.entities, topics, passages, coverage })
-        });
-        both.collect()
+            TaggedDocument { entities: tagged.entities, topics, passages, coverage }
+        };
+        pipeline::texts(texts, self.ner.limits(), |parts| self.tag_sections(parts, labels), join)
+    }
+
+    fn tag_sections(&self, parts: &[&str], labels: &LabelSet) -> Vec<Result<(TaggedText, Judgement), Error>> {
+        if let Err(error) = self.topics.check(labels) {
+            return parts.iter().map(|_| Err(error.clone())).collect();
+        }
+        let documents = self.ner.read(parts);
+        let tagged = self.ner.tag_documents(&documents);
+        let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer)
+            && self.ner.framing().prepare == self.topics.framing().prepare;
+        let judged = if same && self.ner.reads_whole_texts() {
+            self.topics.judge_documents(&documents, labels)
+        } else {
+            self.topics.judge_documents(&self.topics.read(parts), labels)
+        };
+        tagged.into_iter().zip(judged).map(|(tagged, judged)| Ok((tagged?, judged?))).collect()
     }
 }

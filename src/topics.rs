@@ -18,14 +18,14 @@ use self::label_cache::LabelCache;
 use self::label_set::{LabelSet, Prepared};
 use self::labels::Preparer;
 use self::options::{Kind, Settings, TopicOptions};
-use self::readers::{BiEncoderReader, Context, EmbeddingReader, NliReader, UniEncoderReader};
-use self::result::ClassifiedText;
+use self::readers::{BiEncoderReader, Context, Embedded, EmbeddingReader, NliReader, UniEncoderReader};
+use self::result::{ClassifiedText, Judgement, judge};
 use crate::catalogue::registry::Task;
 use crate::document::Document;
 use crate::error::{Error, ErrorKind};
 use crate::model::role::Role;
 use crate::model::{Framing, Model};
-use crate::pipeline;
+use crate::pipeline::{self, Section};
 use crate::schedule::Limits;
 
 /// The tasks of the models that a [`TopicClassifier`] runs, and their name in messages.
@@ -191,8 +191,8 @@ impl TopicClassifier {
         texts: impl IntoIterator<Item = T>,
         labels: &LabelSet,
     ) -> impl Iterator<Item = Result<ClassifiedText, Error>> {
-        let bytes = |text: &T| text.as_ref().len();
-        pipeline::stream(texts, bytes, |chunk| self.classify_documents(&self.read(chunk), labels))
+        let work = |parts: &[&str]| self.judge_documents(&self.read(parts), labels);
+        pipeline::texts(texts, &self.limits, work, |sections| self.join(labels, sections))
     }
 
     /// The embedding of `text`, `[hidden]`, not normalised: the mean of its windows, weighted by their tokens. All zeros
@@ -216,7 +216,9 @@ impl TopicClassifier {
             let error = Error::new(ErrorKind::WrongTask, message);
             return texts.iter().map(|_| Err(error.clone())).collect();
         };
-        pipeline::run(EmbeddingReader { context: self.context(), width: hidden }, texts).collect()
+        let reader = EmbeddingReader { context: self.context() };
+        let work = |parts: &[&str]| pipeline::run_documents(&reader, &pipeline::read_all(&reader, parts));
+        pipeline::texts(texts, &self.limits, work, |sections| Embedded::join(sections, hidden)).collect()
     }
 
     pub(crate) fn model(&self) -> &Model {
@@ -236,16 +238,21 @@ impl TopicClassifier {
     }
 
     /// Reads texts into documents of this model.
-    pub(crate) fn read<'t, T: AsRef<str>>(&self, texts: &'t [T]) -> Vec<Result<Document<'t>, Error>> {
+    pub(crate) fn read<'t>(&self, texts: &[&'t str]) -> Vec<Result<Document<'t>, Error>> {
         pipeline::read_texts(&self.model, &self.settings.framing, &self.limits, texts)
     }
 
-    /// The topics of documents of this model.
-    pub(crate) fn classify_documents(
+    /// The topics of a text from what its sections say.
+    pub(crate) fn join(&self, labels: &LabelSet, sections: Vec<Section<Judgement>>) -> ClassifiedText {
+        judge(&self.settings, labels.labels(), sections)
+    }
+
+    /// What documents of this model say of `labels`.
+    pub(crate) fn judge_documents(
         &self,
         documents: &[Result<Document<'_>, Error>],
         labels: &LabelSet,
-    ) -> Vec<Result<ClassifiedText, Error>> {
+    ) -> Vec<Result<Judgement, Error>> {
         if let Err(error) = self.check(labels) {
             return documents.iter().map(|_| Err(error.clone())).collect();
         }

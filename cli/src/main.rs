@@ -13,6 +13,7 @@ mod labels;
 mod load;
 mod models;
 mod output;
+mod progress;
 mod tag;
 mod text;
 

@@ -1,7 +1,7 @@
 //! Writes results, whole or not at all.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -20,9 +20,16 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints `value` as one line of JSON.
+/// Prints `value` as one line of JSON, piece by piece: it may be large.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
-    print(&(json(value)? + "\n"))
+    let mut out = BufWriter::new(io::stdout().lock());
+    let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from);
+    match written.and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => {
+            Err(Failure::because("standard output cannot be written", &error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// `value` as JSON, without line ends.

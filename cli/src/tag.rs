@@ -5,12 +5,15 @@ mod report;
 use crate::args::{Format, TagArgs};
 use crate::failure::Failure;
 use crate::input::Input;
-use crate::{load, output};
+use crate::{load, output, progress};
 
 pub(crate) fn run(args: &TagArgs) -> Result<(), Failure> {
     let input = Input::read(&args.file)?;
     let tagger = load::tagger(args)?;
-    let document = tagger.tag(&input.text).map_err(|error| Failure::because(input.name, &error))?;
+    let bar = progress::bar(input.text.len());
+    let tagged = tagger.within(&progress::limits(&bar)).tag(&input.text);
+    bar.finish_and_clear();
+    let document = tagged.map_err(|error| Failure::because(input.name, &error))?;
     match args.format {
         Format::Json => output::print_json(&document),
         Format::Text => output::print(&report::render(&document)),

@@ -51,6 +51,17 @@ impl Coverage {
         }
     }
 
+    /// The coverage of two parts of a text together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            chars: self.chars + other.chars,
+            chars_read: self.chars_read + other.chars_read,
+            tokens: self.tokens + other.tokens,
+            unknown_tokens: self.unknown_tokens + other.unknown_tokens,
+            windows: self.windows + other.windows,
+        }
+    }
+
     /// Whether the model read every character.
     pub fn is_complete(&self) -> bool {
         self.chars_read == self.chars

@@ -1,9 +1,10 @@
 use std::ops::Range;
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::document::coverage::Coverage;
+use crate::pipeline::Section;
 use crate::span::Span;
 
 /// One mention of something that has a name.
@@ -63,6 +64,38 @@ pub struct TokenLogits {
     pub tokens: Vec<Span>,
     /// The logits, `[tokens, tags]`; the columns are in the order of [`Ner::tags`](crate::Ner::tags).
     pub logits: Array2<f32>,
+}
+
+impl TaggedText {
+    /// The entities of a text from those of its sections.
+    pub(crate) fn join(sections: Vec<Section<Self>>) -> Self {
+        let mut whole = Self::default();
+        for Section { start, value: Self { entities, coverage } } in sections {
+            let placed =
+                entities.into_iter().map(|entity| Entity { span: entity.span.from_part(start), ..entity });
+            whole.entities.extend(placed);
+            whole.coverage = whole.coverage.and(coverage);
+        }
+        whole
+    }
+}
+
+impl TokenLogits {
+    /// The logits of a text from those of its sections.
+    pub(crate) fn join(sections: Vec<Section<Self>>) -> Self {
+        let columns = sections.first().map_or(0, |section| section.value.logits.ncols());
+        let mut whole = Self { tokens: Vec::new(), logits: Array2::zeros((0, columns)) };
+        for Section { start, value: Self { tokens, logits } } in sections {
+            whole.tokens.extend(tokens.into_iter().map(|span| span.from_part(start)));
+            if whole.logits.is_empty() {
+                whole.logits = logits;
+            } else if whole.logits.append(Axis(0), logits.view()).is_err() {
+                // Only a section without tokens has other columns: none.
+                continue;
+            }
+        }
+        whole
+    }
 }
 
 impl Entity {

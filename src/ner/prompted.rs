@@ -107,7 +107,7 @@ impl Prompting {
 
 impl Reader for PromptedReader<'_> {
     type Part = Vec<Candidate>;
-    type Output = TaggedText;
+    type Section = TaggedText;
 
     fn model(&self) -> &Model {
         self.model

@@ -93,7 +93,7 @@ impl Tagging {
 impl<O: Send> Reader for TagReader<'_, O> {
     /// The rows themselves: a token is labelled by the window that gives it most context.
     type Part = Array2<f32>;
-    type Output = O;
+    type Section = O;
 
     fn model(&self) -> &Model {
         self.model

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -25,12 +26,15 @@ use crate::error::{Error, ErrorKind};
 /// # }
 /// # Ok::<(), entopic::Error>(())
 /// ```
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Limits {
     deadline: Option<Instant>,
     cancel: Vec<Arc<AtomicBool>>,
     max_bytes: Option<usize>,
+    progress: Option<Arc<Progress>>,
 }
+
+type Progress = dyn Fn(usize) + Send + Sync;
 
 impl Limits {
     /// No limits.
@@ -60,12 +64,36 @@ impl Limits {
         self
     }
 
+    /// A function that is called as a call goes on, with the bytes of text that are done: after each text, and within long
+    /// ones after each half megabyte. It runs on the caller's thread; the call waits for it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let limits = entopic::Limits::new().progress(|bytes| eprintln!("{bytes} bytes"));
+    /// entopic::Ner::bundled()?.within(&limits).tag("Ada Lovelace lived in London.")?;
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn progress(mut self, report: impl Fn(usize) + Send + Sync + 'static) -> Self {
+        self.progress = Some(Arc::new(report));
+        self
+    }
+
+    /// Reports that `bytes` bytes of text are done.
+    pub(crate) fn report(&self, bytes: usize) {
+        if let Some(report) = &self.progress {
+            report(bytes);
+        }
+    }
+
     /// These limits in addition to `base`; where both set one, the stricter holds.
     pub(crate) fn over(&self, base: &Self) -> Self {
         Self {
             deadline: self.deadline.into_iter().chain(base.deadline).min(),
             cancel: [&base.cancel[..], &self.cancel].concat(),
             max_bytes: self.max_bytes.into_iter().chain(base.max_bytes).min(),
+            progress: self.progress.clone().or_else(|| base.progress.clone()),
         }
     }
 
@@ -92,5 +120,15 @@ impl Limits {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl fmt::Debug for Limits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limits")
+            .field("deadline", &self.deadline)
+            .field("cancel", &self.cancel)
+            .field("max_bytes", &self.max_bytes)
+            .finish_non_exhaustive()
     }
 }

@@ -33,6 +33,7 @@ pub(super) fn mismatch(labels: &LabelSet, model: &Model) -> Error {
 impl Preparer<'_> {
     pub(super) fn label_set(&self, labels: Vec<String>) -> Result<LabelSet, Error> {
         labels::check(&labels, "label", "politics")?;
+        labels::check_apart(&labels, "label")?;
         let prepared = self.prepare(&labels)?;
         Ok(self.set(labels, prepared))
     }
@@ -41,6 +42,7 @@ impl Preparer<'_> {
     pub(super) fn extend(&self, set: &LabelSet, more: Vec<String>) -> Result<LabelSet, Error> {
         let all = [set.labels.clone(), more.clone()].concat();
         labels::check(&all, "label", "politics")?;
+        labels::check_apart(&all, "label")?;
         if more.is_empty() {
             return Ok(set.clone());
         }

@@ -7,14 +7,14 @@ use ndarray::{Array1, Array2, ArrayView1};
 use super::calibration::Calibration;
 use super::hypotheses::Columns;
 use super::options::Settings;
-use super::result::{ClassifiedText, judge, lengths};
+use super::result::{Judgement, lengths};
 use super::scoring::Scoring;
 use super::windows::pool;
 use crate::batch::{Marks, Sequence};
 use crate::document::Document;
 use crate::document::windows::Windows;
 use crate::model::{Framing, Model};
-use crate::pipeline::Reader;
+use crate::pipeline::{Reader, Section};
 use crate::pooling::WindowPooling;
 use crate::prompt::Prompt;
 use crate::schedule::Limits;
@@ -63,10 +63,9 @@ pub(super) struct UniEncoderReader<'a> {
     pub(super) labels_first: bool,
 }
 
-/// The embeddings of windows, of a model for vectors of `width` values.
+/// The embeddings of windows.
 pub(super) struct EmbeddingReader<'a> {
     pub(super) context: Context<'a>,
-    pub(super) width: usize,
 }
 
 impl NliReader<'_> {
@@ -81,7 +80,7 @@ impl NliReader<'_> {
 
 impl Reader for NliReader<'_> {
     type Part = f32;
-    type Output = ClassifiedText;
+    type Section = Judgement;
 
     fn model(&self) -> &Model {
         self.context.model
@@ -116,14 +115,14 @@ impl Reader for NliReader<'_> {
         logits[[0, self.columns.entailment]] - contradiction
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[f32]) -> ClassifiedText {
-        judge(self.context.settings, self.labels, document, windows, parts)
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[f32]) -> Judgement {
+        Judgement::of(document, windows, self.labels.len(), parts)
     }
 }
 
 impl Reader for BiEncoderReader<'_> {
     type Part = Vec<f32>;
-    type Output = ClassifiedText;
+    type Section = Judgement;
 
     fn model(&self) -> &Model {
         self.context.model
@@ -152,14 +151,14 @@ impl Reader for BiEncoderReader<'_> {
         self.embeddings.iter().map(|label| self.calibration.evidence(cosine(label), scoring)).collect()
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
-        judge(self.context.settings, self.labels, document, windows, &parts.concat())
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Judgement {
+        Judgement::of(document, windows, self.labels.len(), &parts.concat())
     }
 }
 
 impl Reader for UniEncoderReader<'_> {
     type Part = Vec<f32>;
-    type Output = ClassifiedText;
+    type Section = Judgement;
 
     fn model(&self) -> &Model {
         self.context.model
@@ -196,14 +195,14 @@ impl Reader for UniEncoderReader<'_> {
         rows.row(0).to_vec()
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> ClassifiedText {
-        judge(self.context.settings, self.labels, document, windows, &parts.concat())
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Judgement {
+        Judgement::of(document, windows, self.labels.len(), &parts.concat())
     }
 }
 
 impl Reader for EmbeddingReader<'_> {
     type Part = Vec<f32>;
-    type Output = Array1<f32>;
+    type Section = Embedded;
 
     fn model(&self) -> &Model {
         self.context.model
@@ -229,11 +228,28 @@ impl Reader for EmbeddingReader<'_> {
         rows.row(0).to_vec()
     }
 
-    fn finish(&self, _: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Array1<f32> {
-        let rows: Vec<&[f32]> = parts.iter().map(Vec::as_slice).collect();
-        match rows.is_empty() {
-            true => Array1::zeros(self.width),
-            false => pool(&rows, &lengths(windows), WindowPooling::Mean).into(),
+    fn finish(&self, _: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Embedded {
+        let (rows, lengths): (Vec<&[f32]>, _) = (parts.iter().map(Vec::as_slice).collect(), lengths(windows));
+        Embedded { mean: pool(&rows, &lengths, WindowPooling::Mean), tokens: lengths.iter().sum() }
+    }
+}
+
+/// The embedding of a section.
+pub(super) struct Embedded {
+    /// The mean of its windows, weighted by their tokens; empty if there is none.
+    mean: Vec<f32>,
+    tokens: usize,
+}
+
+impl Embedded {
+    /// The embedding of a text, of `width` values, from those of its sections.
+    pub(super) fn join(sections: Vec<Section<Self>>, width: usize) -> Array1<f32> {
+        let filled = sections.iter().map(|section| &section.value).filter(|section| section.tokens > 0);
+        let (means, tokens): (Vec<&[f32]>, Vec<usize>) =
+            filled.map(|section| (section.mean.as_slice(), section.tokens)).unzip();
+        match means.is_empty() {
+            true => Array1::zeros(width),
+            false => pool(&means, &tokens, WindowPooling::Mean).into(),
         }
     }
 }

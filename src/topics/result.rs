@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 
 use super::options::Settings;
@@ -5,6 +7,7 @@ use super::windows::pool;
 use crate::document::Document;
 use crate::document::coverage::Coverage;
 use crate::document::windows::Windows;
+use crate::pipeline::Section;
 use crate::span::Span;
 use crate::stage::stage;
 
@@ -62,30 +65,71 @@ pub(super) fn lengths(windows: &Windows) -> Vec<usize> {
     windows.ranges().iter().map(ExactSizeIterator::len).collect()
 }
 
-/// The topics of a document, from the evidence that each window gives for each of `labels`, `[windows, labels]`.
+/// What a section says of the labels.
+pub(crate) struct Judgement {
+    coverage: Coverage,
+    windows: Vec<Window>,
+    /// `[windows, labels]`
+    evidence: Vec<f32>,
+    labels: usize,
+}
+
+struct Window {
+    span: Span,
+    tokens: usize,
+}
+
+impl Judgement {
+    /// The judgement of a document, by the `evidence` that each window gives for each of `labels` labels,
+    /// `[windows, labels]`.
+    pub(super) fn of(document: &Document<'_>, windows: &Windows, labels: usize, evidence: &[f32]) -> Self {
+        let window =
+            |range: &Range<usize>| Window { span: document.span(range.clone()), tokens: range.len() };
+        Self {
+            coverage: Coverage::of(document, windows),
+            windows: windows.ranges().iter().map(window).collect(),
+            evidence: evidence.to_vec(),
+            labels,
+        }
+    }
+
+    /// The judgement of a text from those of its sections.
+    fn join(sections: Vec<Section<Self>>) -> Self {
+        let mut whole =
+            Self { coverage: Coverage::default(), windows: Vec::new(), evidence: Vec::new(), labels: 1 };
+        for Section { start, value } in sections {
+            let placed = value
+                .windows
+                .into_iter()
+                .map(|window| Window { span: window.span.from_part(start), ..window });
+            whole.windows.extend(placed);
+            whole.evidence.extend(value.evidence);
+            whole.coverage = whole.coverage.and(value.coverage);
+            whole.labels = value.labels;
+        }
+        whole
+    }
+}
+
+/// The topics of a text, from what its sections say of `labels`.
 pub(super) fn judge(
     settings: &Settings,
     labels: &[String],
-    document: &Document<'_>,
-    windows: &Windows,
-    evidence: &[f32],
+    sections: Vec<Section<Judgement>>,
 ) -> ClassifiedText {
     stage!("judge");
-    let coverage = Coverage::of(document, windows);
-    if windows.ranges().is_empty() {
+    let Judgement { coverage, windows, evidence, labels: count } = Judgement::join(sections);
+    if windows.is_empty() {
         return ClassifiedText { coverage, ..ClassifiedText::default() };
     }
-    let evidence: Vec<&[f32]> = evidence.chunks_exact(labels.len()).collect();
+    let evidence: Vec<&[f32]> = evidence.chunks_exact(count.max(1)).collect();
     let scoring = settings.scoring(labels.len());
-    let scores = scoring.probabilities(&pool(&evidence, &lengths(windows), settings.pooling));
+    let tokens: Vec<usize> = windows.iter().map(|window| window.tokens).collect();
+    let scores = scoring.probabilities(&pool(&evidence, &tokens, settings.pooling));
     let passages: Vec<Passage> = windows
-        .ranges()
-        .iter()
+        .into_iter()
         .zip(&evidence)
-        .map(|(range, row)| Passage {
-            span: document.span(range.clone()),
-            scores: scoring.probabilities(row),
-        })
+        .map(|(window, row)| Passage { span: window.span, scores: scoring.probabilities(row) })
         .collect();
     let strongest = |label: usize| {
         let mut order: Vec<&Passage> = passages.iter().collect();

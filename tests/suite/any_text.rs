@@ -7,7 +7,7 @@ use entopic::{
 };
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
-use crate::support::{engine, fixture, load_ner};
+use crate::support::{engine, fixture, load_ner, load_topics};
 
 /// Texts that break programs that take text for ASCII words.
 fn nasty() -> Vec<String> {
@@ -54,6 +54,42 @@ fn check(text: &str, tagged: &TaggedText) {
     }
     assert_eq!(tagged.coverage.chars, text.chars().count());
     assert!(tagged.coverage.chars_read <= tagged.coverage.chars);
+}
+
+/// Such a text is read in sections.
+#[test]
+fn a_long_text_is_read_in_sections_with_exact_spans() {
+    use std::sync::{Arc, Mutex};
+
+    let paragraph = "Zoë Müller met Ngũgĩ wa Thiong’o in São Paulo. 🔥 Parliament voted on Monday.\n\n";
+    let text = paragraph.repeat(1_400_000 / paragraph.len());
+    let reported = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&reported);
+    let limits = entopic::Limits::new().progress(move |bytes| {
+        seen.lock().expect("no call should panic").push(bytes);
+    });
+    let ner = load_ner(fixture("ner-wordpiece-cased")).expect("the fixture should load").within(&limits);
+    let tagged = ner.tag(&text).expect("the text should be tagged");
+    check(&text, &tagged);
+    let single = ner.tag(paragraph).expect("the text should be tagged");
+    let paragraphs = text.len() / paragraph.len();
+    assert!(tagged.entities.len() >= paragraphs * single.entities.len() / 2);
+    assert!(tagged.coverage.tokens >= paragraphs * single.coverage.tokens);
+    let reported = reported.lock().expect("no call should panic").clone();
+    assert!(reported.len() > 3 && reported.contains(&text.len()), "{reported:?}");
+    let logits = ner.logits(&text).expect("the text should be read");
+    assert_eq!(logits.tokens.len(), tagged.coverage.tokens);
+    assert_eq!(logits.logits.nrows(), logits.tokens.len());
+
+    let classifier = load_topics(fixture("embed-mean")).expect("the fixture should load");
+    let classifier = classifier.with(TopicOptions::new().passages(true)).expect("the option should fit");
+    let labels = classifier.label_set(["politics", "sport"]).expect("the labels should fit");
+    let classified = classifier.classify(&text, &labels).expect("the text should be read");
+    assert_eq!(classified.coverage.chars, text.chars().count());
+    let passages = &classified.passages;
+    assert_eq!(passages.len(), classified.coverage.windows);
+    assert!(passages.windows(2).all(|pair| pair[0].span.bytes.end <= pair[1].span.bytes.start));
+    assert!(passages.last().is_some_and(|last| text.len() - last.span.bytes.end < 4));
 }
 
 const MODELS: [&str; 5] =
