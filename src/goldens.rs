@@ -60,6 +60,7 @@ impl Fixture {
 /// A fixture on one backend, in one precision.
 pub(crate) struct Run {
     pub(crate) name: String,
+    pub(crate) fixture: &'static str,
     pub(crate) engine: Engine,
     pub(crate) folder: PathBuf,
     /// Whether it computes in f32, and so gives the golden's numbers, labels and spans, to the rounding.
@@ -111,6 +112,7 @@ pub(crate) fn runs(fixtures: &[Fixture]) -> Vec<Run> {
                 engines.iter().filter(|(_, precision, ..)| fixture.int8 || *precision == Precision::F32);
             runs.extend(engines.map(|(engine, precision, tolerance, is_exact)| Run {
                 name: format!("{}, native, {precision}", fixture.name),
+                fixture: fixture.name,
                 engine: engine.clone(),
                 folder: folder(fixture.name),
                 tolerance: *tolerance,
@@ -123,6 +125,7 @@ pub(crate) fn runs(fixtures: &[Fixture]) -> Vec<Run> {
             let made = with_graph(graph, fixture.name);
             runs.push(Run {
                 name: format!("{}, onnx", fixture.name),
+                fixture: fixture.name,
                 engine: engines[0].0.clone(),
                 folder: made.path().to_owned(),
                 tolerance: TOLERANCE,
@@ -134,6 +137,7 @@ pub(crate) fn runs(fixtures: &[Fixture]) -> Vec<Run> {
         if fixture.libtorch {
             runs.push(Run {
                 name: format!("{}, libtorch", fixture.name),
+                fixture: fixture.name,
                 engine: torch_engine(),
                 folder: folder(fixture.name),
                 tolerance: TOLERANCE,
@@ -149,7 +153,13 @@ pub(crate) fn runs(fixtures: &[Fixture]) -> Vec<Run> {
 #[cfg(feature = "onnx")]
 fn with_graph(graph: &str, name: &str) -> TempDir {
     let made = TempDir::new().expect("a folder should be made");
-    for file in ["config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json"] {
+    for file in [
+        "config.json",
+        "gliner_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "1_Pooling/config.json",
+    ] {
         let (from, to) = (folder(name).join(file), made.path().join(file));
         if from.exists() {
             fs::create_dir_all(to.parent().expect("a file should be in a folder"))

@@ -7,12 +7,12 @@ use std::thread;
 
 use ndarray::Array2;
 use rten::{Model, ModelOptions, NodeId, RunOptions, ThreadPool};
+use rten_tensor::Tensor;
 use rten_tensor::prelude::*;
-use rten_tensor::{NdTensor, Tensor};
 
 use super::Runner;
-use super::padded::{Rows, Run, Together, in_runs};
-use crate::batch::{RaggedBatch, Sequence};
+use super::padded::{Output, Rows, Run, Together, WordScores, in_runs};
+use crate::batch::{Marks, RaggedBatch, Sequence};
 use crate::error::{Error, ErrorKind, panic_message};
 use crate::spare::Spare;
 
@@ -40,7 +40,7 @@ pub(crate) struct Onnx {
     model: Model,
     inputs: Vec<(NodeId, Input)>,
     output: NodeId,
-    rows: Rows,
+    taken: Output,
     together: Together,
     /// Pools of one thread, and of as many as a short text alone is given.
     narrow: Spare<Arc<ThreadPool>>,
@@ -52,18 +52,42 @@ enum Input {
     Ids,
     Mask,
     TokenTypes,
+    /// The number of the word, from 1, at its first token, and 0 at all others, `[batch, tokens]`.
+    WordsMask,
+    /// The number of words, `[batch, 1]`.
+    TextLengths,
+    /// The first and the last word of each span, `[batch, words * widest, 2]`.
+    SpanIdx,
+    /// Whether the span is within the text, `[batch, words * widest]`.
+    SpanMask,
 }
 
 impl Input {
-    const NAMES: [(&'static str, Self); 3] =
-        [("input_ids", Self::Ids), ("attention_mask", Self::Mask), ("token_type_ids", Self::TokenTypes)];
+    const NAMES: [(&'static str, Self); 7] = [
+        ("input_ids", Self::Ids),
+        ("attention_mask", Self::Mask),
+        ("token_type_ids", Self::TokenTypes),
+        ("words_mask", Self::WordsMask),
+        ("text_lengths", Self::TextLengths),
+        ("span_idx", Self::SpanIdx),
+        ("span_mask", Self::SpanMask),
+    ];
+
+    /// Whether a graph has the input if and only if `taken` is taken of it; `None` if it may have it in any case.
+    fn belongs_to(self, taken: Output) -> Option<bool> {
+        match self {
+            Self::Ids | Self::Mask | Self::TokenTypes => None,
+            Self::WordsMask | Self::TextLengths => Some(matches!(taken, Output::Words(_))),
+            Self::SpanIdx | Self::SpanMask => Some(matches!(taken, Output::Words(WordScores::Spans { .. }))),
+        }
+    }
 }
 
-/// What transformers' exporters call the output that holds `rows`.
-fn output_name(rows: Rows) -> &'static str {
-    match rows {
-        Rows::EveryToken { .. } | Rows::Sequence { .. } => "logits",
-        Rows::Pooled { .. } => "last_hidden_state",
+/// What transformers' exporters, and GLiNER's, call the output.
+fn output_name(taken: Output) -> &'static str {
+    match taken {
+        Output::Rows(Rows::Pooled { .. }) => "last_hidden_state",
+        Output::Rows(Rows::EveryToken { .. } | Rows::Sequence { .. }) | Output::Words(_) => "logits",
     }
 }
 
@@ -74,7 +98,7 @@ impl Onnx {
         origin: String,
         bytes: Vec<u8>,
         beside: impl Fn(&str) -> Result<Vec<u8>, Error>,
-        rows: Rows,
+        taken: Output,
         probes: &[Sequence; 2],
     ) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Weights, format!("{origin} {message}"));
@@ -95,24 +119,36 @@ impl Onnx {
         for &id in model.input_ids() {
             let name = model.node_info(id).and_then(|node| node.name().map(str::to_owned));
             let name = name.unwrap_or_default();
-            let known = Input::NAMES.into_iter().find(|(known, _)| *known == name);
+            let possible: Vec<(&str, Input)> = Input::NAMES
+                .into_iter()
+                .filter(|(_, input)| input.belongs_to(taken) != Some(false))
+                .collect();
+            let known = possible.iter().find(|(known, _)| *known == name);
             let (_, input) = known.ok_or_else(|| {
-                let names = Input::NAMES.map(|(name, _)| name).join(", ");
-                refuse(format!("has an input {name:?}; inputs may be {names}"))
+                let names: Vec<&str> = possible.iter().map(|(name, _)| *name).collect();
+                refuse(format!("has an input {name:?}; by its config inputs may be {}", names.join(", ")))
             })?;
-            inputs.push((id, input));
+            inputs.push((id, *input));
+        }
+        let lacks = |(_, input): &(&str, Input)| {
+            input.belongs_to(taken) == Some(true) && !inputs.iter().any(|(_, other)| other == input)
+        };
+        if let Some((name, _)) = Input::NAMES.into_iter().find(lacks) {
+            return Err(refuse(format!("has no input {name:?}, which a GLiNER of its config has")));
         }
         if !inputs.iter().any(|&(_, input)| input == Input::Ids) {
             return Err(refuse("has no input \"input_ids\"".into()));
         }
-        let named = model.find_node(output_name(rows)).filter(|id| model.output_ids().contains(id));
+        let named = model.find_node(output_name(taken)).filter(|id| model.output_ids().contains(id));
         let output = named.or(model.output_ids().first().copied());
         let output = output.ok_or_else(|| refuse("has no output".into()))?;
 
         let masked = inputs.iter().any(|&(_, input)| input == Input::Mask);
         let (narrow, wide) = (Spare::default(), Spare::default());
-        let mut loaded = Self { origin, model, inputs, output, rows, together: Together::None, narrow, wide };
-        if loaded.tried(probes)? && masked {
+        let mut loaded =
+            Self { origin, model, inputs, output, taken, together: Together::None, narrow, wide };
+        // rten reads padding with an LSTM, which most graphs of GLiNER have; a trial may miss it.
+        if loaded.tried(probes)? && masked && matches!(taken, Output::Rows(_)) {
             loaded.together = Together::Padded;
         }
         Ok(loaded)
@@ -137,13 +173,41 @@ impl Onnx {
     fn run_padded(&self, run: &Run<'_>, stack: usize) -> Result<Vec<Array2<f32>>, Error> {
         // rten has no 64-bit integers, and no graph as many tokens.
         let narrowed = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
-        let tensor = |input: Input| {
-            let values = match input {
-                Input::Mask => run.mask(0, 1),
-                Input::Ids => run.ids(0, narrowed),
-                Input::TokenTypes => run.token_types(0, narrowed),
-            };
-            NdTensor::from_data([run.sequences.len(), run.longest()], values)
+        let (count, longest, words) = (run.sequences.len(), run.longest(), run.most_words());
+        let widest = match self.taken {
+            Output::Words(WordScores::Spans { widest }) => widest,
+            _ => 0,
+        };
+        let number = |value: usize| i32::try_from(value).unwrap_or(i32::MAX);
+        let tensor = |input: Input| match input {
+            Input::Mask => Tensor::from_data(&[count, longest], run.mask(0, 1)),
+            Input::Ids => Tensor::from_data(&[count, longest], run.ids(0, narrowed)),
+            Input::TokenTypes => Tensor::from_data(&[count, longest], run.token_types(0, narrowed)),
+            Input::WordsMask => {
+                let mut mask = vec![0; count * longest];
+                for (row, marks) in mask.chunks_mut(longest.max(1)).zip(run.marks()) {
+                    for (word, token) in marks.words.iter().enumerate() {
+                        if let Some(slot) = token.and_then(|token| row.get_mut(token)) {
+                            *slot = number(word + 1);
+                        }
+                    }
+                }
+                Tensor::from_data(&[count, longest], mask)
+            }
+            Input::TextLengths => {
+                let lengths: Vec<i32> = run.marks().map(|marks| number(marks.words.len())).collect();
+                Tensor::from_data(&[count, 1], lengths)
+            }
+            Input::SpanIdx => Tensor::from_data(
+                &[count, words * widest, 2],
+                spans(&run, words, widest, |first, more, is_inside| {
+                    if is_inside { vec![number(first), number(first + more)] } else { vec![0, 0] }
+                }),
+            ),
+            Input::SpanMask => Tensor::from_data(
+                &[count, words * widest],
+                spans(&run, words, widest, |_, _, is_inside| vec![i32::from(is_inside)]),
+            ),
         };
         let inputs = self.inputs.iter().map(|&(id, input)| (id, tensor(input).into())).collect();
         let threads = rayon::current_thread_index().map_or(1, |_| rayon::current_num_threads());
@@ -165,8 +229,27 @@ impl Onnx {
             .try_into()
             .map_err(|_| refuse("the graph's output holds no floats".into()))?;
 
-        run.split(self.rows, &self.origin, output.shape(), &output.to_vec())
+        match self.taken {
+            Output::Rows(rows) => run.split(rows, &self.origin, output.shape(), &output.to_vec()),
+            Output::Words(scores) => run.split_words(scores, &self.origin, output.shape(), &output.to_vec()),
+        }
     }
+}
+
+/// The numbers of each span of up to `widest` of `words` words, in each sequence: of its first word, of the words after
+/// that, and whether it is within the sequence's words.
+fn spans(
+    run: &Run<'_>,
+    words: usize,
+    widest: usize,
+    numbers: impl Fn(usize, usize, bool) -> Vec<i32>,
+) -> Vec<i32> {
+    let of_sequence = |marks: &Marks| {
+        let count = marks.words.len();
+        let span = |at: usize| numbers(at / widest, at % widest, at / widest + at % widest < count);
+        (0..words * widest).flat_map(span).collect::<Vec<_>>()
+    };
+    run.marks().flat_map(of_sequence).collect()
 }
 
 impl Runner for Onnx {
@@ -193,7 +276,7 @@ fn on_own_thread<T: Send>(stack: usize, origin: &str, f: impl FnOnce() -> T + Se
 
 #[cfg(test)]
 mod tests {
-    use super::{Onnx, Rows, TOLERANCE, Together};
+    use super::{Onnx, Output, Rows, TOLERANCE, Together};
     use crate::backend::Runner;
     use crate::batch::{RaggedBatch, Sequence};
     use crate::error::Error;
@@ -246,7 +329,7 @@ mod tests {
     fn load(bytes: Vec<u8>) -> Result<Onnx, Error> {
         let probes = [sequence(&[3, 5, 4]), sequence(&[9, 1, 8, 2, 7])];
         let beside = |_: &str| Ok(Vec::new());
-        Onnx::load("model.onnx".into(), bytes, beside, Rows::EveryToken { labels: 1 }, &probes)
+        Onnx::load("model.onnx".into(), bytes, beside, Output::Rows(Rows::EveryToken { labels: 1 }), &probes)
     }
 
     #[test]

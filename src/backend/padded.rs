@@ -6,6 +6,8 @@ use std::ops::Range;
 
 use ndarray::Array2;
 
+#[cfg(feature = "onnx")]
+use crate::batch::Marks;
 use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind};
 use crate::pooling::TokenPooling;
@@ -21,6 +23,23 @@ pub(crate) enum Rows {
     Pooled { pooling: TokenPooling, hidden: usize },
 }
 
+/// What is taken of an output.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Output {
+    Rows(Rows),
+    /// Scores of words for labels that are in the input (GLiNER).
+    Words(WordScores),
+}
+
+/// The scores of a GLiNER, in the rows of the native backend's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WordScores {
+    /// `[words * widest, labels]` of `[batch, words, widest, labels]`: the spans that begin at each word.
+    Spans { widest: usize },
+    /// `[words, 3 * labels]` of `[batch, words, labels, 3]`: start, end and inside of each word.
+    Words,
+}
+
 /// Which sequences may run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Together {
@@ -34,6 +53,8 @@ pub(super) enum Together {
 /// Sequences of one run: token ranges of a batch, the longest first.
 pub(super) struct Run<'a> {
     batch: &'a RaggedBatch,
+    /// Their numbers in the batch.
+    places: &'a [usize],
     pub(super) sequences: &'a [Range<usize>],
 }
 
@@ -56,7 +77,8 @@ pub(super) fn in_runs(
             Together::Padded => 2 * sequence.len() >= first.len(),
         };
         let count = sequences[done..].iter().take_while(fits).count().max(1);
-        let rows = run(Run { batch, sequences: &sequences[done..done + count] })?;
+        let run_of = done..done + count;
+        let rows = run(Run { batch, places: &places[run_of.clone()], sequences: &sequences[run_of] })?;
         for (&place, rows) in places[done..].iter().zip(rows) {
             results[place] = rows;
         }
@@ -84,6 +106,53 @@ impl Run<'_> {
     /// `real` where a token is, and `padding` behind them, `[sequences, longest]`.
     pub(super) fn mask<T: Copy>(&self, padding: T, real: T) -> Vec<T> {
         self.block(padding, |_| real)
+    }
+
+    /// The marks of each sequence.
+    #[cfg(feature = "onnx")]
+    pub(super) fn marks(&self) -> impl Iterator<Item = &Marks> {
+        self.places.iter().map(|&place| &self.batch.marks[place])
+    }
+
+    /// The words of the sequence with most.
+    #[cfg(feature = "onnx")]
+    pub(super) fn most_words(&self) -> usize {
+        self.marks().map(|marks| marks.words.len()).max().unwrap_or(0)
+    }
+
+    /// The scores of the words of each sequence, of an output of `shape` with `values` in its order. `origin` names what
+    /// computed it in messages.
+    #[cfg(feature = "onnx")]
+    pub(super) fn split_words(
+        &self,
+        scores: WordScores,
+        origin: &str,
+        shape: &[usize],
+        values: &[f32],
+    ) -> Result<Vec<Array2<f32>>, Error> {
+        let refuse = |message: String| Error::new(ErrorKind::Weights, format!("{origin}: {message}"));
+        let labels = self.marks().next().map_or(0, |marks| marks.labels.len());
+        let words = self.most_words();
+        let (expected, rows_per_word, columns) = match scores {
+            WordScores::Spans { widest } => ([self.sequences.len(), words, widest, labels], widest, labels),
+            WordScores::Words => ([self.sequences.len(), words, labels, 3], 1, 3 * labels),
+        };
+        if shape != expected || values.len() != expected.iter().product::<usize>() {
+            return Err(refuse(format!(
+                "it gives {shape:?} for {words} words and {labels} labels, where its config makes it {expected:?}"
+            )));
+        }
+        let per_sequence = words * rows_per_word * columns;
+        let read = |(part, marks): (&[f32], &Marks)| {
+            let rows = marks.words.len() * rows_per_word;
+            let given = part.get(..rows * columns).unwrap_or_default().to_vec();
+            if !given.iter().all(|value| value.is_finite()) {
+                return Err(refuse("it gives no finite numbers".into()));
+            }
+            Array2::from_shape_vec((rows, columns), given)
+                .map_err(|error| refuse("its output has another shape".into()).with_source(error))
+        };
+        values.chunks(per_sequence.max(1)).zip(self.marks()).map(read).collect()
     }
 
     fn block<T: Copy>(&self, padding: T, value: impl Fn(usize) -> T) -> Vec<T> {
@@ -198,7 +267,7 @@ mod tests {
     fn padding_is_behind_and_counts_for_nothing() {
         let batch = batch(&[3, 2]);
         let sequences: Vec<_> = batch.sequences().collect();
-        let run = Run { batch: &batch, sequences: &sequences };
+        let run = Run { batch: &batch, places: &[0, 1], sequences: &sequences };
         assert_eq!(run.ids(7, |id| id), [300, 301, 302, 200, 201, 7]);
         assert_eq!(run.mask(0, 1), [1, 1, 1, 1, 1, 0]);
         assert_eq!(run.token_types(9, |kind| kind), [1, 1, 1, 1, 1, 9]);

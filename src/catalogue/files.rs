@@ -85,6 +85,22 @@ pub(crate) struct SharedWords {
 /// The longest file that is no weights: more would be an attack, or a mistake.
 pub(crate) const LONGEST_TEXT: u64 = 256 << 20;
 
+/// The bytes of the longest pointer of Git LFS, by its specification
+/// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
+const LONGEST_POINTER: u64 = 1023;
+
+/// Whether `bytes` are what Git LFS leaves in the place of a large file.
+fn is_pointer(bytes: &[u8]) -> bool {
+    bytes.len() as u64 <= LONGEST_POINTER && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
+}
+
+fn pointer(name: &str, kind: ErrorKind) -> Error {
+    let message = format!(
+        "{name} is a pointer of Git LFS, not the file itself; run `git lfs pull` in the clone of its repository"
+    );
+    Error::new(kind, message)
+}
+
 impl Files {
     /// Those of a model that is compiled in.
     #[cfg(feature = "bundled")]
@@ -194,8 +210,13 @@ impl Files {
                 return Ok(found.map(|(_, bytes)| Bytes::Static(bytes)));
             }
             Place::Memory(memory) => {
-                let found = memory.files.iter().find(|(name, _)| name == path);
-                return Ok(found.map(|(_, bytes)| bytes.clone()));
+                let Some((_, bytes)) = memory.files.iter().find(|(name, _)| name == path) else {
+                    return Ok(None);
+                };
+                if is_pointer(bytes) {
+                    return Err(pointer(&self.name(path), kind));
+                }
+                return Ok(Some(bytes.clone()));
             }
             Place::Folder(folder) => folder,
         };
@@ -208,6 +229,12 @@ impl Files {
             // Reading a pipe or a device may never end.
             Ok(found) if !found.is_file() => {
                 return Err(Error::new(kind, format!("{name} is not a regular file")));
+            }
+            Ok(found)
+                if found.len() <= LONGEST_POINTER
+                    && fs::read(folder.join(path)).is_ok_and(|bytes| is_pointer(&bytes)) =>
+            {
+                return Err(pointer(&name, kind));
             }
             Ok(_) if path.ends_with(".safetensors") => {
                 let file = fs::File::open(folder.join(path)).map_err(refuse)?;

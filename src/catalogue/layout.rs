@@ -68,14 +68,25 @@ const CONFIGS: [&str; 2] = ["gliner_config.json", "config.json"];
 const SENTENCE_PIECES: [&str; 4] =
     ["spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model"];
 
-/// The best first: safetensors are read fastest, and a pickle only for want of them.
-const WEIGHTS: [(&str, Weights); 7] = [
+/// The best first: safetensors are read fastest, and a pickle only for want of them. Of graphs the more exact; their names
+/// are those of optimum and of transformers.js.
+const WEIGHTS: [(&str, Weights); 17] = [
     ("model.safetensors", Weights::Safetensors),
     ("model.safetensors.index.json", Weights::ShardedSafetensors),
     ("pytorch_model.bin", Weights::Pickle),
     ("pytorch_model.bin.index.json", Weights::ShardedPickle),
     ("model.onnx", Weights::Onnx("model.onnx")),
     ("onnx/model.onnx", Weights::Onnx("onnx/model.onnx")),
+    ("model_fp16.onnx", Weights::Onnx("model_fp16.onnx")),
+    ("onnx/model_fp16.onnx", Weights::Onnx("onnx/model_fp16.onnx")),
+    ("model_quantized.onnx", Weights::Onnx("model_quantized.onnx")),
+    ("onnx/model_quantized.onnx", Weights::Onnx("onnx/model_quantized.onnx")),
+    ("model_int8.onnx", Weights::Onnx("model_int8.onnx")),
+    ("onnx/model_int8.onnx", Weights::Onnx("onnx/model_int8.onnx")),
+    ("model_uint8.onnx", Weights::Onnx("model_uint8.onnx")),
+    ("onnx/model_uint8.onnx", Weights::Onnx("onnx/model_uint8.onnx")),
+    ("model_q4.onnx", Weights::Onnx("model_q4.onnx")),
+    ("onnx/model_q4.onnx", Weights::Onnx("onnx/model_q4.onnx")),
     ("rust_model.ot", Weights::Ot),
 ];
 
@@ -198,7 +209,13 @@ impl Layout {
         let weights = WEIGHTS.into_iter().find(|(name, _)| has(names, name)).map(|(_, weights)| weights);
         let weights = weights.ok_or_else(|| {
             let files = WEIGHTS.map(|(name, _)| name).join(", nor ");
-            Error::new(ErrorKind::Weights, format!("{origin} has no {files}"))
+            let graphs: Vec<&str> =
+                names.iter().map(String::as_str).filter(|name| name.ends_with(".onnx")).collect();
+            let hint = match graphs.as_slice() {
+                [] => String::new(),
+                graphs => format!("; it has {}: rename one to model.onnx", graphs.join(", ")),
+            };
+            Error::new(ErrorKind::Weights, format!("{origin} has no {files}{hint}"))
         })?;
         let mut shards: Vec<String> = names.iter().filter(|name| weights.is_shard(name)).cloned().collect();
         shards.sort_unstable();

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{engine, folder, golden};
+use super::{Fixture, engine, folder, golden, native, runs};
 use crate::{EntityOptions, Precision};
 
 #[derive(Deserialize)]
@@ -36,12 +36,19 @@ struct Reference {
 
 const MODELS: [&str; 3] = ["gliner-span", "gliner-span-plain", "gliner-token"];
 
+const FIXTURES: &[Fixture] = &[
+    native(MODELS[0]).f32_only().graph("onnx-gliner-span"),
+    native(MODELS[1]).f32_only().graph("onnx-gliner-span-plain"),
+    native(MODELS[2]).f32_only().graph("onnx-gliner-token"),
+];
+
 #[test]
 fn entities_of_given_types_equal_gliner() {
-    for model in MODELS {
-        let loaded = engine(Precision::F32).ner(folder(model)).expect("the fixture should load");
+    for run in runs(FIXTURES) {
+        let model = &run.name;
+        let loaded = run.engine.ner(run.folder.clone()).expect("the fixture should load");
         let mut compared = 0;
-        for case in golden::<Golden>(model).cases {
+        for case in golden::<Golden>(run.fixture).cases {
             for expected in case.results {
                 let options = EntityOptions::new()
                     .boundaries(false)

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::architecture::shared::Source;
+use super::architecture::shared::{Source, without_nulls};
 use super::architecture::{ARCHITECTURES, Architecture, composite};
 use super::role::Role;
 use crate::backend::native::blueprint::{Blueprint, Head, States};
@@ -76,7 +76,7 @@ impl<'a> Parsed<'a> {
             Error::new(ErrorKind::Config, format!("{origin} is not a usable config.json")).with_source(error)
         };
         let json: Value = serde_json::from_slice(json).map_err(unusable)?;
-        let shared = Shared::deserialize(&json).map_err(unusable)?;
+        let shared = Shared::deserialize(without_nulls(&json)).map_err(unusable)?;
         Ok(Self { json, shared, origin })
     }
 

@@ -55,13 +55,22 @@ def shorten(graph):
     outer = {value.name for value in [*graph.input, *graph.output]}
     names = {}
     short = lambda name: name if name in outer or not name else names.setdefault(name, f"v{len(names)}")
-    for tensor in graph.initializer:
-        tensor.name = short(tensor.name)
-    for node in graph.node:
-        node.name = node.doc_string = ""
-        node.input[:] = [short(name) for name in node.input]
-        node.output[:] = [short(name) for name in node.output]
-    del graph.value_info[:]
+
+    def rename(graph):
+        for tensor in graph.initializer:
+            tensor.name = short(tensor.name)
+        for value in [*graph.input, *graph.output]:
+            value.name = short(value.name)
+        for node in graph.node:
+            node.name = node.doc_string = ""
+            node.input[:] = [short(name) for name in node.input]
+            node.output[:] = [short(name) for name in node.output]
+            for attribute in node.attribute:
+                if attribute.type == onnx.AttributeProto.GRAPH:
+                    rename(attribute.g)
+        del graph.value_info[:]
+
+    rename(graph)
 
 
 def export(model, path, output):

@@ -26,6 +26,12 @@ const ENDS: [i64; 6] =
 /// `TensorProto.DataType`.
 const INT32: u64 = 6;
 const INT64: u64 = 7;
+const UINT8: u64 = 2;
+const INT8: u64 = 3;
+
+/// Operators that multiply bytes, whose fourth input are the zero points of the weights. rten 0.27 reads those of the first
+/// columns for all (rten-gemm's `packing/int8.rs`), so the results are wrong where they differ.
+const PRODUCTS: [&[u8]; 2] = [b"MatMulInteger", b"ConvInteger"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Message {
@@ -76,11 +82,44 @@ struct Open<'a> {
     /// Of a tensor: its type, and its numbers as bytes.
     data_type: u64,
     raw: &'a [u8],
+    /// Of a tensor: its numbers as a list, if they are no bytes, and its name.
+    listed: &'a [u8],
+    name: &'a [u8],
+    /// Of a node: its operator, inputs and first output.
+    operator: &'a [u8],
+    inputs: Vec<&'a [u8]>,
+    output: &'a [u8],
+    /// Of an attribute and a node: whether it has a tensor of several values.
+    has_varied: bool,
 }
 
 impl<'a> Open<'a> {
     fn new(message: Message, end: usize) -> Self {
-        Self { message, end, nodes: 0, location: false, value: None, data_type: 0, raw: &[] }
+        Self {
+            message,
+            end,
+            nodes: 0,
+            location: false,
+            value: None,
+            data_type: 0,
+            raw: &[],
+            listed: &[],
+            name: &[],
+            operator: &[],
+            inputs: Vec::new(),
+            output: &[],
+            has_varied: false,
+        }
+    }
+
+    /// Whether a tensor of bytes has values that differ.
+    fn is_varied(&self) -> bool {
+        let mut at = 0;
+        let mut listed = std::iter::from_fn(|| varint(self.listed, &mut at));
+        let first = listed.next();
+        let lists_others = listed.any(|value| Some(value) != first);
+        matches!(self.data_type, UINT8 | INT8)
+            && (lists_others || self.raw.windows(2).any(|pair| pair[0] != pair[1]))
     }
 
     /// Whether a tensor's bytes are no shape that would be damage.
@@ -125,6 +164,7 @@ fn are_sizes(bytes: &[u8]) -> bool {
 /// nodes, or a shape that no model has. What a graph computes can still be of any size.
 pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
     let mut found = BTreeSet::new();
+    let (mut zero_points, mut varied): (BTreeSet<&[u8]>, BTreeSet<&[u8]>) = Default::default();
     let mut at = 0;
     let mut open = vec![Open::new(Message::Model, bytes.len())];
     while let Some(current) = open.last_mut() {
@@ -135,7 +175,21 @@ pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
             if !current.is_plausible() {
                 return Err(large(at));
             }
-            open.pop();
+            let Some(closed) = open.pop() else { break };
+            match (closed.message, open.last_mut()) {
+                (Message::Tensor, Some(parent)) if closed.is_varied() => {
+                    parent.has_varied = true;
+                    varied.insert(closed.name);
+                }
+                (Message::Attribute, Some(parent)) => parent.has_varied |= closed.has_varied,
+                (Message::Node, _) if closed.operator == b"Constant" && closed.has_varied => {
+                    varied.insert(closed.output);
+                }
+                (Message::Node, _) if PRODUCTS.contains(&closed.operator) => {
+                    zero_points.extend(closed.inputs.get(3));
+                }
+                _ => {}
+            }
             continue;
         }
         let (number, content) = field(&bytes[..current.end], &mut at)
@@ -161,10 +215,15 @@ pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
             (Message::Entry, 1) => current.location = content == b"location",
             (Message::Entry, 2) => current.value = Some(String::from_utf8_lossy(content).into_owned()),
             (Message::Graph, 1) => current.nodes += 1,
+            (Message::Node, 1) => current.inputs.push(content),
+            (Message::Node, 2) if current.output.is_empty() => current.output = content,
+            (Message::Node, 4) => current.operator = content,
+            (Message::Tensor, 8) => current.name = content,
             (Message::Tensor, 9) => current.raw = content,
             (Message::Tensor, 5 | 7) | (Message::Attribute, 8) if !are_sizes(content) => {
                 return Err(large(at));
             }
+            (Message::Tensor, 5) => current.listed = content,
             _ => {}
         }
         let inner = current.message.within(number);
@@ -180,6 +239,13 @@ pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
             Some(inner) => open.push(Open::new(inner, at + length)),
             None => at += length,
         }
+    }
+    if let Some(name) = zero_points.intersection(&varied).next() {
+        let name = String::from_utf8_lossy(name);
+        return Err(format!(
+            "has weights with several zero points ({name}), which rten multiplies wrongly; quantise them symmetrically \
+             (QInt8), or use another file of the model"
+        ));
     }
     Ok(found)
 }
@@ -303,6 +369,33 @@ mod tests {
             (field(7, &field(1, &field(5, &[3 << 3, 0x80, 0x08]))), true),
         ] {
             assert_eq!(external_files(&bytes).is_ok(), fine, "{bytes:x?}");
+        }
+    }
+
+    #[test]
+    fn weights_with_several_zero_points_are_refused() {
+        let tensor = |values: &[u8]| [field(8, b"zero"), vec![2 << 3, 2], field(9, values)].concat();
+        let product = |operator: &[u8]| {
+            let inputs: Vec<u8> =
+                [b"x", b"w", b"y", b"zero".as_slice()].iter().flat_map(|name| field(1, name)).collect();
+            field(1, &[inputs, field(2, b"out"), field(4, operator)].concat())
+        };
+        let graph = |parts: &[Vec<u8>]| field(7, &parts.concat());
+        let constant = |values: &[u8]| {
+            field(
+                1,
+                &[field(2, b"zero"), field(4, b"Constant"), field(5, &field(5, &tensor(values)))].concat(),
+            )
+        };
+        for (parts, fine) in [
+            ([product(b"MatMulInteger"), field(5, &tensor(&[7, 9]))], false),
+            ([product(b"ConvInteger"), field(5, &tensor(&[7, 9]))], false),
+            ([product(b"MatMulInteger"), constant(&[7, 9])], false),
+            ([product(b"MatMulInteger"), field(5, &tensor(&[7, 7]))], true),
+            ([product(b"MatMulInteger"), constant(&[7])], true),
+            ([product(b"QLinearMatMul"), field(5, &tensor(&[7, 9]))], true),
+        ] {
+            assert_eq!(external_files(&graph(&parts)).is_ok(), fine);
         }
     }
 

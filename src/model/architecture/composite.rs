@@ -12,6 +12,12 @@ type Format = (fn(&Value, &str) -> bool, fn(&Value) -> Result<(Role, Blueprint),
 
 const FORMATS: [Format; 2] = [(gliclass::is_it, gliclass::translate), (gliner::is_it, gliner::translate)];
 
+/// Whether a config is of one of these formats.
+#[cfg(any(feature = "libtorch", feature = "onnx"))]
+pub(in crate::model) fn is_one(json: &Value, model_type: &str) -> bool {
+    FORMATS.iter().any(|(is_it, _)| is_it(json, model_type))
+}
+
 /// The role and the blueprint of a model of one of these formats; `None` if it is of none.
 pub(in crate::model) fn translate(
     json: &Value,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::backbone::{backbone, encoder_type};
-use super::shared::activation;
+use super::shared::{activation, without_nulls};
 use crate::backend::native::blueprint::{Blueprint, Dense, Head, Lstm, Mlp, TopicHead, TopicScores};
 use crate::model::role::{PromptStyle, Role};
 use crate::pooling::TokenPooling;
@@ -59,7 +59,7 @@ impl Default for Gliclass {
 }
 
 pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
-    let config = Gliclass::deserialize(json).map_err(|error| error.to_string())?;
+    let config = Gliclass::deserialize(without_nulls(json)).map_err(|error| error.to_string())?;
     if config.architecture_type != "uni-encoder" {
         return Err(format!(
             "architecture_type {:?} is not supported; supported is uni-encoder",

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::backbone::{backbone, encoder_type};
-use super::shared::check;
+use super::shared::{check, without_nulls};
 use crate::backend::native::blueprint::{Blueprint, Dense, EntityHead, EntityScores, Head, Lstm, Mlp};
 use crate::model::role::{PromptStyle, Role};
 
@@ -38,6 +38,7 @@ struct Gliner {
     represent_spans: bool,
     num_rnn_layers: Option<usize>,
     post_fusion_schema: Option<String>,
+    span_encoder_config: Option<Value>,
 }
 
 impl Default for Gliner {
@@ -63,6 +64,7 @@ impl Default for Gliner {
             represent_spans: false,
             num_rnn_layers: None,
             post_fusion_schema: None,
+            span_encoder_config: None,
         }
     }
 }
@@ -71,7 +73,7 @@ impl Default for Gliner {
 const FIRST_ADDED: &str = "[FLERT]";
 
 pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
-    let config = Gliner::deserialize(json).map_err(|error| error.to_string())?;
+    let config = Gliner::deserialize(without_nulls(json)).map_err(|error| error.to_string())?;
     let is_set = |part: &Option<String>| part.as_ref().is_some_and(|name| !name.is_empty());
     for (key, set) in [
         ("labels_encoder", is_set(&config.labels_encoder)),
@@ -79,6 +81,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         ("post_fusion_schema", is_set(&config.post_fusion_schema)),
         ("num_rnn_layers", config.num_rnn_layers.is_some_and(|layers| layers > 1)),
         ("relations_layer", is_set(&config.relations_layer)),
+        ("span_encoder_config", config.span_encoder_config.is_some()),
         ("represent_spans", config.represent_spans),
         ("fuse_layers", config.fuse_layers),
         ("subtoken_pooling", config.subtoken_pooling != "first"),

@@ -95,7 +95,11 @@ impl Default for Config {
 }
 
 pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
-    let config: Config = source.read()?;
+    let mut config: Config = source.read()?;
+    // Here alone `null` has a meaning of its own: the base of the other layers.
+    if source.json.get("local_rope_theta").is_some_and(Value::is_null) {
+        config.local_rope_theta = None;
+    }
     let hidden = config.hidden_size;
     check_heads(("hidden_size", hidden), ("num_attention_heads", config.num_attention_heads))?;
     check(&[

@@ -22,13 +22,22 @@ pub(in crate::model) struct Source<'a> {
     pub(in crate::model) labels: usize,
 }
 
+/// `json` without the keys whose value is `null`: in a config it means that the key is absent.
+pub(in crate::model) fn without_nulls(json: &Value) -> Value {
+    let mut json = json.clone();
+    if let Some(keys) = json.as_object_mut() {
+        keys.retain(|_, value| !value.is_null());
+    }
+    json
+}
+
 /// A size, with its key in config.json.
 pub(super) type Size = (&'static str, usize);
 
 impl Source<'_> {
     /// The keys that an architecture reads.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        T::deserialize(self.json).map_err(|error| error.to_string())
+        T::deserialize(without_nulls(self.json)).map_err(|error| error.to_string())
     }
 
     /// A dense layer from the states to the labels.

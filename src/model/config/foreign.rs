@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
-use super::{Config, Parsed};
-use crate::backend::padded::Rows;
+use super::{Config, Parsed, composite};
+use crate::backend::native::blueprint::{EntityScores, Head};
+use crate::backend::padded::{Output, Rows, WordScores};
 use crate::catalogue::registry::Task;
 use crate::error::{Error, ErrorKind};
 use crate::limits::LARGEST_DIMENSION;
@@ -26,33 +27,53 @@ pub(in crate::model) struct Outside<'a> {
 }
 
 impl Config {
-    /// Reads `json` for another backend than the native one, and the rows that are taken of that backend's output.
-    /// A known architecture is read as the native backend reads it, and any other by the keys that most have.
+    /// Reads `json` for another backend than the native one, and what is taken of that backend's output. A known
+    /// architecture is read as the native backend reads it, and any other by the keys that most have.
     pub(in crate::model) fn foreign(
         json: &[u8],
         origin: &str,
         outside: Outside<'_>,
-    ) -> Result<(Self, Rows), Error> {
-        let config = match Self::native(json, origin, outside.pooling) {
-            Ok((config, _)) => config,
-            Err(_) => Self::any(json, origin, outside)?,
+    ) -> Result<(Self, Output), Error> {
+        let (config, head) = match Self::native(json, origin, outside.pooling) {
+            Ok((config, blueprint)) => (config, Some(blueprint.head)),
+            Err(error) if Self::takes_labels(json, origin)? => return Err(error),
+            Err(_) => (Self::any(json, origin, outside)?, None),
+        };
+        let words = match head {
+            Some(Head::Entities(head)) => match head.scores {
+                EntityScores::Spans { widest, .. } => Some(WordScores::Spans { widest }),
+                EntityScores::Words { .. } => Some(WordScores::Words),
+            },
+            _ => None,
         };
         let rows = match &config.role {
-            Role::Tags { labels, .. } => Rows::EveryToken { labels: labels.len() },
-            Role::Nli { labels } => Rows::Sequence { labels: labels.len() },
+            _ if words.is_some() => None,
+            Role::Tags { labels, .. } => Some(Rows::EveryToken { labels: labels.len() }),
+            Role::Nli { labels } => Some(Rows::Sequence { labels: labels.len() }),
             Role::Embedding { hidden } => {
-                Rows::Pooled { pooling: outside.pooling.unwrap_or(TokenPooling::Mean), hidden: *hidden }
+                let pooling = outside.pooling.unwrap_or(TokenPooling::Mean);
+                Some(Rows::Pooled { pooling, hidden: *hidden })
             }
-            Role::PromptedEntities(_) | Role::PromptedTopics(_) => {
-                let message = format!(
-                    "{origin}: only the native backend runs {}; give the model as model.safetensors, and choose \
-                     Backend::Native",
-                    config.architecture
-                );
-                return Err(Error::new(ErrorKind::Config, message));
-            }
+            Role::PromptedEntities(_) | Role::PromptedTopics(_) => None,
         };
-        Ok((Self { longest: config.longest.min(LONGEST), ..config }, rows))
+        let output = rows.map(Output::Rows).or(words.map(Output::Words));
+        let output = output.ok_or_else(|| config.native_alone(origin))?;
+        Ok((Self { longest: config.longest.min(LONGEST), ..config }, output))
+    }
+
+    /// The error for a model that only the native backend runs.
+    pub(in crate::model) fn native_alone(&self, origin: &str) -> Error {
+        let message = format!(
+            "{origin}: only the native backend runs {}; give the model as model.safetensors, and choose Backend::Native",
+            self.architecture
+        );
+        Error::new(ErrorKind::Config, message)
+    }
+
+    /// Whether the config is that of a model with labels in its input, which has keys of its own.
+    fn takes_labels(json: &[u8], origin: &str) -> Result<bool, Error> {
+        let parsed = Parsed::read(json, origin)?;
+        Ok(composite::is_one(&parsed.json, &parsed.shared.model_type))
     }
 
     fn any(json: &[u8], origin: &str, outside: Outside<'_>) -> Result<Self, Error> {

@@ -7,6 +7,7 @@ use crate::backend::Runner;
 use crate::backend::libtorch::architectures::Architecture;
 use crate::backend::libtorch::store::Stored;
 use crate::backend::libtorch::{LibTorch, Plan, Settings};
+use crate::backend::padded::Output;
 use crate::bytes::Bytes;
 use crate::catalogue::layout::Weights;
 use crate::error::{Error, ErrorKind};
@@ -43,7 +44,8 @@ pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
         tokenizer_config: tokenizer_config.as_deref(),
         unstated: architecture.unstated(),
     };
-    let (config, rows) = Config::foreign(site.json, &origin, outside)?;
+    let (config, output) = Config::foreign(site.json, &origin, outside)?;
+    let Output::Rows(rows) = output else { return Err(config.native_alone(&origin)) };
     let longest = config.longest.min(architecture.longest(&json));
     let assembly = move || {
         let weights = match site.layout.weights {
