@@ -53,6 +53,7 @@ mod bytes;
 mod characters;
 mod error;
 mod hex;
+mod language;
 mod limits;
 mod names;
 mod pooling;

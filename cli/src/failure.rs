@@ -3,13 +3,30 @@
 use std::error::Error;
 use std::fmt;
 
+/// What the library's messages advise, by the names of its functions, and the command's own words for it.
+const OPTIONS: [(&str, &str); 10] = [
+    ("Hub::token or HF_TOKEN", "HF_TOKEN"),
+    ("name a proxy by Hub::proxy", "name a proxy by HTTPS_PROXY"),
+    ("Hub::cache", "--cache"),
+    ("Hub::lock", "--lock"),
+    ("Hub::offline", "--offline"),
+    ("with EntityOptions::entity_types", "with --entity-types"),
+    ("or Backend::Native", "or --backend native"),
+    ("choose Backend::Native", "choose --backend native"),
+    ("use Ner for this one", "use this one for entities"),
+    ("use TopicClassifier for this one", "use this one for topics"),
+];
+
 /// A message for the user, with its causes: `news.txt cannot be read: permission denied`.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+        let message = OPTIONS
+            .into_iter()
+            .fold(message.into(), |message, (function, option)| message.replace(function, option));
+        Self(message)
     }
 
     /// `message`, then `cause` and the causes behind it.
@@ -20,7 +37,7 @@ impl Failure {
             text.push_str(&format!(": {cause}"));
             next = cause.source();
         }
-        Self(text)
+        Self::new(text)
     }
 }
 
@@ -35,6 +52,55 @@ impl From<entopic::Error> for Failure {
         match error.source() {
             Some(source) => Self::because(error.to_string(), source),
             None => Self::new(error.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Failure;
+
+    #[test]
+    fn advice_names_the_options_of_the_command() {
+        let advice = "name another cache by Hub::cache or HF_HUB_CACHE, or a token by Hub::token or HF_TOKEN";
+        let failure = Failure::new(advice).to_string();
+        assert_eq!(failure, "name another cache by --cache or HF_HUB_CACHE, or a token by HF_TOKEN");
+    }
+
+    /// Functions of the library that a message names are in the table, or no message of the command can have them.
+    #[test]
+    fn no_message_of_the_library_names_a_function_that_is_not_in_the_table() {
+        use std::fs;
+        use std::path::{Path, PathBuf};
+
+        fn files(folder: &Path) -> Vec<PathBuf> {
+            let entries = fs::read_dir(folder).expect("the source should be readable");
+            let paths = entries.map(|entry| entry.expect("the source should be readable").path());
+            paths.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+        }
+
+        let types = ["Hub::", "EntityOptions::", "TopicOptions::", "Backend::", "Limits::", "Engine::"];
+        let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src"));
+        if !source.join("lib.rs").exists() {
+            // The package by itself, without the workspace.
+            return;
+        }
+        for path in files(source) {
+            let text = fs::read_to_string(&path).expect("the source should be readable");
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let lines = code.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+            for line in lines {
+                // What stands between quotation marks.
+                for message in line
+                    .split('"')
+                    .skip(1)
+                    .step_by(2)
+                    .filter(|message| types.iter().any(|name| message.contains(name)))
+                {
+                    let shown = Failure::new(message).to_string();
+                    assert!(!types.iter().any(|name| shown.contains(name)), "{}: {message}", path.display());
+                }
+            }
         }
     }
 }

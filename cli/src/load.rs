@@ -44,6 +44,9 @@ fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
     if model.starts_with(['.', '/', '\\']) || model.ends_with(['/', '\\']) || path.is_absolute() {
         return Ok(path.into());
     }
+    if registry.find(model).is_none() && path.is_file() {
+        return Err(Failure::new(format!("{model:?} is a file; name the folder of its model, as ./DIR")));
+    }
     if registry.find(model).is_none() && path.is_dir() {
         return Err(Failure::new(format!("no model is named {model:?}; for the folder, write ./{model}")));
     }

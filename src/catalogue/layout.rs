@@ -261,6 +261,17 @@ mod tests {
     }
 
     #[test]
+    fn graphs_are_found_by_the_names_that_exporters_give() {
+        let layout = choose(&["config.json", "onnx/model_q4.onnx", "tokenizer.json"]);
+        assert_eq!(layout.weights, Weights::Onnx("onnx/model_q4.onnx"));
+        let several = ["config.json", "model_quantized.onnx", "onnx/model.onnx", "onnx/model_int8.onnx"];
+        assert_eq!(choose(&several).weights, Weights::Onnx("onnx/model.onnx"));
+        let names = ["config.json".to_owned(), "onnx/decoder.onnx".to_owned()];
+        let error = Layout::choose(&names, "here").expect_err("it should be refused").to_string();
+        assert!(error.ends_with("it has onnx/decoder.onnx: rename one to model.onnx"), "{error}");
+    }
+
+    #[test]
     fn shards_belong_to_their_index() {
         let layout = choose(&[
             "config.json",

@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Document;
 use super::windows::Windows;
+use crate::language::foreign;
 
 /// The part of a text that the model read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,10 +21,15 @@ pub struct Coverage {
     pub unknown_tokens: usize,
     /// The windows that the text was read in.
     pub windows: usize,
+    /// The language that the text looks like, as an ISO 639-1 code, if it is none that the model knows. `None` in builds
+    /// without the feature `language`, for short texts, and for models whose languages the registry does not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub foreign_language: Option<String>,
 }
 
 impl Coverage {
-    pub(crate) fn of(document: &Document<'_>, windows: &Windows) -> Self {
+    /// What was read of `document` in `windows`, by a model that knows `languages`.
+    pub(crate) fn of(document: &Document<'_>, windows: &Windows, languages: &[String]) -> Self {
         let tokens = &document.tokens;
         let mut read = vec![false; tokens.len()];
         for range in windows.ranges() {
@@ -48,6 +54,7 @@ impl Coverage {
             tokens: tokens.len(),
             unknown_tokens: tokens.unknown.iter().filter(|&&unknown| unknown).count(),
             windows: windows.ranges().len(),
+            foreign_language: foreign(document.text, languages),
         }
     }
 
@@ -59,6 +66,8 @@ impl Coverage {
             tokens: self.tokens + other.tokens,
             unknown_tokens: self.unknown_tokens + other.unknown_tokens,
             windows: self.windows + other.windows,
+            // That of the beginning.
+            foreign_language: if self.chars == 0 { other.foreign_language } else { self.foreign_language },
         }
     }
 

@@ -8,14 +8,13 @@ use super::{Comparison, Fixture, Run, both, difference, engine, folder, golden, 
 use crate::document::Document;
 use crate::schedule;
 use crate::topics::label_set::Prepared;
-use crate::{ErrorKind, LabelSet, Limits, Precision, Scoring, TopicClassifier, TopicOptions};
+use crate::{Engine, ErrorKind, LabelSet, Limits, Precision, Scoring, TopicClassifier, TopicOptions};
 
 const FIXTURES: &[Fixture] = &[
     both("nli-cne"),
     both("nli-enc"),
     both("nli-e-not").graph("onnx-nli-e-not"),
     both("nli-not-e"),
-    both("nli-unnamed"),
     both("distilbert-nli"),
     native("roberta-nli"),
     both("roberta-fixed-nli"),
@@ -106,14 +105,30 @@ fn options(template: &str, multi_label: bool) -> TopicOptions {
 #[test]
 fn logits_and_scores_equal_the_pipeline_for_every_order_of_classes() {
     for run in runs(FIXTURES) {
-        check(&run);
+        check(&run, &run.engine.topics(&run.folder).expect("the fixture should load"));
     }
 }
 
-fn check(run: &Run) {
-    let name = &run.name;
-    let fixture = name.split(',').next().expect("a run should be named after its fixture");
-    let loaded = run.engine.topics(&run.folder).expect("the fixture should load");
+/// The pipeline guesses that the last class is entailment.
+#[test]
+fn classes_without_names_are_named_by_the_registry() {
+    let folder = folder("nli-unnamed");
+    let error = engine(Precision::F32).topics(&folder).expect_err("it should be refused").to_string();
+    assert!(error.contains("LABEL_0, LABEL_1, LABEL_2") && error.contains("`labels`"), "{error}");
+    let registry = format!(
+        "[[model]]\nname = \"named\"\ntask = \"nli\"\narchitecture = \"bert\"\nsource = {{ folder = {folder:?} }}\n\
+         labels = [\"contradiction\", \"neutral\", \"entailment\"]\n"
+    );
+    let registry = registry.parse().expect("it should be a registry");
+    let named = Engine::builder().precision(Precision::F32).registry(registry).build();
+    let loaded = named.expect("an engine should start").topics("named").expect("the fixture should load");
+    for run in runs(&[native("nli-unnamed").f32_only()]) {
+        check(&run, &loaded);
+    }
+}
+
+fn check(run: &Run, loaded: &TopicClassifier) {
+    let (name, fixture) = (&run.name, run.fixture);
     let (mut compared, mut largest_score): (_, f32) = (Comparison::default(), 0.0);
     for case in golden::<Golden>(fixture).cases {
         let classifier = loaded.with(options(&case.hypothesis_template, case.multi_label));

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::config::{Config, TokenTypes};
 use super::pooling_file;
+use super::role::are_unnamed;
 use crate::catalogue::files::Files;
 use crate::catalogue::layout::Description;
 use crate::catalogue::registry::{ModelEntry, Source, Task};
@@ -108,10 +109,7 @@ impl ModelEntry {
                 }
             }
             Task::Nli => {
-                // transformers' own names for labels that were not named.
-                let unnamed =
-                    (0..).zip(config.role.labels()).all(|(at, label)| *label == format!("LABEL_{at}"));
-                let differ = if unnamed {
+                let differ = if are_unnamed(config.role.labels()) {
                     self.labels.len() != config.role.labels().len()
                 } else {
                     self.labels != config.role.labels()

@@ -7,7 +7,7 @@ use super::locate::{Located, locate};
 use super::provider;
 use super::provider::site::{Assembly, Site};
 use super::resources::Resources;
-use super::role::PromptStyle;
+use super::role::{PromptStyle, Role, are_unnamed};
 use super::{Model, pooling_file};
 use crate::catalogue::files::Files;
 use crate::catalogue::model_ref::ModelRef;
@@ -34,6 +34,7 @@ pub(crate) fn load(
     let mut config = described.config;
 
     check_task(&name, &config, profile.kind.as_ref(), tasks, purpose)?;
+    name_labels(&mut config.role, &profile.labels, &files.name(layout.description.config))?;
     let load_tokenizer = || tokenizer_of(resources, tokenizer_files, &config);
     let (tokenizer, backend) = match described.assembly {
         // Parsing a large vocabulary takes as long as packing a small model.
@@ -73,6 +74,25 @@ pub(crate) fn load(
         profile,
         max_length,
     })
+}
+
+/// Names the classes of an NLI head whose config does not, as the registry does. Tags without names are refused.
+fn name_labels(role: &mut Role, registered: &[String], origin: &str) -> Result<(), Error> {
+    match role {
+        Role::Nli { labels } if are_unnamed(labels) && registered.len() == labels.len() => {
+            *labels = registered.to_vec();
+            Ok(())
+        }
+        Role::Tags { labels, .. } if are_unnamed(labels) => {
+            let message = format!(
+                "{origin}: id2label names the tags {}, which say no entity type; write those of its training there, such \
+                 as B-PER",
+                labels.join(", ")
+            );
+            Err(Error::new(ErrorKind::Config, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Checks that the model does one of `tasks`, and what the registry says that it does.

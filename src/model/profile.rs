@@ -17,6 +17,10 @@ pub(crate) struct Profile {
     pub(super) max_length: Option<usize>,
     pub(crate) window: Option<usize>,
     pub(crate) prepare_text: bool,
+    /// ISO 639-1 codes; none if they are not known.
+    pub(crate) languages: Vec<String>,
+    /// The classes of an NLI head, in the order of its columns.
+    pub(super) labels: Vec<String>,
 }
 
 impl Profile {
@@ -34,6 +38,8 @@ impl Profile {
             max_length: entry.max_length,
             window: entry.window,
             prepare_text: entry.prepare_text,
+            languages: entry.languages.clone(),
+            labels: entry.labels.clone(),
         }
     }
 }

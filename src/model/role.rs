@@ -39,6 +39,11 @@ pub(crate) struct PromptStyle {
     pub(crate) missing: Vec<String>,
 }
 
+/// Whether `labels` are the names that transformers gives to labels without any.
+pub(crate) fn are_unnamed(labels: &[String]) -> bool {
+    labels.iter().enumerate().all(|(at, label)| *label == format!("LABEL_{at}"))
+}
+
 impl Role {
     pub(crate) fn task(&self) -> Task {
         match self {

@@ -180,7 +180,7 @@ impl Reader for PromptedReader<'_> {
                 }
             }
         }
-        TaggedText { entities, coverage: Coverage::of(document, windows) }
+        TaggedText { entities, coverage: Coverage::of(document, windows, &self.model.profile.languages) }
     }
 }
 

@@ -147,7 +147,7 @@ impl TagReader<'_, TaggedText> {
                 self.entities(document, &units, groups)
             }
         };
-        TaggedText { entities, coverage: Coverage::of(document, windows) }
+        TaggedText { entities, coverage: Coverage::of(document, windows, &self.model.profile.languages) }
     }
 
     /// The entities of the words of a text as it stands.

@@ -12,12 +12,11 @@ pub(crate) struct Columns {
 
 impl Columns {
     /// As transformers' zero-shot pipeline finds them: entailment is the first label that begins
-    /// with `entail` in any casing, or else the last; contradiction (or `not_entailment`) is the
-    /// first column, or the last where entailment is the first.
+    /// with `entail` in any casing; contradiction (or `not_entailment`) is the first column, or the last
+    /// where entailment is the first. The pipeline guesses the last column where no label begins like that.
     pub(crate) fn find(labels: &[String]) -> Option<Self> {
         let last = labels.len().checked_sub(1).filter(|&last| last > 0)?;
-        let named = labels.iter().position(|label| label.to_lowercase().starts_with("entail"));
-        let entailment = named.unwrap_or(last);
+        let entailment = labels.iter().position(|label| label.to_lowercase().starts_with("entail"))?;
         let contradiction = if entailment == 0 { last } else { 0 };
         Some(Self { entailment, contradiction })
     }
@@ -46,7 +45,7 @@ mod tests {
         assert_eq!(columns(&["ENTAILMENT", "NEUTRAL", "CONTRADICTION"]), Some((0, 2)));
         assert_eq!(columns(&["entailment", "not_entailment"]), Some((0, 1)));
         assert_eq!(columns(&["not_entailment", "entailment"]), Some((1, 0)));
-        assert_eq!(columns(&["LABEL_0", "LABEL_1", "LABEL_2"]), Some((2, 0)));
+        assert_eq!(columns(&["LABEL_0", "LABEL_1", "LABEL_2"]), None);
         assert_eq!(columns(&["only"]), None);
     }
 }

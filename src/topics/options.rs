@@ -204,8 +204,10 @@ impl Kind {
             }
             Role::Nli { labels } => Columns::find(labels).map(Self::Nli).ok_or_else(|| {
                 let message = format!(
-                    "the model {:?} has the labels {labels:?}; an NLI model has two or more",
-                    model.name
+                    "the model {:?} has the classes {}, of which none is entailment; if it is for natural-language \
+                     inference, name its classes in id2label of its config.json, or in a registry file as `labels`",
+                    model.name,
+                    labels.join(", ")
                 );
                 Error::new(ErrorKind::WrongTask, message)
             })?,

@@ -116,7 +116,7 @@ impl Reader for NliReader<'_> {
     }
 
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[f32]) -> Judgement {
-        Judgement::of(document, windows, self.labels.len(), parts)
+        Judgement::of(self.model(), document, windows, self.labels.len(), parts)
     }
 }
 
@@ -152,7 +152,7 @@ impl Reader for BiEncoderReader<'_> {
     }
 
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Judgement {
-        Judgement::of(document, windows, self.labels.len(), &parts.concat())
+        Judgement::of(self.model(), document, windows, self.labels.len(), &parts.concat())
     }
 }
 
@@ -196,7 +196,7 @@ impl Reader for UniEncoderReader<'_> {
     }
 
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Judgement {
-        Judgement::of(document, windows, self.labels.len(), &parts.concat())
+        Judgement::of(self.model(), document, windows, self.labels.len(), &parts.concat())
     }
 }
 

@@ -7,6 +7,7 @@ use super::windows::pool;
 use crate::document::Document;
 use crate::document::coverage::Coverage;
 use crate::document::windows::Windows;
+use crate::model::Model;
 use crate::pipeline::Section;
 use crate::span::Span;
 use crate::stage::stage;
@@ -82,11 +83,17 @@ struct Window {
 impl Judgement {
     /// The judgement of a document, by the `evidence` that each window gives for each of `labels` labels,
     /// `[windows, labels]`.
-    pub(super) fn of(document: &Document<'_>, windows: &Windows, labels: usize, evidence: &[f32]) -> Self {
+    pub(super) fn of(
+        model: &Model,
+        document: &Document<'_>,
+        windows: &Windows,
+        labels: usize,
+        evidence: &[f32],
+    ) -> Self {
         let window =
             |range: &Range<usize>| Window { span: document.span(range.clone()), tokens: range.len() };
         Self {
-            coverage: Coverage::of(document, windows),
+            coverage: Coverage::of(document, windows, &model.profile.languages),
             windows: windows.ranges().iter().map(window).collect(),
             evidence: evidence.to_vec(),
             labels,

@@ -5,7 +5,9 @@ use std::fs;
 
 use entopic::{Engine, Error, ErrorKind, Registry, TopicOptions, WindowPooling};
 
-use crate::support::{assert_refused, assert_says, copy, engine, fixture, load_ner, load_topics};
+use serde_json::Value;
+
+use crate::support::{assert_refused, assert_says, changed, copy, engine, fixture, load_ner, load_topics};
 
 /// Changes one file of a copy and returns the error that loading gives.
 fn damage(file: &str, change: impl Fn(Vec<u8>) -> Vec<u8>) -> Error {
@@ -324,4 +326,68 @@ fn what_is_no_file_is_not_read() {
         let error = load_ner(folder.path()).expect_err("it should fail: it is no model");
         assert_says(&error, kind, &[name, "not a regular file"]);
     }
+}
+
+#[test]
+fn null_in_a_config_means_absent() {
+    let nulls = [
+        "token_types",
+        "tag_scheme",
+        "hidden_act",
+        "layer_norm_eps",
+        "type_vocab_size",
+        "position_embedding_type",
+    ];
+    for (name, more) in [
+        ("ner-wordpiece-cased", &nulls[..]),
+        ("modernbert-ner", &["norm_eps", "rope_scaling", "classifier_pooling"]),
+    ] {
+        let folder = changed(name, |config| {
+            for key in more {
+                config[*key] = Value::Null;
+            }
+        });
+        load_ner(folder.path()).unwrap_or_else(|error| panic!("{name} should load: {error}"));
+    }
+    let folder = copy("gliner-span");
+    let path = folder.path().join("gliner_config.json");
+    let config = fs::read(&path).expect("the fixture should have a config");
+    let mut config: Value = serde_json::from_slice(&config).expect("the config should be JSON");
+    for key in [
+        "model_type",
+        "labels_encoder",
+        "labels_decoder",
+        "relations_layer",
+        "fuse_layers",
+        "subtoken_pooling",
+    ] {
+        config[key] = Value::Null;
+    }
+    fs::write(&path, config.to_string()).expect("the config should be written");
+    load_ner(folder.path()).expect("the fixture should load");
+}
+
+#[test]
+fn a_pointer_of_git_lfs_is_called_by_its_name() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n";
+    for file in ["model.safetensors", "tokenizer.json", "config.json"] {
+        let folder = copy("ner-wordpiece-cased");
+        fs::write(folder.path().join(file), pointer).expect("the file should be written");
+        let error = load_ner(folder.path()).expect_err("it should be refused").to_string();
+        assert!(
+            error.contains(file) && error.contains("Git LFS") && error.contains("git lfs pull"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn tags_without_names_are_refused() {
+    let folder = changed("ner-wordpiece-cased", |config| {
+        let count = config["id2label"].as_object().expect("it should have labels").len();
+        config["id2label"] =
+            (0..count).map(|at| (at.to_string(), Value::from(format!("LABEL_{at}")))).collect();
+    });
+    let error = load_ner(folder.path()).expect_err("it should be refused").to_string();
+    assert!(error.contains("LABEL_0, LABEL_1") && error.contains("B-PER"), "{error}");
 }

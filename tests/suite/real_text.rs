@@ -1,8 +1,9 @@
 //! Right on real text, not only on clean paragraphs: lists, tables, mail, posts, odd characters.
 
+use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use entopic::{EntityOptions, Ner, Tagger};
+use entopic::{EntityOptions, NEWS_TOPICS, Ner, Scoring, Tagger, TopicClassifier, TopicOptions};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde::Deserialize;
 
@@ -42,6 +43,64 @@ fn each_kind_of_text_is_tagged_right() {
         }
     }
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+/// A text, topics, and what must hold of their scores.
+#[derive(Deserialize)]
+struct TopicCase {
+    text: String,
+    topics: Topics,
+    #[serde(default)]
+    multi_label: bool,
+    #[serde(default)]
+    at_least: HashMap<String, f32>,
+    #[serde(default)]
+    at_most: HashMap<String, f32>,
+    first: Option<String>,
+    #[serde(default)]
+    not_first: Vec<String>,
+    needs_weights: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Topics {
+    Some(Vec<String>),
+    /// `default`: those of news agencies.
+    Default(String),
+}
+
+#[test]
+fn each_text_has_its_topics() {
+    let classifier = TopicClassifier::bundled().expect("the model should be bundled");
+    for line in include_str!("../cases/topics.jsonl").lines() {
+        let case: TopicCase = serde_json::from_str(line).expect("each line should be a case");
+        let scoring = if case.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
+        let classifier =
+            classifier.with(TopicOptions::new().scoring(scoring)).expect("the option should fit");
+        let labels = match case.topics {
+            Topics::Some(labels) => classifier.label_set(labels),
+            Topics::Default(name) => {
+                assert_eq!(name, "default");
+                classifier.label_set(NEWS_TOPICS.iter().copied())
+            }
+        };
+        let labels = labels.expect("the labels should fit");
+        let topics = classifier.classify(&case.text, &labels).expect("the text should be classified").topics;
+        let score = |label: &String| {
+            topics
+                .iter()
+                .find(|topic| topic.label == *label)
+                .map(|topic| topic.score)
+                .expect("it should be scored")
+        };
+        let first = &topics[0].label;
+        let is_right = case.at_least.iter().all(|(label, least)| score(label) >= *least)
+            && case.at_most.iter().all(|(label, most)| score(label) <= *most)
+            && case.first.as_ref().is_none_or(|label| label == first)
+            && !case.not_first.contains(first);
+        assert_eq!(is_right, case.needs_weights.is_none(), "{}: {topics:?}", case.text);
+    }
 }
 
 #[test]
