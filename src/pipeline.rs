@@ -117,9 +117,10 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
 ) -> impl Iterator<Item = Result<O, Error>> {
     let pieces = texts.into_iter().flat_map(|text| {
         // A text that is too long is refused whole.
-        let ranges = match limits.check_length(text.as_ref().len()) {
+        let length = text.as_ref().len();
+        let ranges = match limits.check_length(length) {
             Ok(()) => sections(text.as_ref()),
-            Err(_) => vec![0..text.as_ref().len()],
+            Err(_) => iter::once(0..length).collect(),
         };
         let (text, count) = (Arc::new(text), ranges.len());
         let pieces = ranges.into_iter().enumerate();

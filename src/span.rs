@@ -51,7 +51,7 @@ impl Span {
     }
 
     /// The span in a whole text, if this is one in the part of it that begins at `start`.
-    pub(crate) fn from_part(self, start: Position) -> Self {
+    pub(crate) fn moved_by(self, start: Position) -> Self {
         let Self { bytes, chars } = self;
         Self {
             bytes: start.bytes + bytes.start..start.bytes + bytes.end,

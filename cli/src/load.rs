@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::input::Input;
 use crate::labels::LabelList;
 #[cfg(feature = "hub")]
-use crate::{args::Places, download};
+use crate::{args::Places, progress};
 
 /// The engine that the options describe.
 fn engine(options: &RunOptions) -> Result<Engine, Failure> {
@@ -152,5 +152,5 @@ pub(crate) fn hub(places: &Places) -> entopic::Hub {
     if let Some(file) = &places.lock {
         hub = hub.lock(file);
     }
-    download::shown(hub)
+    progress::of_downloads(hub)
 }

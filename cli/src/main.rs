@@ -4,8 +4,6 @@
 
 mod args;
 mod bench;
-#[cfg(feature = "hub")]
-mod download;
 mod eval;
 mod failure;
 mod input;

@@ -40,10 +40,10 @@ pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
 
 /// Prints a line to standard error, where there is one.
 pub(crate) fn warn(line: &str) {
-    #[cfg(feature = "hub")]
-    crate::download::clear();
-    // With nobody to tell, there is nothing left to do about a failure here.
-    let _ = writeln!(io::stderr(), "{line}");
+    crate::progress::aside(|| {
+        // With nobody to tell, there is nothing left to do about a failure here.
+        let _ = writeln!(io::stderr(), "{line}");
+    });
 }
 
 /// The place that a long run writes to in the end. What would fail then fails before the run.

@@ -1,5 +1,6 @@
-//! How far a long text is, on a terminal.
+//! How far a long text or a download is, on a terminal.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use entopic::Limits;
@@ -11,13 +12,13 @@ const LONG: usize = 1 << 20;
 /// How often the bar is drawn, so that it shows that the command is alive between two sections.
 const TICK: Duration = Duration::from_millis(200);
 
+/// The bar that stands on standard error.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
 /// A bar on standard error, for a text of `bytes` bytes; hidden if that is no terminal, or the text is short.
-pub(crate) fn bar(bytes: usize) -> ProgressBar {
+pub(crate) fn of_text(bytes: usize) -> ProgressBar {
     let target = if bytes < LONG { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let bar = ProgressBar::with_draw_target(Some(bytes as u64), target);
-    if let Ok(style) = ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {eta} left") {
-        bar.set_style(style);
-    }
+    let bar = bar(bytes as u64, target, "{bar:30} {bytes} of {total_bytes}, {eta} left");
     if !bar.is_hidden() {
         bar.enable_steady_tick(TICK);
     }
@@ -28,4 +29,63 @@ pub(crate) fn bar(bytes: usize) -> ProgressBar {
 pub(crate) fn limits(bar: &ProgressBar) -> Limits {
     let bar = bar.clone();
     Limits::new().progress(move |bytes| bar.set_position(bytes as u64))
+}
+
+/// A bar for each file of a download.
+#[cfg(feature = "hub")]
+pub(crate) fn of_downloads(hub: entopic::Hub) -> entopic::Hub {
+    let template = "{msg} {bar:20} {bytes} of {total_bytes}";
+    let bar = bar(0, ProgressDrawTarget::stderr(), template);
+    if bar.is_hidden() {
+        return hub;
+    }
+    hub.progress(move |progress| {
+        let entopic::DownloadProgress { path, file, files, done, total, .. } = progress;
+        bar.set_message(message(path, [*file, *files]));
+        bar.set_length(*total);
+        bar.set_position(*done);
+        if file == files && done == total {
+            bar.finish_and_clear();
+        }
+    })
+}
+
+/// Calls `print` while no bar stands in its way.
+pub(crate) fn aside(print: impl FnOnce()) {
+    match &*SHOWN.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(bar) if !bar.is_finished() => bar.suspend(print),
+        _ => print(),
+    }
+}
+
+fn bar(length: u64, target: ProgressDrawTarget, template: &str) -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(Some(length), target);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("##-"));
+    }
+    *SHOWN.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+    bar
+}
+
+/// The characters of a file's name that are shown.
+#[cfg(feature = "hub")]
+const NAME: usize = 24;
+
+/// The name of a file, and its number among those that are downloaded.
+#[cfg(feature = "hub")]
+fn message(path: &str, [file, files]: [usize; 2]) -> String {
+    let name: String = crate::text::printable(path).chars().take(NAME).collect();
+    format!("{name} ({file} of {files})")
+}
+
+#[cfg(test)]
+mod tests {
+    #[cfg(feature = "hub")]
+    #[test]
+    fn names_of_files_are_short_and_steer_no_terminal() {
+        use super::message;
+        assert_eq!(message("config.json", [1, 4]), "config.json (1 of 4)");
+        let long = message(&"x\u{1B}".repeat(99), [10, 12]);
+        assert!(long.chars().count() < 40 && !long.contains('\u{1B}'), "{long}");
+    }
 }

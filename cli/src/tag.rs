@@ -10,7 +10,7 @@ use crate::{load, output, progress};
 pub(crate) fn run(args: &TagArgs) -> Result<(), Failure> {
     let input = Input::read(&args.file)?;
     let tagger = load::tagger(args)?;
-    let bar = progress::bar(input.text.len());
+    let bar = progress::of_text(input.text.len());
     let tagged = tagger.within(&progress::limits(&bar)).tag(&input.text);
     bar.finish_and_clear();
     let document = tagged.map_err(|error| Failure::because(input.name, &error))?;

@@ -200,13 +200,13 @@ impl Onnx {
             }
             Input::SpanIdx => Tensor::from_data(
                 &[count, words * widest, 2],
-                spans(&run, words, widest, |first, more, is_inside| {
+                spans(run, words, widest, |first, more, is_inside| {
                     if is_inside { vec![number(first), number(first + more)] } else { vec![0, 0] }
                 }),
             ),
             Input::SpanMask => Tensor::from_data(
                 &[count, words * widest],
-                spans(&run, words, widest, |_, _, is_inside| vec![i32::from(is_inside)]),
+                spans(run, words, widest, |_, _, is_inside| vec![i32::from(is_inside)]),
             ),
         };
         let inputs = self.inputs.iter().map(|&(id, input)| (id, tensor(input).into())).collect();

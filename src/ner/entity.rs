@@ -72,7 +72,7 @@ impl TaggedText {
         let mut whole = Self::default();
         for Section { start, value: Self { entities, coverage } } in sections {
             let placed =
-                entities.into_iter().map(|entity| Entity { span: entity.span.from_part(start), ..entity });
+                entities.into_iter().map(|entity| Entity { span: entity.span.moved_by(start), ..entity });
             whole.entities.extend(placed);
             whole.coverage = whole.coverage.and(coverage);
         }
@@ -86,7 +86,7 @@ impl TokenLogits {
         let columns = sections.first().map_or(0, |section| section.value.logits.ncols());
         let mut whole = Self { tokens: Vec::new(), logits: Array2::zeros((0, columns)) };
         for Section { start, value: Self { tokens, logits } } in sections {
-            whole.tokens.extend(tokens.into_iter().map(|span| span.from_part(start)));
+            whole.tokens.extend(tokens.into_iter().map(|span| span.moved_by(start)));
             if whole.logits.is_empty() {
                 whole.logits = logits;
             } else if whole.logits.append(Axis(0), logits.view()).is_err() {

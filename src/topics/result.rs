@@ -108,7 +108,7 @@ impl Judgement {
             let placed = value
                 .windows
                 .into_iter()
-                .map(|window| Window { span: window.span.from_part(start), ..window });
+                .map(|window| Window { span: window.span.moved_by(start), ..window });
             whole.windows.extend(placed);
             whole.evidence.extend(value.evidence);
             whole.coverage = whole.coverage.and(value.coverage);
