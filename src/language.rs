@@ -15,7 +15,7 @@ pub(crate) fn foreign(text: &str, known: &[String]) -> Option<String> {
         let end = text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at);
         // Otherwise most texts of names and numbers would be asked about in vain.
         let text = &text[..end];
-        let is_english = || ENGLISH.iter().any(|word| text.contains(word));
+        let is_english = || ENGLISH.iter().filter(|word| text.contains(**word)).count() > 1;
         if known.is_empty() || end < SHORTEST || known.iter().any(|known| known == "en") && is_english() {
             return None;
         }
@@ -30,8 +30,8 @@ pub(crate) fn foreign(text: &str, known: &[String]) -> Option<String> {
     }
 }
 
-/// Words that English texts have, and texts of other languages have not: most texts are known by them at no cost, and by
-/// trigrams some English ones with foreign names would not be.
+/// Words of English that other languages lack. Two of them show most texts to be English at no cost, and some with foreign
+/// names that trigrams would not.
 #[cfg(feature = "language")]
 const ENGLISH: [&str; 8] = [" the ", " and ", " with ", " from ", " has ", " that ", " which ", " while "];
 
@@ -135,6 +135,9 @@ mod tests {
             of("Парламент в Москве проголосовал в понедельник за новый бюджет страны.", &["en"]),
             Some("ru".into())
         );
+        let german =
+            "Der Vertrag zwischen Procter and Gamble und der Stadt München wurde am Montag unterzeichnet.";
+        assert_eq!(of(german, &["en"]), Some("de".into()));
         for short in ["", "Obama", "Ann Lee\nBo Chan\nCy Young"] {
             assert_eq!(of(short, &["en"]), None);
         }

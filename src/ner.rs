@@ -140,7 +140,12 @@ impl Ner {
         &self,
         texts: impl IntoIterator<Item = T>,
     ) -> impl Iterator<Item = Result<TaggedText, Error>> {
-        pipeline::texts(texts, &self.limits, |parts| self.tag_documents(&self.read(parts)), TaggedText::join)
+        pipeline::texts(
+            texts,
+            self.limits.clone(),
+            |parts| self.tag_documents(&self.read(parts)),
+            TaggedText::join,
+        )
     }
 
     /// The entities of a text that is given as words, as corpora have it. Entities are whole words: a word has the label
@@ -188,7 +193,7 @@ impl Ner {
         };
         let reader = tagging.logits(&self.model, &self.limits);
         let work = |parts: &[&str]| pipeline::run_documents(&reader, &pipeline::read_all(&reader, parts));
-        pipeline::first(pipeline::texts([text], &self.limits, work, TokenLogits::join))
+        pipeline::first(pipeline::texts([text], self.limits.clone(), work, TokenLogits::join))
     }
 
     pub(crate) fn model(&self) -> &Model {

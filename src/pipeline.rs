@@ -111,14 +111,15 @@ struct Piece<T> {
 /// result of a text of those of its sections. Most texts are one section.
 pub(crate) fn texts<T: AsRef<str>, S, O>(
     texts: impl IntoIterator<Item = T>,
-    limits: &Limits,
+    limits: Limits,
     mut work: impl FnMut(&[&str]) -> Vec<Result<S, Error>>,
     mut join: impl FnMut(Vec<Section<S>>) -> O,
 ) -> impl Iterator<Item = Result<O, Error>> {
-    let pieces = texts.into_iter().flat_map(|text| {
+    let most = limits.clone();
+    let pieces = texts.into_iter().flat_map(move |text| {
         // A text that is too long is refused whole.
         let length = text.as_ref().len();
-        let ranges = match limits.check_length(length) {
+        let ranges = match most.check_length(length) {
             Ok(()) => sections(text.as_ref()),
             Err(_) => iter::once(0..length).collect(),
         };

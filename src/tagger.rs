@@ -158,12 +158,12 @@ impl Tagger {
             });
             let (tagged, judgements): (Vec<_>, Vec<_>) = parts.unzip();
             let (tagged, classified) = (TaggedText::join(tagged), self.topics.join(labels, judgements));
-            let read = [tagged.coverage, classified.coverage].into_iter();
-            let coverage = read.min_by_key(|coverage| coverage.chars_read).unwrap_or_default();
+            let coverage = tagged.coverage.or_less(classified.coverage);
             let (topics, passages) = (classified.topics, classified.passages);
             TaggedDocument { entities: tagged.entities, topics, passages, coverage }
         };
-        pipeline::texts(texts, self.ner.limits(), |parts| self.tag_sections(parts, labels), join)
+        let limits = self.topics.limits().over(self.ner.limits());
+        pipeline::texts(texts, limits, |parts| self.tag_sections(parts, labels), join)
     }
 
     fn tag_sections(&self, parts: &[&str], labels: &LabelSet) -> Vec<Result<(TaggedText, Judgement), Error>> {

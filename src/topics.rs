@@ -192,7 +192,7 @@ impl TopicClassifier {
         labels: &LabelSet,
     ) -> impl Iterator<Item = Result<ClassifiedText, Error>> {
         let work = |parts: &[&str]| self.judge_documents(&self.read(parts), labels);
-        pipeline::texts(texts, &self.limits, work, |sections| self.join(labels, sections))
+        pipeline::texts(texts, self.limits.clone(), work, |sections| self.join(labels, sections))
     }
 
     /// The embedding of `text`, `[hidden]`, not normalised: the mean of its windows, weighted by their tokens. All zeros
@@ -218,11 +218,16 @@ impl TopicClassifier {
         };
         let reader = EmbeddingReader { context: self.context() };
         let work = |parts: &[&str]| pipeline::run_documents(&reader, &pipeline::read_all(&reader, parts));
-        pipeline::texts(texts, &self.limits, work, |sections| Embedded::join(sections, hidden)).collect()
+        pipeline::texts(texts, self.limits.clone(), work, |sections| Embedded::join(sections, hidden))
+            .collect()
     }
 
     pub(crate) fn model(&self) -> &Model {
         &self.model
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     pub(crate) fn framing(&self) -> &Framing {

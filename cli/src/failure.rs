@@ -12,7 +12,7 @@ const OPTIONS: [(&str, &str); 10] = [
     ("Hub::offline", "--offline"),
     ("with EntityOptions::entity_types", "with --entity-types"),
     ("or Backend::Native", "or --backend native"),
-    ("choose Backend::Native", "choose --backend native"),
+    ("Backend::LibTorch", "--backend libtorch"),
     ("use Ner for this one", "use this one for entities"),
     ("use TopicClassifier for this one", "use this one for topics"),
 ];
@@ -88,7 +88,9 @@ mod tests {
         for path in files(source) {
             let text = fs::read_to_string(&path).expect("the source should be readable");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            let lines = code.lines().map(str::trim_start).filter(|line| !line.starts_with("//"));
+            // A literal may go on in the next line.
+            let code = code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n").replace("\\\n", "");
+            let lines = code.lines().filter(|line| !line.starts_with("//"));
             for line in lines {
                 // What stands between quotation marks.
                 for message in line

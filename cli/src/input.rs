@@ -39,11 +39,17 @@ impl Input {
         }
         if let Some(order) = ByteOrder::of(&bytes) {
             let text = order.decode(&bytes).ok_or_else(|| {
-                Failure::new(format!("{name} begins as UTF-16 does, and is not: convert it to UTF-8"))
+                Failure::new(format!(
+                    "{name} begins with the mark of UTF-16, but is not valid UTF-16; convert it to UTF-8"
+                ))
             })?;
             return Ok(Self { name, text });
         }
         match String::from_utf8(bytes) {
+            Ok(text) if is_no_text(&text) => Err(Failure::new(format!(
+                "{name} has many control characters, so it is no text; if it is UTF-16 without a byte order mark, convert it \
+                 with `iconv -f utf-16le -t utf-8`"
+            ))),
             Ok(text) => Ok(Self { name, text: without_mark(text) }),
             Err(error) => {
                 let at = error.utf8_error().valid_up_to();
@@ -96,6 +102,12 @@ impl ByteOrder {
         });
         char::decode_utf16(units).collect::<Result<String, _>>().ok().map(without_mark)
     }
+}
+
+/// Whether more than a tenth of `text` is control characters, as where each second byte of UTF-16 is one.
+fn is_no_text(text: &str) -> bool {
+    let strange = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    10 * text.chars().filter(strange).count() > text.len()
 }
 
 /// `text` without a byte order mark.
@@ -161,7 +173,8 @@ mod tests {
         ] {
             assert_eq!(Input::decode("a".into(), bytes).expect("it should be text").text, expected);
         }
-        for broken in [b"\xFF\xFEa".to_vec(), b"\xFF\xFE\x00\xD8".to_vec()] {
+        let cyrillic: Vec<u8> = "Москва".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for broken in [cyrillic, b"\xFF\xFEa".to_vec(), b"\xFF\xFE\x00\xD8".to_vec()] {
             let failure = Input::decode("a".into(), broken).expect_err("it should fail: it is cut off");
             assert!(failure.to_string().contains("UTF-16"), "{failure}");
         }

@@ -56,16 +56,28 @@ fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
 pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
     let engine = engine(&args.run)?;
     let ner = with_types(load_ner(&engine, &args.model)?, args.entity_types.as_ref())?;
-    let ner = match args.aggregation {
-        Some(aggregation) => ner.with(EntityOptions::new().aggregation(aggregation))?,
-        None => ner,
-    };
+    let mut options = EntityOptions::new();
+    if let Some(aggregation) = args.aggregation {
+        options = options.aggregation(aggregation);
+    }
+    if let Some(boundaries) = args.boundaries {
+        options = options.boundaries(boundaries);
+    }
+    if let Some(clean) = args.clean_spans {
+        options = options.clean_spans(clean);
+    }
+    let mut topic_options = TopicOptions::new();
+    if let Some(prepare) = args.prepare_text {
+        options = options.prepare_text(prepare);
+        topic_options = topic_options.prepare_text(prepare);
+    }
+    let ner = ner.with(options)?;
     if ner.entity_types().is_empty() {
         return Err(needs_types(&ner));
     }
     let scoring = if args.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
     let topics = engine.topics(model_ref(&args.topic_model, engine.registry())?)?;
-    let topics = topics.with(TopicOptions::new().scoring(scoring))?;
+    let topics = topics.with(topic_options.scoring(scoring))?;
     let labels = topics.label_set(topics_of(&args.topics)?.unwrap_or_else(news_topics))?;
     Ok(Tagger::new(ner, topics, labels)?)
 }

@@ -135,12 +135,16 @@ impl Target {
         }
         let mut new = tempfile::Builder::new();
         new.prefix(".entopic-");
-        let permissions = old.as_ref().map(fs::Metadata::permissions).or_else(usual_permissions);
-        if let Some(permissions) = permissions {
+        if let Some(permissions) = usual_permissions() {
             new.permissions(permissions);
         }
         match (new.tempfile_in(&folder), old) {
-            (Ok(new), _) => Ok(Self::Replace { new, path }),
+            (Ok(new), Some(old)) => {
+                // The user's mask took some of them away.
+                new.as_file().set_permissions(old.permissions())?;
+                Ok(Self::Replace { new, path })
+            }
+            (Ok(new), None) => Ok(Self::Replace { new, path }),
             (Err(_), Some(_)) => OpenOptions::new().write(true).open(path).map(Self::Overwrite),
             (Err(error), None) => Err(error),
         }

@@ -31,7 +31,7 @@ pub(crate) fn limits(bar: &ProgressBar) -> Limits {
     Limits::new().progress(move |bytes| bar.set_position(bytes as u64))
 }
 
-/// A bar for each file of a download.
+/// The hub with a bar for its downloads.
 #[cfg(feature = "hub")]
 pub(crate) fn of_downloads(hub: entopic::Hub) -> entopic::Hub {
     let template = "{msg} {bar:20} {bytes} of {total_bytes}";
@@ -41,6 +41,10 @@ pub(crate) fn of_downloads(hub: entopic::Hub) -> entopic::Hub {
     }
     hub.progress(move |progress| {
         let entopic::DownloadProgress { path, file, files, done, total, .. } = progress;
+        if bar.is_finished() {
+            // The next model's.
+            bar.reset();
+        }
         bar.set_message(message(path, [*file, *files]));
         bar.set_length(*total);
         bar.set_position(*done);

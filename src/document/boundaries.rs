@@ -21,12 +21,20 @@ pub(crate) fn bonds(text: &str, words: &[Range<usize>]) -> Vec<Bond> {
     let lines = Lines::new(text);
     let mut line = 0;
     let mut before: Option<(Range<usize>, Bond)> = None;
+    // Whether the words of the line up to here are one sign, again and again.
+    let mut starts_line = true;
     let bond = |word: &Range<usize>| {
         while lines.lines.get(line + 1).is_some_and(|next| next.start <= word.start) {
             line += 1;
         }
+        let is_first = lines
+            .lines
+            .get(line)
+            .is_none_or(|line| before.as_ref().is_none_or(|(last, _)| last.start < line.start));
+        let repeats = before.as_ref().is_some_and(|(last, _)| text[last.clone()] == text[word.clone()]);
+        starts_line = is_first || starts_line && repeats;
         let bond = match &before {
-            _ if is_separator(text, word) => Bond::Outside,
+            _ if is_separator(text, word, starts_line) => Bond::Outside,
             Some((_, Bond::Outside)) => Bond::Apart,
             Some((before, _)) if is_handle(&text[before.clone()]) || is_handle(&text[word.clone()]) => {
                 Bond::Apart
@@ -45,32 +53,34 @@ pub(crate) fn is_handle(word: &str) -> bool {
     word.len() > 1 && word.starts_with('@')
 }
 
-/// Whether `word` separates the items of a list, or stands before one.
-fn is_separator(text: &str, word: &Range<usize>) -> bool {
+/// Whether `word` separates the items of a list, or stands before one. `starts_line` says whether only signs like it stand
+/// before it in its line.
+fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
     let sign = &text[word.clone()];
     let mut characters = sign.chars();
     let Some(first) = characters.next().filter(|first| !first.is_alphanumeric()) else { return false };
     let (head, tail) = (&text[..word.start], &text[word.end..]);
-    let spaced = |head: &str, tail: &str| {
-        head.chars().next_back().is_none_or(char::is_whitespace)
-            && tail.chars().next().is_none_or(char::is_whitespace)
+    let (before, after) = (head.chars().next_back(), tail.chars().next());
+    let spaced = || before.is_none_or(char::is_whitespace) && after.is_none_or(char::is_whitespace);
+    // Dates and differences.
+    let counts = || {
+        let is_digit = |side: Option<char>| side.is_some_and(|c| c.is_ascii_digit());
+        is_digit(head.trim_end_matches(' ').chars().next_back())
+            && is_digit(tail.trim_start_matches(' ').chars().next())
     };
     match first {
         ';' => !ends_reference(head),
         '|' | '¦' | '•' | '‣' | '⁃' => true,
-        '·' | '>' => spaced(head, tail),
-        '/' => spaced(head, tail) || is_long(last_word(head)) && is_long(first_word(tail)),
+        '·' => spaced(),
+        // Quoted mail has it before each line.
+        '>' => spaced() && !starts_line,
+        '/' => !counts() && (spaced() || is_long(last_word(head)) && is_long(first_word(tail))),
         '—' | '―' => true,
         _ if is_dash(first) => {
-            let (run_head, run_tail) = (head.trim_end_matches(is_dash), tail.trim_start_matches(is_dash));
-            run_head.len() < head.len() || run_tail.len() < tail.len() || spaced(head, tail)
+            let in_run = before.is_some_and(is_dash) || after.is_some_and(is_dash);
+            in_run || spaced() && !counts()
         }
-        '*' | '+' | '#' => {
-            let line = head.rsplit(is_line_end).next().unwrap_or_default();
-            let in_run = |text: char| text == first;
-            line.trim_end_matches(in_run).trim().is_empty()
-                && tail.trim_start_matches(in_run).chars().next().is_none_or(char::is_whitespace)
-        }
+        '*' | '+' | '#' => starts_line && after.is_none_or(|next| next.is_whitespace() || next == first),
         // Trade marks and degrees belong to words.
         '™' | '®' | '©' | '℠' | '°' => false,
         _ => {
@@ -114,9 +124,11 @@ struct Line<'t> {
     text: &'t str,
     /// Whether it has a running word: one in lower case that is no particle of names.
     is_prose: bool,
-    /// Whether it is an item of a list, by the sign, number or label that it begins with.
+    /// Whether it is an item of a list, by the sign or number that it begins with.
     is_item: bool,
-    /// Whether it has cells: tabs, bars, or columns with spaces between them.
+    /// Whether it begins with a label, such as `From:`.
+    has_label: bool,
+    /// Whether it has cells: bars, or columns with spaces between them.
     has_cells: bool,
     /// Whether it is a row of a table in which two spaces part columns.
     is_row: bool,
@@ -154,8 +166,10 @@ impl<'t> Lines<'t> {
                 block.len() == 2 && block.iter().all(|line| !line.is_item && is_one_word(line.text));
             for at in 0..block.len() {
                 let runs_on = at > 0 && block[at - 1].wraps;
+                let is_last = at + 2 == block.len();
                 let next = block.get(at + 1);
-                let wraps = next.is_some_and(|next| words_alone || block[at].wraps_before(next, runs_on));
+                let wraps =
+                    next.is_some_and(|next| words_alone || block[at].wraps_before(next, runs_on, is_last));
                 block[at].wraps = wraps;
                 block[at].is_row = is_table;
             }
@@ -184,27 +198,30 @@ impl<'t> Line<'t> {
     fn new(start: usize, line: &'t str) -> Self {
         let visible = |c: char| !c.is_whitespace() && !is_invisible(c);
         let text = line.trim_matches(|c| !visible(c));
-        let is_item = begins_item(text);
         let text = text.trim_start_matches(|c: char| c == '>' || c.is_whitespace());
         Self {
             start,
             text,
             is_prose: text.split_whitespace().any(is_running_word),
-            is_item,
-            has_cells: text.contains(['\t', '|']) || has_columns(text),
+            is_item: begins_item(text),
+            has_label: begins_with_label(text),
+            has_cells: text.contains('|') || has_columns(text),
             is_row: false,
             wraps: false,
         }
     }
 
     /// Whether the end of this line only wraps a text that goes on with `next`. `runs_on` says whether the line before
-    /// goes on with this one.
-    fn wraps_before(&self, next: &Self, runs_on: bool) -> bool {
+    /// goes on with this one, and `is_last` whether `next` ends the block.
+    fn wraps_before(&self, next: &Self, runs_on: bool, is_last: bool) -> bool {
         let begins_with_digit = |line: &Self| line.text.starts_with(|c: char| c.is_ascii_digit());
+        let both = |is: fn(&Self) -> bool| is(self) && is(next);
         if next.is_item
-            || self.has_cells
-            || next.has_cells
+            || self.text.contains('\t')
+            || next.text.contains('\t')
             || self.text.ends_with([':', ';'])
+            || both(|line| line.has_cells)
+            || both(|line| line.has_label)
             || begins_with_digit(self) && begins_with_digit(next)
         {
             return false;
@@ -213,13 +230,18 @@ impl<'t> Line<'t> {
         if last.ends_with([',', '&']) || last.ends_with(is_dash) || PARTICLES.contains(&last) {
             return true;
         }
-        let lists_names = self.text.contains(',') && self.text.contains(" and ");
         let goes_on = next.is_prose || next.text.contains(". ") || next.text.ends_with(['.', '!', '?', '…']);
-        // A line of names alone in the middle of prose.
+        if (runs_on || self.text.contains(',') && self.text.contains(" and ")) && goes_on {
+            return true;
+        }
+        // A line of names in prose: with a particle, as many as in the line before, or the rest of the last one.
+        let has_particle = || next.text.split_whitespace().any(|word| PARTICLES.contains(&word));
         let is_as_long = || {
-            (self.text.contains(',') || next.text.contains(',')) && 3 * next.text.len() >= 2 * self.text.len()
+            [self, next].iter().any(|line| line.text.contains(','))
+                && 3 * next.text.len() >= 2 * self.text.len()
         };
-        self.is_prose && (goes_on || is_as_long()) || (runs_on || lists_names) && goes_on
+        let is_rest = || is_last && next.text.len() < self.text.len() && !self.has_label;
+        self.is_prose && (goes_on || has_particle() || is_as_long() || is_rest())
     }
 }
 
@@ -227,12 +249,13 @@ fn is_one_word(line: &str) -> bool {
     !line.contains(char::is_whitespace)
 }
 
-/// Whether spaces stand next to each other in `line`.
+/// Whether spaces stand next to each other in `line`, other than after a sentence.
 fn has_columns(line: &str) -> bool {
-    line.as_bytes().windows(2).any(|pair| pair == b"  ")
+    let is_column = |triple: &[u8]| triple[1..] == *b"  " && !b".!?: ".contains(&triple[0]);
+    line.as_bytes().windows(3).any(is_column)
 }
 
-/// Whether `line` begins with a bullet, a number such as `1.`, `2)` or `(a)`, or a label such as `From:`.
+/// Whether `line` begins with a bullet, or a number such as `1.`, `2)` or `(a)`.
 fn begins_item(line: &str) -> bool {
     let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let is_mark = !first.is_empty() && first.chars().all(|c| BULLETS.contains(c) || is_symbol(c));
@@ -243,10 +266,14 @@ fn begins_item(line: &str) -> bool {
         closed && number.len() == 1 && number.bytes().all(|c| c.is_ascii_lowercase())
             || (1..=3).contains(&number.len()) && number.bytes().all(|c| c.is_ascii_digit())
     });
+    is_mark || is_number && !rest.is_empty()
+}
+
+/// Whether `line` begins with a label such as `From:`.
+fn begins_with_label(line: &str) -> bool {
     let label =
         line.split_once(':').filter(|(_, value)| value.is_empty() || value.starts_with(char::is_whitespace));
-    let is_label = label.is_some_and(|(label, _)| label.split_whitespace().count() <= LABEL_WORDS);
-    is_mark || is_number && !rest.is_empty() || is_label
+    label.is_some_and(|(label, _)| label.split_whitespace().count() <= LABEL_WORDS)
 }
 
 /// The words that the label of a line, such as `Date of birth:`, has at most.
@@ -309,6 +336,9 @@ mod tests {
             ("Merkel🇩🇪 Biden", "Merkel ‖ Biden"),
             ("Kellogg™ Foods", "Kellogg ™ Foods"),
             ("Home > London", "Home ‖ London"),
+            ("> met Angela\n> Merkel in Berlin.", "> met Angela > Merkel in Berlin ."),
+            ("12 / 05 / 2020, 5 - 3, 10-12", "12 / 05 / 2020 , 5 - 3 , 10 - 12"),
+            ("* * *", ""),
             ("Arsenal   2  Chelsea", "Arsenal ‖ 2 Chelsea"),
             ("Arsenal  2\nLiverpool  0", "Arsenal ‖ 2 ‖ Liverpool ‖ 0"),
             ("John  Smith", "John Smith"),
@@ -335,6 +365,11 @@ mod tests {
             ("Members: Wim Helsen, Aino Kallio,\nJun Mo\nYang, Ester Plana. They met in May.", &[true, true]),
             ("- met with Angela\n  Merkel in Berlin.", &[true]),
             ("the jury met Jun Mo\nYang and others\nfrom Seoul, and went on", &[true, true]),
+            ("He flew from New\nYork to San Francisco and\nthen drove home", &[true, true]),
+            ("He works for Goldman\nSachs in London", &[true]),
+            ("I flew to New\nYork", &[true]),
+            ("The prize was late.  It went to Chinua\nAchebe for his novel.", &[true]),
+            ("The chancellor Angela\nMerkel said: we will act.", &[true]),
             // Lists.
             ("Ann Lee\nBo Chan\nCy Young", &[false, false]),
             ("Present:\nAnn Lee\nBo Chan", &[false, false]),

@@ -12,7 +12,7 @@ pub struct Coverage {
     pub chars: usize,
     /// The characters that the model read: all but those of tokens that no window held, those of
     /// tokens outside its vocabulary, which it sees as one unknown word whatever they say, and
-    /// letters and digits that its tokenizer dropped. White space, control characters and accents
+    /// letters and digits that its tokenizer dropped, and the marks of undecodable bytes. White space, control characters and accents
     /// that a tokenizer drops by design count as read.
     pub chars_read: usize,
     /// The tokens of the text.
@@ -71,14 +71,21 @@ impl Coverage {
         }
     }
 
+    /// That of two models that read the same text: the lesser of the two, and the language that either does not know.
+    pub(crate) fn or_less(self, other: Self) -> Self {
+        let foreign_language = self.foreign_language.clone().or_else(|| other.foreign_language.clone());
+        let lesser = if other.chars_read < self.chars_read { other } else { self };
+        Self { foreign_language, ..lesser }
+    }
+
     /// Whether the model read every character.
     pub fn is_complete(&self) -> bool {
         self.chars_read == self.chars
     }
 }
 
-/// The letters and digits in `range`, which is empty if it ends before it starts.
+/// The letters and digits in `range`, and the marks of undecodable bytes; it is empty if it ends before it starts.
 fn letters(text: &str, range: std::ops::Range<usize>) -> usize {
     let dropped = text.get(range).unwrap_or_default();
-    dropped.chars().filter(|character| character.is_alphanumeric()).count()
+    dropped.chars().filter(|&character| character.is_alphanumeric() || character == '\u{FFFD}').count()
 }

@@ -175,7 +175,9 @@ impl Reader for PromptedReader<'_> {
                 };
                 let Some(span) = bytes.map(|bytes| document.index.span(bytes)) else { continue };
                 // Two that differ by a bracket alone are the same once they are clean.
-                if !entities.iter().rev().any(|known| known.span == span && known.label == *label) {
+                let mut near =
+                    entities.iter().rev().take_while(|known| known.span.bytes.end > span.bytes.start);
+                if !near.any(|known| known.span == span && known.label == *label) {
                     entities.push(Entity::new(label, document.text, span, found.score));
                 }
             }

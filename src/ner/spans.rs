@@ -40,7 +40,6 @@ const TITLES: &[&str] = &[
     "Herr",
     "Inspector",
     "Judge",
-    "Lady",
     "Lieutenant",
     "Lord",
     "Lt",
@@ -86,6 +85,45 @@ const ABBREVIATIONS: &[&str] = &[
 /// The labels of persons, in lower case.
 const PERSON: &[&str] = &["per", "person", "persons", "people"];
 
+/// The labels of other names, in lower case. Entities of other types, such as amounts and numbers, have signs of their own.
+const NAMES: &[&str] = &[
+    "city",
+    "company",
+    "corporation",
+    "country",
+    "fac",
+    "facility",
+    "gpe",
+    "group",
+    "loc",
+    "location",
+    "misc",
+    "norp",
+    "org",
+    "organisation",
+    "organization",
+    "place",
+];
+
+/// What the type of an entity says of its span.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Person,
+    Name,
+    Other,
+}
+
+impl Kind {
+    fn of(label: &str) -> Self {
+        let label = label.to_lowercase();
+        match label.as_str() {
+            label if PERSON.contains(&label) => Self::Person,
+            label if NAMES.contains(&label) => Self::Name,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// Whether a name that ends with `word` continues with the next entity, whatever its type: *University of*, *Leeds*.
 pub(super) fn continues(word: &str) -> bool {
     word == "of"
@@ -93,45 +131,56 @@ pub(super) fn continues(word: &str) -> bool {
 
 /// The span of the name in `range` of `text`, an entity of the type `label`; `None` if there is none.
 pub(super) fn clean(text: &str, range: Range<usize>, label: &str) -> Option<Range<usize>> {
-    let is_person = PERSON.contains(&label.to_lowercase().as_str());
+    let kind = Kind::of(label);
     let mut range = range;
     loop {
         let name = &text[range.clone()];
-        let start = range.start + name.len() - trim_start(name, &text[..range.start]).len();
+        let start = range.start + name.len() - trim_start(name, &text[..range.start], kind).len();
         let name = &text[start..range.end.max(start)];
-        let end = start + trim_end(balanced(name)).len();
-        let name = &text[start..end];
-        let skip = leading(name, is_person);
-        let keep = end - trailing(&name[skip..]);
-        let next = start + skip..keep.max(start + skip);
+        let end = start + trim_end(balanced(name), kind).len();
+        let skip = leading(&text[start..end], kind);
+        let cut = trailing(&text[start + skip..end]);
+        let next = start + skip..end - cut;
         if next == range {
             break;
         }
         range = next;
     }
     let name = &text[range.clone()];
-    if !name.contains(char::is_alphanumeric) || is_person && is_title(name) {
+    if !name.contains(char::is_alphanumeric) || kind == Kind::Person && is_title(name) {
         return None;
     }
     if text[range.end..].starts_with('.') && is_abbreviation(name) {
         range.end += 1;
     }
+    // A handle may begin with an underscore.
+    let before = text[..range.start].trim_end_matches('_');
+    if let Some(before) = before.strip_suffix('@').filter(|before| !before.ends_with(char::is_alphanumeric)) {
+        range.start = before.len();
+    }
     Some(range)
 }
 
 /// `name` without the signs before it. `before` is the text before.
-fn trim_start<'t>(name: &'t str, before: &str) -> &'t str {
+fn trim_start<'t>(name: &'t str, before: &str, kind: Kind) -> &'t str {
     let mut name = name;
     while let Some(first) = name.chars().next() {
         let rest = &name[first.len_utf8()..];
         let next = rest.chars().next();
         let belongs = match first {
-            '@' => next.is_some_and(char::is_alphanumeric) && !before.ends_with(char::is_alphanumeric),
-            // *'t Hooft* and *'s-Hertogenbosch* have an apostrophe.
-            '\'' | '’' => rest.starts_with(['s', 't']) && rest[1..].starts_with(['-', ' ']),
+            '@' => {
+                next.is_some_and(|next| next.is_alphanumeric() || next == '_')
+                    && !before.ends_with(char::is_alphanumeric)
+            }
+            // *'t Hooft*, *'s-Hertogenbosch* and *'N Sync* have an apostrophe.
+            '\'' | '’' => {
+                let mut rest = rest.chars();
+                rest.next().is_some_and(char::is_alphabetic) && matches!(rest.next(), Some('-' | ' '))
+            }
             // *.NET*
             '.' => next.is_some_and(char::is_alphanumeric),
-            _ => !is_edge(first),
+            '(' | '[' | '{' if kind == Kind::Other => !balanced(name).is_empty(),
+            _ => !is_edge(first, kind),
         };
         if belongs {
             break;
@@ -142,15 +191,18 @@ fn trim_start<'t>(name: &'t str, before: &str) -> &'t str {
 }
 
 /// `name` without the signs behind it, nor what stands in brackets at its end.
-fn trim_end(name: &str) -> &str {
+fn trim_end(name: &str, kind: Kind) -> &str {
     let mut name = name;
     while let Some(last) = name.chars().next_back() {
         let rest = &name[..name.len() - last.len_utf8()];
         let belongs = match last {
             '.' => is_abbreviation(rest) || is_initial(rest),
-            // *Yahoo!*, *C++*
+            // *Yahoo!*, *C++*, *C#*
             '!' | '+' => rest.ends_with(|c: char| c.is_alphanumeric() || c == '+'),
-            _ => !is_edge(last),
+            '#' => rest.rsplit(char::is_whitespace).next().is_some_and(|word| word.chars().count() == 1),
+            // They have their partners: what lacks one was cut off.
+            ')' | ']' | '}' if kind == Kind::Other => true,
+            _ => !is_edge(last, kind),
         };
         if belongs {
             break;
@@ -163,18 +215,26 @@ fn trim_end(name: &str) -> &str {
     name
 }
 
-/// Whether a name neither begins nor ends with `character`: all but letters, digits, their accents and currency signs.
-fn is_edge(character: char) -> bool {
-    if character.is_alphanumeric() {
-        return false;
-    }
-    character.is_ascii_punctuation() && character != '$'
-        || character.is_whitespace()
+/// Whether an entity neither begins nor ends with `character`. Of names these are all but letters, digits, their accents
+/// and currency signs.
+fn is_edge(character: char, kind: Kind) -> bool {
+    let is_in_none = character.is_whitespace()
         || character.is_control()
-        || is_dash(character)
         || is_invisible(character)
-        || is_symbol(character)
-        || matches!(character, '¡' | '¿' | '«' | '»' | '·' | '§' | '¶' | '\u{2016}'..='\u{203E}' | '\u{3001}'..='\u{3003}' | '\u{3008}'..='\u{301F}' | '\u{FF01}'..='\u{FF0F}')
+        || matches!(
+            character,
+            ',' | ';' | ':' | '"' | '\'' | '*' | '_' | '~' | '`' | '(' | '[' | '{' | '«' | '»'
+        )
+        || matches!(character, '\u{2018}'..='\u{201F}' | '\u{2039}' | '\u{203A}');
+    if kind == Kind::Other || is_in_none {
+        return is_in_none;
+    }
+    !character.is_alphanumeric()
+        && (character.is_ascii_punctuation() && character != '$'
+            || is_dash(character)
+            || is_symbol(character)
+            || matches!(character, '¡' | '¿' | '·' | '§' | '¶' | '\u{2016}'..='\u{203E}' | '\u{3001}'..='\u{3003}')
+            || matches!(character, '\u{3008}'..='\u{301F}' | '\u{FF01}'..='\u{FF0F}'))
 }
 
 /// `name` up to a bracket whose partner it lacks.
@@ -199,18 +259,28 @@ fn opening(closing: char) -> Option<char> {
     })
 }
 
-/// The bytes of a function word, or of a title of a person, that `name` begins with, and of the space behind it.
-fn leading(name: &str, is_person: bool) -> usize {
-    let Some((first, rest)) = name.split_once(char::is_whitespace) else { return 0 };
-    let is_none = FUNCTION_WORDS.contains(&first) || is_person && is_title(first);
-    if is_none { name.len() - rest.trim_start().len() } else { 0 }
+/// The bytes of the function words, and of the titles of a person, that `name` begins with, with the space behind them.
+fn leading(name: &str, kind: Kind) -> usize {
+    let mut rest = name;
+    while let Some((first, behind)) = rest.split_once(char::is_whitespace) {
+        if !(FUNCTION_WORDS.contains(&first) || kind == Kind::Person && is_title(first)) {
+            break;
+        }
+        rest = behind.trim_start();
+    }
+    name.len() - rest.len()
 }
 
-/// The bytes of a function word or particle that `name` ends with, and of the space before it.
+/// The bytes of the function words and particles that `name` ends with, with the space before them.
 fn trailing(name: &str) -> usize {
-    let Some((rest, last)) = name.rsplit_once(char::is_whitespace) else { return 0 };
-    let is_none = FUNCTION_WORDS.contains(&last) || PARTICLES.contains(&last);
-    if is_none { name.len() - rest.trim_end().len() } else { 0 }
+    let mut rest = name;
+    while let Some((before, last)) = rest.rsplit_once(char::is_whitespace) {
+        if !(FUNCTION_WORDS.contains(&last) || PARTICLES.contains(&last)) {
+            break;
+        }
+        rest = before.trim_end();
+    }
+    name.len() - rest.len()
 }
 
 fn is_title(word: &str) -> bool {
@@ -289,8 +359,20 @@ mod tests {
             ("[[Father Ted]]", "MISC", "Father Ted"),
             // Handles.
             ("thanks [[@nasa]]", "ORG", "@nasa"),
+            ("thanks @[[nasa]]", "ORG", "@nasa"),
+            ("thanks @_[[jack]]", "PER", "@_jack"),
             ("thanks [[@]]nasa", "ORG", ""),
             ("ann[[@acme]].com", "ORG", "acme"),
+            // Other types than names.
+            ("call [[(415) 555-0132]]", "phone", "(415) 555-0132"),
+            ("call [[+1 415 555 0132]].", "phone", "+1 415 555 0132"),
+            ("rose [[15%]]", "percent", "15%"),
+            ("at [[-5 °C]]", "temperature", "-5 °C"),
+            ("the [[Act (1998)]]", "law", "Act (1998)"),
+            ("the [[“Act (1998]]", "law", "Act"),
+            ("key [[abc123==]]", "secret", "abc123=="),
+            ("in [[C#]]", "MISC", "C#"),
+            ("by [['N Sync]]", "ORG", "'N Sync"),
             // Nothing.
             ("[[--]]", "ORG", ""),
             ("[[\u{200E}]]", "ORG", ""),
@@ -301,12 +383,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_clean_span_lies_in_the_span_but_for_a_dot(before in any::<String>(), name in any::<String>(), after in any::<String>()) {
+        fn a_clean_span_lies_in_the_span_but_for_a_dot_and_the_sign_of_a_handle(before in any::<String>(), name in any::<String>(), after in any::<String>()) {
             let text = [before.as_str(), &name, &after].concat();
             let range = before.len()..before.len() + name.len();
             if let Some(clean) = clean(&text, range.clone(), "PER") {
                 prop_assert!(text.get(clean.clone()).is_some_and(|name| name.contains(char::is_alphanumeric)));
-                prop_assert!(range.start <= clean.start && clean.end <= range.end + 1);
+                let added = text.get(clean.start..range.start).unwrap_or_default();
+                prop_assert!(added.is_empty() || added.starts_with('@') && added[1..].chars().all(|c| c == '_'));
+                prop_assert!(clean.end <= range.end + 1);
             }
         }
     }

@@ -164,13 +164,16 @@ impl TagReader<'_, TaggedText> {
         if !self.tagging.clean_spans {
             return self.entities(document, &words, groups);
         }
+        let place = |units: &Range<usize>| words[units.start].bytes.start..words[units.end - 1].bytes.end;
         let mut whole: Vec<Group> = Vec::new();
         for group in groups {
             match whole.last_mut() {
                 Some(last)
                     if last.units.end == group.units.start
                         && bonds[group.units.start] == Bond::Free
-                        && spans::continues(&document.text[words[last.units.end - 1].bytes.clone()]) =>
+                        && spans::continues(&document.text[words[last.units.end - 1].bytes.clone()])
+                        // *President of* is no name that could continue.
+                        && spans::clean(document.text, place(&last.units), &last.label).is_some() =>
                 {
                     last.units.end = group.units.end;
                 }
@@ -178,8 +181,7 @@ impl TagReader<'_, TaggedText> {
             }
         }
         let clean = whole.into_iter().filter_map(|Group { label, units, .. }| {
-            let bytes = words[units.start].bytes.start..words[units.end - 1].bytes.end;
-            let bytes = spans::clean(document.text, bytes, &label)?;
+            let bytes = spans::clean(document.text, place(&units), &label)?;
             // The words that are left make the score.
             let first =
                 units.start + words[units.clone()].partition_point(|word| word.bytes.end <= bytes.start);

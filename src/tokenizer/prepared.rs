@@ -44,7 +44,7 @@ impl<'t> Prepared<'t> {
     pub(super) fn new(source: &'t str) -> Self {
         let plain = |byte: u8| match byte {
             b'\t' | b'\n' | b'\r' => true,
-            b'*' | b'_' | b'~' | b'`' | b'#' => false,
+            b'*' | b'_' | b'~' | b'`' | b'#' | b'>' => false,
             _ => byte.is_ascii() && !byte.is_ascii_control(),
         };
         let Some(first) = source.bytes().position(|byte| !plain(byte)) else { return Self::as_it_is(source) };
@@ -144,6 +144,8 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
         {
             Change::Drop
         }
+        // Quoted mail.
+        '>' if starts_line(before) => Change::Drop,
         // A hashtag.
         '#' if !before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphabetic) => {
             Change::Drop
@@ -162,6 +164,12 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
         }
         _ => Change::Keep,
     }
+}
+
+/// Whether a line begins behind `before`, quotation marks of mail left out.
+fn starts_line(before: &str) -> bool {
+    let line = before.trim_end_matches(' ');
+    line.is_empty() || line.ends_with('\n')
 }
 
 /// Whether a word stands at the beginning of `side`, behind more of the same `marks`.
@@ -209,6 +217,7 @@ mod tests {
             ("to Paris\u{200E} \u{202A}Joe\u{202C}", "to Paris Joe"),
             ("Pa\u{AD}ris New\u{200B}York", "Paris New York"),
             ("Zoe\u{308}", "Zoë"),
+            ("> Angela\n>> Merkel > 5", " Angela\n Merkel > 5"),
             ("Smith\u{C}Jones", "Smith Jones"),
             ("\u{FEFF}Ada", "Ada"),
             ("می\u{200C}خواهم", "می\u{200C}خواهم"),

@@ -41,8 +41,7 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
     let ner = model(args, &sentences, &input.name)?;
     if let Some(map) = &args.map {
         let finds = |label: &str| ner.entity_types().iter().any(|known| known == label);
-        let drops = |label: &str| map.apply(label).is_none() && finds(label);
-        note_unused(map, &input.name, |label| own.contains(label) || drops(label));
+        note_unused(map, &input.name, |label| own.contains(label) || finds(label));
     }
     note_missing(&ner, &sentences, args.map.as_ref(), &input.name)?;
     let words: Vec<&[&str]> = sentences.iter().map(|sentence| sentence.words.as_slice()).collect();
@@ -97,11 +96,10 @@ fn note_missing(
     let listed: Vec<String> = missing.iter().map(|(label, count)| format!("{label} ({count})")).collect();
     let message = format!(
         "{name} has entity types that the model {:?} does not give: {}; it gives {}. Rename them with --map \
-         {example}={}, or drop them with --map {example}=",
+         {example}=TYPE, or drop them with --map {example}=",
         ner.name(),
         listed.join(", "),
         ner.entity_types().join(", "),
-        ner.entity_types().first().map_or("TYPE", String::as_str)
     );
     if labels(sentences).all(|label| missing.contains_key(label)) {
         return Err(Failure::new(message));

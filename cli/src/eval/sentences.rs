@@ -21,10 +21,13 @@ const DOCUMENT_MARK: &str = "-DOCSTART-";
 /// The columns of CoNLL-U (<https://universaldependencies.org/format.html>).
 const CONLL_U: usize = 10;
 
+/// The types of CoNLL-2000's chunks, whose column looks like one of entities.
+const CHUNKS: [&str; 11] = ["ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"];
+
 /// The keys of a tag in CoNLL-U's last column.
 const TAG_KEYS: [&str; 3] = ["NER", "Entity", "Ner"];
 
-/// What parts the columns of a file.
+/// The separator of a file's columns.
 #[derive(Clone, Copy)]
 enum Separator {
     Tab,
@@ -55,8 +58,8 @@ enum Line<'t> {
 
 /// The sentences of `input`, at least one.
 ///
-/// Columns are parted by tabs, or by spaces in a file without tabs. The tag is in the last column that has a tag in each
-/// line; the word is in the first column, or in the second if the first numbers the words.
+/// Columns are separated by tabs, or by spaces in a file without tabs. The tag is in the one column that has a tag in each
+/// line, chunks aside; the word is in the first column, or in the second if the first numbers the words.
 pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
     let lines = lines(input);
     let rows: Vec<&Row<'_>> =
@@ -70,10 +73,14 @@ pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
     for line in &lines {
         match line {
             Line::Bound => sentences.extend(open.close()),
-            Line::Token(row) => match columns.read(row) {
-                Some((word, tag)) => open.push(row.line, word, tag),
-                None => continue,
-            },
+            Line::Token(row) => {
+                let read = columns.read(row).map_err(|message| {
+                    Failure::new(format!("{}: line {}: {message}", input.name, row.line))
+                })?;
+                if let Some((word, tag)) = read {
+                    open.push(row.line, word, tag);
+                }
+            }
         }
     }
     sentences.extend(open.close());
@@ -81,7 +88,8 @@ pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
 }
 
 fn lines(input: &Input) -> Vec<Line<'_>> {
-    let has_tabs = input.lines().any(|(_, text)| text.contains('\t') && !is_bound(text));
+    let has_tabs =
+        input.lines().any(|(_, text)| text.contains('\t') && !is_bound(text) && !text.starts_with('#'));
     let separator = if has_tabs { Separator::Tab } else { Separator::Space };
     let mut lines = Vec::new();
     let mut begins = true;
@@ -93,11 +101,11 @@ fn lines(input: &Input) -> Vec<Line<'_>> {
         }
         let columns: Vec<&str> = match separator {
             Separator::Tab => text.split('\t').map(str::trim).collect(),
-            Separator::Space => text.split_whitespace().collect(),
+            Separator::Space => text.split_ascii_whitespace().collect(),
         };
-        // Comments stand before a sentence, and have a value or no columns.
-        let is_comment = begins && text.starts_with('#') && (columns.len() == 1 || text.contains(" = "));
-        if is_comment {
+        // A comment stands before a sentence, and has no tag at its end.
+        let has_tag = columns.len() > 1 && columns.iter().any(|column| iob::parse(column).is_some());
+        if begins && text.starts_with('#') && !has_tag {
             continue;
         }
         begins = false;
@@ -115,48 +123,62 @@ fn columns(rows: &[&Row<'_>], name: &str) -> Result<Columns, Failure> {
     let count = rows[0].columns.len();
     if let Some(row) = rows.iter().find(|row| row.columns.len() != count) {
         let found = row.columns.len();
-        return fail(row.line, format!("it has {found} columns, and line {} has {count}", rows[0].line));
+        let noun = if found == 1 { "column" } else { "columns" };
+        return fail(row.line, format!("it has {found} {noun}, and line {} has {count}", rows[0].line));
     }
     if count < 2 {
         return fail(rows[0].line, "expected a token and its tag, with a tab or a space between".into());
     }
-    if count == CONLL_U && rows.iter().any(|row| tag_of_misc(row.columns[CONLL_U - 1]).is_some()) {
+    if count == CONLL_U && rows.iter().any(|row| value_in_misc(row.columns[CONLL_U - 1]).is_some()) {
         return Ok(Columns::ConllU);
     }
     let numbers_words = count > 2 && rows.iter().all(|row| row.columns[0].parse::<usize>().is_ok());
     let word = usize::from(numbers_words);
     let is_tag = |column: &usize| rows.iter().all(|row| iob::parse(row.columns[*column]).is_some());
-    if let Some(tag) = (word + 1..count).rev().find(is_tag) {
-        return Ok(Columns::Of { word, tag });
+    let has_chunks = |column: usize| {
+        let mut tags =
+            rows.iter().filter_map(|row| iob::parse(row.columns[column])).filter(|tag| *tag != Tag::Outside);
+        let mut labels = tags.by_ref().filter_map(|tag| tag.label().map(str::to_owned)).peekable();
+        labels.peek().is_some() && labels.all(|label| CHUNKS.contains(&label.as_str()))
+    };
+    let tagged: Vec<usize> = (word + 1..count).filter(is_tag).collect();
+    let of_entities: Vec<usize> = tagged.iter().copied().filter(|&column| !has_chunks(column)).collect();
+    match (of_entities.as_slice(), tagged.as_slice()) {
+        ([tag], _) | ([], [tag]) => return Ok(Columns::Of { word, tag: *tag }),
+        ([], []) => {}
+        ([], several) | (several, _) => {
+            let numbers: Vec<String> = several.iter().map(|column| (column + 1).to_string()).collect();
+            let numbers = numbers.join(" and ");
+            return fail(rows[0].line, format!("columns {numbers} have tags; leave one of them in the file"));
+        }
     }
     // The column that is nearest to one of tags shows what is wrong.
     let tags = |column: &usize| rows.iter().filter(|row| iob::parse(row.columns[*column]).is_some()).count();
     let nearest = (word + 1..count).max_by_key(tags).unwrap_or(count - 1);
     let broken = rows.iter().find(|row| iob::parse(row.columns[nearest]).is_none()).unwrap_or(&rows[0]);
     let tag = broken.columns[nearest];
-    let message = format!(
-        "{tag:?} is not a tag; tags are O, and B-TYPE, I-TYPE, and for the last and only word E- or L- and S- or U-"
-    );
+    let message =
+        format!("{tag:?} is not a tag; tags are O, and B-TYPE, I-TYPE, E-TYPE, L-TYPE, S-TYPE and U-TYPE");
     fail(broken.line, message)
 }
 
 impl Columns {
     /// The word and tag of a line; none for the ranges and empty words of CoNLL-U.
-    fn read<'t>(self, row: &Row<'t>) -> Option<(&'t str, Tag)> {
-        match self {
-            Self::Of { word, tag } => Some((row.columns[word], iob::parse(row.columns[tag])?)),
-            Self::ConllU => {
-                row.columns[0].parse::<usize>().ok()?;
-                Some((row.columns[1], tag_of_misc(row.columns[CONLL_U - 1]).unwrap_or(Tag::Outside)))
-            }
-        }
+    fn read<'t>(self, row: &Row<'t>) -> Result<Option<(&'t str, Tag)>, String> {
+        let (word, tag) = match self {
+            Self::Of { word, tag } => (word, row.columns[tag]),
+            Self::ConllU if row.columns[0].parse::<usize>().is_err() => return Ok(None),
+            Self::ConllU => (1, value_in_misc(row.columns[CONLL_U - 1]).unwrap_or("O")),
+        };
+        let tag = iob::parse(tag).ok_or_else(|| format!("{tag:?} is not a tag, such as B-PER"))?;
+        Ok(Some((row.columns[word], tag)))
     }
 }
 
-/// The tag in the last column of CoNLL-U, such as that of `SpaceAfter=No|NER=B-PER`.
-fn tag_of_misc(misc: &str) -> Option<Tag> {
+/// The tag in the last column of CoNLL-U, such as `B-PER` of `SpaceAfter=No|NER=B-PER`.
+fn value_in_misc(misc: &str) -> Option<&str> {
     let mut values = misc.split('|').filter_map(|item| item.split_once('='));
-    values.find(|(key, _)| TAG_KEYS.contains(key)).and_then(|(_, tag)| iob::parse(tag))
+    values.find(|(key, _)| TAG_KEYS.contains(key)).map(|(_, tag)| tag)
 }
 
 /// A sentence whose end is not read yet.
@@ -215,17 +237,26 @@ mod tests {
     fn columns_and_schemes_are_found_out() {
         let expected =
             [(1, "Ada Lovelace saw Paris".into(), vec!["PER Ada Lovelace".into(), "LOC Paris".into()])];
-        for text in [
+        for (at, text) in [
             // IOB2 with a tab, IOB1 in four columns with spaces and with tabs, BIOES, BILOU.
             "Ada\tB-PER\nLovelace\tI-PER\nsaw\tO\nParis\tB-LOC\n",
             "Ada NNP I-NP I-PER\nLovelace NNP I-NP I-PER\nsaw VBD I-VP O\nParis NNP I-NP I-LOC\n",
             "Ada\tNNP\tI-NP\tI-PER\nLovelace\tNNP\tI-NP\tI-PER\nsaw\tVBD\tI-VP\tO\nParis\tNNP\tI-NP\tI-LOC\n",
             "Ada B-PER\nLovelace E-PER\nsaw O\nParis S-LOC\n",
             "Ada B-PER\nLovelace L-PER\nsaw O\nParis U-LOC\n",
+            // MultiCoNER: comments with tabs, and tags behind placeholders.
+            "# id 1\tdomain=en\nAda _ _ B-PER\nLovelace _ _ I-PER\nsaw _ _ O\nParis _ _ B-LOC\n",
             // Universal NER: numbered, with columns behind the tag.
             "1\tAda\tB-PER\t-\t-\n2\tLovelace\tI-PER\t-\t-\n3\tsaw\tO\t-\t-\n4\tParis\tB-LOC\t-\t-\n",
-        ] {
-            assert_eq!(sentences(text), expected, "{text}");
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            // Only MultiCoNER's begins with a comment.
+            let found = sentences(text)
+                .into_iter()
+                .map(|(line, words, mentions)| (line - usize::from(at == 5), words, mentions));
+            assert_eq!(found.collect::<Vec<_>>(), expected, "{text}");
         }
     }
 
@@ -249,7 +280,9 @@ mod tests {
     #[test]
     fn faults_name_the_line() {
         for (text, fault) in [
-            ("a\tO\nb O\n", "test: line 2: it has 1 columns, and line 1 has 2"),
+            ("a\tO\nb O\n", "test: line 2: it has 1 column, and line 1 has 2"),
+            ("a\tB-PER\tO\nb\tO\tB-LOC\n", "test: line 1: columns 2 and 3 have tags"),
+            ("1\ta\t_\t_\t_\t_\t_\t_\t_\tNER=B_PER\n", "test: line 1: \"B_PER\" is not a tag"),
             ("a\tNN\n", "test: line 1: \"NN\" is not a tag"),
             ("a\tO\n\nb\tX-PER\n", "test: line 3: \"X-PER\" is not a tag"),
             ("a\nb\n", "test: line 1: expected a token and its tag"),

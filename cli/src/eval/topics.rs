@@ -77,6 +77,13 @@ pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
         return Err(Failure::new(format!("{} has no document, or --map drops all of them", input.name)));
     }
     let given = load::topics_of(&args.topics)?;
+    let own = documents.iter().find(|document| document.not().is_some());
+    if let (Some(_), Some(document)) = (&given, own) {
+        return Err(Failure::new(format!(
+            "{}: line {} has \"not\", so each text is judged by its own labels; leave out --topics, --topic and --topics-file",
+            input.name, document.line
+        )));
+    }
     let candidates = candidates(&documents, given.as_deref(), args.map.as_ref());
     check(&documents, &candidates, &input.name)?;
     let classifier = load::classifier(&args.model, &args.run)?;
@@ -125,9 +132,11 @@ fn several_labels(
     let are_own = documents.iter().any(|document| document.not().is_some());
     let topics: Vec<Vec<Topic>> = if are_own {
         let classify = |document: &Document| -> Result<_, Error> {
-            let labels =
-                document.labels().chain(document.not().unwrap_or_default().iter().map(String::as_str));
-            let classified = classifier.classify(&document.text, &classifier.label_set(labels)?)?;
+            if document.all().next().is_none() {
+                return Ok(Vec::new());
+            }
+            let labels = classifier.label_set(document.all())?;
+            let classified = classifier.classify(&document.text, &labels)?;
             Ok(classified.topics)
         };
         let results =
@@ -148,7 +157,21 @@ fn several_labels(
             score: f64::from(topic.score),
             holds: holds.contains(topic.label.as_str()),
         };
-        topics.iter().map(judge).collect()
+        let mut judged: Vec<Judged> = topics.iter().map(judge).collect();
+        if topics.is_empty() {
+            // An empty text has no topics: nothing is found that holds.
+            let all = if are_own {
+                document.all().collect()
+            } else {
+                candidates.iter().map(String::as_str).collect::<Vec<_>>()
+            };
+            judged.extend(all.into_iter().map(|label| Judged {
+                label: label.to_owned(),
+                score: 0.0,
+                holds: holds.contains(label),
+            }));
+        }
+        judged
     };
     let judged: Vec<Vec<Judged>> = documents.iter().zip(&topics).map(judge).collect();
     output::print_json(&multi_label::score(&judged, !are_own))?;
@@ -170,6 +193,11 @@ impl Document {
             Gold::Several { labels, .. } => labels,
         };
         labels.iter().map(String::as_str)
+    }
+
+    /// The labels that hold, and those that do not.
+    fn all(&self) -> impl Iterator<Item = &str> {
+        self.labels().chain(self.not().unwrap_or_default().iter().map(String::as_str))
     }
 
     /// The labels that the file says do not hold.
@@ -217,7 +245,9 @@ fn read(input: &Input) -> Result<Vec<Document>, Failure> {
 
 fn rename(documents: &mut Vec<Document>, map: &LabelMap) {
     let renamed = |labels: &mut Vec<String>| {
-        *labels = labels.iter().filter_map(|label| map.apply(label).map(str::to_owned)).collect();
+        let mut seen = HashSet::new();
+        let others = labels.iter().filter_map(|label| map.apply(label).map(str::to_owned));
+        *labels = others.filter(|label| seen.insert(label.clone())).collect();
     };
     documents.retain_mut(|document| match &mut document.gold {
         Gold::One(label) => match map.apply(label).map(str::to_owned) {

@@ -97,9 +97,13 @@ impl LockFile {
         };
         let text = toml::to_string(self).map_err(|error| refuse(error.into()))?;
         // A link stays one, and what is no file is not replaced by one.
-        let path = &path.canonicalize().unwrap_or_else(|_| path.to_owned());
+        let found = path.canonicalize();
+        if found.is_err() && path.is_symlink() {
+            return Err(refuse("it is a link to a file that does not exist".into()));
+        }
+        let path = &found.unwrap_or_else(|_| path.to_owned());
         if path.exists() && !path.is_file() {
-            return Err(refuse("it is no regular file".into()));
+            return Err(refuse("it is not a regular file".into()));
         }
         write_atomically(path, format!("{HEADER}\n{text}").as_bytes()).map_err(|error| refuse(error.into()))
     }

@@ -64,7 +64,7 @@ impl Config {
     /// The error for a model that only the native backend runs.
     pub(in crate::model) fn native_alone(&self, origin: &str) -> Error {
         let message = format!(
-            "{origin}: only the native backend runs {}; give the model as model.safetensors, and choose Backend::Native",
+            "{origin}: only the native backend runs {}, and it reads model.safetensors; export the model in that format",
             self.architecture
         );
         Error::new(ErrorKind::Config, message)
