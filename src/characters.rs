@@ -13,7 +13,7 @@ pub(crate) fn is_invisible(character: char) -> bool {
 }
 
 /// Whether `character` is an emoji, a sign such as `™`, `°` or `→`, or the character that stands for undecodable
-/// bytes. Currency signs, which belong to amounts, and accents are none.
+/// bytes. Currency signs and accents are not: they belong to amounts and letters.
 pub(crate) fn is_symbol(character: char) -> bool {
     if character.is_ascii() || character.is_alphanumeric() {
         return false;

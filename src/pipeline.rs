@@ -92,8 +92,8 @@ pub(crate) fn stream<T, O>(
     })
 }
 
-/// A section of a text, and what was made of it.
-pub(crate) struct Section<S> {
+/// What was made of a section of a text, and the place of the section.
+pub(crate) struct Placed<S> {
     /// The place in the text that it begins at.
     pub(crate) start: Position,
     pub(crate) value: S,
@@ -113,7 +113,7 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
     texts: impl IntoIterator<Item = T>,
     limits: Limits,
     mut work: impl FnMut(&[&str]) -> Vec<Result<S, Error>>,
-    mut join: impl FnMut(Vec<Section<S>>) -> O,
+    mut join: impl FnMut(Vec<Placed<S>>) -> O,
 ) -> impl Iterator<Item = Result<O, Error>> {
     let most = limits.clone();
     let pieces = texts.into_iter().flat_map(move |text| {
@@ -151,7 +151,7 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
                 Err(error) => return Some(Err(error)),
             };
             match result {
-                Ok(value) => sections.push(Section { start, value }),
+                Ok(value) => sections.push(Placed { start, value }),
                 Err(error) => failed = failed.or(Some(error)),
             }
             start = Position { bytes: start.bytes + length.bytes, chars: start.chars + length.chars };

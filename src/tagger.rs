@@ -7,7 +7,7 @@ use crate::engine::Engine;
 use crate::error::Error;
 use crate::ner::Ner;
 use crate::ner::entity::{Entity, TaggedText};
-use crate::pipeline::{self, Section};
+use crate::pipeline::{self, Placed};
 use crate::schedule::Limits;
 use crate::topics::label_set::LabelSet;
 use crate::topics::result::{Judgement, Passage, Topic};
@@ -152,9 +152,9 @@ impl Tagger {
         texts: impl IntoIterator<Item = T>,
         labels: &LabelSet,
     ) -> impl Iterator<Item = Result<TaggedDocument, Error>> {
-        let join = |sections: Vec<Section<(TaggedText, Judgement)>>| {
-            let parts = sections.into_iter().map(|Section { start, value: (tagged, judgement) }| {
-                (Section { start, value: tagged }, Section { start, value: judgement })
+        let join = |sections: Vec<Placed<(TaggedText, Judgement)>>| {
+            let parts = sections.into_iter().map(|Placed { start, value: (tagged, judgement) }| {
+                (Placed { start, value: tagged }, Placed { start, value: judgement })
             });
             let (tagged, judgements): (Vec<_>, Vec<_>) = parts.unzip();
             let (tagged, classified) = (TaggedText::join(tagged), self.topics.join(labels, judgements));

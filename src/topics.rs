@@ -25,7 +25,7 @@ use crate::document::Document;
 use crate::error::{Error, ErrorKind};
 use crate::model::role::Role;
 use crate::model::{Framing, Model};
-use crate::pipeline::{self, Section};
+use crate::pipeline::{self, Placed};
 use crate::schedule::Limits;
 
 /// The tasks of the models that a [`TopicClassifier`] runs, and their name in messages.
@@ -248,7 +248,7 @@ impl TopicClassifier {
     }
 
     /// The topics of a text from what its sections say.
-    pub(crate) fn join(&self, labels: &LabelSet, sections: Vec<Section<Judgement>>) -> ClassifiedText {
+    pub(crate) fn join(&self, labels: &LabelSet, sections: Vec<Placed<Judgement>>) -> ClassifiedText {
         judge(&self.settings, labels.labels(), sections)
     }
 

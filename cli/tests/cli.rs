@@ -404,7 +404,7 @@ fn predictions_are_not_written_into_missing_folders() {
 }
 
 /// A shell, because redirections and process substitutions are its own.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn predictions_are_written_where_they_are_asked() {
     use std::os::unix::fs::{FileTypeExt, symlink};

@@ -126,7 +126,7 @@ impl Onnx {
             let known = possible.iter().find(|(known, _)| *known == name);
             let (_, input) = known.ok_or_else(|| {
                 let names: Vec<&str> = possible.iter().map(|(name, _)| *name).collect();
-                refuse(format!("has an input {name:?}; by its config inputs may be {}", names.join(", ")))
+                refuse(format!("has an input {name:?}; for its config the inputs are {}", names.join(", ")))
             })?;
             inputs.push((id, *input));
         }
@@ -134,7 +134,7 @@ impl Onnx {
             input.belongs_to(taken) == Some(true) && !inputs.iter().any(|(_, other)| other == input)
         };
         if let Some((name, _)) = Input::NAMES.into_iter().find(lacks) {
-            return Err(refuse(format!("has no input {name:?}, which a GLiNER of its config has")));
+            return Err(refuse(format!("has no input {name:?}, which the span mode in its config needs")));
         }
         if !inputs.iter().any(|&(_, input)| input == Input::Ids) {
             return Err(refuse("has no input \"input_ids\"".into()));

@@ -139,7 +139,7 @@ impl Run<'_> {
         };
         if shape != expected || values.len() != expected.iter().product::<usize>() {
             return Err(refuse(format!(
-                "it gives {shape:?} for {words} words and {labels} labels, where its config makes it {expected:?}"
+                "it gives {shape:?} for {words} words and {labels} labels; by its config it should give {expected:?}"
             )));
         }
         let per_sequence = words * rows_per_word * columns;

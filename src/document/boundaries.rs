@@ -1,11 +1,11 @@
 //! The bounds that a text's layout sets to names: cells, bullets, separators, and the ends of lines that are no
-//! wrapped prose. A model sees none of it, because its tokenizer takes all white space for the same.
+//! wrapped prose. Models do not see it: to their tokenizers all white space is the same.
 
 use std::ops::Range;
 
 use crate::characters::{is_dash, is_invisible, is_symbol};
 
-/// How a word stands to the name before it.
+/// The relation of a word to the name before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bond {
     /// It may continue the name.

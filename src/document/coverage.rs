@@ -21,8 +21,8 @@ pub struct Coverage {
     pub unknown_tokens: usize,
     /// The windows that the text was read in.
     pub windows: usize,
-    /// The language that the text looks like, as an ISO 639-1 code, if it is none that the model knows. `None` in builds
-    /// without the feature `language`, for short texts, and for models whose languages the registry does not say.
+    /// The language that the text looks like, as an ISO 639-1 code, if the model does not know that language. `None` in
+    /// builds without the feature `language`, for short texts, and for models without `languages` in the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_language: Option<String>,
 }

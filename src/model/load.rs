@@ -85,8 +85,8 @@ fn name_labels(role: &mut Role, registered: &[String], origin: &str) -> Result<(
         }
         Role::Tags { labels, .. } if are_unnamed(labels) => {
             let message = format!(
-                "{origin}: id2label names the tags {}, which say no entity type; write those of its training there, such \
-                 as B-PER",
+                "{origin}: id2label has the tags {}, which name no entity types; write the tags that the model was trained \
+                 with, such as B-PER",
                 labels.join(", ")
             );
             Err(Error::new(ErrorKind::Config, message))

@@ -14,7 +14,8 @@ use crate::tags::{Tag, pipeline_label, pipeline_tag};
 /// The way in which the labels of tokens become entities.
 ///
 /// All but [`Word`](Aggregation::Word) give what transformers' pipelines give under that name, to
-/// the rounding of f32 with [`Precision::F32`](crate::Precision::F32), their known faults included.
+/// the rounding of f32 with [`Precision::F32`](crate::Precision::F32), their known faults included, on texts that are not
+/// [prepared](crate::EntityOptions::prepare_text).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

@@ -4,7 +4,7 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::document::coverage::Coverage;
-use crate::pipeline::Section;
+use crate::pipeline::Placed;
 use crate::span::Span;
 
 /// One mention of something that has a name.
@@ -68,9 +68,9 @@ pub struct TokenLogits {
 
 impl TaggedText {
     /// The entities of a text from those of its sections.
-    pub(crate) fn join(sections: Vec<Section<Self>>) -> Self {
+    pub(crate) fn join(sections: Vec<Placed<Self>>) -> Self {
         let mut whole = Self::default();
-        for Section { start, value: Self { entities, coverage } } in sections {
+        for Placed { start, value: Self { entities, coverage } } in sections {
             let placed =
                 entities.into_iter().map(|entity| Entity { span: entity.span.moved_by(start), ..entity });
             whole.entities.extend(placed);
@@ -82,10 +82,10 @@ impl TaggedText {
 
 impl TokenLogits {
     /// The logits of a text from those of its sections.
-    pub(crate) fn join(sections: Vec<Section<Self>>) -> Self {
+    pub(crate) fn join(sections: Vec<Placed<Self>>) -> Self {
         let columns = sections.first().map_or(0, |section| section.value.logits.ncols());
         let mut whole = Self { tokens: Vec::new(), logits: Array2::zeros((0, columns)) };
-        for Section { start, value: Self { tokens, logits } } in sections {
+        for Placed { start, value: Self { tokens, logits } } in sections {
             whole.tokens.extend(tokens.into_iter().map(|span| span.moved_by(start)));
             if whole.logits.is_empty() {
                 whole.logits = logits;

@@ -14,7 +14,7 @@ use crate::batch::{Marks, Sequence};
 use crate::document::Document;
 use crate::document::windows::Windows;
 use crate::model::{Framing, Model};
-use crate::pipeline::{Reader, Section};
+use crate::pipeline::{Placed, Reader};
 use crate::pooling::WindowPooling;
 use crate::prompt::Prompt;
 use crate::schedule::Limits;
@@ -243,7 +243,7 @@ pub(super) struct Embedded {
 
 impl Embedded {
     /// The embedding of a text, of `width` values, from those of its sections.
-    pub(super) fn join(sections: Vec<Section<Self>>, width: usize) -> Array1<f32> {
+    pub(super) fn join(sections: Vec<Placed<Self>>, width: usize) -> Array1<f32> {
         let filled = sections.iter().map(|section| &section.value).filter(|section| section.tokens > 0);
         let (means, tokens): (Vec<&[f32]>, Vec<usize>) =
             filled.map(|section| (section.mean.as_slice(), section.tokens)).unzip();

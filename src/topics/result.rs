@@ -8,7 +8,7 @@ use crate::document::Document;
 use crate::document::coverage::Coverage;
 use crate::document::windows::Windows;
 use crate::model::Model;
-use crate::pipeline::Section;
+use crate::pipeline::Placed;
 use crate::span::Span;
 use crate::stage::stage;
 
@@ -101,10 +101,10 @@ impl Judgement {
     }
 
     /// The judgement of a text from those of its sections.
-    fn join(sections: Vec<Section<Self>>) -> Self {
+    fn join(sections: Vec<Placed<Self>>) -> Self {
         let mut whole =
             Self { coverage: Coverage::default(), windows: Vec::new(), evidence: Vec::new(), labels: 1 };
-        for Section { start, value } in sections {
+        for Placed { start, value } in sections {
             let placed = value
                 .windows
                 .into_iter()
@@ -122,7 +122,7 @@ impl Judgement {
 pub(super) fn judge(
     settings: &Settings,
     labels: &[String],
-    sections: Vec<Section<Judgement>>,
+    sections: Vec<Placed<Judgement>>,
 ) -> ClassifiedText {
     stage!("judge");
     let Judgement { coverage, windows, evidence, labels: count } = Judgement::join(sections);

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::scores::{Counts, Scores};
 
-/// The score from which a label is predicted: it is exceeded.
+/// A label with a higher score is predicted.
 const THRESHOLD: f64 = 0.5;
 
 /// The bins of the calibration error, of equal width.

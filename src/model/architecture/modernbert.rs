@@ -96,7 +96,7 @@ impl Default for Config {
 
 pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let mut config: Config = source.read()?;
-    // Here alone `null` has a meaning of its own: the base of the other layers.
+    // transformers reads `null` here as the base of the other layers.
     if source.json.get("local_rope_theta").is_some_and(Value::is_null) {
         config.local_rope_theta = None;
     }
