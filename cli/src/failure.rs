@@ -4,7 +4,7 @@ use std::error::Error;
 use std::fmt;
 
 /// What the library's messages advise, by the names of its functions, and the command's own words for it.
-const OPTIONS: [(&str, &str); 10] = [
+const OPTIONS: [(&str, &str); 11] = [
     ("Hub::token or HF_TOKEN", "HF_TOKEN"),
     ("name a proxy by Hub::proxy", "name a proxy by HTTPS_PROXY"),
     ("Hub::cache", "--cache"),
@@ -13,6 +13,7 @@ const OPTIONS: [(&str, &str); 10] = [
     ("with EntityOptions::entity_types", "with --entity-types"),
     ("or Backend::Native", "or --backend native"),
     ("Backend::LibTorch", "--backend libtorch"),
+    ("a folder as a Path", "a folder as ./DIR"),
     ("use Ner for this one", "use this one for entities"),
     ("use TopicClassifier for this one", "use this one for topics"),
 ];

@@ -37,6 +37,11 @@ impl Input {
             bytes = read_all(MultiGzDecoder::new(bytes.as_slice()))
                 .map_err(|error| Failure::because(format!("{name} cannot be decompressed"), &error))?;
         }
+        if matches!(bytes.as_slice(), [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) {
+            let message =
+                format!("{name} is UTF-32; convert it, for example with `iconv -f utf-32 -t utf-8`");
+            return Err(Failure::new(message));
+        }
         if let Some(order) = ByteOrder::of(&bytes) {
             let text = order.decode(&bytes).ok_or_else(|| {
                 Failure::new(format!(
@@ -81,8 +86,6 @@ impl ByteOrder {
     /// The order that a byte order mark names, or that the zero bytes of Latin letters show.
     fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            // UTF-32 begins like this, too; no text goes on with a zero character.
-            [0xFF, 0xFE, 0, 0, ..] => None,
             [0xFF, 0xFE, ..] => Some(Self::Little),
             [0xFE, 0xFF, ..] => Some(Self::Big),
             [first, 0, second, 0, ..] if *first != 0 && *second != 0 => Some(Self::Little),

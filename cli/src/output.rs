@@ -78,7 +78,7 @@ impl OutputFile {
     pub(crate) fn open(path: &Path, input: &Path) -> Result<Self, Failure> {
         let same =
             |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        if same(path, input) {
+        if same(path, input) || input == Path::new("-") && is_stream(path, "/dev/stdin") {
             let message = format!("{} is the input; name another file to be written", path.display());
             return Err(Failure::new(message));
         }
@@ -99,10 +99,12 @@ impl OutputFile {
             Target::Append(mut file) => file.write_all(bytes),
             // It is shortened now, so that a run that fails does not empty it.
             Target::Overwrite(mut file) => file.set_len(0).and_then(|()| file.write_all(bytes)),
-            Target::Replace { mut new, path } => new
-                .write_all(bytes)
-                .and_then(|()| new.flush())
-                .and_then(|()| new.persist(path).map(|_| ()).map_err(|error| error.error)),
+            Target::Replace { mut new, path } => {
+                new.write_all(bytes).and_then(|()| new.flush()).and_then(|()| {
+                    // A file on which another is mounted can be written, but not replaced.
+                    new.persist(&path).map(|_| ()).or_else(|_| fs::write(&path, bytes))
+                })
+            }
         };
         written
             .map_err(|error| Failure::because(format!("{} cannot be written", self.path.display()), &error))
@@ -120,6 +122,7 @@ impl Target {
         };
         let old = match fs::metadata(&path) {
             Ok(old) if !old.is_file() => return OpenOptions::new().write(true).open(path).map(Self::Append),
+            Ok(_) if is_stream(&path, "/dev/stdout") => return Ok(Self::Out),
             Ok(old) => {
                 // A file that may not be written is not replaced either.
                 drop(OpenOptions::new().write(true).open(&path)?);
@@ -142,12 +145,47 @@ impl Target {
             (Ok(new), Some(old)) => {
                 // The user's mask took some of them away.
                 new.as_file().set_permissions(old.permissions())?;
-                Ok(Self::Replace { new, path })
+                match keeps_owner(new.as_file(), &old) {
+                    true => Ok(Self::Replace { new, path }),
+                    false => OpenOptions::new().write(true).open(path).map(Self::Overwrite),
+                }
             }
             (Ok(new), None) => Ok(Self::Replace { new, path }),
             (Err(_), Some(_)) => OpenOptions::new().write(true).open(path).map(Self::Overwrite),
             (Err(error), None) => Err(error),
         }
+    }
+}
+
+/// Whether the regular file `path` is what `stream` of this process, such as `/dev/stdout`, is redirected to.
+fn is_stream(path: &Path, stream: &str) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt;
+        let of = |path: &Path| {
+            fs::metadata(path).ok().filter(fs::Metadata::is_file).map(|file| (file.dev(), file.ino()))
+        };
+        of(path).is_some_and(|file| of(Path::new(stream)) == Some(file))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (path, stream);
+        false
+    }
+}
+
+/// Gives `new` the owner of the file that it is to replace; whether it has it.
+fn keeps_owner(new: &File, old: &fs::Metadata) -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let same = |new: &fs::Metadata| (new.uid(), new.gid()) == (old.uid(), old.gid());
+        new.metadata().is_ok_and(|new| same(&new)) || fchown(new, Some(old.uid()), Some(old.gid())).is_ok()
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = (new, old);
+        true
     }
 }
 

@@ -436,6 +436,10 @@ fn predictions_are_written_where_they_are_asked() {
         run(&format!("{eval} {out} > redirected"));
         both(&read("redirected"));
     }
+    run(&format!("{eval} both > both"));
+    both(&read("both"));
+    let (success, _, error) = run("cp \"$GOLD\" gold; \"$ENTOPIC\" eval ner - --predictions gold < gold");
+    assert!(!success && error.contains("gold is the input") && read("gold") == "Oslo\tB-LOC\n", "{error}");
     let (_, _, error) = run(&format!("{eval} /dev/stderr"));
     assert_eq!(error, "Oslo\tB-LOC\tB-LOC\n");
     run(&format!("{eval} >(cat > substituted); wait $!; sleep 0.2"));

@@ -80,6 +80,8 @@ fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
             let in_run = before.is_some_and(is_dash) || after.is_some_and(is_dash);
             in_run || spaced() && !counts()
         }
+        // A hashtag begins a name of its own.
+        '#' if after.is_some_and(char::is_alphanumeric) => true,
         '*' | '+' | '#' => starts_line && after.is_none_or(|next| next.is_whitespace() || next == first),
         // Trade marks and degrees belong to words.
         '™' | '®' | '©' | '℠' | '°' => false,
@@ -180,6 +182,10 @@ impl<'t> Lines<'t> {
     /// Whether `gap`, between two words of which the second is in `line`, parts names.
     fn part(&self, text: &str, gap: Range<usize>, line: usize) -> bool {
         let space = text.get(gap).unwrap_or_default();
+        // Marks that a model was not given: the end of emphasis, or the sign of a hashtag.
+        if space.contains(['#', '*', '_', '`', '~']) {
+            return true;
+        }
         if space.len() < 2 && !space.starts_with(|c: char| c == '\t' || is_line_end(c)) {
             return false;
         }
@@ -227,6 +233,11 @@ impl<'t> Line<'t> {
             return false;
         }
         let last = self.text.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let first = next.text.split_whitespace().next().unwrap_or_default();
+        // A name is not followed by itself, and numbered items are no prose.
+        if bare(last).eq_ignore_ascii_case(bare(first)) || both(|line| begins_with_letter(line.text)) {
+            return false;
+        }
         if last.ends_with([',', '&']) || last.ends_with(is_dash) || PARTICLES.contains(&last) {
             return true;
         }
@@ -242,7 +253,37 @@ impl<'t> Line<'t> {
         };
         let is_rest = || is_last && next.text.len() < self.text.len() && !self.has_label;
         self.is_prose && (goes_on || has_particle() || is_as_long() || is_rest())
+            || !runs_on && self.begins_sentence_of(next)
     }
+}
+
+impl Line<'_> {
+    /// Whether this line may be the capitalised beginning of the sentence in `next`, as `President Barack` is, and not a
+    /// heading: it is no heading that the sentence repeats, no date, list or label, and not all in capitals.
+    fn begins_sentence_of(&self, next: &Self) -> bool {
+        let first = next.text.split_whitespace().next().unwrap_or_default();
+        let mut words = self.text.split_whitespace();
+        !self.is_prose
+            && next.is_prose
+            && next.text.ends_with(['.', '!', '?'])
+            && self.text.contains(' ')
+            && self.text.contains(char::is_lowercase)
+            && !self.text.contains(|c: char| c.is_ascii_digit() || matches!(c, ',' | ':' | '.' | '!' | '?'))
+            && !self.is_item
+            && !words.any(|word| bare(word).eq_ignore_ascii_case(bare(first)))
+    }
+}
+
+/// `word` without the punctuation around it.
+fn bare(word: &str) -> &str {
+    word.trim_matches(|c: char| !c.is_alphanumeric())
+}
+
+/// Whether `line` begins with a letter or Roman number and a dot, as items and initials do.
+fn begins_with_letter(line: &str) -> bool {
+    let first = line.split_whitespace().next().and_then(|first| first.strip_suffix('.')).unwrap_or_default();
+    let is_roman = first.chars().all(|c| matches!(c, 'I' | 'V' | 'X'));
+    !first.is_empty() && (is_roman || first.len() == 1 && first.chars().all(|c| c.is_ascii_uppercase()))
 }
 
 fn is_one_word(line: &str) -> bool {
@@ -339,6 +380,7 @@ mod tests {
             ("> met Angela\n> Merkel in Berlin.", "> met Angela > Merkel in Berlin ."),
             ("12 / 05 / 2020, 5 - 3, 10-12", "12 / 05 / 2020 , 5 - 3 , 10 - 12"),
             ("* * *", ""),
+            ("#Obama #Biden", "‖ Obama ‖ Biden"),
             ("Arsenal   2  Chelsea", "Arsenal ‖ 2 Chelsea"),
             ("Arsenal  2\nLiverpool  0", "Arsenal ‖ 2 ‖ Liverpool ‖ 0"),
             ("John  Smith", "John Smith"),
@@ -368,6 +410,7 @@ mod tests {
             ("He flew from New\nYork to San Francisco and\nthen drove home", &[true, true]),
             ("He works for Goldman\nSachs in London", &[true]),
             ("I flew to New\nYork", &[true]),
+            ("French President Emmanuel\nMacron visited Berlin.", &[true]),
             ("The prize was late.  It went to Chinua\nAchebe for his novel.", &[true]),
             ("The chancellor Angela\nMerkel said: we will act.", &[true]),
             // Lists.
@@ -376,6 +419,8 @@ mod tests {
             ("- talks with Ann\n- talks with Bo", &[false]),
             ("1. talks with Ann\n2. talks with Bo", &[false]),
             ("a) talks with Ann\nb) talks with Bo", &[false]),
+            ("Merkel meets Macron\nMacron said so on Tuesday.", &[false]),
+            ("A. talks with Ann\nB. talks with Bo", &[false]),
             ("ann: see you in Paris\nbo: London is better", &[false]),
             ("2 June arrival in Uppsala\n3 June visit to Malmö", &[false]),
             // Tables.

@@ -20,14 +20,20 @@ const PARTICLES: &[&str] = &[
 
 /// Titles of persons, without a dot: those that training data leaves outside names and that are no names themselves.
 const TITLES: &[&str] = &[
+    "Adm",
+    "Amb",
+    "Archbishop",
+    "Atty",
     "Aunt",
     "Auntie",
     "Brother",
     "Capt",
     "Captain",
+    "Cllr",
     "Coach",
     "Col",
     "Colonel",
+    "Cpl",
     "Dame",
     "Doctor",
     "Dr",
@@ -38,6 +44,8 @@ const TITLES: &[&str] = &[
     "Gov",
     "Governor",
     "Herr",
+    "Hon",
+    "Imam",
     "Inspector",
     "Judge",
     "Lieutenant",
@@ -45,6 +53,7 @@ const TITLES: &[&str] = &[
     "Lt",
     "Madam",
     "Madame",
+    "Maj",
     "Mayor",
     "Minister",
     "Miss",
@@ -58,6 +67,7 @@ const TITLES: &[&str] = &[
     "Mx",
     "Nurse",
     "Officer",
+    "Pope",
     "President",
     "Prof",
     "Professor",
@@ -68,18 +78,23 @@ const TITLES: &[&str] = &[
     "Senator",
     "Señor",
     "Señora",
-    "Sgt",
     "Sergeant",
+    "Sgt",
     "Sheikh",
     "Sir",
     "Sister",
+    "Sultan",
     "Uncle",
 ];
 
+/// Titles that are also names: they are titles before a name.
+const TITLES_BEFORE_NAMES: &[&str] = &["Cardinal", "Emperor", "King", "Prince", "Princess", "Queen"];
+
 /// Abbreviations whose last dot belongs to the name, without it. Those of letters between dots (*U.K*) need no list.
 const ABBREVIATIONS: &[&str] = &[
-    "Assn", "Ave", "Blvd", "Bros", "Cie", "Co", "Corp", "Dept", "Esq", "Ft", "Inc", "Intl", "Jr", "Ltd",
-    "Mfg", "Mt", "Ph.D", "Pty", "Pvt", "Rd", "Sr", "St", "Univ",
+    "Ala", "Ariz", "Ark", "Assn", "Ave", "Blvd", "Bros", "Calif", "Cie", "Colo", "Conn", "Co", "Corp",
+    "Dept", "Esq", "Fla", "Ft", "Inc", "Intl", "Jr", "Ltd", "Mass", "Mfg", "Mich", "Minn", "Mt", "Okla",
+    "Ore", "Ph.D", "Pty", "Pvt", "Rd", "Sr", "St", "Tenn", "Tex", "Univ", "Va", "Wash", "Wis",
 ];
 
 /// The labels of persons, in lower case.
@@ -229,6 +244,10 @@ fn is_edge(character: char, kind: Kind) -> bool {
     if kind == Kind::Other || is_in_none {
         return is_in_none;
     }
+    // The numbers of footnotes.
+    if matches!(character, '¹' | '²' | '³' | '\u{2070}'..='\u{2079}') {
+        return true;
+    }
     !character.is_alphanumeric()
         && (character.is_ascii_punctuation() && character != '$'
             || is_dash(character)
@@ -263,7 +282,9 @@ fn opening(closing: char) -> Option<char> {
 fn leading(name: &str, kind: Kind) -> usize {
     let mut rest = name;
     while let Some((first, behind)) = rest.split_once(char::is_whitespace) {
-        if !(FUNCTION_WORDS.contains(&first) || kind == Kind::Person && is_title(first)) {
+        if !(FUNCTION_WORDS.contains(&first)
+            || kind == Kind::Person && (is_title(first) || is_one_of(TITLES_BEFORE_NAMES, first)))
+        {
             break;
         }
         rest = behind.trim_start();
@@ -283,8 +304,15 @@ fn trailing(name: &str) -> usize {
     name.len() - rest.len()
 }
 
+/// Whether `word` is a title, also in capitals.
 fn is_title(word: &str) -> bool {
-    TITLES.contains(&word.strip_suffix('.').unwrap_or(word))
+    is_one_of(TITLES, word)
+}
+
+fn is_one_of(titles: &[&str], word: &str) -> bool {
+    let word = word.strip_suffix('.').unwrap_or(word);
+    let in_capitals = word.chars().all(char::is_uppercase) && word.chars().count() > 1;
+    titles.iter().any(|title| *title == word || in_capitals && title.to_uppercase() == word)
 }
 
 /// Whether the last word of `name` is an abbreviation, without its last dot.
@@ -356,6 +384,12 @@ mod tests {
             ("[[Lord Mayor Lee]]", "PER", "Lee"),
             ("[[Mr]]", "PER", ""),
             ("[[Dr.]]", "person", ""),
+            ("[[MRS. JONES]]", "PER", "JONES"),
+            ("[[DR]]", "PER", ""),
+            ("[[Princess Diana]]", "PER", "Diana"),
+            ("[[Prince]]", "PER", "Prince"),
+            ("[[Paris¹]]", "LOC", "Paris"),
+            ("in [[San Diego, Calif]].", "LOC", "San Diego, Calif."),
             ("[[Father Ted]]", "MISC", "Father Ted"),
             // Handles.
             ("thanks [[@nasa]]", "ORG", "@nasa"),

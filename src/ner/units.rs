@@ -38,20 +38,22 @@ pub(crate) fn pipeline_words(document: &Document<'_>) -> Vec<Unit> {
 }
 
 /// Words by Unicode's bounds (<https://www.unicode.org/reports/tr29/#Word_Boundaries>), but for these: an
-/// English possessive `'s` is a word of its own, as corpora have it; underscores around a word are no part of it,
-/// and the `@` before one is.
+/// English possessive `'s` is a word of its own, as corpora have it; underscores around a word are no part of it, and the `@`
+/// before one is; colons end words, as dots between sentences do.
 pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
     let text = document.text;
-    let words = text.split_word_bound_indices().flat_map(|(start, word)| {
-        // White space with a combining mark is one piece for Unicode; the mark alone is the word.
-        let is_no_word = |c: char| c.is_whitespace() || is_invisible(c) || c == '_';
-        let head = word.len() - word.trim_start_matches(is_no_word).len();
-        let core = word.trim_matches(is_no_word);
-        let tail = head + core.len();
-        let stem = tail - possessive(core);
-        let place = |range: Range<usize>| start + range.start..start + range.end;
-        [0..head, head..stem, stem..tail, tail..word.len()].map(place)
-    });
+    let words = text.split_word_bound_indices().flat_map(|(start, word)| apart(start, word)).flat_map(
+        |(start, word)| {
+            // White space with a combining mark is one piece for Unicode; the mark alone is the word.
+            let is_no_word = |c: char| c.is_whitespace() || is_invisible(c) || c == '_';
+            let head = word.len() - word.trim_start_matches(is_no_word).len();
+            let core = word.trim_matches(is_no_word);
+            let tail = head + core.len();
+            let stem = tail - possessive(core);
+            let place = |range: Range<usize>| start + range.start..start + range.end;
+            [0..head, head..stem, stem..tail, tail..word.len()].map(place)
+        },
+    );
     let visible = words.filter_map(|word| {
         let part = &text[word.clone()];
         let start = word.end - part.trim_start().len();
@@ -81,6 +83,29 @@ pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
             .unwrap_or(0);
     }
     units
+}
+
+/// The parts of a word of Unicode's that starts at `start`: it goes on behind the sign of a keycap, a colon, and a dot
+/// between two sentences (`Merkel.Putin`).
+fn apart(start: usize, word: &str) -> Vec<(usize, &str)> {
+    let mut parts = Vec::new();
+    let mut from = 0;
+    let mut before: [Option<char>; 2] = [None; 2];
+    for (at, character) in word.char_indices() {
+        let begins = match before {
+            [_, Some('\u{20E3}' | ':')] => true,
+            _ if character == ':' => at > 0,
+            [Some(letter), Some('.')] => letter.is_lowercase() && character.is_uppercase(),
+            _ => false,
+        };
+        if begins {
+            parts.push((start + from, &word[from..at]));
+            from = at;
+        }
+        before = [before[1], Some(character)];
+    }
+    parts.push((start + from, &word[from..]));
+    parts
 }
 
 /// Whether `sign` is an `@` before the name of an account, not that in an address of e-mail.

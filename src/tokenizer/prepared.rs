@@ -144,6 +144,12 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
         {
             Change::Drop
         }
+        // A keycap: a digit in a frame.
+        '0'..='9' | '#' | '*' if after.trim_start_matches('\u{FE0F}').starts_with('\u{20E3}') => {
+            Change::Replace("🔢".into())
+        }
+        // The number of a footnote.
+        '¹' | '²' | '³' | '\u{2070}'..='\u{2079}' if before.ends_with(char::is_alphabetic) => Change::Drop,
         // Quoted mail.
         '>' if starts_line(before) => Change::Drop,
         // A hashtag.
@@ -209,6 +215,8 @@ mod tests {
         for (source, expected) in [
             ("🔥Elon Musk🔥 buys 🐦Twitter🐦", "🔥 Elon Musk 🔥 buys 🐦 Twitter 🐦"),
             ("Biden🇺🇸", "Biden 🇺🇸"),
+            ("1️⃣Berlin 2️⃣Paris", "🔢 Berlin 🔢 Paris"),
+            ("Paris¹ has 5 km²", "Paris has 5 km"),
             ("👩\u{200D}👧x", "👩👧 x"),
             ("Kellogg™, Lego®", "Kellogg ™ , Lego ®"),
             ("oﬃce of Griﬃn, Cardiﬀ", "office of Griffin, Cardiff"),

@@ -43,6 +43,12 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
         let finds = |label: &str| ner.entity_types().iter().any(|known| known == label);
         note_unused(map, &input.name, |label| own.contains(label) || finds(label));
     }
+    if labels(&sentences).next().is_none() {
+        output::warn(&format!(
+            "warning: {} has no entity, or --map drops all of them: recall and F1 are 0",
+            input.name
+        ));
+    }
     note_missing(&ner, &sentences, args.map.as_ref(), &input.name)?;
     let words: Vec<&[&str]> = sentences.iter().map(|sentence| sentence.words.as_slice()).collect();
     let mut predicted = Vec::with_capacity(sentences.len());

@@ -141,6 +141,19 @@ fn columns(rows: &[&Row<'_>], name: &str) -> Result<Columns, Failure> {
         let mut labels = tags.by_ref().filter_map(|tag| tag.label().map(str::to_owned)).peekable();
         labels.peek().is_some() && labels.all(|label| CHUNKS.contains(&label.as_str()))
     };
+    if count > 2 && rows.len() > 1 && rows.iter().all(|row| row.columns[word] == rows[0].columns[word]) {
+        let message = format!(
+            "column {} is the same in every line, so it has no words; take it out of the file",
+            word + 1
+        );
+        return fail(rows[0].line, message);
+    }
+    if count == CONLL_U {
+        return fail(
+            rows[0].line,
+            "it has the columns of CoNLL-U, but no line has a tag as NER=… in the last one".into(),
+        );
+    }
     let tagged: Vec<usize> = (word + 1..count).filter(is_tag).collect();
     let of_entities: Vec<usize> = tagged.iter().copied().filter(|&column| !has_chunks(column)).collect();
     match (of_entities.as_slice(), tagged.as_slice()) {
@@ -286,6 +299,8 @@ mod tests {
             ("a\tNN\n", "test: line 1: \"NN\" is not a tag"),
             ("a\tO\n\nb\tX-PER\n", "test: line 3: \"X-PER\" is not a tag"),
             ("a\nb\n", "test: line 1: expected a token and its tag"),
+            ("d\ta\tB-PER\nd\tb\tO\n", "test: line 1: column 1 is the same in every line"),
+            ("1\ta\t_\t_\t_\t_\t_\t_\t_\t_\n", "test: line 1: it has the columns of CoNLL-U"),
             ("\n\n", "test has no sentence"),
         ] {
             let failure = read(&Input::of(text)).expect_err("it should fail: it is broken").to_string();

@@ -69,7 +69,7 @@ pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
     let input = Input::read(&args.file)?;
     let mut documents = read(&input)?;
     if let Some(map) = &args.map {
-        let known: HashSet<String> = documents.iter().flat_map(Document::labels).map(str::to_owned).collect();
+        let known: HashSet<String> = documents.iter().flat_map(Document::all).map(str::to_owned).collect();
         note_unused(map, &input.name, |label| known.contains(label));
         rename(&mut documents, map);
     }
