@@ -33,7 +33,10 @@ pub(crate) fn foreign(text: &str, known: &[String]) -> Option<String> {
 /// Words of English that other languages lack. Two of them show most texts to be English at no cost, and some with foreign
 /// names that trigrams would not.
 #[cfg(feature = "language")]
-const ENGLISH: [&str; 8] = [" the ", " and ", " with ", " from ", " has ", " that ", " which ", " while "];
+const ENGLISH: [&str; 18] = [
+    " the ", " and ", " with ", " from ", " has ", " that ", " which ", " while ", " said ", " this ",
+    " are ", " were ", " after ", " who ", " its ", " not ", " his ", " would ",
+];
 
 /// The bytes of the shortest text whose language is asked for.
 #[cfg(feature = "language")]
