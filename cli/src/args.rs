@@ -89,14 +89,13 @@ pub(crate) struct TagArgs {
     /// The way in which the labels of tokens become entities [default: word]
     #[arg(long, value_parser = named(Aggregation::NAMES), value_name = "NAME")]
     pub(crate) aggregation: Option<Aggregation>,
-    /// Whether the layout bounds entities: cells, bullets, separators, line ends [default: true with the aggregation word]
+    /// Keep entities within cells, items and lines [default: true with the aggregation word]
     #[arg(long, value_name = "BOOL")]
     pub(crate) boundaries: Option<bool>,
-    /// Whether spans lose signs, function words and titles at their ends [default: true with the aggregation word]
+    /// Remove signs, function words and titles from the ends of entities [default: true with the aggregation word]
     #[arg(long, value_name = "BOOL")]
     pub(crate) clean_spans: Option<bool>,
-    /// Whether emoji, ligatures, Markdown and invisible marks are prepared for the tokenizer [default: true for the models
-    /// in the build]
+    /// Normalise emoji, ligatures, Markdown and invisible marks before tokenising [default: true for the bundled models]
     #[arg(long, value_name = "BOOL")]
     pub(crate) prepare_text: Option<bool>,
     /// Score each topic by itself: several may fit, or none

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::fmt;
 
-/// What the library's messages advise, by the names of its functions, and the command's own words for it.
+/// Functions that the library's messages name, and the command's options for them.
 const OPTIONS: [(&str, &str); 11] = [
     ("Hub::token or HF_TOKEN", "HF_TOKEN"),
     ("name a proxy by Hub::proxy", "name a proxy by HTTPS_PROXY"),

@@ -107,7 +107,7 @@ impl ByteOrder {
     }
 }
 
-/// Whether more than a tenth of `text` is control characters, as where each second byte of UTF-16 is one.
+/// Whether more than a tenth of `text` is control characters, as in UTF-16 that was read as UTF-8.
 fn is_no_text(text: &str) -> bool {
     let strange = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     10 * text.chars().filter(strange).count() > text.len()

@@ -157,7 +157,7 @@ impl Target {
     }
 }
 
-/// Whether the regular file `path` is what `stream` of this process, such as `/dev/stdout`, is redirected to.
+/// Whether `stream` of this process, such as `/dev/stdout`, is redirected to the regular file `path`.
 fn is_stream(path: &Path, stream: &str) -> bool {
     #[cfg(unix)]
     {
@@ -189,7 +189,7 @@ fn keeps_owner(new: &File, old: &fs::Metadata) -> bool {
     }
 }
 
-/// What a path leads to.
+/// The target of a path.
 enum Place {
     /// An open file of this process, such as `/dev/stdout` or what a shell's `>(…)` gives.
     Descriptor(u32),
@@ -217,7 +217,7 @@ fn descriptor(path: &Path) -> Option<u32> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
-/// Whether `folder` has the open files of this process.
+/// Whether `folder` lists the open files of this process.
 fn is_of_descriptors(folder: &Path) -> bool {
     let own = ["/proc/self/fd", "/proc/thread-self/fd", "/dev/fd"];
     let folder = folder.canonicalize();

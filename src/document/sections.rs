@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-/// The bytes of a section: some thousand windows, so that what its ends cost (the last window of each is not full, and the
-/// first words lack the context before) is below a thousandth. Working on a section takes about 110 times its bytes.
+/// The bytes of a section: some thousand windows, of which only the first and the last are not as they would be in the
+/// whole text. The memory that a call takes follows it; docs/performance.md has the figure.
 const SECTION_BYTES: usize = 512 * 1024;
 
 /// The parts of `text` that are read by themselves, in order: all of it, if it is not longer than a section.

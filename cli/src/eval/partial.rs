@@ -19,7 +19,7 @@ pub(crate) enum Strategy {
 }
 
 /// The counts of one strategy over all sentences.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub(crate) struct Matches {
     correct: usize,
     incorrect: usize,
@@ -36,11 +36,8 @@ pub(crate) struct MatchScores {
     precision: f64,
     recall: f64,
     f1: f64,
-    correct: usize,
-    incorrect: usize,
-    partial: usize,
-    missed: usize,
-    spurious: usize,
+    #[serde(flatten)]
+    counts: Matches,
 }
 
 /// All strategies.
@@ -100,7 +97,7 @@ impl Matches {
         let (precision, recall) = (share(compared + spurious), share(compared + missed));
         let sum = precision + recall;
         let f1 = if sum == 0.0 { 0.0 } else { 2.0 * precision * recall / sum };
-        MatchScores { precision, recall, f1, correct, incorrect, partial, missed, spurious }
+        MatchScores { precision, recall, f1, counts: self }
     }
 }
 
