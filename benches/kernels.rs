@@ -11,7 +11,7 @@ use rayon::ThreadPoolBuilder;
 fn kernels(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("products of a layer");
     for (shape, hidden) in [("384", 384), ("768", 768)] {
-        for precision in [Precision::Int8, Precision::F32] {
+        for precision in [Precision::Int8, Precision::Bf16, Precision::F32] {
             for tokens in [17, 128] {
                 group.throughput(Throughput::Elements(tokens as u64));
                 let name = format!("{precision:?}, hidden {shape}, {tokens} tokens");

@@ -74,6 +74,9 @@ pub(crate) struct Run {
 /// The difference of logits in f32, by the order of sums.
 const TOLERANCE: f32 = 1e-4;
 
+/// The difference in bf16, relative to the golden's numbers: activations and weights have 8 significant bits.
+const BF16_TOLERANCE: f32 = 0.1;
+
 /// The difference in int8, relative to the golden's numbers. The models are 32 columns wide and random, so errors do
 /// not average out: the largest seen is 0.13 with 8-bit activations.
 const INT8_TOLERANCE: f32 = 0.3;
@@ -104,8 +107,12 @@ pub(crate) fn engine(precision: Precision) -> Engine {
 /// The runs of `fixtures` in this build.
 pub(crate) fn runs(fixtures: &[Fixture]) -> Vec<Run> {
     let mut runs = Vec::new();
-    let engines = [(Precision::F32, native_tolerance(), true), (Precision::Int8, INT8_TOLERANCE, false)]
-        .map(|(precision, tolerance, is_exact)| (engine(precision), precision, tolerance, is_exact));
+    let engines = [
+        (Precision::F32, native_tolerance(), true),
+        (Precision::Bf16, BF16_TOLERANCE, false),
+        (Precision::Int8, INT8_TOLERANCE, false),
+    ]
+    .map(|(precision, tolerance, is_exact)| (engine(precision), precision, tolerance, is_exact));
     for fixture in fixtures {
         if fixture.native {
             let engines =

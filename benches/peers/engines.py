@@ -23,6 +23,8 @@ class Engine:
     works: frozenset[str] = TOKEN_WORKS
     side_by_side: bool = False
     """Has a whole pass in flight, and is compared with entopic's one call with all texts."""
+    uses: str = ""
+    """What it can use of an x86-64 CPU for its products, in the report's words."""
 
     def command(self, python: Path, workers: Path, binaries: Path) -> list[str]:
         """What starts it, but for the model, the texts and the number of threads."""
@@ -31,41 +33,70 @@ class Engine:
         return [str(binaries / f"peer-{self.program}"), *self.arguments]
 
 
-def entopic(precision: str) -> Engine:
-    return Engine(
-        f"entopic-{precision}", "entopic", "entopic", (precision,), precision, TOKEN_WORKS | NLI_WORKS
-    )
+# By package and precision: oneDNN is in torch and OpenVINO, MLAS in ONNX Runtime.
+USES = {
+    ("entopic", "int8"): "AMX, AVX-512 VNNI, AVX-VNNI, AVX-512, AVX2",
+    ("entopic", "bf16"): "AMX for bf16; else f32's",
+    ("entopic", "f32"): "AVX-512, AVX2",
+    ("torch", "f32"): "AVX-512, AVX2",
+    ("onnxruntime", "f32"): "AVX-512, AVX2",
+    ("onnxruntime", "int8"): "AMX, AVX-512 VNNI, AVX-VNNI, AVX-512, AVX2",
+    ("openvino", "f32"): "AVX-512, AVX2",
+    ("openvino", "bf16"): "AMX for bf16 and AVX-512 BF16, where its default hint picks them; else f32's",
+    ("openvino", "int8"): "AMX, AVX-512 VNNI, AVX-VNNI, AVX2; f32 elsewhere",
+    ("openvino", "int8-bf16"): "the same; bf16 elsewhere, where its default hint picks it",
+    ("ctranslate2", "f32"): "AVX-512, AVX2",
+    ("ctranslate2", "int8"): "what MKL or oneDNN can: AMX, AVX-512 VNNI, AVX-512, AVX2",
+    ("candle-core", "f32"): "AVX-512, AVX2",
+    ("rten", "f32"): "AVX-512, AVX2",
+    ("rten", "int8"): "AVX-512 VNNI, AVX-512, AVX2",
+}
+
+
+def entopic(precision: str, works: frozenset[str] = TOKEN_WORKS) -> Engine:
+    uses = USES["entopic", precision]
+    return Engine(f"entopic-{precision}", "entopic", "entopic", (precision,), precision, works, uses=uses)
 
 
 def python(name: str, package: str, variant: str, precision: str) -> Engine:
-    return Engine(name, package, "python", (package, variant), precision)
+    uses = USES[package, precision]
+    return Engine(name, package, "python", (package, variant), precision, uses=uses)
 
 
 def parallel(name: str, package: str, variant: str, precision: str) -> Engine:
     arguments = (package, variant, "--side-by-side")
-    return Engine(name, package, "python", arguments, precision, MANY_BATCHES, side_by_side=True)
+    uses = USES[package, precision]
+    return Engine(name, package, "python", arguments, precision, MANY_BATCHES, side_by_side=True, uses=uses)
+
+
+def other(name: str, package: str, program: str, arguments: tuple[str, ...], precision: str) -> Engine:
+    return Engine(name, package, program, arguments, precision, uses=USES[package, precision])
 
 
 ENGINES = [
-    entopic("int8"),
-    entopic("f32"),
+    entopic("int8", TOKEN_WORKS | NLI_WORKS),
+    entopic("bf16"),
+    entopic("f32", TOKEN_WORKS | NLI_WORKS),
     python("torch-f32", "torch", "f32", "f32"),
     python("onnxruntime-f32", "onnxruntime", "model", "f32"),
     python("onnxruntime-fused-f32", "onnxruntime", "model.fused", "f32"),
     python("onnxruntime-int8", "onnxruntime", "model.int8", "int8"),
     python("onnxruntime-fused-int8", "onnxruntime", "model.fused.int8", "int8"),
-    python("openvino-f32", "openvino", "openvino", "f32"),
-    python("openvino-int8", "openvino", "openvino.int8", "int8"),
+    python("openvino-f32", "openvino", "openvino:f32", "f32"),
+    python("openvino-default", "openvino", "openvino", "bf16"),
+    python("openvino-int8", "openvino", "openvino.int8:f32", "int8"),
+    python("openvino-int8-default", "openvino", "openvino.int8", "int8-bf16"),
     python("ctranslate2-f32", "ctranslate2", "float32", "f32"),
     python("ctranslate2-int8", "ctranslate2", "int8", "int8"),
     parallel("onnxruntime-int8-parallel", "onnxruntime", "model.int8", "int8"),
     parallel("onnxruntime-fused-int8-parallel", "onnxruntime", "model.fused.int8", "int8"),
-    parallel("openvino-int8-parallel", "openvino", "openvino.int8", "int8"),
+    parallel("openvino-default-parallel", "openvino", "openvino", "bf16"),
+    parallel("openvino-int8-default-parallel", "openvino", "openvino.int8", "int8-bf16"),
     parallel("ctranslate2-int8-parallel", "ctranslate2", "int8", "int8"),
-    Engine("candle-f32", "candle-core", "candle", ("f32",), "f32"),
+    other("candle-f32", "candle-core", "candle", ("f32",), "f32"),
     Engine("rust-bert-f32", "rust-bert", "rust-bert", ("f32",), "f32"),
     Engine("rust-bert-pipeline-f32", "rust-bert", "rust-bert", ("pipeline",), "f32", PIPELINE_WORKS),
-    Engine("rten-f32", "rten", "rten", ("model",), "f32"),
-    Engine("rten-int8", "rten", "rten", ("model.int8",), "int8"),
+    other("rten-f32", "rten", "rten", ("model",), "f32"),
+    other("rten-int8", "rten", "rten", ("model.int8",), "int8"),
     Engine("transformers-pipeline-f32", "transformers", "python", ("pipeline", "f32"), "f32", NLI_WORKS),
 ]

@@ -15,7 +15,7 @@ from works import Work
 BASELINE = "entopic-int8"
 
 # What matrix products in int8 or bf16 gain most from, as /proc/cpuinfo spells it.
-CPU_FLAGS = ["avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_int8"]
+CPU_FLAGS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"]
 
 Key = tuple[str, str, int | None]
 """A work, an engine, and texts a call; None is all in one."""
@@ -97,7 +97,9 @@ class Report:
         ]
         for work in works:
             lines += [*self.table(work, engines), ""]
-        lines += ["### Largest difference from transformers' logits", ""]
+        lines += ["### Instruction sets that each can use", ""]
+        lines += [f"- {engine.name}: {engine.uses}" for engine in engines if engine.uses]
+        lines += ["", "### Largest difference from transformers' logits", ""]
         for check in self.checks:
             wrong = " **wrong**" if check.wrong else ""
             lines.append(f"- {check.engine} on {check.model}: {check.difference:.2g}{wrong}")

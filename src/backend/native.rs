@@ -33,7 +33,7 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 
-use self::arithmetic::{Arithmetic, F32, Int8};
+use self::arithmetic::{Arithmetic, Bf16, F32, Int8};
 use self::blueprint::Blueprint;
 
 use self::embeddings::Table;
@@ -61,10 +61,11 @@ pub(crate) fn load(
 ) -> Result<Box<dyn Runner>, Error> {
     match precision {
         Precision::F32 => Ok(Box::new(Native::<F32>::load(checkpoint, plan, words)?)),
+        Precision::Bf16 => Ok(Box::new(Native::<Bf16>::load(checkpoint, plan, words)?)),
         Precision::Int8 => Ok(Box::new(Native::<Int8>::load(checkpoint, plan, words)?)),
         #[cfg(feature = "libtorch")]
         Precision::F16 => {
-            let message = "the native backend computes in int8 or f32, not in f16; choose one of these, or \
+            let message = "the native backend computes in int8, bf16 or f32, not in f16; choose one of these, or \
                            Backend::LibTorch";
             Err(Error::new(crate::error::ErrorKind::Options, message))
         }

@@ -1,13 +1,16 @@
-use rten_simd::SimdUnaryOp;
+use rten_simd::ops::{BitOps, NumOps};
+use rten_simd::{Isa, SimdUnaryOp};
 use rten_vecmath::{ApproxGelu, Sigmoid, Silu, Tanh};
 
-use super::kernels::gelu::Gelu;
+use super::kernels::gelu::{Gelu, NearGelu};
 
 /// A function of each value by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
     /// `x * Phi(x)` (<https://arxiv.org/abs/1606.08415>).
     Gelu,
+    /// The same within 3e-4, for what is rounded more than that.
+    NearGelu,
     /// The same by its tanh approximation.
     GeluTanh,
     /// The same by `x * sigmoid(1.702 x)`.
@@ -38,13 +41,36 @@ impl Activation {
     pub(crate) fn apply(self, x: &mut [f32]) {
         match self {
             Self::Gelu => Gelu.map_mut(x),
+            Self::NearGelu => NearGelu.map_mut(x),
             Self::GeluTanh => ApproxGelu {}.map_mut(x),
-            Self::GeluSigmoid => x.iter_mut().for_each(|x| *x /= 1.0 + (-1.702 * *x).exp()),
-            Self::Relu => x.iter_mut().for_each(|x| *x = x.max(0.0)),
+            Self::GeluSigmoid => GeluSigmoid.map_mut(x),
+            Self::Relu => Relu.map_mut(x),
             Self::Silu => Silu {}.map_mut(x),
             Self::Tanh => Tanh {}.map_mut(x),
             Self::Sigmoid => Sigmoid {}.map_mut(x),
         }
+    }
+}
+
+/// `x * sigmoid(1.702 x)`.
+pub(super) struct GeluSigmoid;
+
+impl SimdUnaryOp<f32> for GeluSigmoid {
+    #[inline(always)]
+    fn eval<I: Isa>(&self, isa: I, x: I::F32) -> I::F32 {
+        let ops = isa.f32();
+        ops.mul(x, Sigmoid::apply(isa, ops.mul(x, ops.splat(1.702))))
+    }
+}
+
+/// `max(x, 0)`.
+pub(super) struct Relu;
+
+impl SimdUnaryOp<f32> for Relu {
+    #[inline(always)]
+    fn eval<I: Isa>(&self, isa: I, x: I::F32) -> I::F32 {
+        let ops = isa.f32();
+        ops.max(x, ops.zero())
     }
 }
 

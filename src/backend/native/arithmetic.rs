@@ -1,30 +1,40 @@
 //! The number formats of products.
 
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, ParallelIterator};
-use rayon::slice::ParallelSliceMut;
-use rten_gemm::{GemmError, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
-use rten_simd::SimdOp;
-use rten_tensor::NdTensorView;
+use std::ops::Range;
 
-use super::gemm::{GEMM, Gemm, largest_activation};
+use entopic_kernels::{Format, Line, PANEL, Rows, Tile, Weights};
+use half::bf16;
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use rten_gemm::GemmError;
+use rten_simd::SimdOp;
+
+use super::activation::Activation;
+use super::gemm::{self, Panels};
+use super::kernels::finish::{COLUMNS, Finish, FinishTile, Sums};
 use super::kernels::quantise::{QuantiseRow, RowQuantisation};
-use super::kernels::rows::Sums;
+use super::kernels::shorten::Shorten;
 use crate::checkpoint::Matrix;
 
 /// A format of the numbers that products read: how rows are encoded, weights packed, and both multiplied.
-pub(crate) trait Arithmetic: Sized + Send + Sync + 'static {
+pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     /// One number of a row.
-    type Value: Copy + Default + Send + Sync;
+    type Value: bytemuck::Pod + Default + Send + Sync;
     /// The encoding of one row.
     type Code: Copy + Default + Send + Sync;
     /// The packed weights of a dense layer.
     type Weights: Send + Sync;
-    /// One number of a product, before it is read.
-    type Sum: Copy + Default + Send + Sync;
 
-    /// Rows that go through a product and what follows it together on one thread, so that its sums are still
-    /// in the cache: a multiple of 6, 8 and 16, the rows of the products' tiles.
+    /// Rows that go through a product and what follows it together on one thread, so that its result is still
+    /// in the cache.
     const BLOCK_ROWS: usize;
+
+    /// Whether rows are rounded so much that attention may round to bfloat16, where the CPU has tiles for it.
+    const SHORT_ATTENTION: bool;
+
+    /// What is as good as `activation` for rows that are encoded next.
+    fn near(activation: Activation) -> Activation {
+        activation
+    }
 
     /// Packs `weight`, `[outputs, inputs]`.
     fn pack(weight: &Matrix<'_>) -> Self::Weights;
@@ -32,124 +42,225 @@ pub(crate) trait Arithmetic: Sized + Send + Sync + 'static {
     /// Encodes `row` into `values`, which is as long.
     fn encode(row: &[f32], values: &mut [Self::Value]) -> Self::Code;
 
-    /// Encodes the row that `write` writes; `buffer` is free for any use.
-    fn encode_with(
-        values: &mut [Self::Value],
-        code: &mut Self::Code,
-        buffer: &mut Vec<f32>,
-        write: impl FnOnce(&mut [f32]),
-    ) {
-        buffer.resize(values.len(), 0.0);
-        write(buffer);
-        *code = Self::encode(buffer, values);
-    }
+    /// Sets `out`, `[rows, outputs]`, to what `finish` makes of `x W^T + bias`; rows of `x` have `inputs` values, and
+    /// `bias` is filled up to a multiple of [`COLUMNS`]. Threads of the current pool share the outputs.
+    fn multiply(
+        weights: &Self::Weights,
+        x: Input<'_, Self>,
+        inputs: usize,
+        bias: &[f32],
+        finish: Finish,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> Result<(), GemmError>;
+}
 
-    /// The sums `x W^T`, written to `sums`: `shape` is `[inputs, outputs]`, and `x` has a row of `inputs` values for
-    /// each of `codes`.
-    fn multiply<'a>(
-        weights: &'a Self::Weights,
-        shape: [usize; 2],
-        values: &'a [Self::Value],
-        codes: &'a [Self::Code],
-        sums: &'a mut Vec<Self::Sum>,
-    ) -> Result<Sums<'a>, GemmError>;
+/// Some rows, to be read by a product.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a, A: Arithmetic> {
+    /// `[rows, lines of a row]`.
+    pub(crate) lines: &'a [Line],
+    /// One per row.
+    pub(crate) codes: &'a [A::Code],
+}
+
+/// Buffers of a product, taken once and reused, where CPUs have no kernel that does without.
+#[derive(Default)]
+pub(crate) struct Buffers {
+    ints: Vec<i32>,
+    floats: Vec<f32>,
+    wide: Vec<Line>,
 }
 
 /// 32-bit floats.
+#[derive(Clone, Copy)]
 pub(crate) struct F32;
+
+/// bfloat16: activations and weights are rounded to it, and added up in 32 bits.
+#[derive(Clone, Copy)]
+pub(crate) struct Bf16;
 
 /// 8-bit integers: weights with one scale per output channel, activations with a scale and a zero point per
 /// row.
+#[derive(Clone, Copy)]
 pub(crate) struct Int8;
 
-/// Columns of f32 weights that are multiplied with all rows before the next: rten-gemm reads weights once for
-/// each 64 rows, up to 1,024 columns in turn, which the second-level cache does not hold until the next. It
-/// does hold panels of 256: 256 KB for each 256 inputs. int8 weights take a quarter.
-pub(crate) const PANEL: usize = 256;
+/// The weights of a layer in f32.
+pub(crate) enum F32Weights {
+    Own(Box<Weights<entopic_kernels::F32>>),
+    Rten(Panels<f32>),
+}
 
 impl Arithmetic for F32 {
     type Value = f32;
     type Code = ();
-    /// Panels of `PANEL` columns; the last panel has the rest.
-    type Weights = Vec<PackedBMatrix<f32>>;
-    type Sum = f32;
+    type Weights = F32Weights;
 
     /// Three times that of int8: reading the larger weights anew for each block costs more than the cache
     /// gains. It covers the 128 tokens of a usual group, and some more.
     const BLOCK_ROWS: usize = 3 * Int8::BLOCK_ROWS;
 
-    fn pack(weight: &Matrix<'_>) -> Self::Weights {
-        let values = weight.to_f32();
-        let view = NdTensorView::from_data([weight.rows, weight.columns], &values[..]);
-        let starts = (0..weight.rows).step_by(PANEL);
-        let panels = starts.map(|first| view.slice(first..weight.rows.min(first + PANEL)));
-        let pack = |panel: NdTensorView<'_, f32, 2>| GEMM.with(|gemm| gemm.f32.prepack_b(panel.transposed()));
-        panels.map(pack).collect()
+    const SHORT_ATTENTION: bool = false;
+
+    fn pack(weight: &Matrix<'_>) -> F32Weights {
+        pack_f32(&weight.to_f32(), [weight.rows, weight.columns])
     }
 
     fn encode(row: &[f32], values: &mut [f32]) {
         values.copy_from_slice(row);
     }
 
-    fn encode_with(
-        values: &mut [f32],
-        _code: &mut (),
-        _buffer: &mut Vec<f32>,
-        write: impl FnOnce(&mut [f32]),
-    ) {
-        write(values);
+    fn multiply(
+        weights: &F32Weights,
+        x: Input<'_, Self>,
+        inputs: usize,
+        bias: &[f32],
+        finish: Finish,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> Result<(), GemmError> {
+        multiply_f32(weights, (x.lines, x.codes.len(), inputs), bias, finish, out, &mut buffers.floats)
+    }
+}
+
+fn pack_f32(weights: &[f32], shape: [usize; 2]) -> F32Weights {
+    match entopic_kernels::F32::fastest() {
+        Some(kernel) => F32Weights::Own(Box::new(Weights::pack(kernel, weights, shape))),
+        None => F32Weights::Rten(Panels::<f32>::pack(weights, shape)),
+    }
+}
+
+fn multiply_f32(
+    weights: &F32Weights,
+    (lines, count, inputs): (&[Line], usize, usize),
+    bias: &[f32],
+    finish: Finish,
+    out: &mut [f32],
+    sums: &mut Vec<f32>,
+) -> Result<(), GemmError> {
+    match weights {
+        F32Weights::Own(weights) => {
+            multiply_own(weights, lines, out, |tile, out, columns| {
+                let (sums, stride) = tile.sums();
+                let sums = Sums::F32(sums);
+                FinishTile { finish, bias: &bias[tile.columns.start..], sums, stride, out, columns }
+                    .dispatch();
+            });
+            Ok(())
+        }
+        F32Weights::Rten(panels) => panels.multiply((lines, count, inputs), out, sums, |part, sums, out| {
+            let (bias, sums, stride) = (&bias[part.start..], Sums::F32(sums), part.len());
+            FinishTile { finish, bias, sums, stride, out, columns: 0..part.len() }.dispatch();
+        }),
+    }
+}
+
+/// The weights of a layer in bfloat16.
+pub(crate) enum Bf16Weights {
+    Own(Weights<entopic_kernels::Bf16>),
+    /// Rounded to bfloat16 and multiplied in f32, on CPUs without AMX. AVX-512 has an instruction for bfloat16, but
+    /// Intel's CPUs add half as many products a second with it as they do in f32 (86 and 173 Gop/s, a Xeon of family 6,
+    /// model 207).
+    Wide(F32Weights),
+}
+
+impl Arithmetic for Bf16 {
+    type Value = bf16;
+    type Code = ();
+    type Weights = Bf16Weights;
+
+    const BLOCK_ROWS: usize = 2 * Int8::BLOCK_ROWS;
+
+    const SHORT_ATTENTION: bool = true;
+
+    fn pack(weight: &Matrix<'_>) -> Bf16Weights {
+        let (values, shape) = (weight.to_f32(), [weight.rows, weight.columns]);
+        let mut short = vec![bf16::ZERO; values.len()];
+        Shorten { values: &values, short: &mut short }.dispatch();
+        match entopic_kernels::Bf16::fastest() {
+            Some(kernel) => Bf16Weights::Own(Weights::pack(kernel, &short, shape)),
+            None => {
+                let rounded: Vec<f32> = short.iter().map(|value| value.to_f32()).collect();
+                Bf16Weights::Wide(pack_f32(&rounded, shape))
+            }
+        }
     }
 
-    fn multiply<'a>(
-        panels: &'a Self::Weights,
-        [inputs, outputs]: [usize; 2],
-        values: &'a [f32],
-        codes: &'a [()],
-        sums: &'a mut Vec<f32>,
-    ) -> Result<Sums<'a>, GemmError> {
-        let rows = codes.len();
-        let out = first(sums, rows * outputs);
-        let a = GemmInputA::Unpacked(NdTensorView::from_data([rows, inputs], values));
-        let multiply = |gemm: &Gemm, panel: &PackedBMatrix<f32>, out: &mut [f32]| {
-            gemm.f32.gemm(out, a, GemmInputB::Packed(panel), GemmOptions::default()).map(drop)
-        };
-        let size = (rows * PANEL).max(1);
-        if rayon::current_num_threads() == 1 {
-            let mut each = panels.iter().zip(out.chunks_mut(size));
-            GEMM.with(|gemm| each.try_for_each(|(panel, out)| multiply(gemm, panel, out)))?;
-        } else {
-            let each = panels.par_iter().zip(out.par_chunks_mut(size));
-            each.try_for_each(|(panel, out)| GEMM.with(|gemm| multiply(gemm, panel, out)))?;
+    fn encode(row: &[f32], values: &mut [bf16]) {
+        Shorten { values: row, short: values }.dispatch();
+    }
+
+    fn multiply(
+        weights: &Bf16Weights,
+        x: Input<'_, Self>,
+        inputs: usize,
+        bias: &[f32],
+        finish: Finish,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> Result<(), GemmError> {
+        match weights {
+            Bf16Weights::Own(weights) => {
+                multiply_own(weights, x.lines, out, |tile, out, columns| {
+                    let (sums, stride) = tile.sums();
+                    let sums = Sums::F32(sums);
+                    FinishTile { finish, bias: &bias[tile.columns.start..], sums, stride, out, columns }
+                        .dispatch();
+                });
+                Ok(())
+            }
+            Bf16Weights::Wide(weights) => {
+                let Buffers { wide, floats, .. } = buffers;
+                let (count, each) = (x.codes.len(), Line::holding::<f32>(inputs));
+                wide.resize(count * each, Line::default());
+                let rows = x.lines.chunks(Line::holding::<bf16>(inputs).max(1));
+                for (to, row) in wide.chunks_mut(each.max(1)).zip(rows) {
+                    let (to, row) = (Line::values_mut::<f32>(to), Line::values::<bf16>(row));
+                    to.iter_mut().zip(row).for_each(|(to, value)| *to = value.to_f32());
+                }
+                multiply_f32(weights, (wide, count, inputs), bias, finish, out, floats)
+            }
         }
-        Ok(Sums::F32 { sums: out, panel: PANEL })
     }
 }
 
 /// The weights of an int8 layer.
 pub(crate) struct Int8Weights {
-    packed: PackedBMatrix<i8>,
-    /// One factor per output.
-    scales: Vec<f32>,
+    packed: Int8Packed,
+    /// One factor per output; as `totals` filled up to a multiple of [`COLUMNS`].
+    scales: Box<[f32]>,
     /// The sum of the weights of each output: what a zero point of 1 adds to its products.
-    totals: Vec<i32>,
+    totals: Box<[f32]>,
+}
+
+enum Int8Packed {
+    Own(Weights<entopic_kernels::Int8>),
+    Rten(Panels<i8>),
 }
 
 impl Arithmetic for Int8 {
     type Value = u8;
     type Code = RowQuantisation;
     type Weights = Int8Weights;
-    type Sum = i32;
 
     const BLOCK_ROWS: usize = 48;
 
-    fn pack(weight: &Matrix<'_>) -> Self::Weights {
-        let (values, scales) = weight.to_int8();
-        let view = NdTensorView::from_data([weight.rows, weight.columns], &values[..]);
-        let rows = values.chunks_exact(weight.columns);
+    const SHORT_ATTENTION: bool = true;
+
+    fn near(activation: Activation) -> Activation {
+        if activation == Activation::Gelu { Activation::NearGelu } else { activation }
+    }
+
+    fn pack(weight: &Matrix<'_>) -> Int8Weights {
+        let ((values, scales), shape) = (weight.to_int8(), [weight.rows, weight.columns]);
+        let total = |row: &[i8]| row.iter().map(|&value| i32::from(value)).sum::<i32>() as f32;
         Int8Weights {
-            packed: GEMM.with(|gemm| gemm.int8.prepack_b(view.transposed())),
-            scales: scales.into_owned(),
-            totals: rows.map(|row| row.iter().map(|&value| i32::from(value)).sum()).collect(),
+            packed: match entopic_kernels::Int8::fastest() {
+                Some(kernel) => Int8Packed::Own(Weights::pack(kernel, &values, shape)),
+                None => Int8Packed::Rten(Panels::<i8>::pack(&values, shape)),
+            },
+            scales: filled_up(scales.into_owned()),
+            totals: filled_up(values.chunks_exact(weight.columns.max(1)).map(total).collect()),
         }
     }
 
@@ -157,31 +268,99 @@ impl Arithmetic for Int8 {
         QuantiseRow { row, largest: largest_activation(), codes: values }.dispatch()
     }
 
-    fn multiply<'a>(
-        weights: &'a Self::Weights,
-        [inputs, outputs]: [usize; 2],
-        values: &'a [u8],
-        codes: &'a [RowQuantisation],
-        sums: &'a mut Vec<i32>,
-    ) -> Result<Sums<'a>, GemmError> {
-        let sums = first(sums, codes.len() * outputs);
-        GEMM.with(|gemm| {
-            // Packed ahead: it would be packed anew for each block of columns.
-            let a = gemm.int8.prepack_a(NdTensorView::from_data([codes.len(), inputs], values));
-            // Zero points are subtracted when the sums are read: rten-gemm 0.27 applies those of the first
-            // tile of rows to every tile.
-            let (a, b) = (GemmInputA::Packed(&a), GemmInputB::Packed(&weights.packed));
-            gemm.int8.gemm(sums, a, b, GemmOptions::default()).map(drop)
-        })?;
-        Ok(Sums::Int8 { sums, rows: codes, totals: &weights.totals, scales: &weights.scales })
+    fn multiply(
+        weights: &Int8Weights,
+        x: Input<'_, Self>,
+        inputs: usize,
+        bias: &[f32],
+        finish: Finish,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> Result<(), GemmError> {
+        let (scales, totals) = (&weights.scales, &weights.totals);
+        match &weights.packed {
+            Int8Packed::Own(weights) => {
+                multiply_own(weights, x.lines, out, |tile, out, columns| {
+                    let (first, (sums, stride)) = (tile.columns.start, tile.sums());
+                    let rows = &x.codes[tile.rows.clone()];
+                    let sums = Sums::Int8 { sums, rows, totals: &totals[first..], scales: &scales[first..] };
+                    FinishTile { finish, bias: &bias[first..], sums, stride, out, columns }.dispatch();
+                });
+                Ok(())
+            }
+            Int8Packed::Rten(panels) => {
+                let rows = (x.lines, x.codes.len(), inputs);
+                panels.multiply(rows, out, &mut buffers.ints, |part, sums, out| {
+                    let (totals, scales) = (&totals[part.start..], &scales[part.start..]);
+                    let sums = Sums::Int8 { sums, rows: x.codes, totals, scales };
+                    let (bias, stride) = (&bias[part.start..], part.len());
+                    FinishTile { finish, bias, sums, stride, out, columns: 0..part.len() }.dispatch();
+                })
+            }
+        }
     }
 }
 
-/// The first `len` values of `buffer`, which grows if it must. It never shrinks: growing again would write
-/// zeros.
-fn first<T: Clone + Default>(buffer: &mut Vec<T>, len: usize) -> &mut [T] {
-    if buffer.len() < len {
-        buffer.resize(len, T::default());
+/// The numbers of columns, and zeros up to a multiple of [`COLUMNS`].
+pub(super) fn filled_up(mut columns: Vec<f32>) -> Box<[f32]> {
+    columns.resize(columns.len().next_multiple_of(COLUMNS), 0.0);
+    columns.into()
+}
+
+/// The largest quantised activation. 127 where int8 kernels add pairs of products in 16 bits (AVX2 without VNNI),
+/// which 255 * 127 * 2 would overflow; else 255.
+pub(super) fn largest_activation() -> u8 {
+    match entopic_kernels::Int8::fastest() {
+        Some(kernel) => kernel.largest_value(),
+        None if gemm::int8_may_saturate() => 127,
+        None => 255,
     }
-    &mut buffer[..len]
+}
+
+/// Outputs that a thread takes at least: more than a tile has.
+const LEAST_OUTPUTS: usize = 64;
+
+/// Hands the tiles of a product to `finish`, each with its rows of `out` and the columns of these. Threads of the
+/// current pool share the outputs.
+fn multiply_own<F: Format>(
+    weights: &Weights<F>,
+    lines: &[Line],
+    out: &mut [f32],
+    finish: impl Fn(&Tile<'_, F::Sum>, &mut [&mut [f32]], Range<usize>) + Sync,
+) {
+    let rows = Rows::new(lines, weights.row_lines());
+    let run = |first: usize, out: &mut [&mut [f32]]| {
+        let count = out.first().map_or(0, |row| row.len());
+        weights.multiply(rows, first..first + count, |tile| {
+            let columns = tile.columns.start - first..tile.columns.end - first;
+            finish(&tile, &mut out[tile.rows.clone()], columns);
+        });
+    };
+    match rayon::current_num_threads() {
+        1 => run(0, &mut out.chunks_exact_mut(weights.outputs().max(1)).collect::<Vec<_>>()),
+        threads => {
+            let share = weights.outputs().div_ceil(threads).max(LEAST_OUTPUTS).next_multiple_of(2 * PANEL);
+            let parts = gemm::columns(out, weights.outputs(), share).into_par_iter().enumerate();
+            parts.for_each(|(index, mut part)| run(index * share, &mut part));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use entopic_kernels::{Format, Kernel};
+
+    /// The emulated CPUs of `just emulated` must lead to the kernels that they are meant to test.
+    #[test]
+    fn the_kernels_are_those_expected() {
+        let names = [
+            entopic_kernels::Int8::fastest().map_or("rten-gemm", Kernel::name),
+            entopic_kernels::Bf16::fastest().map_or("f32", Kernel::name),
+            entopic_kernels::F32::fastest().map_or("rten-gemm", Kernel::name),
+        ];
+        println!("kernels: {names:?}");
+        if let Ok(expected) = std::env::var("ENTOPIC_EXPECT_KERNELS") {
+            assert_eq!(names.join(","), expected);
+        }
+    }
 }

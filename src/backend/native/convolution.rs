@@ -3,7 +3,8 @@ use std::borrow::Cow;
 use super::activation::Activation;
 use super::arithmetic::Arithmetic;
 use super::blueprint;
-use super::linear::{Linear, Output};
+use super::kernels::finish::Finish;
+use super::linear::{Linear, Product};
 use super::norm::LayerNorm;
 use super::scratch::Scratch;
 use crate::batch::RaggedBatch;
@@ -56,7 +57,7 @@ impl<A: Arithmetic> Convolution<A> {
     ) -> Result<(), Error> {
         let tokens = batch.ids.len();
         let hidden = embedded.len() / tokens.max(1);
-        let Scratch { hidden: stream, states, inner: neighbours, outputs, .. } = scratch;
+        let Scratch { hidden: stream, states, inner: neighbours, products, .. } = scratch;
         neighbours.resize(tokens, self.width * hidden);
         let before = (self.width - 1) / 2;
         let mut row = vec![0.0; self.width * hidden];
@@ -71,17 +72,14 @@ impl<A: Arithmetic> Convolution<A> {
                 neighbours.set(token, &row);
             }
         }
-        outputs.lend(Output::default, |output| {
-            let rows = self.linear.forward(neighbours.rows(0..tokens), output)?;
-            let mut addend = vec![0.0; hidden];
-            for (token, to) in stream.chunks_exact_mut(hidden).enumerate() {
-                rows.read(token, &mut addend);
-                self.activation.apply(&mut addend);
-                to.iter_mut().zip(&addend).for_each(|(to, value)| *to += value);
-                self.norm.apply(to);
-                states.set(token, to);
-            }
-            Ok(())
-        })
+        let finish = Finish { activation: Some(self.activation), added: true };
+        products.lend(Product::default, |product| {
+            self.linear.forward(neighbours.rows(0..tokens), finish, stream, &mut product.buffers)
+        })?;
+        for (token, to) in stream.chunks_exact_mut(hidden).enumerate() {
+            self.norm.apply(to);
+            states.set(token, to);
+        }
+        Ok(())
     }
 }

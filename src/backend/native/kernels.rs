@@ -3,8 +3,10 @@
 
 pub(crate) mod attention;
 mod exp;
+pub(crate) mod finish;
 pub(crate) mod gelu;
 pub(crate) mod norm;
 pub(crate) mod quantise;
 pub(crate) mod relation;
-pub(crate) mod rows;
+pub(crate) mod shorten;
+pub(crate) mod tile_attention;

@@ -1,3 +1,4 @@
+use entopic_kernels::Format;
 use rayon::prelude::{IndexedParallelIterator, ParallelIterator, ParallelSliceMut};
 use rten_simd::SimdOp;
 
@@ -5,12 +6,14 @@ use super::activation::Activation;
 use super::activations::Activations;
 use super::arithmetic::Arithmetic;
 use super::blueprint::{self, Seam};
-use super::kernels::attention::{Attention, AttentionScratch, Part};
+use super::kernels::attention::{Attention, Part, copy};
+use super::kernels::finish::Finish;
 use super::kernels::relation::{self as places, Reach};
-use super::linear::{Linear, Output};
+use super::kernels::tile_attention::TileAttention;
+use super::linear::{Linear, Product};
 use super::norm::LayerNorm;
 use super::relation::{Distances, Relation};
-use super::scratch::Scratch;
+use super::scratch::{AttentionBuffers, Scratch};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 use crate::spare::Spare;
@@ -97,7 +100,7 @@ impl<A: Arithmetic> Layer<A> {
             cross_attention: cross_attention.transpose()?,
             feed_forward: FeedForward {
                 up: dense(&feed_forward.up)?,
-                activation: feed_forward.activation,
+                activation: A::near(feed_forward.activation),
                 gated: feed_forward.gated,
                 joint: joint(&feed_forward.down, &feed_forward.norm)?,
             },
@@ -116,20 +119,18 @@ impl<A: Arithmetic> Layer<A> {
 
 impl<A: Arithmetic> SelfAttention<A> {
     fn forward(&self, work: &Work<'_, A>, scratch: &mut Scratch<A>) -> Result<(), Error> {
-        let Scratch { hidden, states, inner, context, attention, outputs, turns } = scratch;
+        let Scratch { hidden, states, inner, context, attention, products, turns } = scratch;
         let &Work { heads, bounds, relation, .. } = work;
         let (width, tokens) = (work.hidden, hidden.len() / work.hidden);
         if tokens == 0 {
             return Ok(());
         }
-        outputs.lend(Output::default, |output| {
-            let qkv = {
-                stage!("qkv");
-                self.qkv.forward(states.rows(0..tokens), output)?
-            };
+        products.lend(Product::default, |product| {
+            let (qkv, buffers) = product.room(tokens * 3 * width);
+            self.qkv.forward(states.rows(0..tokens), Finish::default(), qkv, buffers)?;
             let size = width / heads;
             let task = AttentionTask {
-                parts: [0, 1, 2].map(|part| Part { rows: qkv, first: part * width }),
+                parts: [0, 1, 2].map(|part| Part { rows: qkv, width: 3 * width, first: part * width }),
                 bounds: [bounds, bounds],
                 heads,
                 size,
@@ -137,7 +138,7 @@ impl<A: Arithmetic> SelfAttention<A> {
                 reach: self.reach,
                 relation: relation.of_layer(&self.distances, turns.of(self.rotary_base), width, heads),
             };
-            task.run(context, attention);
+            task.run::<A>(context, attention);
             Ok::<(), Error>(())
         })?;
         stage!("attention output");
@@ -150,7 +151,7 @@ impl<A: Arithmetic> SelfAttention<A> {
         }
         states.resize(hidden.len() / width, width);
         gather(context, tokens, heads, work.kept, width, inner);
-        self.joint.add(inner, hidden, states, width, outputs)
+        self.joint.add(inner, hidden, states, width, products)
     }
 }
 
@@ -161,22 +162,23 @@ impl<A: Arithmetic> CrossAttention<A> {
         memory: &Activations<A>,
         scratch: &mut Scratch<A>,
     ) -> Result<(), Error> {
-        let Scratch { hidden, states, inner, context, attention, outputs, .. } = scratch;
+        let Scratch { hidden, states, inner, context, attention, products, .. } = scratch;
         let (width, tokens) = (work.hidden, hidden.len() / work.hidden);
         let keys = work.bounds.last().copied().unwrap_or(0);
         // A token for each sequence, if some were kept.
         let each: Vec<usize> = (0..work.bounds.len()).collect();
         let bounds = [if work.kept.is_some() { &each } else { work.bounds }, work.bounds];
-        let mut queries = Output::default();
-        outputs.lend(Output::default, |output| {
-            let query = self.query.forward(states.rows(0..tokens), &mut queries)?;
-            let key_value = self.key_value.forward(memory.rows(0..keys), output)?;
+        products.lend(Product::default, |product| {
+            let (rows, buffers) = product.room((tokens + 2 * keys) * width);
+            let (query, key_value) = rows.split_at_mut(tokens * width);
+            self.query.forward(states.rows(0..tokens), Finish::default(), query, buffers)?;
+            self.key_value.forward(memory.rows(0..keys), Finish::default(), key_value, buffers)?;
             let size = width / work.heads;
             let task = AttentionTask {
                 parts: [
-                    Part { rows: query, first: 0 },
-                    Part { rows: key_value, first: 0 },
-                    Part { rows: key_value, first: width },
+                    Part { rows: query, width, first: 0 },
+                    Part { rows: key_value, width: 2 * width, first: 0 },
+                    Part { rows: key_value, width: 2 * width, first: width },
                 ],
                 bounds,
                 heads: work.heads,
@@ -185,11 +187,11 @@ impl<A: Arithmetic> CrossAttention<A> {
                 reach: Reach::All,
                 relation: places::Relation::None,
             };
-            task.run(context, attention);
+            task.run::<A>(context, attention);
             Ok::<(), Error>(())
         })?;
         gather(context, tokens, work.heads, None, width, inner);
-        self.joint.add(inner, hidden, states, width, outputs)
+        self.joint.add(inner, hidden, states, width, products)
     }
 }
 
@@ -208,34 +210,44 @@ struct AttentionTask<'a> {
 
 impl AttentionTask<'_> {
     /// Writes `context`, `[heads, queries, size]`.
-    fn run(&self, context: &mut Vec<f32>, scratches: &Spare<AttentionScratch>) {
+    fn run<A: Arithmetic>(&self, context: &mut Vec<f32>, scratches: &Spare<AttentionBuffers>) {
         stage!("attention");
         let &Self { parts: [queries, keys, values], bounds, heads, size, scale, reach, relation } = self;
         let tokens = bounds[0].last().copied().unwrap_or(0);
         let cells = tokens * size;
         context.resize(heads * cells, 0.0);
         let share = heads.div_ceil(head_shares(tokens));
+        let plain = matches!((reach, relation), (Reach::All, places::Relation::None));
+        let tiles = entopic_kernels::Bf16::fastest().filter(|_| A::SHORT_ATTENTION && plain);
         context.par_chunks_mut((share * cells).max(1)).enumerate().for_each(|(index, out)| {
             let first = index * share;
             let heads = first..first + out.len() / cells;
-            scratches.lend(AttentionScratch::default, |scratch| {
-                let [bounds, key_bounds] = bounds;
-                Attention {
-                    queries,
-                    keys,
-                    values,
-                    bounds,
-                    key_bounds,
-                    heads,
-                    size,
-                    scale,
-                    reach,
-                    relation,
-                    out,
-                    scratch,
-                }
-                .dispatch();
-            });
+            scratches.lend(
+                AttentionBuffers::default,
+                |AttentionBuffers { vectors: scratch, tiles: tile_scratch }| {
+                    if let Some(kernel) = tiles {
+                        let (parts, scratch) = (self.parts, tile_scratch);
+                        return TileAttention { kernel, parts, bounds, heads, size, scale, out, scratch }
+                            .run();
+                    }
+                    let [bounds, key_bounds] = bounds;
+                    Attention {
+                        queries,
+                        keys,
+                        values,
+                        bounds,
+                        key_bounds,
+                        heads,
+                        size,
+                        scale,
+                        reach,
+                        relation,
+                        out,
+                        scratch,
+                    }
+                    .dispatch();
+                },
+            );
         });
     }
 }
@@ -252,53 +264,47 @@ fn gather<A: Arithmetic>(
 ) {
     let size = width / heads;
     inner.resize(kept.map_or(tokens, <[usize]>::len), width);
-    inner.all_mut().each().enumerate().for_each_init(Vec::new, |buffer, (row, to)| {
+    let buffer = || vec![0.0; width];
+    inner.all_mut().each().enumerate().for_each_init(buffer, |values, (row, to)| {
         let token = kept.map_or(row, |kept| kept[row]);
-        to.write(buffer, |values| {
-            let heads = context.chunks_exact(tokens * size);
-            for (to, head) in values.chunks_exact_mut(size).zip(heads) {
-                to.copy_from_slice(&head[token * size..][..size]);
-            }
-        });
+        let heads = context.chunks_exact(tokens * size);
+        for (to, head) in values.chunks_exact_mut(size).zip(heads) {
+            copy(&head[token * size..][..size], to);
+        }
+        to.set(values);
     });
 }
 
 impl<A: Arithmetic> FeedForward<A> {
     fn forward(&self, width: usize, scratch: &mut Scratch<A>) -> Result<(), Error> {
-        let Scratch { hidden, states, inner, outputs, .. } = scratch;
+        let Scratch { hidden, states, inner, products, .. } = scratch;
         let tokens = hidden.len() / width;
         let block = block_rows::<A>(tokens);
         let up = self.up.outputs();
-        inner.resize(tokens, if self.gated { up / 2 } else { up });
+        let kept = if self.gated { up / 2 } else { up };
+        inner.resize(tokens, kept);
         {
             stage!("up");
             inner.blocks_mut(block).enumerate().try_for_each(|(index, to)| {
-                let start = index * block;
-                outputs.lend(Output::default, |output| {
-                    let input = states.rows(start..tokens.min(start + block));
-                    let rows = self.up.forward(input, output)?;
-                    let buffers = || (Vec::new(), vec![0.0; if self.gated { up } else { 0 }]);
-                    to.each().enumerate().for_each_init(buffers, |(buffer, whole), (row, to)| {
-                        to.write(buffer, |values| match self.gated {
-                            false => {
-                                rows.read(row, values);
-                                self.activation.apply(values);
-                            }
-                            true => {
-                                rows.read(row, whole);
-                                let (open, gate) = whole.split_at_mut(up / 2);
-                                self.activation.apply(open);
-                                let product = open.iter().zip(gate).map(|(open, gate)| *open * *gate);
-                                values.iter_mut().zip(product).for_each(|(to, value)| *to = value);
-                            }
-                        });
+                let rows = index * block..tokens.min((index + 1) * block);
+                products.lend(Product::default, |product| {
+                    let (out, buffers) = product.room(rows.len() * up);
+                    let activation = if self.gated { None } else { Some(self.activation) };
+                    self.up.forward(states.rows(rows), Finish { activation, added: false }, out, buffers)?;
+                    to.each().zip(out.par_chunks_exact_mut(up)).for_each(|(to, row)| {
+                        let (open, gate) = row.split_at_mut(kept);
+                        if self.gated {
+                            self.activation.apply(open);
+                            open.iter_mut().zip(gate).for_each(|(open, gate)| *open *= *gate);
+                        }
+                        to.set(open);
                     });
                     Ok::<(), Error>(())
                 })
             })?;
         }
         stage!("down");
-        self.joint.add(inner, hidden, states, width, outputs)
+        self.joint.add(inner, hidden, states, width, products)
     }
 }
 
@@ -319,34 +325,30 @@ impl<A: Arithmetic> Joint<A> {
         hidden: &mut [f32],
         states: &mut Activations<A>,
         width: usize,
-        outputs: &Spare<Output<A>>,
+        products: &Spare<Product>,
     ) -> Result<(), Error> {
         let tokens = hidden.len() / width;
         let block = block_rows::<A>(tokens);
         let blocks = states.blocks_mut(block).zip(hidden.par_chunks_mut(block * width));
         blocks.enumerate().try_for_each(|(index, (to, hidden))| {
-            let start = index * block;
-            outputs.lend(Output::default, |output| {
-                let input = inner.rows(start..tokens.min(start + block));
-                let rows = self.output.forward(input, output)?;
-                let residual = hidden.par_chunks_exact_mut(width);
-                to.each().zip(residual).enumerate().for_each_init(
-                    || vec![0.0; width],
-                    |addend, (row, (to, hidden))| {
-                        rows.read(row, addend);
-                        hidden.iter_mut().zip(&*addend).for_each(|(to, value)| *to += value);
-                        if self.on_stream {
-                            self.norm.apply(hidden);
-                            to.set(hidden);
-                        } else {
-                            addend.copy_from_slice(hidden);
-                            self.norm.apply(addend);
-                            to.set(addend);
-                        }
-                    },
-                );
-                Ok(())
-            })
+            let rows = index * block..tokens.min((index + 1) * block);
+            products.lend(Product::default, |product| {
+                let finish = Finish { activation: None, added: true };
+                self.output.forward(inner.rows(rows), finish, hidden, &mut product.buffers)
+            })?;
+            let rows = to.each().zip(hidden.par_chunks_exact_mut(width));
+            rows.for_each_init(Vec::new, |branch, (to, hidden)| {
+                if self.on_stream {
+                    self.norm.apply(hidden);
+                    to.set(hidden);
+                } else {
+                    branch.clear();
+                    branch.extend_from_slice(hidden);
+                    self.norm.apply(branch);
+                    to.set(branch);
+                }
+            });
+            Ok(())
         })
     }
 }

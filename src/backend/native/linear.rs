@@ -1,7 +1,7 @@
-use super::activations::Input;
-use super::arithmetic::{Arithmetic, F32};
+use super::activations::Activations;
+use super::arithmetic::{Arithmetic, Buffers, F32, Input, filled_up};
 use super::blueprint::Dense;
-use super::kernels::rows::Rows;
+use super::kernels::finish::Finish;
 use crate::checkpoint::{Checkpoint, Matrix};
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
@@ -9,23 +9,34 @@ use crate::stage::stage;
 /// A dense layer, `y = x W^T + b`, with its weights packed for the products.
 pub(crate) struct Linear<A: Arithmetic> {
     weights: A::Weights,
-    bias: Vec<f32>,
+    /// Filled up to a multiple of [`COLUMNS`](super::kernels::finish::COLUMNS).
+    bias: Box<[f32]>,
     inputs: usize,
+    outputs: usize,
 }
 
-/// The sums of a product before they are read as [`Rows`]: a buffer that is taken once and reused.
-pub(crate) struct Output<A: Arithmetic>(Vec<A::Sum>);
+/// The rows of a product and what it is computed with: buffers that are taken once and reused.
+#[derive(Default)]
+pub(crate) struct Product {
+    rows: Vec<f32>,
+    pub(crate) buffers: Buffers,
+}
 
-impl<A: Arithmetic> Default for Output<A> {
-    fn default() -> Self {
-        Self(Vec::new())
+impl Product {
+    /// Room for `len` numbers of unknown content, and the other buffers. It never shrinks: growing again would write
+    /// zeros.
+    pub(crate) fn room(&mut self, len: usize) -> (&mut [f32], &mut Buffers) {
+        if self.rows.len() < len {
+            self.rows.resize(len, 0.0);
+        }
+        (&mut self.rows[..len], &mut self.buffers)
     }
 }
 
 impl<A: Arithmetic> Linear<A> {
     /// `weight` is `[outputs, inputs]` as checkpoints store it, `bias` is `[outputs]`.
     pub(crate) fn new(weight: &Matrix<'_>, bias: Vec<f32>) -> Self {
-        Self { weights: A::pack(weight), bias, inputs: weight.columns }
+        Self { weights: A::pack(weight), bias: filled_up(bias), inputs: weight.columns, outputs: weight.rows }
     }
 
     /// Several layers that read the same rows as one: their outputs lie side by side.
@@ -49,34 +60,35 @@ impl<A: Arithmetic> Linear<A> {
     }
 
     pub(crate) fn outputs(&self) -> usize {
-        self.bias.len()
+        self.outputs
     }
 
-    /// `x W^T + b`: one row for each row of `x`.
-    pub(crate) fn forward<'a>(
-        &'a self,
-        x: Input<'a, A>,
-        output: &'a mut Output<A>,
-    ) -> Result<Rows<'a>, Error> {
+    /// Sets `out`, `[rows, outputs]`, to what `finish` makes of `x W^T + b`, or adds that to it.
+    pub(crate) fn forward(
+        &self,
+        x: Input<'_, A>,
+        finish: Finish,
+        out: &mut [f32],
+        buffers: &mut Buffers,
+    ) -> Result<(), Error> {
         stage!("product");
-        let shape = [self.inputs, self.bias.len()];
-        let sums = A::multiply(&self.weights, shape, x.values, x.codes, &mut output.0).map_err(|error| {
-            Error::new(ErrorKind::Weights, "a product was refused: its packed weights do not fit")
-                .with_source(error)
-        })?;
-        Ok(Rows { sums, bias: &self.bias })
+        debug_assert_eq!(out.len(), x.codes.len() * self.outputs);
+        A::multiply(&self.weights, x, self.inputs, &self.bias, finish, out, buffers).map_err(|error| {
+            let message = "a product was refused: its packed weights do not fit";
+            Error::new(ErrorKind::Weights, message).with_source(error)
+        })
     }
 }
 
 impl Linear<F32> {
     /// The same, written out: `[rows, outputs]` from `x`, `[rows, inputs]`.
     pub(crate) fn apply(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
-        let mut product = Output::default();
-        let codes = vec![(); x.len() / self.inputs.max(1)];
-        let rows = self.forward(Input { values: x, codes: &codes }, &mut product)?;
-        let columns = self.outputs();
-        let mut out = vec![0.0; rows.len() * columns];
-        out.chunks_exact_mut(columns.max(1)).enumerate().for_each(|(row, out)| rows.read(row, out));
+        let rows = x.len() / self.inputs.max(1);
+        let mut out = vec![0.0; rows * self.outputs()];
+        let mut copy = Activations::<F32>::default();
+        copy.resize(rows, self.inputs);
+        x.chunks_exact(self.inputs.max(1)).enumerate().for_each(|(at, row)| copy.set(at, row));
+        self.forward(copy.rows(0..rows), Finish::default(), &mut out, &mut Buffers::default())?;
         Ok(out)
     }
 }
@@ -85,49 +97,94 @@ impl Linear<F32> {
 mod tests {
     use std::borrow::Cow;
 
-    use rayon::iter::{IndexedParallelIterator, ParallelIterator};
-    use rayon::slice::ParallelSlice;
+    use bytemuck::cast_slice;
+    use entopic_kernels::Line;
+    use half::bf16;
 
-    use super::super::activations::{Activations, Input};
-    use super::super::arithmetic::{Arithmetic, F32, Int8};
+    use super::super::activation::Activation;
+    use super::super::activations::Activations;
+    use super::super::arithmetic::{Arithmetic, Bf16, F32, Int8};
+    use super::super::kernels::finish::Finish;
+    use super::super::kernels::quantise::RowQuantisation;
     use super::super::noise::noise;
-    use super::{Linear, Output};
+    use super::{Linear, Product};
     use crate::checkpoint::{Matrix, Values};
 
     /// Tokens, inputs, outputs: tails in each dimension, and depths of more than one block.
-    const SHAPES: [(usize, usize, usize); 5] =
-        [(1, 384, 9), (3, 32, 96), (17, 384, 1152), (64, 1536, 384), (130, 384, 1536)];
+    const SHAPES: [(usize, usize, usize); 6] =
+        [(1, 384, 9), (3, 32, 96), (5, 37, 65), (17, 384, 1152), (64, 1536, 384), (130, 384, 1536)];
 
-    /// `[tokens, outputs]`.
-    fn product<A: Arithmetic>(linear: &Linear<A>, input: Input<'_, A>) -> Vec<f32> {
-        let mut output = Output::default();
-        let rows = linear.forward(input, &mut output).expect("fits");
-        let mut out = vec![0.0; rows.len() * linear.bias.len()];
-        out.chunks_exact_mut(linear.bias.len()).enumerate().for_each(|(row, out)| rows.read(row, out));
-        out
+    fn matrix(weights: &[f32], outputs: usize) -> Matrix<'_> {
+        let values = Values::F32(Cow::Borrowed(weights));
+        Matrix { rows: outputs, columns: weights.len() / outputs, values }
+    }
+
+    /// `[tokens, outputs]`, by one thread and by three, which must agree to the last bit.
+    fn product<A: Arithmetic>(
+        linear: &Linear<A>,
+        x: &Activations<A>,
+        finish: Finish,
+        before: f32,
+    ) -> Vec<f32> {
+        let [found, shared] = [1, 3].map(|threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("it should start");
+            let mut product = Product::default();
+            let (out, buffers) = product.room(x.count() * linear.outputs());
+            out.fill(before);
+            pool.install(|| linear.forward(x.rows(0..x.count()), finish, out, buffers)).expect("it fits");
+            out.to_vec()
+        });
+        assert!(found == shared, "threads share outputs");
+        found
+    }
+
+    fn activations<A: Arithmetic>(x: &[f32], inputs: usize) -> Activations<A> {
+        let mut activations = Activations::default();
+        // What was in the buffer before must not count.
+        activations.resize(x.len() / inputs, 3 * inputs);
+        (0..x.len() / inputs).for_each(|row| activations.set(row, &vec![-7.5; 3 * inputs]));
+        activations.resize(x.len() / inputs, inputs);
+        x.chunks_exact(inputs).enumerate().for_each(|(at, row)| activations.set(at, row));
+        activations
+    }
+
+    /// `x W^T + b` in f64.
+    fn exact(x: &[f32], weights: &[f32], bias: &[f32]) -> Vec<f64> {
+        let inputs = weights.len() / bias.len();
+        let of_row = |row: &[f32]| {
+            let dot = |weights: &[f32]| {
+                row.iter().zip(weights).map(|(&a, &b)| f64::from(a) * f64::from(b)).sum::<f64>()
+            };
+            weights
+                .chunks_exact(inputs)
+                .map(dot)
+                .zip(bias)
+                .map(|(sum, &bias)| sum + f64::from(bias))
+                .collect::<Vec<_>>()
+        };
+        x.chunks_exact(inputs).flat_map(of_row).collect()
     }
 
     #[test]
-    fn f32_agrees_with_the_definition() {
+    fn f32_and_bf16_agree_with_the_definition() {
         for (tokens, inputs, outputs) in SHAPES {
-            let (x, weights) = (noise(tokens * inputs, 1), noise(outputs * inputs, 2));
+            let round = |values: Vec<f32>| -> Vec<f32> {
+                values.into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
+            };
+            let (x, weights) = (round(noise(tokens * inputs, 1)), round(noise(outputs * inputs, 2)));
             let bias = noise(outputs, 3);
-            let matrix =
-                Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
-            let linear = Linear::<F32>::new(&matrix, bias.clone());
-            let [found, shared] = [1, 2].map(|threads| {
-                let pool =
-                    rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("it should start");
-                pool.install(|| product(&linear, Input { values: &x, codes: &vec![(); tokens] }))
-            });
-            assert_eq!(found, shared, "{tokens}x{inputs}x{outputs}: threads share panels out");
-            for (at, value) in found.into_iter().enumerate() {
-                let (token, output) = (at / outputs, at % outputs);
-                let pairs = x[token * inputs..][..inputs].iter().zip(&weights[output * inputs..][..inputs]);
-                let exact: f64 = pairs.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum();
-                let error = (f64::from(value) - exact - f64::from(bias[output])).abs();
-                assert!(error < 1e-4, "{tokens}x{inputs}x{outputs}: {error}");
-            }
+            let expected = exact(&x, &weights, &bias);
+            let check = |found: Vec<f32>| {
+                for (found, expected) in found.into_iter().zip(&expected) {
+                    let error = (f64::from(found) - expected).abs();
+                    assert!(error < 1e-4, "{tokens}x{inputs}x{outputs}: {error}");
+                }
+            };
+            let wide = Linear::<F32>::new(&matrix(&weights, outputs), bias.clone());
+            check(product(&wide, &activations(&x, inputs), Finish::default(), 9.0));
+            check(wide.apply(&x).expect("it fits"));
+            let short = Linear::<Bf16>::new(&matrix(&weights, outputs), bias.clone());
+            check(product(&short, &activations(&x, inputs), Finish::default(), 9.0));
         }
     }
 
@@ -135,25 +192,50 @@ mod tests {
     fn int8_is_exact_up_to_the_quantisation() {
         for (tokens, inputs, outputs) in SHAPES {
             let (x, weights) = (noise(tokens * inputs, 1), noise(outputs * inputs, 2));
-            let matrix =
-                Matrix { rows: outputs, columns: inputs, values: Values::F32(Cow::Borrowed(&weights)) };
+            let bias = noise(outputs, 3);
+            let matrix = matrix(&weights, outputs);
             let (quantised, scales) = matrix.to_int8();
-            let linear = Linear::<Int8>::new(&matrix, vec![0.0; outputs]);
-            let mut activations = Activations::<Int8>::default();
-            activations.resize(tokens, inputs);
-            activations.all_mut().each().zip(x.par_chunks_exact(inputs)).for_each(|(to, row)| to.set(row));
-            let input = activations.rows(0..tokens);
-            let Input { values: codes, codes: rules } = input;
-            for (at, value) in product(&linear, activations.rows(0..tokens)).into_iter().enumerate() {
-                let (token, output) = (at / outputs, at % outputs);
-                let rule = rules[token];
-                let row = codes[token * inputs..][..inputs].iter();
-                let pairs = row.zip(&quantised[output * inputs..][..inputs]);
-                let zero = i32::from(rule.zero_point);
-                let exact: i32 = pairs.map(|(&a, &b)| (i32::from(a) - zero) * i32::from(b)).sum();
-                let expected = exact as f32 * rule.scale * scales[output];
-                assert!((value - expected).abs() <= 1e-5, "{tokens}x{inputs}x{outputs}: {value} {expected}");
+            let back: Vec<f32> = quantised
+                .iter()
+                .zip(0..)
+                .map(|(&weight, at)| f32::from(weight) * scales[at / inputs])
+                .collect();
+            let linear = Linear::<Int8>::new(&matrix, bias.clone());
+            let rows = activations::<Int8>(&x, inputs);
+            let each = Line::holding::<u8>(inputs);
+            let input = rows.rows(0..tokens);
+            let read = |(lines, rule): (&[Line], &RowQuantisation)| {
+                let codes = cast_slice::<_, u8>(lines)[..inputs].to_vec();
+                let (scale, zero) = (rule.scale, rule.zero_point);
+                codes.into_iter().map(move |code| (f32::from(code) - zero) * scale)
+            };
+            let x: Vec<f32> = input.lines.chunks_exact(each).zip(input.codes).flat_map(read).collect();
+            let expected = exact(&x, &back, &bias);
+            for (found, expected) in product(&linear, &rows, Finish::default(), 9.0).into_iter().zip(expected)
+            {
+                let error = (f64::from(found) - expected).abs();
+                assert!(error <= 2e-4, "{tokens}x{inputs}x{outputs}: {found} {expected}");
             }
+        }
+    }
+
+    #[test]
+    fn activations_and_sums_come_after_the_bias() {
+        let (x, weights, bias) = (noise(5 * 37, 1), noise(21 * 37, 2), noise(21, 3));
+        let linear = Linear::<F32>::new(&matrix(&weights, 21), bias);
+        let rows = activations(&x, 37);
+        let plain = product(&linear, &rows, Finish::default(), 9.0);
+        for (_, activation) in Activation::NAMES {
+            let mut expected = plain.clone();
+            activation.apply(&mut expected);
+            let finish = Finish { activation: Some(activation), added: false };
+            assert_eq!(product(&linear, &rows, finish, 9.0), expected, "{activation:?}");
+            expected.iter_mut().for_each(|value| *value += 0.5);
+            assert_eq!(
+                product(&linear, &rows, Finish { added: true, ..finish }, 0.5),
+                expected,
+                "{activation:?}"
+            );
         }
     }
 }

@@ -1,8 +1,9 @@
 use super::activation::Activation;
-use super::activations::Input;
+use super::activations::Activations;
 use super::arithmetic::F32;
 use super::blueprint;
-use super::linear::{Linear, Output};
+use super::kernels::finish::Finish;
+use super::linear::{Linear, Product};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 
@@ -42,23 +43,20 @@ impl Lstm {
     /// `[steps, 2 * outputs]` from `x`, `[steps, inputs]`.
     pub(crate) fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
         let width = self.outputs;
-        let mut product = Output::default();
-        let mut recurrent_product = Output::default();
-        let mut out = Vec::new();
+        let mut product = Product::default();
+        let mut before = Activations::<F32>::default();
+        before.resize(1, width);
+        let steps = x.len() / self.inputs.max(1);
+        let mut out = vec![0.0; steps * 2 * width];
         for (index, direction) in self.directions.iter().enumerate() {
-            let codes = vec![(); x.len() / self.inputs.max(1)];
-            let inputs = direction.input.forward(Input { values: x, codes: &codes }, &mut product)?;
-            let steps = inputs.len();
-            out.resize(steps * 2 * width, 0.0);
+            let mut inputs = direction.input.apply(x)?;
             let (mut state, mut cell) = (vec![0.0; width], vec![0.0; width]);
-            let (mut gates, mut addend) = (vec![0.0; 4 * width], vec![0.0; 4 * width]);
             for at in 0..steps {
                 let step = if index == 0 { at } else { steps - 1 - at };
-                inputs.read(step, &mut gates);
-                let before = Input { values: &state[..], codes: &[()] };
-                let recurrent = direction.recurrent.forward(before, &mut recurrent_product)?;
-                recurrent.read(0, &mut addend);
-                gates.iter_mut().zip(&addend).for_each(|(to, value)| *to += value);
+                let gates = &mut inputs[step * 4 * width..(step + 1) * 4 * width];
+                before.set(0, &state);
+                let finish = Finish { activation: None, added: true };
+                direction.recurrent.forward(before.rows(0..1), finish, gates, &mut product.buffers)?;
                 let (ins_and_forgets, rest) = gates.split_at_mut(2 * width);
                 let (candidates, outs) = rest.split_at_mut(width);
                 Activation::Sigmoid.apply(ins_and_forgets);

@@ -8,14 +8,14 @@ use rayon::slice::ParallelSlice;
 use rten_simd::{SimdOp, SimdUnaryOp};
 
 use super::activations::Activations;
-use super::arithmetic::{Arithmetic, F32, Int8, PANEL};
+use super::arithmetic::{Arithmetic, Bf16, F32, Int8};
 use super::kernels::attention::{Attention, AttentionScratch, Part};
+use super::kernels::finish::Finish;
 use super::kernels::gelu::Gelu;
 use super::kernels::norm::Normalise;
 use super::kernels::quantise::QuantiseRow;
 use super::kernels::relation::{Reach, Relation};
-use super::kernels::rows::{Rows, Sums};
-use super::linear::{Linear, Output};
+use super::linear::{Linear, Product};
 use super::noise::noise;
 use crate::checkpoint::{Matrix, Values};
 use crate::precision::Precision;
@@ -25,6 +25,7 @@ use crate::precision::Precision;
 pub fn products(pool: ThreadPool, precision: Precision, tokens: usize, hidden: usize) -> Box<dyn FnMut()> {
     match precision {
         Precision::Int8 => Box::new(products_in::<Int8>(pool, tokens, hidden)),
+        Precision::Bf16 => Box::new(products_in::<Bf16>(pool, tokens, hidden)),
         _ => Box::new(products_in::<F32>(pool, tokens, hidden)),
     }
 }
@@ -46,12 +47,14 @@ fn products_in<A: Arithmetic>(pool: ThreadPool, tokens: usize, hidden: usize) ->
             (linear, activations)
         })
         .into();
-    let mut output = Output::default();
+    let mut product = Product::default();
     move || {
         // Outside a pool of one thread products would share themselves out.
         pool.install(|| {
             for (linear, activations) in &mut layers {
-                black_box(linear.forward(activations.rows(0..tokens), &mut output).is_ok());
+                let (out, buffers) = product.room(tokens * linear.outputs());
+                let done = linear.forward(activations.rows(0..tokens), Finish::default(), out, buffers);
+                black_box(done.is_ok());
             }
         });
     }
@@ -59,12 +62,12 @@ fn products_in<A: Arithmetic>(pool: ThreadPool, tokens: usize, hidden: usize) ->
 
 /// Attention of one window in one layer.
 pub fn attention(tokens: usize, hidden: usize, heads: usize) -> impl FnMut() {
-    let (qkv, bias) = (noise(tokens * 3 * hidden, 1), noise(3 * hidden, 2));
+    let qkv = noise(tokens * 3 * hidden, 1);
     let (mut out, mut scratch) = (vec![0.0; tokens * hidden], AttentionScratch::default());
     let size = hidden / heads;
     move || {
-        let rows = Rows { sums: Sums::F32 { sums: &qkv, panel: PANEL }, bias: &bias };
-        let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
+        let part = |part| Part { rows: &qkv, width: 3 * hidden, first: part * hidden };
+        let [queries, keys, values] = [0, 1, 2].map(part);
         Attention {
             queries,
             keys,

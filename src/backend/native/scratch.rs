@@ -1,7 +1,8 @@
 use super::activations::Activations;
 use super::arithmetic::Arithmetic;
 use super::kernels::attention::AttentionScratch;
-use super::linear::Output;
+use super::kernels::tile_attention::TileScratch;
+use super::linear::Product;
 use super::relation::Turns;
 use crate::spare::Spare;
 
@@ -16,9 +17,9 @@ pub(crate) struct Scratch<A: Arithmetic> {
     /// The output of attention, `[heads, tokens, head size]`.
     pub(crate) context: Vec<f32>,
     /// Of the threads that share the group.
-    pub(crate) attention: Spare<AttentionScratch>,
+    pub(crate) attention: Spare<AttentionBuffers>,
     /// Of the threads that share the group.
-    pub(crate) outputs: Spare<Output<A>>,
+    pub(crate) products: Spare<Product>,
     pub(crate) turns: Turns,
 }
 
@@ -30,8 +31,15 @@ impl<A: Arithmetic> Default for Scratch<A> {
             inner: Activations::default(),
             context: Vec::new(),
             attention: Spare::default(),
-            outputs: Spare::default(),
+            products: Spare::default(),
             turns: Turns::default(),
         }
     }
+}
+
+/// Buffers of attention on one thread, either way that it is computed.
+#[derive(Default)]
+pub(crate) struct AttentionBuffers {
+    pub(crate) vectors: AttentionScratch,
+    pub(crate) tiles: TileScratch,
 }

@@ -22,9 +22,10 @@ pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
     let half = match site.resources.precision {
         None | Some(Precision::F32) => false,
         Some(Precision::F16) => true,
-        Some(Precision::Int8) => {
-            let message =
-                "libtorch computes in f32 or f16, not in int8; choose one of these, or Backend::Native";
+        Some(other @ (Precision::Int8 | Precision::Bf16)) => {
+            let message = format!(
+                "libtorch computes in f32 or f16, not in {other}; choose one of these, or Backend::Native"
+            );
             return Err(Error::new(ErrorKind::Options, message));
         }
     };

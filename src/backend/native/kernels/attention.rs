@@ -3,12 +3,12 @@ use std::iter::Zip;
 use std::ops::Range;
 use std::slice::Iter;
 
+use entopic_kernels::{Strided, transpose};
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 use super::exp::exp2_of_negative;
 use super::relation::{Reach, Relation, RelationScratch, Transposed};
-use super::rows::{Columns, Rows};
 
 /// Queries that are worked on together. With two vectors of keys each they keep twelve sums in
 /// flight, which covers the latency of a fused multiply-add, and with the keys and a query they
@@ -36,18 +36,25 @@ pub(crate) struct Attention<'a> {
     pub(crate) scratch: &'a mut AttentionScratch,
 }
 
-/// The columns of a product from `first` on: `heads * size` of them.
+/// The columns of rows from `first` on: `heads * size` of them.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
-    pub(crate) rows: Rows<'a>,
+    pub(crate) rows: &'a [f32],
+    /// Of a row.
+    pub(crate) width: usize,
     pub(crate) first: usize,
 }
 
 impl<'a> Part<'a> {
+    /// The same of one head.
+    pub(super) fn head(&self, head: usize, size: usize) -> Self {
+        Self { first: self.first + head * size, ..*self }
+    }
+
+    /// What a row has of a head.
     #[inline(always)]
-    fn head(&self, head: usize, size: usize) -> Columns<'a> {
-        let start = self.first + head * size;
-        self.rows.columns(start..start + size)
+    pub(super) fn row(&self, row: usize, size: usize) -> &'a [f32] {
+        &self.rows[row * self.width + self.first..][..size]
     }
 }
 
@@ -57,8 +64,10 @@ impl<'a> Part<'a> {
 pub(crate) struct AttentionScratch {
     /// `[queries, size]`, filled up to whole blocks of `ROWS` tokens.
     queries: Vec<f32>,
-    /// `[size]`.
-    key: Vec<f32>,
+    /// The columns of the head.
+    size: usize,
+    /// `[keys, size]`: keys that are turned.
+    turned: Vec<f32>,
     /// `[size, padded keys]`.
     keys: Vec<f32>,
     /// `[parts of two vectors, keys, two vectors]`.
@@ -120,7 +129,8 @@ impl AttentionScratch {
         let stride = stride(isa);
         let padded = keys.next_multiple_of(stride);
         self.queries.resize(queries.next_multiple_of(ROWS) * size, 0.0);
-        self.key.resize(size, 0.0);
+        self.size = size;
+        self.turned.resize(keys * size, 0.0);
         self.keys.resize(size * padded, 0.0);
         self.values.resize(size.div_ceil(stride) * keys * stride, 0.0);
         self.scores.resize(ROWS * padded, 0.0);
@@ -133,7 +143,7 @@ impl AttentionScratch {
     fn read<I: Isa>(
         &mut self,
         isa: I,
-        parts: [Columns<'_>; 3],
+        parts: [Part<'_>; 3],
         window: Range<usize>,
         keys_of: Range<usize>,
         relation: Relation<'_>,
@@ -141,22 +151,27 @@ impl AttentionScratch {
         let stride = stride(isa);
         let count = keys_of.len();
         let padded = count.next_multiple_of(stride);
-        let Self { queries, key, keys, values, .. } = self;
-        let size = key.len();
+        let Self { queries, turned, keys, values, size, .. } = self;
+        let size = *size;
         let [from_query, from_key, from_value] = parts;
         for (place, (token, query)) in window.zip(queries.chunks_exact_mut(size)).enumerate() {
-            from_query.read(isa, token, query);
+            copy(from_query.row(token, size), query);
             relation.turn(place, query);
         }
-        for (place, token) in keys_of.enumerate() {
-            from_key.read(isa, token, key);
-            relation.turn(place, key);
-            for (to, value) in keys.chunks_exact_mut(padded).zip(&*key) {
-                to[place] = *value;
+        let first = from_key.width * keys_of.start + from_key.first;
+        let mut rows = Strided { values: &from_key.rows[first..], stride: from_key.width };
+        if let Relation::Rotary { .. } = relation {
+            for (place, (token, key)) in keys_of.clone().zip(turned.chunks_exact_mut(size)).enumerate() {
+                copy(from_key.row(token, size), key);
+                relation.turn(place, key);
             }
-            from_value.read(isa, token, key);
-            for (part, from) in values.chunks_exact_mut(count * stride).zip(key.chunks(stride)) {
-                part[place * stride..][..from.len()].copy_from_slice(from);
+            rows = Strided { values: turned, stride: size };
+        }
+        transpose(rows, Strided { values: keys, stride: padded }, [count, size]);
+        for (part, values) in values.chunks_exact_mut(count * stride).enumerate() {
+            let columns = part * stride..size.min((part + 1) * stride);
+            for (token, to) in keys_of.clone().zip(values.chunks_exact_mut(stride)) {
+                copy(&from_value.row(token, size)[columns.clone()], &mut to[..columns.len()]);
             }
         }
     }
@@ -227,15 +242,15 @@ impl AttentionScratch {
             let mut shares = [0.0; ROWS];
             for ((scores, largest), share) in scores.chunks_exact_mut(padded).zip(largest).zip(&mut shares) {
                 let scores = &mut scores[start..end];
-                let largest = ops.fold_splat(largest, f32::NEG_INFINITY, f32::max);
-                let offset = ops.mul(ops.sub(ops.zero(), largest), scale);
+                let largest = fold(largest, |a, b| if a > b { a } else { b });
+                let offset = ops.mul(ops.splat(-largest), scale);
                 let mut total = ops.zero();
                 for scores in scores.chunks_exact_mut(width) {
                     let weight = exp2_of_negative(isa, ops.mul_add(ops.load(scores), scale, offset));
                     total = ops.add(total, weight);
                     ops.store(weight, scores);
                 }
-                *share = total.to_array().into_iter().sum::<f32>().recip();
+                *share = fold(total, |a, b| a + b).recip();
             }
 
             let end = end.min(tokens);
@@ -266,6 +281,34 @@ impl AttentionScratch {
     }
 }
 
+/// What `join` makes of the numbers of a vector, in pairs and pairs of pairs.
+#[inline(always)]
+pub(super) fn fold<V: Simd<Elem = f32>>(vector: V, join: impl Fn(f32, f32) -> f32) -> f32 {
+    // At most 512 bits.
+    let mut values = [0.0; 16];
+    let array = vector.to_array();
+    let array = array.as_ref();
+    let mut count = array.len();
+    values[..count].copy_from_slice(array);
+    while count > 1 {
+        count /= 2;
+        for at in 0..count {
+            values[at] = join(values[at], values[at + count]);
+        }
+    }
+    values[0]
+}
+
+/// Copies `from` to `to`, which is as long, in vectors rather than by a call.
+#[inline(always)]
+pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
+    const VECTOR: usize = 16;
+    let (vectors, rest) = from.as_chunks::<VECTOR>();
+    let (to_vectors, to_rest) = to.as_chunks_mut::<VECTOR>();
+    to_vectors.iter_mut().zip(vectors).for_each(|(to, from)| *to = *from);
+    to_rest.copy_from_slice(rest);
+}
+
 type Six<'a> = Zip<
     Zip<Zip<Zip<Zip<Iter<'a, f32>, Iter<'a, f32>>, Iter<'a, f32>>, Iter<'a, f32>>, Iter<'a, f32>>,
     Iter<'a, f32>,
@@ -286,7 +329,6 @@ mod tests {
     use rten_simd::SimdOp;
 
     use super::super::relation::{Reach, Relation};
-    use super::super::rows::{Rows, Sums};
     use super::{Attention, AttentionScratch, Part};
 
     /// The definition, in f64, one query at a time; `[heads, tokens, size]`. `bias` tells what is added
@@ -341,21 +383,13 @@ mod tests {
             let qkv: Vec<f32> = (0..tokens * hidden * 3)
                 .map(|i| ((i * 2654435761_usize % 997) as f32 - 498.0) / 200.0)
                 .collect();
-            // In panels that heads lie across.
-            let (width, panel) = (3 * hidden, size + 3);
-            let starts = (0..width).step_by(panel);
-            let panels = starts.flat_map(|first| {
-                let columns = first..width.min(first + panel);
-                qkv.chunks_exact(width).flat_map(move |row| row[columns.clone()].iter().copied())
-            });
-            let sums: Vec<f32> = panels.collect();
-            let rows = Rows { sums: Sums::F32 { sums: &sums, panel }, bias: &vec![0.0; width] };
             let expected = plain(&qkv, bounds, hidden, heads, &bias);
             let mut out = vec![0.0; tokens * hidden];
             // Heads may be computed apart.
             let (first, rest) = out.split_at_mut(tokens * size);
             for (heads, out) in [(0..1, first), (1..heads, rest)] {
-                let [queries, keys, values] = [0, 1, 2].map(|part| Part { rows, first: part * hidden });
+                let part = |part| Part { rows: &qkv, width: 3 * hidden, first: part * hidden };
+                let [queries, keys, values] = [0, 1, 2].map(part);
                 let scale = (size as f32).sqrt().recip();
                 let (key_bounds, scratch) = (bounds, &mut scratch);
                 let task = Attention {

@@ -44,11 +44,44 @@ impl SimdUnaryOp<f32> for Gelu {
     }
 }
 
+/// The same within 3e-4, in half the time: `x (1/2 + x p(x^2))`. It is for rows that are quantised next, whose steps are
+/// some hundredths.
+pub(crate) struct NearGelu;
+
+/// Where `Phi` is taken for 0 or 1.
+const NEAR_END: f32 = 3.8;
+
+/// `(Phi(x) - 1/2) / x` by powers of `x^2`, lowest first: least squares with growing weights on the largest errors, as
+/// they count in the result, and `1/2 / x` at the end.
+const NEAR: [f32; 7] = [
+    0.399_526_86,
+    -0.066_663_66,
+    0.009_683_769,
+    -0.000_999_242_1,
+    6.712_635e-5,
+    -2.578_467_3e-6,
+    4.240_519e-8,
+];
+
+impl SimdUnaryOp<f32> for NearGelu {
+    #[inline(always)]
+    fn eval<I: Isa>(&self, isa: I, x: I::F32) -> I::F32 {
+        let ops = isa.f32();
+        let near = ops.max(ops.min(x, ops.splat(NEAR_END)), ops.splat(-NEAR_END));
+        let square = ops.mul(near, near);
+        let mut value = ops.splat(NEAR[6]);
+        for factor in NEAR[..6].iter().rev() {
+            value = ops.mul_add(value, square, ops.splat(*factor));
+        }
+        ops.mul(x, ops.mul_add(near, value, ops.splat(0.5)))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use rten_simd::SimdUnaryOp;
 
-    use super::Gelu;
+    use super::{Gelu, NearGelu};
 
     /// `erf`, by its series and, where that would lose digits, by the continued fraction of `erfc`.
     fn erf(x: f64) -> f64 {
@@ -75,6 +108,22 @@ mod tests {
             let exact = f64::from(x) * 0.5 * (1.0 + erf(f64::from(x) / std::f64::consts::SQRT_2));
             let error = (f64::from(value) - exact).abs();
             assert!(error < 5e-7 * exact.abs().max(1.0), "gelu({x}) = {value}, not {exact}");
+        }
+    }
+
+    #[test]
+    fn the_near_one_is_near() {
+        let x: Vec<f32> = (-80_000..=80_000).map(|step| step as f32 * 1e-4).collect();
+        let mut out = x.clone();
+        NearGelu.map_mut(&mut out);
+        for (&x, &value) in x.iter().zip(&out) {
+            let exact = f64::from(x) * 0.5 * (1.0 + erf(f64::from(x) / std::f64::consts::SQRT_2));
+            assert!((f64::from(value) - exact).abs() < 3e-4, "gelu({x}) = {value}, not {exact}");
+        }
+        for x in [-1e30_f32, -50.0, 50.0, 1e30] {
+            let mut far = [x];
+            NearGelu.map_mut(&mut far);
+            assert!((far[0] - x.max(0.0)).abs() <= 1e-6 * x.abs(), "gelu({x}) = {}", far[0]);
         }
     }
 }

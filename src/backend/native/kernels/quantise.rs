@@ -5,7 +5,8 @@ use rten_simd::{Isa, Simd, SimdOp};
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RowQuantisation {
     pub(crate) scale: f32,
-    pub(crate) zero_point: u8,
+    /// Whole, as the sums that it corrects are read as floats.
+    pub(crate) zero_point: f32,
 }
 
 /// Quantises `row` to `0..=largest` over its own range.
@@ -60,7 +61,7 @@ impl SimdOp for QuantiseRow<'_> {
         for (value, to) in rest.iter().zip(to_rest) {
             *to = ((value * inverse).round_ties_even() as i32).saturating_add(zero).clamp(0, 255) as u8;
         }
-        RowQuantisation { scale, zero_point }
+        RowQuantisation { scale, zero_point: f32::from(zero_point) }
     }
 }
 
@@ -78,9 +79,9 @@ mod tests {
             let rule = QuantiseRow { row: &row, largest, codes: &mut codes }.dispatch();
             for (&value, &code) in row.iter().zip(&codes) {
                 assert!(code <= largest.saturating_add(1));
-                let plain = (value * (1.0 / rule.scale)).round_ties_even() + f32::from(rule.zero_point);
+                let plain = (value * (1.0 / rule.scale)).round_ties_even() + rule.zero_point;
                 assert_eq!(f32::from(code), plain.clamp(0.0, 255.0), "{value} of {len}");
-                let back = (f32::from(code) - f32::from(rule.zero_point)) * rule.scale;
+                let back = (f32::from(code) - rule.zero_point) * rule.scale;
                 assert!((value - back).abs() <= rule.scale * 1.001, "{value} became {back}");
             }
         }

@@ -80,6 +80,7 @@ fn main() -> Result<()> {
     let arguments = Arguments::read()?;
     let precision = match arguments.variant.as_str() {
         "int8" => Precision::Int8,
+        "bf16" => Precision::Bf16,
         "f32" => Precision::F32,
         other => bail!("no precision {other}"),
     };

@@ -1,0 +1,237 @@
+//! Kernels for AMX: tiles of 16 rows of 64 bytes.
+//!
+//! The instructions are written as assembly, since Rust's functions for them are not stable. A block's are all in one
+//! piece, so that no tile has to keep its content from one piece to the next.
+
+use std::arch::asm;
+use std::arch::x86_64::{__cpuid, __cpuid_count};
+use std::cell::Cell;
+use std::marker::PhantomData;
+use std::sync::OnceLock;
+
+use crate::kernel::{Job, Tile};
+use crate::line::Line;
+use crate::tiles::{self, BLOCK, Block, HEIGHT, Tiles};
+
+pub(crate) fn has_int8() -> bool {
+    has(25) && permitted()
+}
+
+pub(crate) fn has_bf16() -> bool {
+    has(22) && permitted()
+}
+
+/// Whether the CPU has tiles and the feature at `bit` of leaf 7, and the system saves the tiles of threads.
+fn has(bit: u32) -> bool {
+    const TILES: u32 = 24;
+    const OSXSAVE: u32 = 27;
+    const TILE_STATES: u32 = 0b11 << 17;
+    if __cpuid(0).eax < 7 || __cpuid(1).ecx >> OSXSAVE & 1 == 0 {
+        return false;
+    }
+    let features = __cpuid_count(7, 0).edx;
+    let states: u32;
+    // SAFETY: the system has set OSXSAVE, so this register may be read.
+    unsafe { asm!("xgetbv", in("ecx") 0, out("eax") states, out("edx") _, options(nomem, nostack)) };
+    features >> TILES & 1 == 1 && features >> bit & 1 == 1 && states & TILE_STATES == TILE_STATES
+}
+
+/// Whether the system lets this process use tiles. It is asked once
+/// (<https://docs.kernel.org/arch/x86/xstate.html>), and may refuse.
+fn permitted() -> bool {
+    const ARCH_PRCTL: i64 = 158;
+    const REQUEST_PERMISSION: i64 = 0x1023;
+    const TILE_DATA: i64 = 18;
+    static PERMITTED: OnceLock<bool> = OnceLock::new();
+    *PERMITTED.get_or_init(|| {
+        let result: i64;
+        // SAFETY: this call of the system reads and writes no memory of ours; a system that does not know it gives
+        // an error. The system changes rcx and r11.
+        unsafe {
+            asm!(
+                "syscall",
+                inlateout("rax") ARCH_PRCTL => result,
+                in("rdi") REQUEST_PERMISSION,
+                in("rsi") TILE_DATA,
+                lateout("rcx") _,
+                lateout("r11") _,
+                options(nostack),
+            );
+        }
+        result == 0
+    })
+}
+
+/// # Safety
+/// [`has_int8`], and `job` fits.
+pub(crate) unsafe fn int8(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, i32>)) {
+    let _held = Held::new();
+    // SAFETY: as the caller says.
+    unsafe { tiles::multiply::<Int8>(job, each) }
+}
+
+/// # Safety
+/// [`has_bf16`], and `job` fits.
+pub(crate) unsafe fn bf16(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, f32>)) {
+    let _held = Held::new();
+    // SAFETY: as the caller says.
+    unsafe { tiles::multiply::<Bf16>(job, each) }
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    /// How many [`Held`] there are.
+    holds: usize,
+    /// The rows that tiles are set for, or 0.
+    rows: usize,
+}
+
+thread_local! {
+    /// The state of the tiles of this thread.
+    static STATE: Cell<State> = const { Cell::new(State { holds: 0, rows: 0 }) };
+}
+
+/// While one lives, the tiles of its thread stay set; the last one releases them, so that the system need not save
+/// them any longer.
+pub(crate) struct Held(PhantomData<*const ()>);
+
+impl Held {
+    pub(crate) fn new() -> Self {
+        let state = STATE.get();
+        STATE.set(State { holds: state.holds + 1, ..state });
+        Self(PhantomData)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let State { holds, rows } = STATE.get();
+        let last = holds == 1;
+        STATE.set(State { holds: holds - 1, rows: if last { 0 } else { rows } });
+        if last && rows > 0 {
+            // SAFETY: tiles were set on this thread, so the CPU has them. None is in use outside a block.
+            unsafe { asm!("tilerelease", options(nomem, nostack)) };
+        }
+    }
+}
+
+/// What `ldtilecfg` reads (Intel's manual, volume 1, chapter 18).
+#[repr(C, align(64))]
+struct Configuration {
+    palette: u8,
+    start_row: u8,
+    reserved: [u8; 14],
+    row_bytes: [u16; 16],
+    rows: [u8; 16],
+}
+
+/// Sets the tiles of this thread for blocks of `rows` rows: 0 to 3 for sums, 4 and 5 for values, 6 and 7 for weights.
+///
+/// # Safety
+/// The CPU has tiles, this process may use them, and there is a [`Held`].
+unsafe fn configure(rows: usize) {
+    let state = STATE.get();
+    if state.rows == rows {
+        return;
+    }
+    let (above, below) = (rows.min(HEIGHT) as u8, rows.saturating_sub(HEIGHT) as u8);
+    let (mut heights, mut widths) = ([0; 16], [0; 16]);
+    heights[..8].copy_from_slice(&[above, above, below, below, above, below, HEIGHT as u8, HEIGHT as u8]);
+    for (width, height) in widths.iter_mut().zip(heights) {
+        *width = if height > 0 { Line::BYTES as u16 } else { 0 };
+    }
+    let configuration =
+        Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: widths, rows: heights };
+    // SAFETY: as the caller says; the configuration is 64 bytes, and valid. No tile is in use outside a block.
+    unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, readonly)) };
+    STATE.set(State { rows, ..state });
+}
+
+/// Defines tiles whose products are added up by the instruction `dot`.
+macro_rules! tiles {
+    ($name:ident, $sum:ty, $dot:literal) => {
+        struct $name;
+
+        impl Tiles for $name {
+            type Sum = $sum;
+
+            unsafe fn block(block: &Block, sums: &mut [$sum; BLOCK]) {
+                let below = block.rows > HEIGHT;
+                let stride = block.stride * Line::BYTES;
+                // SAFETY: the rows and panels may be read, and the sums written, as the caller says: tiles reach
+                // over `rows` rows of a block, and over all lines of a panel. Tiles are set for as many rows.
+                unsafe {
+                    configure(block.rows);
+                    if below {
+                        asm!(
+                            "tilezero tmm0",
+                            "tilezero tmm1",
+                            "tilezero tmm2",
+                            "tilezero tmm3",
+                            "2:",
+                            "tileloadd tmm6, [{left} + {line} * 1]",
+                            "tileloadd tmm7, [{right} + {line} * 1]",
+                            "tileloadd tmm4, [{above} + {stride} * 1]",
+                            concat!($dot, " tmm0, tmm4, tmm6"),
+                            concat!($dot, " tmm1, tmm4, tmm7"),
+                            "tileloadd tmm5, [{below} + {stride} * 1]",
+                            concat!($dot, " tmm2, tmm5, tmm6"),
+                            concat!($dot, " tmm3, tmm5, tmm7"),
+                            "add {above}, 64",
+                            "add {below}, 64",
+                            "add {left}, 1024",
+                            "add {right}, 1024",
+                            "dec {steps}",
+                            "jnz 2b",
+                            "tilestored [{sums} + {line} * 2], tmm0",
+                            "tilestored [{sums} + {line} * 2 + 64], tmm1",
+                            "tilestored [{sums} + {line} * 2 + 2048], tmm2",
+                            "tilestored [{sums} + {line} * 2 + 2112], tmm3",
+                            above = inout(reg) block.values => _,
+                            below = inout(reg) block.values.add(HEIGHT * block.stride) => _,
+                            left = inout(reg) block.weights[0] => _,
+                            right = inout(reg) block.weights[1] => _,
+                            steps = inout(reg) block.stride => _,
+                            stride = in(reg) stride,
+                            line = in(reg) Line::BYTES,
+                            sums = in(reg) sums.as_mut_ptr(),
+                            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                            options(nostack),
+                        );
+                    } else {
+                        asm!(
+                            "tilezero tmm0",
+                            "tilezero tmm1",
+                            "2:",
+                            "tileloadd tmm4, [{above} + {stride} * 1]",
+                            "tileloadd tmm6, [{left} + {line} * 1]",
+                            concat!($dot, " tmm0, tmm4, tmm6"),
+                            "tileloadd tmm7, [{right} + {line} * 1]",
+                            concat!($dot, " tmm1, tmm4, tmm7"),
+                            "add {above}, 64",
+                            "add {left}, 1024",
+                            "add {right}, 1024",
+                            "dec {steps}",
+                            "jnz 2b",
+                            "tilestored [{sums} + {line} * 2], tmm0",
+                            "tilestored [{sums} + {line} * 2 + 64], tmm1",
+                            above = inout(reg) block.values => _,
+                            left = inout(reg) block.weights[0] => _,
+                            right = inout(reg) block.weights[1] => _,
+                            steps = inout(reg) block.stride => _,
+                            stride = in(reg) stride,
+                            line = in(reg) Line::BYTES,
+                            sums = in(reg) sums.as_mut_ptr(),
+                            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+                            options(nostack),
+                        );
+                    }
+                }
+            }
+        }
+    };
+}
+
+tiles!(Int8, i32, "tdpbusd");
+tiles!(Bf16, f32, "tdpbf16ps");

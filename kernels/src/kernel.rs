@@ -1,0 +1,171 @@
+use std::fmt;
+use std::marker::PhantomData;
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use crate::format::{Bf16, F32, Format, Int8};
+use crate::line::Line;
+use crate::weights::{PANEL, Rows};
+
+/// A way to multiply, which this CPU has.
+pub struct Kernel<F: Format> {
+    name: &'static str,
+    run: Run<F>,
+    saturates: bool,
+}
+
+/// A kernel's code. It may only be called where the CPU has the instructions.
+pub(crate) type Run<F> = unsafe fn(&Job<'_>, &mut dyn FnMut(Tile<'_, <F as Format>::Sum>));
+
+/// A product to be computed. [`crate::Weights`] checks that all of it fits: `panels` are whole panels of `depth` lines,
+/// one for each 16 of `outputs`, and the rows have a line for each 16 of `depth`.
+pub(crate) struct Job<'a> {
+    pub(crate) rows: Rows<'a>,
+    pub(crate) panels: &'a [Line],
+    pub(crate) depth: usize,
+    /// The outputs of the panels, but for those that fill up the last.
+    pub(crate) outputs: Range<usize>,
+}
+
+impl Job<'_> {
+    pub(crate) fn panel_count(&self) -> usize {
+        self.panels.len() / self.depth
+    }
+
+    /// The outputs of `count` panels from `panel` on.
+    pub(crate) fn columns(&self, panel: usize, count: usize) -> Range<usize> {
+        let start = self.outputs.start + panel * PANEL;
+        start..self.outputs.end.min(start + count * PANEL)
+    }
+}
+
+/// A part of a product: some of its rows and columns.
+pub struct Tile<'a, S> {
+    /// Its rows, among those of the product.
+    pub rows: Range<usize>,
+    /// Its columns, among the outputs of the weights.
+    pub columns: Range<usize>,
+    pub(crate) sums: &'a [S],
+    /// From a row to the next in `sums`.
+    pub(crate) stride: usize,
+}
+
+impl<'a, S> Tile<'a, S> {
+    /// Its rows and, for each, the sums in its columns.
+    pub fn each(&self) -> impl Iterator<Item = (usize, &'a [S])> + use<'a, S> {
+        let count = self.columns.len();
+        self.rows.clone().zip(self.sums.chunks(self.stride)).map(move |(row, sums)| (row, &sums[..count]))
+    }
+
+    /// The sums of all rows, and how many lie between the beginnings of two rows. Each row has those of whole panels; what
+    /// is beyond the tile's columns, or its rows, means nothing.
+    pub fn sums(&self) -> (&'a [S], usize) {
+        (self.sums, self.stride)
+    }
+}
+
+impl<F: Format> Kernel<F> {
+    /// Its name, by its instructions.
+    pub fn name(self) -> &'static str {
+        self.name
+    }
+
+    /// Whether it is plain code, to compare others with, rather than fast.
+    pub fn is_portable(self) -> bool {
+        self.name.starts_with("portable")
+    }
+
+    /// Keeps what a kernel has set up on this thread, until the result is dropped: for several small products one after
+    /// another. It is not needed for a product.
+    pub fn hold(self) -> Held {
+        Held {
+            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+            _tiles: self.name.starts_with("amx").then(crate::amx::Held::new),
+            _own_thread: PhantomData,
+        }
+    }
+
+    pub(crate) fn run(self, job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
+        // SAFETY: a kernel is made only where the CPU has its instructions.
+        unsafe { (self.run)(job, each) }
+    }
+}
+
+/// What [`Kernel::hold`] keeps.
+pub struct Held {
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    _tiles: Option<crate::amx::Held>,
+    _own_thread: PhantomData<*const ()>,
+}
+
+impl<F: Format> Clone for Kernel<F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: Format> Copy for Kernel<F> {}
+
+impl<F: Format> fmt::Debug for Kernel<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+impl Kernel<Int8> {
+    /// The largest value of a row that it is sure to multiply exactly, which one more does not spoil. It is 127 where the
+    /// CPU adds up pairs of products in 16 bits, and 255 else.
+    pub fn largest_value(self) -> u8 {
+        if self.saturates { 127 } else { 255 }
+    }
+}
+
+/// A function for the kernels of a format. Each has its name, what it needs, and its code.
+macro_rules! kernels {
+    ($function:ident, $format:ty, [$(
+        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr $(, saturates $saturates:literal)?;
+    )*]) => {
+        pub(crate) fn $function() -> &'static [Kernel<$format>] {
+            static KERNELS: OnceLock<Vec<Kernel<$format>>> = OnceLock::new();
+            KERNELS.get_or_init(|| {
+                let mut kernels = Vec::new();
+                $($(#[$attribute])* if $has {
+                    let saturates = false $(|| $saturates)?;
+                    kernels.push(Kernel { name: $name, run: $run, saturates });
+                })*
+                kernels
+            })
+        }
+    };
+}
+
+kernels!(int8, Int8, [
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    "amx-int8" if crate::amx::has_int8() => crate::amx::int8;
+    #[cfg(target_arch = "x86_64")]
+    "avx512-vnni" if crate::x86::has_avx512_vnni() => crate::x86::int8_avx512_vnni;
+    #[cfg(target_arch = "x86_64")]
+    "avx-vnni" if crate::x86::has_avx_vnni() => crate::x86::int8_avx_vnni;
+    #[cfg(target_arch = "x86_64")]
+    "avx512" if crate::x86::has_avx512() => crate::x86::int8_avx512, saturates true;
+    #[cfg(target_arch = "x86_64")]
+    "avx2" if crate::x86::has_avx2() => crate::x86::int8_avx2, saturates true;
+    "portable" if true => crate::portable::vectors::<Int8>;
+    "portable tiles" if true => crate::portable::tiles::<Int8>;
+]);
+
+kernels!(bf16, Bf16, [
+    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16;
+    "portable" if true => crate::portable::vectors::<Bf16>;
+    "portable tiles" if true => crate::portable::tiles::<Bf16>;
+]);
+
+kernels!(f32, F32, [
+    #[cfg(target_arch = "x86_64")]
+    "avx512" if crate::x86::has_avx512() => crate::x86::f32_avx512;
+    #[cfg(target_arch = "x86_64")]
+    "avx2" if crate::x86::has_avx2() => crate::x86::f32_avx2;
+    "portable" if true => crate::portable::vectors::<F32>;
+    "portable tiles" if true => crate::portable::tiles::<F32>;
+]);

@@ -1,0 +1,99 @@
+//! Plain code in the place of the instructions: what the kernels are compared with, and what runs the same
+//! packing, blocks and edges on any CPU.
+
+use std::marker::PhantomData;
+
+use crate::format::Format;
+use crate::kernel::{Job, Tile};
+use crate::line::Line;
+use crate::tiles::{self, Block, Tiles};
+use crate::vectors::{self, Vectors};
+use crate::weights::PANEL;
+
+/// # Safety
+/// `job` fits.
+pub(crate) unsafe fn vectors<F: Format>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
+    // SAFETY: as the caller says; any CPU has the instructions.
+    unsafe { vectors::multiply::<Plain<F>>(job, each) }
+}
+
+/// # Safety
+/// `job` fits.
+pub(crate) unsafe fn tiles<F: Format>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
+    // SAFETY: as the caller says; any CPU has the instructions.
+    unsafe { tiles::multiply::<Plain<F>>(job, each) }
+}
+
+struct Plain<F>(PhantomData<F>);
+
+/// `sums` and the products of the values of a group and the weights of a line.
+#[inline(always)]
+fn add<F: Format>(sums: &mut [F::Sum], group: &[F::Value], weights: &[F::Weight]) {
+    for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(group.len())) {
+        *sum = group.iter().zip(weights).fold(*sum, |sum, (&value, &weight)| F::add(sum, value, weight));
+    }
+}
+
+impl<F: Format> Vectors for Plain<F> {
+    type Sum = F::Sum;
+    type Sums = [F::Sum; PANEL];
+    type Weights = Line;
+    type Group = [u8; 4];
+
+    const ROWS: usize = 4;
+    const PANELS: usize = 2;
+
+    #[inline(always)]
+    unsafe fn zero() -> Self::Sums {
+        [F::Sum::default(); PANEL]
+    }
+
+    #[inline(always)]
+    unsafe fn weights(line: *const Line) -> Line {
+        // SAFETY: as the caller says.
+        unsafe { line.read() }
+    }
+
+    #[inline(always)]
+    unsafe fn group(values: *const u8) -> [u8; 4] {
+        // SAFETY: as the caller says.
+        unsafe { values.cast::<[u8; 4]>().read() }
+    }
+
+    #[inline(always)]
+    unsafe fn add(mut sums: Self::Sums, group: [u8; 4], weights: Line) -> Self::Sums {
+        let mut line = Line::default();
+        Line::values_mut::<u8>(std::slice::from_mut(&mut line))[..4].copy_from_slice(&group);
+        let group = &Line::values(std::slice::from_ref(&line))[..4 / size_of::<F::Value>()];
+        add::<F>(&mut sums, group, Line::values(std::slice::from_ref(&weights)));
+        sums
+    }
+
+    #[inline(always)]
+    unsafe fn store(sums: Self::Sums, to: *mut F::Sum) {
+        // SAFETY: as the caller says.
+        unsafe { to.cast::<Self::Sums>().write(sums) }
+    }
+}
+
+impl<F: Format> Tiles for Plain<F> {
+    type Sum = F::Sum;
+
+    unsafe fn block(block: &Block, sums: &mut [F::Sum; tiles::BLOCK]) {
+        for (row, sums) in sums.chunks_exact_mut(2 * PANEL).enumerate().take(block.rows) {
+            // SAFETY: the block may be read, as the caller says.
+            let (values, weights) = unsafe {
+                let values = block.values.add(row * block.stride);
+                let values = std::slice::from_raw_parts(values, block.stride);
+                (values, block.weights.map(|panel| std::slice::from_raw_parts(panel, block.depth)))
+            };
+            for (sums, lines) in sums.chunks_exact_mut(PANEL).zip(weights) {
+                sums.fill(F::Sum::default());
+                let groups = Line::values::<F::Value>(values).chunks_exact(4 / size_of::<F::Value>());
+                for (group, line) in groups.zip(lines) {
+                    add::<F>(sums, group, Line::values(std::slice::from_ref(line)));
+                }
+            }
+        }
+    }
+}

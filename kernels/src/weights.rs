@@ -1,0 +1,132 @@
+use std::ops::Range;
+
+use crate::format::Format;
+use crate::kernel::{Job, Kernel, Tile};
+use crate::line::Line;
+use crate::transpose::{Strided, transpose};
+
+/// Outputs of a panel: the columns of a tile, and a vector of 512 bits.
+pub const PANEL: usize = 16;
+
+/// Groups of a line.
+pub(crate) const GROUPS: usize = 16;
+
+/// The weights of a product, packed for its kernels.
+///
+/// They lie in panels of [`PANEL`] outputs. A panel is a line for each group of inputs, and a line has the group of each
+/// output, one after another. Inputs are filled up to whole lines and outputs to whole panels, with zeros.
+/// The layout is the same for all kernels.
+pub struct Weights<F: Format> {
+    kernel: Kernel<F>,
+    lines: Vec<Line>,
+    inputs: usize,
+    outputs: usize,
+}
+
+/// The left side of a product: rows of whole lines, one after another. Values after the last one of a row
+/// are zero.
+#[derive(Clone, Copy)]
+pub struct Rows<'a> {
+    pub(crate) lines: &'a [Line],
+    pub(crate) each: usize,
+}
+
+impl<'a> Rows<'a> {
+    /// Rows of `each` lines.
+    ///
+    /// # Panics
+    /// If `lines` does not divide into such rows.
+    pub fn new(lines: &'a [Line], each: usize) -> Self {
+        assert!(lines.len().is_multiple_of(each.max(1)), "{} lines are no rows of {each}", lines.len());
+        Self { lines, each }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.lines.len() / self.each.max(1)
+    }
+}
+
+impl<F: Format> Weights<F> {
+    /// Packs `weights`, `[outputs, inputs]`, for `kernel`.
+    ///
+    /// # Panics
+    /// If `weights` has another length.
+    pub fn pack(kernel: Kernel<F>, weights: &[F::Weight], [outputs, inputs]: [usize; 2]) -> Self {
+        let mut packed = Self { kernel, lines: Vec::new(), inputs: 0, outputs: 0 };
+        packed.repack(weights, inputs, [outputs, inputs]);
+        packed
+    }
+
+    /// Packs other weights in the place of these: the first `inputs` of each of `outputs` rows of `width`.
+    ///
+    /// # Panics
+    /// If `weights` has another length.
+    pub fn repack(&mut self, weights: &[F::Weight], width: usize, [outputs, inputs]: [usize; 2]) {
+        assert!(weights.len() == outputs * width && inputs <= width, "weights of another shape");
+        let group = 4 / size_of::<F::Weight>();
+        (self.inputs, self.outputs) = (inputs, outputs);
+        let depth = self.depth();
+        self.lines.resize(outputs.div_ceil(PANEL) * depth, Line::default());
+        let panels = self.lines.chunks_exact_mut(depth.max(1));
+        for (panel, rows) in panels.zip(weights.chunks(PANEL * width.max(1))) {
+            let columns = rows.len() / width.max(1);
+            if columns < PANEL || inputs < depth * group {
+                panel.fill(Line::default());
+            }
+            // Whole groups are numbers of four bytes, if memory allows to read them so.
+            let mut done = 0;
+            if let (true, Ok(rows)) = (width.is_multiple_of(group), bytemuck::try_cast_slice::<_, u32>(rows))
+            {
+                let (from, to) = (Strided { values: rows, stride: width / group }, Line::values_mut(panel));
+                transpose(from, Strided { values: to, stride: PANEL }, [columns, inputs / group]);
+                done = inputs - inputs % group;
+            }
+            let to: &mut [F::Weight] = Line::values_mut(panel);
+            for (column, row) in rows.chunks_exact(width.max(1)).enumerate() {
+                let to = to.chunks_exact_mut(PANEL * group).skip(done / group);
+                for (from, to) in row[done..inputs].chunks(group).zip(to) {
+                    to[column * group..][..from.len()].copy_from_slice(from);
+                }
+            }
+        }
+    }
+
+    /// The lines of a panel.
+    fn depth(&self) -> usize {
+        self.row_lines() * GROUPS
+    }
+
+    /// The lines that a row of inputs takes.
+    pub fn row_lines(&self) -> usize {
+        Line::holding::<F::Value>(self.inputs)
+    }
+
+    /// How many numbers a row of a product has.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// The kernel that multiplies with them.
+    pub fn kernel(&self) -> Kernel<F> {
+        self.kernel
+    }
+
+    /// Multiplies `rows` with the weights of `outputs`, and hands out the product as tiles, in any order: each sum is in
+    /// one of them.
+    ///
+    /// # Panics
+    /// If the rows have another length, or `outputs` are out of range or begin within a panel.
+    pub fn multiply(&self, rows: Rows<'_>, outputs: Range<usize>, mut each: impl FnMut(Tile<'_, F::Sum>)) {
+        assert!(rows.each == self.row_lines(), "rows of {} lines, not {}", rows.each, self.row_lines());
+        assert!(outputs.end <= self.outputs, "{outputs:?} of {} outputs", self.outputs);
+        assert!(outputs.start.is_multiple_of(PANEL), "output {} is within a panel", outputs.start);
+        if outputs.is_empty() || rows.count() == 0 {
+            return;
+        }
+        let panels = outputs.start / PANEL..outputs.end.div_ceil(PANEL);
+        let depth = self.depth();
+        let panels = &self.lines[panels.start * depth..panels.end * depth];
+        self.kernel.run(&Job { rows, panels, depth, outputs }, &mut each);
+    }
+}

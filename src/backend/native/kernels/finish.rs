@@ -1,0 +1,169 @@
+use std::ops::Range;
+
+use entopic_kernels::PANEL;
+use rten_simd::ops::{BitOps, FloatOps, NumOps, ToFloat};
+use rten_simd::{Isa, Simd, SimdOp, SimdUnaryOp};
+use rten_vecmath::{ApproxGelu, Sigmoid, Silu, Tanh};
+
+use super::super::activation::{Activation, GeluSigmoid, Relu};
+use super::gelu::{Gelu, NearGelu};
+use super::quantise::RowQuantisation;
+
+/// What is done with the sums of a product.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Finish {
+    /// Applied after the bias is added.
+    pub(crate) activation: Option<Activation>,
+    /// Whether the result is added to what is there, rather than written over it.
+    pub(crate) added: bool,
+}
+
+/// Numbers of each column are filled up to a multiple of so many, so that they are read in whole vectors.
+pub(crate) const COLUMNS: usize = PANEL;
+
+/// Sums of a product, in some rows and columns.
+#[derive(Clone, Copy)]
+pub(crate) enum Sums<'a> {
+    F32(&'a [f32]),
+    /// Each stands for `(sum - zero point * total) * scale of the row * scale of the column`.
+    Int8 {
+        sums: &'a [i32],
+        /// One a row.
+        rows: &'a [RowQuantisation],
+        /// The sums of the columns' weights, which is what a zero point of 1 adds.
+        totals: &'a [f32],
+        scales: &'a [f32],
+    },
+}
+
+/// Turns sums into the product's result, in some of its rows and columns.
+pub(crate) struct FinishTile<'a, 'b> {
+    pub(crate) finish: Finish,
+    /// `[columns]`, as totals and scales filled up to a multiple of [`COLUMNS`].
+    pub(crate) bias: &'a [f32],
+    /// `[rows, stride]`, the last row filled up as well.
+    pub(crate) sums: Sums<'a>,
+    pub(crate) stride: usize,
+    /// The rows that the results go to, with others beside them.
+    pub(crate) out: &'a mut [&'b mut [f32]],
+    /// Their columns in these.
+    pub(crate) columns: Range<usize>,
+}
+
+impl SimdOp for FinishTile<'_, '_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        match self.finish.activation {
+            None => self.run(isa, &Same),
+            Some(Activation::Gelu) => self.run(isa, &Gelu),
+            Some(Activation::NearGelu) => self.run(isa, &NearGelu),
+            Some(Activation::GeluTanh) => self.run(isa, &ApproxGelu {}),
+            Some(Activation::GeluSigmoid) => self.run(isa, &GeluSigmoid),
+            Some(Activation::Relu) => self.run(isa, &Relu),
+            Some(Activation::Silu) => self.run(isa, &Silu {}),
+            Some(Activation::Tanh) => self.run(isa, &Tanh {}),
+            Some(Activation::Sigmoid) => self.run(isa, &Sigmoid {}),
+        }
+    }
+}
+
+/// No activation.
+struct Same;
+
+impl SimdUnaryOp<f32> for Same {
+    #[inline(always)]
+    fn eval<I: Isa>(&self, _: I, x: I::F32) -> I::F32 {
+        x
+    }
+}
+
+impl FinishTile<'_, '_> {
+    #[inline(always)]
+    fn run<I: Isa>(self, isa: I, activation: &impl SimdUnaryOp<f32>) {
+        let (ints, floats) = (isa.i32(), isa.f32());
+        let width = floats.len();
+        let Self { finish: Finish { added, .. }, bias, sums, stride, out, columns } = self;
+        // A vector of columns of all rows, then the next, so that what belongs to columns is read once.
+        for at in (0..columns.len()).step_by(width) {
+            let bias = floats.load(&bias[at..]);
+            let columns = columns.start + at..columns.end.min(columns.start + at + width);
+            match sums {
+                Sums::F32(sums) => {
+                    for (sums, out) in sums[at..].chunks(stride).zip(&mut *out) {
+                        let value = floats.add(floats.load(sums), bias);
+                        write(isa, activation, value, added, &mut out[columns.clone()]);
+                    }
+                }
+                Sums::Int8 { sums, rows, totals, scales } => {
+                    let (totals, scales) = (floats.load(&totals[at..]), floats.load(&scales[at..]));
+                    for ((sums, row), out) in sums[at..].chunks(stride).zip(rows).zip(&mut *out) {
+                        let sums = ints.to_float(ints.load(sums));
+                        let sums = floats.mul_sub_from(totals, floats.splat(row.zero_point), sums);
+                        let scales = floats.mul(scales, floats.splat(row.scale));
+                        let value = floats.mul_add(sums, scales, bias);
+                        write(isa, activation, value, added, &mut out[columns.clone()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Writes `activation(value)` to `out`, which has as many values or less, or adds it.
+#[inline(always)]
+fn write<I: Isa>(isa: I, activation: &impl SimdUnaryOp<f32>, value: I::F32, added: bool, out: &mut [f32]) {
+    let floats = isa.f32();
+    let value = activation.eval(isa, value);
+    if out.len() == floats.len() {
+        floats.store(if added { floats.add(value, floats.load(out)) } else { value }, out);
+    } else {
+        let value = if added { floats.add(value, floats.load_pad(out).0) } else { value };
+        out.iter_mut().zip(value.to_array()).for_each(|(to, value)| *to = value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rten_simd::SimdOp;
+
+    use super::super::quantise::RowQuantisation;
+    use super::{COLUMNS, Finish, FinishTile, Sums};
+
+    #[test]
+    fn int8_sums_agree_with_a_plain_loop() {
+        for (rows, columns) in [(1, 1_usize), (3, 16), (3, 37), (2, 48)] {
+            let padded = columns.next_multiple_of(COLUMNS);
+            let stride = padded + 16;
+            let sums: Vec<i32> = (0..rows * stride).map(|i| (i as i32 * 7919) % 20_011 - 10_000).collect();
+            let totals: Vec<f32> = (0..padded).map(|i| i as f32 * 31.0 - 500.0).collect();
+            let scales: Vec<f32> = (0..padded).map(|i| 0.01 + i as f32 * 0.001).collect();
+            let bias: Vec<f32> = (0..padded).map(|i| i as f32 - 18.0).collect();
+            let rules: Vec<RowQuantisation> = (0..rows)
+                .map(|i| RowQuantisation { scale: 0.02 * (i + 1) as f32, zero_point: (3 + i * 60) as f32 })
+                .collect();
+            // Columns that lie between others.
+            let mut out = vec![vec![7.0; columns + 9]; rows];
+            let sums_of = Sums::Int8 { sums: &sums, rows: &rules, totals: &totals, scales: &scales };
+            let mut rows_of: Vec<&mut [f32]> = out.iter_mut().map(|row| &mut row[..]).collect();
+            let (finish, out_of) = (Finish::default(), &mut rows_of[..]);
+            FinishTile { finish, bias: &bias, sums: sums_of, stride, out: out_of, columns: 4..columns + 4 }
+                .dispatch();
+            let each = out.iter().enumerate();
+            for (row, column, value) in
+                each.flat_map(|(row, out)| out.iter().zip(0..).map(move |(&value, at)| (row, at, value)))
+            {
+                let Some(column) = usize::checked_sub(column, 4).filter(|column| *column < columns) else {
+                    assert_eq!(value, 7.0, "nothing is written beside the columns");
+                    continue;
+                };
+                let zero = f64::from(rules[row].zero_point);
+                let sum = f64::from(sums[row * stride + column]) - zero * f64::from(totals[column]);
+                let expected =
+                    sum * f64::from(rules[row].scale) * f64::from(scales[column]) + f64::from(bias[column]);
+                assert!((f64::from(value) - expected).abs() <= 1e-5 * expected.abs().max(1.0));
+            }
+        }
+    }
+}

@@ -1,0 +1,61 @@
+use half::bf16;
+use rten_simd::ops::{BitOps, IntOps, NarrowSaturate, NumOps};
+use rten_simd::{Isa, Simd, SimdOp};
+
+/// Rounds `values` to the nearest bfloat16, of two as near to the even one.
+pub(crate) struct Shorten<'a> {
+    pub(crate) values: &'a [f32],
+    /// As long as `values`.
+    pub(crate) short: &'a mut [bf16],
+}
+
+impl SimdOp for Shorten<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { values, short } = self;
+        let (floats, ints, halves) = (isa.f32(), isa.i32(), isa.i16());
+        let width = floats.len();
+        let (vectors, rest) = values.split_at(values.len() - values.len() % (2 * width));
+        let (to, to_rest) = short.split_at_mut(vectors.len());
+        let to: &mut [i16] = bytemuck::cast_slice_mut(to);
+        let (just_below_half, one) = (ints.splat(0x7FFF), ints.splat(1));
+        for (values, to) in vectors.chunks_exact(2 * width).zip(to.chunks_exact_mut(2 * width)) {
+            let [low, high] = floats.load_many::<2>(values).map(|values| {
+                let bits: I::I32 = values.reinterpret_cast();
+                let odd = ints.and(ints.shift_right::<16>(bits), one);
+                // The upper half, which fits 16 bits.
+                ints.shift_right::<16>(ints.add(bits, ints.add(just_below_half, odd)))
+            });
+            halves.store(ints.narrow_saturate(low, high), to);
+        }
+        for (value, to) in rest.iter().zip(to_rest) {
+            *to = bf16::from_f32(*value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use half::bf16;
+    use rten_simd::SimdOp;
+
+    use super::Shorten;
+
+    #[test]
+    fn agrees_with_the_crate_half() {
+        // Ties, both ways, and values between.
+        let mut values: Vec<f32> =
+            (0..200_u32).map(|step| f32::from_bits(0x3F80_0000 + step * 0x4000)).collect();
+        values.extend(
+            (0..2_000).map(|step| (step as f32 - 1_000.0) * 1.01e-3 * (step as f32).exp2().min(1e30)),
+        );
+        values.extend([0.0, -0.0, f32::MAX, f32::MIN, 1e-40, f32::INFINITY]);
+        let mut short = vec![bf16::ZERO; values.len()];
+        Shorten { values: &values, short: &mut short }.dispatch();
+        for (value, short) in values.iter().zip(short) {
+            assert_eq!(short, bf16::from_f32(*value), "{value}");
+        }
+    }
+}
