@@ -19,9 +19,9 @@ pub enum Precision {
     /// 16-bit floats, meant for CUDA devices. Only libtorch computes in them.
     #[cfg(feature = "libtorch")]
     F16,
-    /// bfloat16, added up in 32 bits: near the results of [`F32`](Self::F32). Meant for CPUs with AMX, where it is much
-    /// faster; elsewhere values are rounded to bfloat16 and multiplied in f32, at its speed. Only the native backend
-    /// computes in it.
+    /// bfloat16, added up in 32 bits: near the results of [`F32`](Self::F32). Meant for CPUs with AMX; elsewhere values are
+    /// rounded to bfloat16 and multiplied in f32, a little slower than [`F32`](Self::F32). Only the native backend computes
+    /// in it.
     Bf16,
     /// 8-bit integers: weights with one scale per output channel, activations with one scale per token,
     /// chosen at run time. The native backend's default, and faster than [`F32`](Self::F32), most of all

@@ -1,7 +1,8 @@
 //! Kernels for AMX: tiles of 16 rows of 64 bytes.
 //!
 //! The instructions are written as assembly, since Rust's functions for them are not stable. A block's are all in one
-//! piece, so that no tile has to keep its content from one piece to the next.
+//! piece, so that no tile has to keep its content from one piece to the next. How the tiles are set is remembered while a
+//! product runs, so what a caller does with its tiles must not use AMX by other means; products within it may.
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -37,7 +38,8 @@ fn has(bit: u32) -> bool {
 }
 
 /// Whether the system lets this process use tiles. It is asked once
-/// (<https://docs.kernel.org/arch/x86/xstate.html>), and may refuse.
+/// (<https://docs.kernel.org/arch/x86/xstate.html>), and may refuse. From then on it refuses signal stacks that are too
+/// small to save tiles.
 fn permitted() -> bool {
     const ARCH_PRCTL: i64 = 158;
     const REQUEST_PERMISSION: i64 = 0x1023;
@@ -91,12 +93,11 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State { holds: 0, rows: 0 }) };
 }
 
-/// While one lives, the tiles of its thread stay set; the last one releases them, so that the system need not save
-/// them any longer.
-pub(crate) struct Held(PhantomData<*const ()>);
+/// A product on this thread that uses tiles. The last one releases them, so that the system need not save them any longer.
+struct Held(PhantomData<*const ()>);
 
 impl Held {
-    pub(crate) fn new() -> Self {
+    fn new() -> Self {
         let state = STATE.get();
         STATE.set(State { holds: state.holds + 1, ..state });
         Self(PhantomData)
@@ -131,7 +132,8 @@ struct Configuration {
 /// The CPU has tiles, this process may use them, and there is a [`Held`].
 unsafe fn configure(rows: usize) {
     let state = STATE.get();
-    if state.rows == rows {
+    // The tiles of 16 rows above are the same with any number below.
+    if state.rows == rows || rows == HEIGHT && state.rows > HEIGHT {
         return;
     }
     let (above, below) = (rows.min(HEIGHT) as u8, rows.saturating_sub(HEIGHT) as u8);

@@ -1,17 +1,20 @@
 use std::fmt;
-use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::OnceLock;
 
 use crate::format::{Bf16, F32, Format, Int8};
 use crate::line::Line;
+use crate::tiles;
 use crate::weights::{PANEL, Rows};
 
 /// A way to multiply, which this CPU has.
 pub struct Kernel<F: Format> {
     name: &'static str,
     run: Run<F>,
+    /// Rows that it multiplies at once.
+    rows: usize,
     saturates: bool,
+    portable: bool,
 }
 
 /// A kernel's code. It may only be called where the CPU has the instructions.
@@ -72,30 +75,18 @@ impl<F: Format> Kernel<F> {
 
     /// Whether it is plain code, to compare others with, rather than fast.
     pub fn is_portable(self) -> bool {
-        self.name.starts_with("portable")
+        self.portable
     }
 
-    /// Keeps what a kernel has set up on this thread, until the result is dropped: for several small products one after
-    /// another. It is not needed for a product.
-    pub fn hold(self) -> Held {
-        Held {
-            #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            _tiles: self.name.starts_with("amx").then(crate::amx::Held::new),
-            _own_thread: PhantomData,
-        }
+    /// Rows that it multiplies at once: it is fastest with a multiple of them.
+    pub fn rows(self) -> usize {
+        self.rows
     }
 
     pub(crate) fn run(self, job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
         // SAFETY: a kernel is made only where the CPU has its instructions.
         unsafe { (self.run)(job, each) }
     }
-}
-
-/// What [`Kernel::hold`] keeps.
-pub struct Held {
-    #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    _tiles: Option<crate::amx::Held>,
-    _own_thread: PhantomData<*const ()>,
 }
 
 impl<F: Format> Clone for Kernel<F> {
@@ -113,25 +104,28 @@ impl<F: Format> fmt::Debug for Kernel<F> {
 }
 
 impl Kernel<Int8> {
-    /// The largest value of a row that it is sure to multiply exactly, which one more does not spoil. It is 127 where the
-    /// CPU adds up pairs of products in 16 bits, and 255 else.
+    /// The largest value that is multiplied exactly with any weights from -127 on, with one to spare for rounding: 127 where
+    /// the CPU adds pairs of products in 16 bits, otherwise 255.
     pub fn largest_value(self) -> u8 {
         if self.saturates { 127 } else { 255 }
     }
 }
 
-/// A function for the kernels of a format. Each has its name, what it needs, and its code.
+/// A function for the kernels of a format. Each has its name, what it needs, its code, and the rows that it multiplies at
+/// once; then whether it saturates, or is portable.
 macro_rules! kernels {
     ($function:ident, $format:ty, [$(
-        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr $(, saturates $saturates:literal)?;
+        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr, $rows:expr $(, $property:ident)?;
     )*]) => {
         pub(crate) fn $function() -> &'static [Kernel<$format>] {
             static KERNELS: OnceLock<Vec<Kernel<$format>>> = OnceLock::new();
             KERNELS.get_or_init(|| {
                 let mut kernels = Vec::new();
                 $($(#[$attribute])* if $has {
-                    let saturates = false $(|| $saturates)?;
-                    kernels.push(Kernel { name: $name, run: $run, saturates });
+                    kernels.push(Kernel {
+                        $($property: true,)?
+                        ..Kernel { name: $name, run: $run, rows: $rows, saturates: false, portable: false }
+                    });
                 })*
                 kernels
             })
@@ -141,31 +135,31 @@ macro_rules! kernels {
 
 kernels!(int8, Int8, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    "amx-int8" if crate::amx::has_int8() => crate::amx::int8;
+    "amx-int8" if crate::amx::has_int8() => crate::amx::int8, tiles::ROWS;
     #[cfg(target_arch = "x86_64")]
-    "avx512-vnni" if crate::x86::has_avx512_vnni() => crate::x86::int8_avx512_vnni;
+    "avx512-vnni" if crate::x86::has_avx512_vnni() => crate::x86::int8_avx512_vnni, 12;
     #[cfg(target_arch = "x86_64")]
-    "avx-vnni" if crate::x86::has_avx_vnni() => crate::x86::int8_avx_vnni;
+    "avx-vnni" if crate::x86::has_avx_vnni() => crate::x86::int8_avx_vnni, 6;
     #[cfg(target_arch = "x86_64")]
-    "avx512" if crate::x86::has_avx512() => crate::x86::int8_avx512, saturates true;
+    "avx512" if crate::x86::has_avx512() => crate::x86::int8_avx512, 12, saturates;
     #[cfg(target_arch = "x86_64")]
-    "avx2" if crate::x86::has_avx2() => crate::x86::int8_avx2, saturates true;
-    "portable" if true => crate::portable::vectors::<Int8>;
-    "portable tiles" if true => crate::portable::tiles::<Int8>;
+    "avx2" if crate::x86::has_avx2() => crate::x86::int8_avx2, 6, saturates;
+    "portable" if true => crate::portable::vectors::<Int8>, 4, portable;
+    "portable tiles" if true => crate::portable::tiles::<Int8>, tiles::ROWS, portable;
 ]);
 
 kernels!(bf16, Bf16, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16;
-    "portable" if true => crate::portable::vectors::<Bf16>;
-    "portable tiles" if true => crate::portable::tiles::<Bf16>;
+    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16, tiles::ROWS;
+    "portable" if true => crate::portable::vectors::<Bf16>, 4, portable;
+    "portable tiles" if true => crate::portable::tiles::<Bf16>, tiles::ROWS, portable;
 ]);
 
 kernels!(f32, F32, [
     #[cfg(target_arch = "x86_64")]
-    "avx512" if crate::x86::has_avx512() => crate::x86::f32_avx512;
+    "avx512" if crate::x86::has_avx512() => crate::x86::f32_avx512, 12;
     #[cfg(target_arch = "x86_64")]
-    "avx2" if crate::x86::has_avx2() => crate::x86::f32_avx2;
-    "portable" if true => crate::portable::vectors::<F32>;
-    "portable tiles" if true => crate::portable::tiles::<F32>;
+    "avx2" if crate::x86::has_avx2() => crate::x86::f32_avx2, 6;
+    "portable" if true => crate::portable::vectors::<F32>, 4, portable;
+    "portable tiles" if true => crate::portable::tiles::<F32>, tiles::ROWS, portable;
 ]);

@@ -55,7 +55,7 @@ mod x86;
 mod tests;
 
 pub use format::{Bf16, F32, Format, Int8};
-pub use kernel::{Held, Kernel, Tile};
+pub use kernel::{Kernel, Tile};
 pub use line::Line;
 pub use transpose::{Strided, transpose};
 pub use weights::{PANEL, Rows, Weights};

@@ -20,9 +20,10 @@ impl Line {
     /// Bytes of a line.
     pub const BYTES: usize = 64;
 
-    /// The lines that `count` values of the type `T` take.
+    /// The lines that `count` values of the type `T` take: at least one.
     pub const fn holding<T>(count: usize) -> usize {
-        (count * size_of::<T>()).div_ceil(Self::BYTES)
+        let lines = (count * size_of::<T>()).div_ceil(Self::BYTES);
+        if lines == 0 { 1 } else { lines }
     }
 
     /// The values that `lines` hold.

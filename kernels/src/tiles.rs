@@ -7,16 +7,19 @@ use crate::weights::PANEL;
 /// Rows of a tile.
 pub(crate) const HEIGHT: usize = 16;
 
-/// Sums of a block: two tiles high and two wide.
-pub(crate) const BLOCK: usize = 2 * HEIGHT * 2 * PANEL;
+/// Rows of a block: two tiles.
+pub(crate) const ROWS: usize = 2 * HEIGHT;
 
-/// What is multiplied at once.
+/// Sums of a block: two tiles high and two wide.
+pub(crate) const BLOCK: usize = ROWS * 2 * PANEL;
+
+/// Rows and panels that are multiplied together. [`multiply`] makes them, and sees to it that all lines are there.
 pub(crate) struct Block {
-    /// 1 to 32.
+    /// 1 to [`ROWS`].
     pub(crate) rows: usize,
-    /// The first row.
+    /// The first line of the first row; rows follow one another.
     pub(crate) values: *const Line,
-    /// Lines of a row.
+    /// Lines of a row, at least 1.
     pub(crate) stride: usize,
     /// Two panels, or one twice.
     pub(crate) weights: [*const Line; 2],
@@ -32,7 +35,7 @@ pub(crate) trait Tiles {
     /// Sets `sums`, `[rows, 32]`, to the product of a block; what lies beyond its rows is left as it is.
     ///
     /// # Safety
-    /// The CPU has the instructions, and the rows and panels of `block` may be read.
+    /// The CPU has the instructions, what they need is set up on this thread, and `block` is as its fields say.
     unsafe fn block(block: &Block, sums: &mut [Self::Sum; BLOCK]);
 }
 
@@ -46,12 +49,12 @@ struct Sums<S>([S; BLOCK]);
 pub(crate) unsafe fn multiply<T: Tiles>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, T::Sum>)) {
     let (count, panels) = (job.rows.count(), job.panel_count());
     let mut sums = Sums([T::Sum::default(); BLOCK]);
-    // All rows meet a panel while it is in the nearest cache.
+    // All rows meet a panel before the next.
     for panel in (0..panels).step_by(2) {
         let width = 2.min(panels - panel);
         let weights = [panel, panel + width - 1].map(|panel| job.panels[panel * job.depth..].as_ptr());
-        for first in (0..count).step_by(2 * HEIGHT) {
-            let rows = first..count.min(first + 2 * HEIGHT);
+        for first in (0..count).step_by(ROWS) {
+            let rows = first..count.min(first + ROWS);
             let block = Block {
                 rows: rows.len(),
                 values: job.rows.lines[first * job.rows.each..].as_ptr(),

@@ -1,5 +1,7 @@
 //! Products in registers: some rows by some panels at a time.
 
+use std::ops::Range;
+
 use crate::kernel::{Job, Tile};
 use crate::line::Line;
 use crate::weights::PANEL;
@@ -42,32 +44,46 @@ pub(crate) trait Vectors {
     unsafe fn store(sums: Self::Sums, to: *mut Self::Sum);
 }
 
-/// The rows of the largest tile, and its panels.
-const MOST: [usize; 2] = [12, 2];
+/// Blocks of rows that are handed out together: what is done with them is called for less often. With more, their lines of
+/// the product, which may lie any number of bytes apart, would drive one another out of the nearest cache.
+const BLOCKS: usize = 2;
+
+/// Rows and panels of the largest tile.
+const MOST: [usize; 2] = [BLOCKS * 12, 2];
 
 /// # Safety
 /// The CPU has the instructions of `V`, and `job` fits.
 #[inline(always)]
 pub(crate) unsafe fn multiply<V: Vectors>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, V::Sum>)) {
     let count = job.rows.count();
-    let (panels, blocks) = (job.panel_count(), count.div_ceil(V::ROWS));
+    let (panels, tiles) = (job.panel_count(), count.div_ceil(BLOCKS * V::ROWS));
+    let stride = V::PANELS * PANEL;
     let mut sums = [V::Sum::default(); MOST[0] * MOST[1] * PANEL];
-    // All rows meet a panel while it is in the nearest cache.
+    // All rows meet a panel before the next.
     for panel in (0..panels).step_by(V::PANELS) {
         let width = V::PANELS.min(panels - panel);
         // A panel that is not there is computed as the one before it, and left out.
         let weights = [panel, panel + width - 1].map(|panel| job.panels[panel * job.depth..].as_ptr());
-        for block in 0..blocks {
-            // Blocks are about equally high.
-            let rows = count * block / blocks..count * (block + 1) / blocks;
-            let values = job.rows.lines[rows.start * job.rows.each..].as_ptr();
-            // SAFETY: the job fits: there are as many rows and panels, and each row has a line for each 16 of a
-            // panel's.
-            unsafe { tile_of::<V>(rows.len(), values, job.rows.each, weights, job.depth, &mut sums) };
-            let columns = job.columns(panel, width);
-            each(Tile { rows, columns, sums: &sums, stride: V::PANELS * PANEL });
+        for rows in parts(0..count, tiles) {
+            let blocks = rows.len().div_ceil(V::ROWS);
+            for block in parts(rows.clone(), blocks) {
+                let values = job.rows.lines[block.start * job.rows.each..].as_ptr();
+                let sums = &mut sums[(block.start - rows.start) * stride..];
+                // SAFETY: the job fits: there are as many rows and panels, and each row has a line for each 16 of a
+                // panel's.
+                unsafe { tile_of::<V>(block.len(), values, job.rows.each, weights, job.depth, sums) };
+            }
+            each(Tile { rows, columns: job.columns(panel, width), sums: &sums, stride });
         }
     }
+}
+
+/// `range` in `count` parts that are about equally long.
+fn parts(range: Range<usize>, count: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..count).map(move |part| {
+        let at = |part: usize| range.start + range.len() * part / count;
+        at(part)..at(part + 1)
+    })
 }
 
 /// [`tile`] of as many rows.

@@ -35,15 +35,15 @@ impl<'a> Rows<'a> {
     /// Rows of `each` lines.
     ///
     /// # Panics
-    /// If `lines` does not divide into such rows.
+    /// If `lines` does not divide into such rows, or rows have no lines.
     pub fn new(lines: &'a [Line], each: usize) -> Self {
-        assert!(lines.len().is_multiple_of(each.max(1)), "{} lines are no rows of {each}", lines.len());
+        assert!(each > 0 && lines.len().is_multiple_of(each), "{} lines are no rows of {each}", lines.len());
         Self { lines, each }
     }
 
     /// How many there are.
     pub fn count(&self) -> usize {
-        self.lines.len() / self.each.max(1)
+        self.lines.len() / self.each
     }
 }
 
@@ -68,7 +68,7 @@ impl<F: Format> Weights<F> {
         (self.inputs, self.outputs) = (inputs, outputs);
         let depth = self.depth();
         self.lines.resize(outputs.div_ceil(PANEL) * depth, Line::default());
-        let panels = self.lines.chunks_exact_mut(depth.max(1));
+        let panels = self.lines.chunks_exact_mut(depth);
         for (panel, rows) in panels.zip(weights.chunks(PANEL * width.max(1))) {
             let columns = rows.len() / width.max(1);
             if columns < PANEL || inputs < depth * group {
@@ -102,6 +102,11 @@ impl<F: Format> Weights<F> {
         Line::holding::<F::Value>(self.inputs)
     }
 
+    /// How many numbers a row has.
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// How many numbers a row of a product has.
     pub fn outputs(&self) -> usize {
         self.outputs
@@ -113,7 +118,7 @@ impl<F: Format> Weights<F> {
     }
 
     /// Multiplies `rows` with the weights of `outputs`, and hands out the product as tiles, in any order: each sum is in
-    /// one of them.
+    /// one of them. `each` must not use AMX by other means than this package, whose products it may compute.
     ///
     /// # Panics
     /// If the rows have another length, or `outputs` are out of range or begin within a panel.

@@ -13,8 +13,8 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::error::{Error, ErrorKind};
 use crate::limits::MOST_THREADS;
 
-/// Threads that share a lone group. The products of a hidden size of 384 fall into at most 12 parts
-/// (rten-gemm shares them out in 128 columns), those of 768 into 24; more threads would only wait.
+/// Threads that share a lone group. The products of a hidden size of 384 fall into 6 to 24 parts, those of 768 into 12 to
+/// 48; more threads would mostly wait.
 const MOST_WIDE: usize = 16;
 
 /// Polls for shared work before a waiting thread lets others run: about the time between two products.

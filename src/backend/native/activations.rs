@@ -90,6 +90,12 @@ fn lines_of<A: Arithmetic>(width: usize) -> usize {
 }
 
 impl<'a, A: Arithmetic> RowsMut<'a, A> {
+    /// The rows as they are, `[rows, width]`, if they are not encoded and fill their lines.
+    pub(crate) fn as_floats(&mut self) -> Option<&mut [f32]> {
+        let filled = self.width * size_of::<f32>() == lines_of::<A>(self.width) * Line::BYTES;
+        (A::ENCODES_NOTHING && filled).then(|| Line::values_mut(self.lines))
+    }
+
     /// Each row, shared out among the threads of the current pool.
     pub(crate) fn each(self) -> impl IndexedParallelIterator<Item = RowMut<'a, A>> {
         let least = if rayon::current_num_threads() == 1 { usize::MAX } else { LEAST_ROWS };

@@ -25,11 +25,14 @@ pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     type Weights: Send + Sync;
 
     /// Rows that go through a product and what follows it together on one thread, so that its result is still
-    /// in the cache.
-    const BLOCK_ROWS: usize;
+    /// in the cache: whole tiles of the kernel.
+    fn block_rows() -> usize;
 
     /// Whether rows are rounded so much that attention may round to bfloat16, where the CPU has tiles for it.
     const SHORT_ATTENTION: bool;
+
+    /// Whether values are the floats themselves.
+    const ENCODES_NOTHING: bool = false;
 
     /// What is as good as `activation` for rows that are encoded next.
     fn near(activation: Activation) -> Activation {
@@ -63,6 +66,9 @@ pub(crate) struct Input<'a, A: Arithmetic> {
     /// One per row.
     pub(crate) codes: &'a [A::Code],
 }
+
+/// Rows of a block at least.
+pub(super) const LEAST_BLOCK_ROWS: usize = 48;
 
 /// Buffers of a product, taken once and reused, where CPUs have no kernel that does without.
 #[derive(Default)]
@@ -98,9 +104,13 @@ impl Arithmetic for F32 {
 
     /// Three times that of int8: reading the larger weights anew for each block costs more than the cache
     /// gains. It covers the 128 tokens of a usual group, and some more.
-    const BLOCK_ROWS: usize = 3 * Int8::BLOCK_ROWS;
+    fn block_rows() -> usize {
+        3 * LEAST_BLOCK_ROWS
+    }
 
     const SHORT_ATTENTION: bool = false;
+
+    const ENCODES_NOTHING: bool = true;
 
     fn pack(weight: &Matrix<'_>) -> F32Weights {
         pack_f32(&weight.to_f32(), [weight.rows, weight.columns])
@@ -169,7 +179,9 @@ impl Arithmetic for Bf16 {
     type Code = ();
     type Weights = Bf16Weights;
 
-    const BLOCK_ROWS: usize = 2 * Int8::BLOCK_ROWS;
+    fn block_rows() -> usize {
+        if entopic_kernels::Bf16::fastest().is_some() { 2 * LEAST_BLOCK_ROWS } else { F32::block_rows() }
+    }
 
     const SHORT_ATTENTION: bool = true;
 
@@ -243,7 +255,10 @@ impl Arithmetic for Int8 {
     type Code = RowQuantisation;
     type Weights = Int8Weights;
 
-    const BLOCK_ROWS: usize = 48;
+    fn block_rows() -> usize {
+        entopic_kernels::Int8::fastest()
+            .map_or(LEAST_BLOCK_ROWS, |kernel| LEAST_BLOCK_ROWS.next_multiple_of(kernel.rows()))
+    }
 
     const SHORT_ATTENTION: bool = true;
 
@@ -320,6 +335,9 @@ pub(super) fn largest_activation() -> u8 {
 /// Outputs that a thread takes at least: more than a tile has.
 const LEAST_OUTPUTS: usize = 64;
 
+/// Multiplications below which a product is not shared out: some microseconds' work.
+const LEAST_SHARED: usize = 1 << 20;
+
 /// Hands the tiles of a product to `finish`, each with its rows of `out` and the columns of these. Threads of the
 /// current pool share the outputs.
 fn multiply_own<F: Format>(
@@ -336,8 +354,11 @@ fn multiply_own<F: Format>(
             finish(&tile, &mut out[tile.rows.clone()], columns);
         });
     };
+    let work = rows.count() * weights.outputs() * weights.inputs();
     match rayon::current_num_threads() {
-        1 => run(0, &mut out.chunks_exact_mut(weights.outputs().max(1)).collect::<Vec<_>>()),
+        threads if threads == 1 || work < LEAST_SHARED => {
+            run(0, &mut out.chunks_exact_mut(weights.outputs().max(1)).collect::<Vec<_>>())
+        }
         threads => {
             let share = weights.outputs().div_ceil(threads).max(LEAST_OUTPUTS).next_multiple_of(2 * PANEL);
             let parts = gemm::columns(out, weights.outputs(), share).into_par_iter().enumerate();

@@ -40,6 +40,9 @@ impl Panels<f32> {
         sums: &mut Vec<f32>,
         finish: impl Fn(Range<usize>, &[f32], &mut [&mut [f32]]) + Sync,
     ) -> Result<(), GemmError> {
+        if count == 0 {
+            return Ok(());
+        }
         let rows = GemmInputA::Unpacked(matrix(rows, count, inputs));
         self.each(count, out, sums, |panel, columns, sums, out| {
             let (whole, b) = (count * columns.len(), GemmInputB::Packed(panel));
@@ -63,6 +66,9 @@ impl Panels<i8> {
         sums: &mut Vec<i32>,
         finish: impl Fn(Range<usize>, &[i32], &mut [&mut [f32]]) + Sync,
     ) -> Result<(), GemmError> {
+        if count == 0 {
+            return Ok(());
+        }
         // Packed ahead: it would be packed anew for each panel. Zero points are subtracted from the sums: rten-gemm
         // 0.27 applies those of the first tile of rows to every tile.
         let rows = GEMM.with(|gemm| gemm.int8.prepack_a(matrix(rows, count, inputs)));

@@ -4,7 +4,7 @@ use rten_simd::SimdOp;
 
 use super::activation::Activation;
 use super::activations::Activations;
-use super::arithmetic::Arithmetic;
+use super::arithmetic::{Arithmetic, LEAST_BLOCK_ROWS};
 use super::blueprint::{self, Seam};
 use super::kernels::attention::{Attention, Part, copy};
 use super::kernels::finish::Finish;
@@ -69,9 +69,6 @@ pub(crate) struct Work<'a, A: Arithmetic> {
     /// What the encoder gave of the same sequences, for a decoder.
     pub(crate) memory: Option<&'a Activations<A>>,
 }
-
-/// Rows of a block where threads share them: [`Arithmetic::BLOCK_ROWS`] at its least.
-const BLOCK_ROWS: usize = 48;
 
 impl<A: Arithmetic> Layer<A> {
     pub(crate) fn load(
@@ -287,10 +284,15 @@ impl<A: Arithmetic> FeedForward<A> {
             stage!("up");
             inner.blocks_mut(block).enumerate().try_for_each(|(index, to)| {
                 let rows = index * block..tokens.min((index + 1) * block);
+                let activation = if self.gated { None } else { Some(self.activation) };
+                let finish = Finish { activation, added: false };
                 products.lend(Product::default, |product| {
+                    let mut to = to;
+                    if let (false, Some(out)) = (self.gated, to.as_floats()) {
+                        return self.up.forward(states.rows(rows), finish, out, &mut product.buffers);
+                    }
                     let (out, buffers) = product.room(rows.len() * up);
-                    let activation = if self.gated { None } else { Some(self.activation) };
-                    self.up.forward(states.rows(rows), Finish { activation, added: false }, out, buffers)?;
+                    self.up.forward(states.rows(rows), finish, out, buffers)?;
                     to.each().zip(out.par_chunks_exact_mut(up)).for_each(|(to, row)| {
                         let (open, gate) = row.split_at_mut(kept);
                         if self.gated {
@@ -353,13 +355,13 @@ impl<A: Arithmetic> Joint<A> {
     }
 }
 
-/// The rows of a block, out of `tokens`. Where threads share them and there is no block for each, all rows are
-/// one block, and the product itself is shared out.
+/// The rows of a block, out of `tokens`. Where threads share them, each has as many blocks; if there would be less than
+/// one of `LEAST_BLOCK_ROWS` for each, all rows are one block, and the product itself is shared out.
 fn block_rows<A: Arithmetic>(tokens: usize) -> usize {
     match rayon::current_num_threads() {
-        1 => A::BLOCK_ROWS,
-        threads if tokens < BLOCK_ROWS * threads => tokens.max(1),
-        _ => BLOCK_ROWS,
+        1 => A::block_rows(),
+        threads if tokens < LEAST_BLOCK_ROWS * threads => tokens.max(1),
+        threads => tokens.div_ceil(threads * tokens.div_ceil(threads * A::block_rows())),
     }
 }
 
@@ -368,7 +370,7 @@ fn block_rows<A: Arithmetic>(tokens: usize) -> usize {
 fn head_shares(tokens: usize) -> usize {
     match rayon::current_num_threads() {
         1 => 1,
-        threads if tokens < 2 * BLOCK_ROWS => threads,
+        threads if tokens < 2 * LEAST_BLOCK_ROWS => threads,
         threads => 3 * threads,
     }
 }

@@ -111,8 +111,19 @@ mod tests {
     use crate::checkpoint::{Matrix, Values};
 
     /// Tokens, inputs, outputs: tails in each dimension, and depths of more than one block.
-    const SHAPES: [(usize, usize, usize); 6] =
-        [(1, 384, 9), (3, 32, 96), (5, 37, 65), (17, 384, 1152), (64, 1536, 384), (130, 384, 1536)];
+    const SHAPES: [(usize, usize, usize); 11] = [
+        (130, 384, 1536),
+        (64, 1536, 384),
+        (17, 384, 1152),
+        (9, 64, 257),
+        (5, 37, 65),
+        (3, 32, 96),
+        (1, 384, 9),
+        (4, 40, 3),
+        (3, 40, 2),
+        (2, 40, 1),
+        (0, 40, 5),
+    ];
 
     fn matrix(weights: &[f32], outputs: usize) -> Matrix<'_> {
         let values = Values::F32(Cow::Borrowed(weights));
@@ -124,11 +135,10 @@ mod tests {
         linear: &Linear<A>,
         x: &Activations<A>,
         finish: Finish,
-        before: f32,
+        (before, product): (f32, &mut Product),
     ) -> Vec<f32> {
         let [found, shared] = [1, 3].map(|threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("it should start");
-            let mut product = Product::default();
             let (out, buffers) = product.room(x.count() * linear.outputs());
             out.fill(before);
             pool.install(|| linear.forward(x.rows(0..x.count()), finish, out, buffers)).expect("it fits");
@@ -167,6 +177,7 @@ mod tests {
 
     #[test]
     fn f32_and_bf16_agree_with_the_definition() {
+        let mut buffers = Product::default();
         for (tokens, inputs, outputs) in SHAPES {
             let round = |values: Vec<f32>| -> Vec<f32> {
                 values.into_iter().map(|value| bf16::from_f32(value).to_f32()).collect()
@@ -175,21 +186,23 @@ mod tests {
             let bias = noise(outputs, 3);
             let expected = exact(&x, &weights, &bias);
             let check = |found: Vec<f32>| {
+                assert_eq!(found.len(), expected.len());
                 for (found, expected) in found.into_iter().zip(&expected) {
                     let error = (f64::from(found) - expected).abs();
                     assert!(error < 1e-4, "{tokens}x{inputs}x{outputs}: {error}");
                 }
             };
             let wide = Linear::<F32>::new(&matrix(&weights, outputs), bias.clone());
-            check(product(&wide, &activations(&x, inputs), Finish::default(), 9.0));
+            check(product(&wide, &activations(&x, inputs), Finish::default(), (9.0, &mut buffers)));
             check(wide.apply(&x).expect("it fits"));
             let short = Linear::<Bf16>::new(&matrix(&weights, outputs), bias.clone());
-            check(product(&short, &activations(&x, inputs), Finish::default(), 9.0));
+            check(product(&short, &activations(&x, inputs), Finish::default(), (9.0, &mut buffers)));
         }
     }
 
     #[test]
     fn int8_is_exact_up_to_the_quantisation() {
+        let mut buffers = Product::default();
         for (tokens, inputs, outputs) in SHAPES {
             let (x, weights) = (noise(tokens * inputs, 1), noise(outputs * inputs, 2));
             let bias = noise(outputs, 3);
@@ -211,7 +224,8 @@ mod tests {
             };
             let x: Vec<f32> = input.lines.chunks_exact(each).zip(input.codes).flat_map(read).collect();
             let expected = exact(&x, &back, &bias);
-            for (found, expected) in product(&linear, &rows, Finish::default(), 9.0).into_iter().zip(expected)
+            for (found, expected) in
+                product(&linear, &rows, Finish::default(), (9.0, &mut buffers)).into_iter().zip(expected)
             {
                 let error = (f64::from(found) - expected).abs();
                 assert!(error <= 2e-4, "{tokens}x{inputs}x{outputs}: {found} {expected}");
@@ -221,18 +235,19 @@ mod tests {
 
     #[test]
     fn activations_and_sums_come_after_the_bias() {
+        let mut buffers = Product::default();
         let (x, weights, bias) = (noise(5 * 37, 1), noise(21 * 37, 2), noise(21, 3));
         let linear = Linear::<F32>::new(&matrix(&weights, 21), bias);
         let rows = activations(&x, 37);
-        let plain = product(&linear, &rows, Finish::default(), 9.0);
+        let plain = product(&linear, &rows, Finish::default(), (9.0, &mut buffers));
         for (_, activation) in Activation::NAMES {
             let mut expected = plain.clone();
             activation.apply(&mut expected);
             let finish = Finish { activation: Some(activation), added: false };
-            assert_eq!(product(&linear, &rows, finish, 9.0), expected, "{activation:?}");
+            assert_eq!(product(&linear, &rows, finish, (9.0, &mut buffers)), expected, "{activation:?}");
             expected.iter_mut().for_each(|value| *value += 0.5);
             assert_eq!(
-                product(&linear, &rows, Finish { added: true, ..finish }, 0.5),
+                product(&linear, &rows, Finish { added: true, ..finish }, (0.5, &mut buffers)),
                 expected,
                 "{activation:?}"
             );

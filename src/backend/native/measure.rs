@@ -20,8 +20,8 @@ use super::noise::noise;
 use crate::checkpoint::{Matrix, Values};
 use crate::precision::Precision;
 
-/// The products of a layer of BERT's shape on `tokens` tokens, with nothing around them: what the rest
-/// of the engine can at best come near to. On the one thread of `pool`.
+/// The products of a layer of BERT's shape on `tokens` tokens, with scaling and bias and nothing else around them. On the
+/// one thread of `pool`.
 pub fn products(pool: ThreadPool, precision: Precision, tokens: usize, hidden: usize) -> Box<dyn FnMut()> {
     match precision {
         Precision::Int8 => Box::new(products_in::<Int8>(pool, tokens, hidden)),

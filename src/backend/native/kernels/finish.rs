@@ -28,7 +28,7 @@ pub(crate) enum Sums<'a> {
     /// Each stands for `(sum - zero point * total) * scale of the row * scale of the column`.
     Int8 {
         sums: &'a [i32],
-        /// One a row.
+        /// How each row was quantised.
         rows: &'a [RowQuantisation],
         /// The sums of the columns' weights, which is what a zero point of 1 adds.
         totals: &'a [f32],
@@ -44,7 +44,7 @@ pub(crate) struct FinishTile<'a, 'b> {
     /// `[rows, stride]`, the last row filled up as well.
     pub(crate) sums: Sums<'a>,
     pub(crate) stride: usize,
-    /// The rows that the results go to, with others beside them.
+    /// The rows that the results go to; they may have more columns.
     pub(crate) out: &'a mut [&'b mut [f32]],
     /// Their columns in these.
     pub(crate) columns: Range<usize>,
@@ -91,17 +91,17 @@ impl FinishTile<'_, '_> {
             let columns = columns.start + at..columns.end.min(columns.start + at + width);
             match sums {
                 Sums::F32(sums) => {
-                    for (sums, out) in sums[at..].chunks(stride).zip(&mut *out) {
-                        let value = floats.add(floats.load(sums), bias);
+                    for (row, out) in out.iter_mut().enumerate() {
+                        let value = floats.add(floats.load(&sums[row * stride + at..]), bias);
                         write(isa, activation, value, added, &mut out[columns.clone()]);
                     }
                 }
                 Sums::Int8 { sums, rows, totals, scales } => {
                     let (totals, scales) = (floats.load(&totals[at..]), floats.load(&scales[at..]));
-                    for ((sums, row), out) in sums[at..].chunks(stride).zip(rows).zip(&mut *out) {
-                        let sums = ints.to_float(ints.load(sums));
-                        let sums = floats.mul_sub_from(totals, floats.splat(row.zero_point), sums);
-                        let scales = floats.mul(scales, floats.splat(row.scale));
+                    for ((row, rule), out) in rows.iter().enumerate().zip(&mut *out) {
+                        let sums = ints.to_float(ints.load(&sums[row * stride + at..]));
+                        let sums = floats.mul_sub_from(totals, floats.splat(rule.zero_point), sums);
+                        let scales = floats.mul(scales, floats.splat(rule.scale));
                         let value = floats.mul_add(sums, scales, bias);
                         write(isa, activation, value, added, &mut out[columns.clone()]);
                     }

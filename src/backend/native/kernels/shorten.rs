@@ -2,7 +2,7 @@ use half::bf16;
 use rten_simd::ops::{BitOps, IntOps, NarrowSaturate, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-/// Rounds `values` to the nearest bfloat16, of two as near to the even one.
+/// Rounds `values` to the nearest bfloat16, ties to even. Values must not be NaN: some would become other values.
 pub(crate) struct Shorten<'a> {
     pub(crate) values: &'a [f32],
     /// As long as `values`.

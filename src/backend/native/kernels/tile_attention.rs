@@ -93,7 +93,6 @@ impl TileAttention<'_> {
     pub(crate) fn run(self) {
         let Self { kernel, parts, bounds: [bounds, key_bounds], heads, size, scale, out, scratch } = self;
         let tokens = bounds.last().copied().unwrap_or(0);
-        let _held = kernel.hold();
         for (window, keys_of) in bounds.windows(2).zip(key_bounds.windows(2)) {
             let (window, keys_of) = (window[0]..window[1], keys_of[0]..keys_of[1]);
             for (head, out) in heads.clone().zip(out.chunks_exact_mut((tokens * size).max(1))) {
@@ -127,10 +126,9 @@ impl TileScratch {
         for (token, to) in keys_of.clone().zip(self.short.chunks_exact_mut(size.max(1))) {
             Shorten { values: keys.row(token, size), short: to }.dispatch();
         }
-        let packed = self.packed.get_or_insert_with(|| Packed {
-            keys: Weights::pack(kernel, &[], [0, 0]),
-            values: Weights::pack(kernel, &[], [0, 0]),
-        });
+        self.packed.take_if(|packed| packed.keys.kernel().name() != kernel.name());
+        let empty = || Weights::pack(kernel, &[], [0, 0]);
+        let packed = self.packed.get_or_insert_with(|| Packed { keys: empty(), values: empty() });
         packed.keys.repack(&self.short[..count * size], size, [count, size]);
         // Values are added up over keys, so these have to lie side by side.
         self.columns.clear();
