@@ -84,7 +84,7 @@ const INT8_TOLERANCE: f32 = 0.3;
 /// Portable kernels round each product and each sum, since CPUs without a fused multiply-add have no other way. Tests
 /// are told that these run, by `just emulated`.
 pub(crate) fn native_tolerance() -> f32 {
-    let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|kernels| kernels.contains("generic"));
+    let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|kernels| kernels.contains("rten-gemm"));
     if portable { 2.0 * TOLERANCE } else { TOLERANCE }
 }
 
