@@ -273,7 +273,7 @@ fn shapes() -> impl Strategy<Value = [usize; 3]> {
 }
 
 proptest! {
-    #![proptest_config(proptest::test_runner::Config::with_cases(60))]
+    #![proptest_config(proptest::test_runner::Config::with_cases(20))]
 
     #[test]
     fn any_shape(shape in shapes()) {
