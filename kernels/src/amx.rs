@@ -116,7 +116,7 @@ impl Drop for Held {
     }
 }
 
-/// What `ldtilecfg` reads (Intel's manual, volume 1, chapter 18).
+/// The operand of `ldtilecfg` (Intel's manual, volume 1, chapter 18).
 #[repr(C, align(64))]
 struct Configuration {
     palette: u8,
