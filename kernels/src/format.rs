@@ -5,8 +5,9 @@ use crate::kernel::Kernel;
 
 /// The number format of a product: what its rows and weights are made of, and what they add up to.
 ///
-/// A group is four bytes of a row: four values in int8, two in bf16, one in f32. All kernels work on groups.
-pub trait Format: Sized + 'static {
+/// A group is four bytes of a row: four values in int8, two in bf16, one in f32. All kernels work on groups. There are
+/// no other formats than those of this crate.
+pub trait Format: sealed::Sealed + Sized + 'static {
     /// One number of a row.
     type Value: Pod + Send + Sync;
     /// One number of the weights, as large as a value.
@@ -24,6 +25,14 @@ pub trait Format: Sized + 'static {
 
     /// `sum` and the product of a value and a weight.
     fn add(sum: Self::Sum, value: Self::Value, weight: Self::Weight) -> Self::Sum;
+}
+
+mod sealed {
+    pub trait Sealed {}
+
+    impl Sealed for super::Int8 {}
+    impl Sealed for super::Bf16 {}
+    impl Sealed for super::F32 {}
 }
 
 /// Unsigned 8-bit values times signed 8-bit weights, added up in 32 bits. Exact.

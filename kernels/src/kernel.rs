@@ -43,6 +43,7 @@ impl Job<'_> {
 }
 
 /// A part of a product: some of its rows and columns.
+#[derive(Debug)]
 pub struct Tile<'a, S> {
     /// Its rows, among those of the product.
     pub rows: Range<usize>,

@@ -4,6 +4,7 @@ use bytemuck::Pod;
 const SIDE: usize = 8;
 
 /// A matrix in memory: its values, and how many lie between the beginnings of two rows.
+#[derive(Clone, Copy, Debug)]
 pub struct Strided<V> {
     /// The first row begins at the first.
     pub values: V,

@@ -1,3 +1,4 @@
+use std::fmt;
 use std::ops::Range;
 
 use crate::format::Format;
@@ -25,7 +26,7 @@ pub struct Weights<F: Format> {
 
 /// The left side of a product: rows of whole lines, one after another. Values after the last one of a row
 /// are zero.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rows<'a> {
     pub(crate) lines: &'a [Line],
     pub(crate) each: usize,
@@ -44,6 +45,13 @@ impl<'a> Rows<'a> {
     /// How many there are.
     pub fn count(&self) -> usize {
         self.lines.len() / self.each
+    }
+}
+
+impl<F: Format> fmt::Debug for Weights<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shape = [self.outputs, self.inputs];
+        f.debug_struct("Weights").field("kernel", &self.kernel).field("shape", &shape).finish()
     }
 }
 

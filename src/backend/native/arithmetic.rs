@@ -12,7 +12,7 @@ use super::activation::Activation;
 use super::gemm::{self, Panels};
 use super::kernels::finish::{COLUMNS, Finish, FinishTile, Sums};
 use super::kernels::quantise::{QuantiseRow, RowQuantisation};
-use super::kernels::shorten::Shorten;
+use super::kernels::round_bf16::RoundBf16;
 use crate::checkpoint::Matrix;
 
 /// A format of the numbers that products read: how rows are encoded, weights packed, and both multiplied.
@@ -28,13 +28,14 @@ pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     /// in the cache: whole tiles of the kernel.
     fn block_rows() -> usize;
 
-    /// Whether rows are rounded so much that attention may round to bfloat16, where the CPU has tiles for it.
-    const SHORT_ATTENTION: bool;
+    /// True if rows are rounded so much that attention may round to bfloat16, where the CPU has tiles for it.
+    const BF16_ATTENTION: bool;
 
-    /// Whether values are the floats themselves.
+    /// True if values are the floats themselves.
     const ENCODES_NOTHING: bool = false;
 
-    /// What is as good as `activation` for rows that are encoded next.
+    /// The activation to compute in place of `activation` where its results are encoded next: a cheaper one, if its error
+    /// is lost in the rounding.
     fn near(activation: Activation) -> Activation {
         activation
     }
@@ -108,7 +109,7 @@ impl Arithmetic for F32 {
         3 * LEAST_BLOCK_ROWS
     }
 
-    const SHORT_ATTENTION: bool = false;
+    const BF16_ATTENTION: bool = false;
 
     const ENCODES_NOTHING: bool = true;
 
@@ -151,10 +152,7 @@ fn multiply_f32(
     match weights {
         F32Weights::Own(weights) => {
             multiply_own(weights, lines, out, |tile, out, columns| {
-                let (sums, stride) = tile.sums();
-                let sums = Sums::F32(sums);
-                FinishTile { finish, bias: &bias[tile.columns.start..], sums, stride, out, columns }
-                    .dispatch();
+                finish_f32(tile, bias, finish, out, columns)
             });
             Ok(())
         }
@@ -163,6 +161,20 @@ fn multiply_f32(
             FinishTile { finish, bias, sums, stride, out, columns: 0..part.len() }.dispatch();
         }),
     }
+}
+
+/// Finishes a tile of sums in f32; `bias` is that of all outputs.
+#[inline(always)]
+fn finish_f32(
+    tile: &Tile<'_, f32>,
+    bias: &[f32],
+    finish: Finish,
+    out: &mut [&mut [f32]],
+    columns: Range<usize>,
+) {
+    let (sums, stride) = tile.sums();
+    let (bias, sums) = (&bias[tile.columns.start..], Sums::F32(sums));
+    FinishTile { finish, bias, sums, stride, out, columns }.dispatch();
 }
 
 /// The weights of a layer in bfloat16.
@@ -183,23 +195,23 @@ impl Arithmetic for Bf16 {
         if entopic_kernels::Bf16::fastest().is_some() { 2 * LEAST_BLOCK_ROWS } else { F32::block_rows() }
     }
 
-    const SHORT_ATTENTION: bool = true;
+    const BF16_ATTENTION: bool = true;
 
     fn pack(weight: &Matrix<'_>) -> Bf16Weights {
         let (values, shape) = (weight.to_f32(), [weight.rows, weight.columns]);
-        let mut short = vec![bf16::ZERO; values.len()];
-        Shorten { values: &values, short: &mut short }.dispatch();
+        let mut rounded = vec![bf16::ZERO; values.len()];
+        RoundBf16 { values: &values, rounded: &mut rounded }.dispatch();
         match entopic_kernels::Bf16::fastest() {
-            Some(kernel) => Bf16Weights::Own(Weights::pack(kernel, &short, shape)),
+            Some(kernel) => Bf16Weights::Own(Weights::pack(kernel, &rounded, shape)),
             None => {
-                let rounded: Vec<f32> = short.iter().map(|value| value.to_f32()).collect();
-                Bf16Weights::Wide(pack_f32(&rounded, shape))
+                let wide: Vec<f32> = rounded.iter().map(|value| value.to_f32()).collect();
+                Bf16Weights::Wide(pack_f32(&wide, shape))
             }
         }
     }
 
     fn encode(row: &[f32], values: &mut [bf16]) {
-        Shorten { values: row, short: values }.dispatch();
+        RoundBf16 { values: row, rounded: values }.dispatch();
     }
 
     fn multiply(
@@ -214,10 +226,7 @@ impl Arithmetic for Bf16 {
         match weights {
             Bf16Weights::Own(weights) => {
                 multiply_own(weights, x.lines, out, |tile, out, columns| {
-                    let (sums, stride) = tile.sums();
-                    let sums = Sums::F32(sums);
-                    FinishTile { finish, bias: &bias[tile.columns.start..], sums, stride, out, columns }
-                        .dispatch();
+                    finish_f32(tile, bias, finish, out, columns);
                 });
                 Ok(())
             }
@@ -260,7 +269,7 @@ impl Arithmetic for Int8 {
             .map_or(LEAST_BLOCK_ROWS, |kernel| LEAST_BLOCK_ROWS.next_multiple_of(kernel.rows()))
     }
 
-    const SHORT_ATTENTION: bool = true;
+    const BF16_ATTENTION: bool = true;
 
     fn near(activation: Activation) -> Activation {
         if activation == Activation::Gelu { Activation::NearGelu } else { activation }

@@ -8,5 +8,5 @@ pub(crate) mod gelu;
 pub(crate) mod norm;
 pub(crate) mod quantise;
 pub(crate) mod relation;
-pub(crate) mod shorten;
+pub(crate) mod round_bf16;
 pub(crate) mod tile_attention;

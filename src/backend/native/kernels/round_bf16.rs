@@ -3,22 +3,22 @@ use rten_simd::ops::{BitOps, IntOps, NarrowSaturate, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
 /// Rounds `values` to the nearest bfloat16, ties to even. Values must not be NaN: some would become other values.
-pub(crate) struct Shorten<'a> {
+pub(crate) struct RoundBf16<'a> {
     pub(crate) values: &'a [f32],
     /// As long as `values`.
-    pub(crate) short: &'a mut [bf16],
+    pub(crate) rounded: &'a mut [bf16],
 }
 
-impl SimdOp for Shorten<'_> {
+impl SimdOp for RoundBf16<'_> {
     type Output = ();
 
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
-        let Self { values, short } = self;
+        let Self { values, rounded } = self;
         let (floats, ints, halves) = (isa.f32(), isa.i32(), isa.i16());
         let width = floats.len();
         let (vectors, rest) = values.split_at(values.len() - values.len() % (2 * width));
-        let (to, to_rest) = short.split_at_mut(vectors.len());
+        let (to, to_rest) = rounded.split_at_mut(vectors.len());
         let to: &mut [i16] = bytemuck::cast_slice_mut(to);
         let (just_below_half, one) = (ints.splat(0x7FFF), ints.splat(1));
         for (values, to) in vectors.chunks_exact(2 * width).zip(to.chunks_exact_mut(2 * width)) {
@@ -41,7 +41,7 @@ mod tests {
     use half::bf16;
     use rten_simd::SimdOp;
 
-    use super::Shorten;
+    use super::RoundBf16;
 
     #[test]
     fn agrees_with_the_crate_half() {
@@ -52,10 +52,10 @@ mod tests {
             (0..2_000).map(|step| (step as f32 - 1_000.0) * 1.01e-3 * (step as f32).exp2().min(1e30)),
         );
         values.extend([0.0, -0.0, f32::MAX, f32::MIN, 1e-40, f32::INFINITY]);
-        let mut short = vec![bf16::ZERO; values.len()];
-        Shorten { values: &values, short: &mut short }.dispatch();
-        for (value, short) in values.iter().zip(short) {
-            assert_eq!(short, bf16::from_f32(*value), "{value}");
+        let mut rounded = vec![bf16::ZERO; values.len()];
+        RoundBf16 { values: &values, rounded: &mut rounded }.dispatch();
+        for (value, rounded) in values.iter().zip(rounded) {
+            assert_eq!(rounded, bf16::from_f32(*value), "{value}");
         }
     }
 }
