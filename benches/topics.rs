@@ -6,7 +6,7 @@
 mod texts;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use entopic::{Engine, NEWS_TOPICS, Precision, TopicClassifier};
+use entopic::{Engine, Precision, TopicClassifier, news_topics};
 
 use texts::{ARTICLE, measure, mixes};
 
@@ -26,8 +26,7 @@ fn topics(criterion: &mut Criterion) {
                     classifier.classify(ARTICLE, &labels).map_or(0, |classified| classified.coverage.tokens)
                 });
             }
-            let labels =
-                classifier.label_set(NEWS_TOPICS.iter().copied()).expect("the labels should be prepared");
+            let labels = classifier.label_set(news_topics()).expect("the labels should be prepared");
             for (name, texts) in mixes() {
                 measure(&mut group, &format!("{name}, news topics"), texts.len(), || {
                     let classified = classifier.classify_batch(&texts, &labels).into_iter();

@@ -10,12 +10,12 @@
 use std::env;
 use std::time::Instant;
 
-use entopic::{Backend, Device, Engine, Error, NEWS_TOPICS, Precision, Tagger};
+use entopic::{Backend, Device, Engine, Error, Precision, Tagger, news_topics};
 
 /// The same models on any engine: everything else stays as it is.
 fn load(engine: &Engine) -> Result<Tagger, Error> {
     let (ner, topics) = (engine.ner("ner-en-small")?, engine.topics("topics-en-small")?);
-    let labels = topics.label_set(NEWS_TOPICS.iter().copied())?;
+    let labels = topics.label_set(news_topics())?;
     Tagger::new(ner, topics, labels)
 }
 

@@ -35,7 +35,7 @@ fn main() -> Result<(), entopic::Error> {
     println!();
     for passage in classifier.classify(article, &labels)?.passages {
         let scores: Vec<String> =
-            labels.labels().iter().zip(&passage.scores).map(|(l, s)| format!("{l} {s:.2}")).collect();
+            labels.names().zip(&passage.scores).map(|(l, s)| format!("{l} {s:.2}")).collect();
         println!(
             "characters {:>5} to {:<5}  {}",
             passage.span.chars.start,

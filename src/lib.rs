@@ -88,6 +88,8 @@ mod prompt;
 mod ner;
 mod topics;
 
+mod groups;
+
 mod engine;
 
 mod tagger;
@@ -112,6 +114,7 @@ pub use catalogue::registry::{ModelEntry, ModelFile, Registry, Source, Task};
 pub use document::coverage::Coverage;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
+pub use groups::{GroupOptions, MentionGroup, groups};
 pub use ner::Ner;
 pub use ner::aggregation::Aggregation;
 pub use ner::entity::{Entity, Segment, TaggedText, TaggedWords, TokenLogits, WordEntity, merge, segments};
@@ -124,13 +127,19 @@ pub use schedule::Limits;
 pub use span::Span;
 pub use tagger::{TaggedDocument, Tagger};
 pub use tags::{Position, Tag};
+pub use topics::label::Label;
 pub use topics::label_set::LabelSet;
 pub use topics::options::TopicOptions;
 pub use topics::result::{ClassifiedText, Evidence, Passage, Topic};
 pub use topics::scoring::Scoring;
-pub use topics::{NEWS_TOPICS, TopicClassifier};
+pub use topics::{TopicClassifier, news_topics};
 
 // The code in README.md is compiled and run with the other examples of the documentation.
 #[cfg(all(doctest, feature = "bundled"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+// So is that of the cookbook.
+#[cfg(all(doctest, feature = "bundled"))]
+#[doc = include_str!("../docs/cookbook.md")]
+struct Cookbook;

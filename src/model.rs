@@ -24,7 +24,7 @@ use crate::batch::Sequence;
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
 use crate::schedule::Workers;
-use crate::tokenizer::{TextTokenizer, Tokens};
+use crate::tokenizer::{TextTokenizer, Tokens, casing};
 
 /// A model that is ready to run.
 pub(crate) struct Model {
@@ -89,10 +89,17 @@ impl Model {
             return self.tokenizer.sequence(&[&framing.prefix, ids].concat());
         }
         let mut sequence = self.tokenizer.sequence(ids);
-        if self.token_types == TokenTypes::Casing {
-            let first = self.tokenizer.leading_specials();
-            sequence.token_types.fill(0);
-            sequence.token_types[first..first + range.len()].copy_from_slice(&tokens.casing[range]);
+        let of_token: fn(&Tokens, usize) -> u32 = match self.token_types {
+            TokenTypes::Segment | TokenTypes::None => return sequence,
+            TokenTypes::Casing => |tokens, token| tokens.casing[token],
+            TokenTypes::CasingAndPlace => {
+                |tokens, token| tokens.casing[token] + casing::CLASSES * tokens.places[token]
+            }
+        };
+        sequence.token_types.fill(0);
+        let first = self.tokenizer.leading_specials();
+        for (slot, token) in sequence.token_types[first..].iter_mut().zip(range) {
+            *slot = of_token(tokens, token);
         }
         sequence
     }

@@ -1,5 +1,6 @@
 pub(crate) mod aggregation;
 pub(crate) mod entity;
+mod kinds;
 pub(crate) mod options;
 mod prompted;
 mod sequence;
@@ -98,6 +99,13 @@ impl Ner {
             Decoding::Tags(tagging) => &tagging.types,
             Decoding::Prompted(prompting) => &prompting.types,
         }
+    }
+
+    /// The kinds that [`Entity::kind`](crate::Entity::kind) may be, behind the entity type and a colon, such as `LOC:city`; none for a model
+    /// that tells no kinds.
+    pub fn entity_kinds(&self) -> Vec<String> {
+        let named = self.model.role.kinds().iter().filter(|kind| !kind.ends_with(':'));
+        named.cloned().collect()
     }
 
     /// The raw tags of a token classifier, such as `B-PER`, in the order of its columns; none for a model that takes
@@ -263,7 +271,7 @@ impl Decoding {
     fn new(model: &Model, options: &EntityOptions) -> Result<Self, Error> {
         options.check(model)?;
         match &model.role {
-            Role::Tags { scheme, .. } => Ok(Self::Tags(Tagging::new(model, *scheme, options)?)),
+            Role::Tags { scheme, kinds, .. } => Ok(Self::Tags(Tagging::new(model, *scheme, kinds, options)?)),
             Role::PromptedEntities(style) => Ok(Self::Prompted(Prompting::new(model, style, options)?)),
             role => {
                 let message = format!("the model {:?} is for {}", model.name, role.task().description());

@@ -5,13 +5,14 @@ use serde::{Deserialize, Serialize};
 use crate::document::coverage::Coverage;
 use crate::engine::Engine;
 use crate::error::Error;
+use crate::groups::{GroupOptions, MentionGroup, groups};
 use crate::ner::Ner;
 use crate::ner::entity::{Entity, TaggedText};
 use crate::pipeline::{self, Placed};
 use crate::schedule::Limits;
 use crate::topics::label_set::LabelSet;
 use crate::topics::result::{Judgement, Passage, Topic};
-use crate::topics::{NEWS_TOPICS, TopicClassifier};
+use crate::topics::{TopicClassifier, news_topics};
 
 /// Finds the entities and the topics of texts: a [`Ner`] and a [`TopicClassifier`] in one call.
 ///
@@ -50,6 +51,22 @@ pub struct TaggedDocument {
     pub coverage: Coverage,
 }
 
+impl TaggedDocument {
+    /// The entities grouped by what they name, by [`groups`](crate::groups) with all its rules. `text` is the document.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let text = "Angela Merkel spoke in Berlin. Merkel left the city in the evening.";
+    /// let groups = entopic::Tagger::bundled()?.tag(text)?.groups(text);
+    /// assert_eq!((groups[0].name.as_str(), groups[0].mentions.len()), ("Angela Merkel", 2));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    pub fn groups(&self, text: &str) -> Vec<MentionGroup> {
+        groups(text, &self.entities, &GroupOptions::new())
+    }
+}
+
 impl Tagger {
     /// Any two models, and the labels that texts are classified by.
     ///
@@ -61,7 +78,7 @@ impl Tagger {
         Ok(Self { ner, topics, labels: Arc::new(labels) })
     }
 
-    /// The bundled English models and [`NEWS_TOPICS`].
+    /// The bundled English models and [`news_topics`].
     ///
     /// # Errors
     ///
@@ -69,7 +86,7 @@ impl Tagger {
     pub fn bundled() -> Result<Self, Error> {
         let engine = Engine::new()?;
         let (ner, topics) = (engine.ner(Ner::BUNDLED)?, engine.topics(TopicClassifier::BUNDLED)?);
-        let labels = topics.label_set(NEWS_TOPICS.iter().copied())?;
+        let labels = topics.label_set(news_topics())?;
         Self::new(ner, topics, labels)
     }
 

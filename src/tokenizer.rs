@@ -7,6 +7,7 @@ mod build;
 mod byte_level;
 pub(crate) mod casing;
 mod class;
+pub(crate) mod place;
 mod prepared;
 mod sentence_piece;
 mod settings;
@@ -41,8 +42,10 @@ pub(crate) struct TextTokenizer {
 #[derive(Debug, Default)]
 pub(crate) struct Tokens {
     pub(crate) ids: Vec<u32>,
-    /// The casing class of the token's word.
+    /// The casing of the token's word, see [`casing`].
     pub(crate) casing: Vec<u32>,
+    /// The place of the token's word, see [`place`].
+    pub(crate) places: Vec<u32>,
     /// Byte ranges of the text. Some tokenizers count the space before a word as the word's.
     pub(crate) offsets: Vec<Range<usize>>,
     /// Whether the token stands for text that the vocabulary does not hold.
@@ -164,8 +167,8 @@ impl TextTokenizer {
                 !unknown[at] && self.continues(text, token, &offsets[at])
             })
             .collect();
-        let casing = casing_classes(text, encoding.get_word_ids(), &offsets);
-        Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, offsets, unknown, continues })
+        let (casing, places) = word_classes(text, encoding.get_word_ids(), &offsets);
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, places, offsets, unknown, continues })
     }
 
     /// The tokens of `words`, each prepared and tokenised by itself, with their places in the words themselves.
@@ -305,16 +308,17 @@ fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
         .map_err(|panic| format!("the tokenizers library panicked: {}", panic_message(&*panic)))
 }
 
-/// The casing class of each token's word: the source text from the first to the last of the
-/// tokens that one pre-tokenised word gave.
-fn casing_classes(text: &str, words: &[Option<u32>], offsets: &[Range<usize>]) -> Vec<u32> {
-    let mut classes = Vec::with_capacity(words.len());
-    while classes.len() < words.len() {
-        let first = classes.len();
+/// Casing and place of each token's word: the text from the first to the last of the tokens that one pre-tokenised
+/// word gave.
+fn word_classes(text: &str, words: &[Option<u32>], offsets: &[Range<usize>]) -> (Vec<u32>, Vec<u32>) {
+    let (mut casing, mut places) = (Vec::with_capacity(words.len()), Vec::with_capacity(words.len()));
+    while casing.len() < words.len() {
+        let first = casing.len();
         let last =
             (first..words.len()).take_while(|&token| words[token] == words[first]).last().unwrap_or(first);
         let word = text.get(offsets[first].start..offsets[last].end).unwrap_or_default();
-        classes.resize(last + 1, casing::class(word));
+        casing.resize(last + 1, casing::class(word));
+        places.resize(last + 1, place::of_word(text, offsets[first].start));
     }
-    classes
+    (casing, places)
 }

@@ -1,9 +1,11 @@
 mod calibration;
 mod hypotheses;
+pub(crate) mod label;
 pub(crate) mod label_cache;
 pub(crate) mod label_set;
 mod labels;
 pub(crate) mod options;
+mod prototypes;
 mod readers;
 pub(crate) mod result;
 pub(crate) mod scoring;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 
 use ndarray::Array1;
 
+use self::label::Label;
 use self::label_cache::LabelCache;
 use self::label_set::{LabelSet, Prepared};
 use self::labels::Preparer;
@@ -32,26 +35,36 @@ use crate::schedule::Limits;
 pub(crate) const TASKS: [Task; 3] = [Task::Nli, Task::Embedding, Task::ZeroShotTopics];
 pub(crate) const PURPOSE: &str = "topic classification";
 
-/// The topics that news agencies file under: the top level of the IPTC Media Topics
+/// The topics that news agencies file under, with descriptions: the top level of the IPTC Media Topics
 /// (<https://iptc.org/standards/media-topics/>), in short words.
-pub const NEWS_TOPICS: &[&str] = &[
-    "arts and entertainment",
-    "conflict and war",
-    "crime and justice",
-    "disasters and accidents",
-    "economy and business",
-    "education",
-    "environment",
-    "health",
-    "human interest",
-    "labour",
-    "lifestyle and leisure",
-    "politics",
-    "religion",
-    "science and technology",
-    "society",
-    "sport",
-    "weather",
+///
+/// ```
+/// let topics = entopic::news_topics();
+/// assert_eq!(topics.len(), 17);
+/// assert_eq!(topics[0].name(), "arts and entertainment");
+/// ```
+pub fn news_topics() -> Vec<Label> {
+    NEWS_TOPICS.iter().map(|(name, description)| Label::new(*name).description(*description)).collect()
+}
+
+const NEWS_TOPICS: [(&str, &str); 17] = [
+    ("arts and entertainment", "music, film, theatre, books, art, television and celebrities"),
+    ("conflict and war", "wars, armed conflict, attacks, armies, coups, protests and peace talks"),
+    ("crime and justice", "crimes, police, courts, trials, prisons and laws"),
+    ("disasters and accidents", "earthquakes, floods, fires, crashes and rescue"),
+    ("economy and business", "companies, markets, prices, trade, banks and money"),
+    ("education", "schools, universities, teachers, pupils, students and exams"),
+    ("environment", "climate change, nature, animals, pollution and conservation"),
+    ("health", "diseases, medicine, doctors, hospitals and diet"),
+    ("human interest", "curious, moving or funny stories of people and animals"),
+    ("labour", "trade unions, strikes, wages, jobs and unemployment"),
+    ("lifestyle and leisure", "food, travel, fashion, homes, hobbies and games"),
+    ("politics", "governments, elections, parties, parliaments and diplomacy"),
+    ("religion", "faiths, churches, mosques, temples, worship and belief"),
+    ("science and technology", "research, space, computers, software and inventions"),
+    ("society", "families, population, migration, equality, discrimination and welfare"),
+    ("sport", "matches, athletes, teams, leagues and tournaments"),
+    ("weather", "forecasts, temperatures, rain, snow and storms"),
 ];
 
 /// Scores any given topics for a text, without training for them: zero-shot classification.
@@ -124,14 +137,14 @@ impl TopicClassifier {
     pub fn label_set<I>(&self, labels: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,
-        I::Item: Into<String>,
+        I::Item: Into<Label>,
     {
         let labels = labels.into_iter().map(Into::into).collect();
         self.preparer(&self.settings.template).label_set(labels)
     }
 
     /// `labels` and `more` labels as one set. Only the new ones are prepared, except for a uni-encoder, which reads all
-    /// labels together.
+    /// labels together, and where a label has examples.
     ///
     /// # Errors
     ///
@@ -142,14 +155,14 @@ impl TopicClassifier {
     /// let classifier = entopic::TopicClassifier::bundled()?;
     /// let labels = classifier.label_set(["economy", "sport"])?;
     /// let labels = classifier.extend(&labels, ["health"])?;
-    /// assert_eq!(labels.labels(), ["economy", "sport", "health"]);
+    /// assert_eq!(labels.names().collect::<Vec<_>>(), ["economy", "sport", "health"]);
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
     pub fn extend<I>(&self, labels: &LabelSet, more: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,
-        I::Item: Into<String>,
+        I::Item: Into<Label>,
     {
         self.check(labels)?;
         self.preparer(&labels.template).extend(labels, more.into_iter().map(Into::into).collect())
@@ -249,7 +262,7 @@ impl TopicClassifier {
 
     /// The topics of a text from what its sections say.
     pub(crate) fn join(&self, labels: &LabelSet, sections: Vec<Placed<Judgement>>) -> ClassifiedText {
-        judge(&self.settings, labels.labels(), sections)
+        judge(&self.settings, &labels.labels, sections)
     }
 
     /// What documents of this model say of `labels`.
@@ -261,17 +274,17 @@ impl TopicClassifier {
         if let Err(error) = self.check(labels) {
             return documents.iter().map(|_| Err(error.clone())).collect();
         }
-        let (context, names) = (self.context(), labels.labels());
+        let (context, count) = (self.context(), labels.labels.len());
         match (self.settings.kind, &labels.prepared) {
             (Kind::Nli(columns), Prepared::Hypotheses(hypotheses)) => {
-                pipeline::run_documents(&NliReader { context, labels: names, hypotheses, columns }, documents)
+                pipeline::run_documents(&NliReader { context, labels: count, hypotheses, columns }, documents)
             }
             (Kind::BiEncoder(calibration), Prepared::Embeddings(embeddings)) => {
-                let reader = BiEncoderReader { context, labels: names, embeddings, calibration };
+                let reader = BiEncoderReader { context, labels: count, embeddings, calibration };
                 pipeline::run_documents(&reader, documents)
             }
             (Kind::UniEncoder { labels_first }, Prepared::Prompt(prompt)) => {
-                let reader = UniEncoderReader { context, labels: names, prompt, labels_first };
+                let reader = UniEncoderReader { context, labels: count, prompt, labels_first };
                 pipeline::run_documents(&reader, documents)
             }
             _ => documents.iter().map(|_| Err(labels::mismatch(labels, &self.model))).collect(),

@@ -2,9 +2,10 @@
 
 import random
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import names
-from corpora import Sentence
+from corpora import Sentence, label_of
 
 
 @dataclass(frozen=True)
@@ -16,7 +17,7 @@ class Chances:
     #: A place becomes another place.
     place: float = 0.1
     #: A person becomes another, of a region drawn first.
-    person: float = 0.15
+    person: float = 0.3
     #: All in capitals, all in small letters, Each Word With a Capital, ends cut off.
     upper: float = 0.03
     lower: float = 0.03
@@ -24,6 +25,10 @@ class Chances:
     cut: float = 0.03
     #: Straight quotes become curly, as in most text from the web.
     quotes: float = 0.2
+    #: Neighbours that are joined stand on lines of their own; a text is wrapped in lines; it begins within a paragraph.
+    lines: float = 0.3
+    wrapped: float = 0.06
+    inside: float = 0.3
 
 
 @dataclass
@@ -52,10 +57,12 @@ class Augmenter:
         swapped = [self.swap(sentence) for sentence in group]
         words = [word for sentence in swapped for word in sentence.words]
         tags = [tag for sentence in swapped for tag in sentence.tags]
+        gaps = self.gaps([len(sentence.words) for sentence in swapped])
         if len(words) > 6 and self.happens(self.chances.cut):
             start = self.rng.randrange(len(words) // 2)
             end = self.rng.randrange(start + len(words) // 2, len(words)) + 1
             words, tags = words[start:end], [tags[start].replace("I-", "B-"), *tags[start + 1 : end]]
+            gaps = {at - start: gap for at, gap in gaps.items() if start < at < end}
         draw, chances = self.rng.random(), self.chances
         if draw < chances.upper:
             words = [word.upper() for word in words]
@@ -65,7 +72,17 @@ class Augmenter:
             words = [word[:1].upper() + word[1:] for word in words]
         if self.happens(chances.quotes):
             words = [word.replace('"', self.rng.choice("“”")).replace("'", "’") for word in words]
-        return Sentence(words, tags)
+        return Sentence(words, tags, gaps, begins=not self.happens(chances.inside))
+
+    def gaps(self, lengths: list[int]) -> dict[int, str]:
+        """Line ends between sentences of `lengths` words, or wherever a line is full."""
+        if len(lengths) > 1 and self.happens(self.chances.lines):
+            gap = self.rng.choice(("\n", "\n\n"))
+            return {at: gap for at in accumulate(lengths[:-1])}
+        if self.happens(self.chances.wrapped):
+            width = self.rng.randint(5, 14)
+            return {at: "\n" for at in range(width, sum(lengths), width)}
+        return {}
 
     def swap(self, sentence: Sentence) -> Sentence:
         """Other people and places for some of those in `sentence`, in capitals for those in capitals."""
@@ -97,6 +114,7 @@ def mentions(sentence: Sentence) -> list[tuple[str, int, int]]:
     found = []
     for at, tag in enumerate(sentence.tags):
         prefix, _, label = tag.partition("-")
+        label = label_of(label)
         if prefix == "B":
             found.append((label, at, at + 1))
         elif prefix == "I" and found and found[-1][::2] == (label, at):

@@ -62,11 +62,13 @@ def freeze_words(encoder: BertModel) -> None:
     words.requires_grad_(False)
 
 
-def export(model: BertPreTrainedModel, folder: Path, **extra: object) -> None:
+def export(
+    state: dict[str, torch.Tensor], config: BertConfig, folder: Path, architecture: str, **extra: object
+) -> None:
     """Writes config.json and model.safetensors (int8, without the word embedding) to `folder`."""
-    quantise.save(quantise.pack(model.state_dict()), folder / "model.safetensors")
-    config = config_json(model.config, type(model).__name__) | extra
-    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+    quantise.save(quantise.pack(state), folder / "model.safetensors")
+    fields = config_json(config, architecture) | extra
+    (folder / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
 
 
 def config_json(config: BertConfig, architecture: str) -> dict[str, object]:
@@ -79,15 +81,21 @@ def config_json(config: BertConfig, architecture: str) -> dict[str, object]:
     return {"architectures": [architecture]} | {field: getattr(config, field) for field in fields}
 
 
-def load_exported(kind: type[BertPreTrainedModel], folder: Path, **options: object) -> BertPreTrainedModel:
-    """The exported model in f32, dequantised, with the word embedding put back; in eval mode."""
-    config = BertConfig.from_pretrained(folder, **options)
-    model = kind(config, add_pooling_layer=False) if kind is BertModel else kind(config)
+def exported_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
+    """The exported weights in f32, dequantised, with the word embedding put back under `prefix`."""
     state = quantise.unpack(quantise.load(folder / "model.safetensors"))
-    prefix = "" if kind is BertModel else "bert."
     words = quantised_words()
     state[prefix + WORDS] = quantise.dequantise(words[WORDS], words[WORDS + quantise.SCALE_SUFFIX])
-    model.load_state_dict(state)
+    return state
+
+
+def load_exported(kind: type[BertPreTrainedModel], folder: Path, **options: object) -> BertPreTrainedModel:
+    """The exported model in eval mode; tensors that `kind` does not have are left out."""
+    config = BertConfig.from_pretrained(folder, **options)
+    model = kind(config, add_pooling_layer=False) if kind is BertModel else kind(config)
+    state = exported_state(folder, "" if kind is BertModel else "bert.")
+    own = model.state_dict().keys()
+    model.load_state_dict({name: tensor for name, tensor in state.items() if name in own})
     return model.eval()
 
 

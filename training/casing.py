@@ -7,9 +7,8 @@ script it checks the table that the Rust tests read too.
 import json
 from pathlib import Path
 
-from tokenizers import Encoding
-
 LOWER, TITLE, UPPER, MIXED = range(4)
+CLASSES = 4
 
 
 def casing(word: str) -> int:
@@ -27,19 +26,6 @@ def casing(word: str) -> int:
         case n if n >= 2 and all(capital):
             return UPPER
     return MIXED
-
-
-def token_types(text: str, encoding: Encoding) -> list[int]:
-    """The class of each token's word [tokens].
-
-    A word is the slice of `text` under all tokens with one word id; special tokens are 0.
-    """
-    spans: dict[int, tuple[int, int]] = {}
-    for word, (start, end) in zip(encoding.word_ids, encoding.offsets):
-        if word is not None:
-            spans[word] = (spans.get(word, (start, end))[0], end)
-    classes = {word: casing(text[start:end]) for word, (start, end) in spans.items()}
-    return [LOWER if word is None else classes[word] for word in encoding.word_ids]
 
 
 if __name__ == "__main__":

@@ -1,28 +1,35 @@
 """The NER corpora, brought to PER, LOC, ORG and MISC, and their sentences as token ids and targets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from tokenizers import Tokenizer
 
-from casing import token_types
+from layout import token_types
 
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
 #: Target of an `O` in a corpus that does not annotate MISC: O, B-MISC and I-MISC are all right.
 O_OR_MISC = len(LABELS)
 #: Target of a token whose label has no clear counterpart: no loss.
 IGNORED = -100
+#: The finer kinds of places, organisations and the rest; people have none.
+KINDS = [
+    "LOC:country", "LOC:city", "LOC:region", "LOC:nature", "LOC:place",
+    "ORG:company", "ORG:club", "ORG:band", "ORG:party", "ORG:agency", "ORG:school", "ORG:media", "ORG:other",
+    "MISC:nationality", "MISC:event", "MISC:work", "MISC:product", "MISC:law", "MISC:other",
+]  # fmt: skip
 
 WNUT = {
-    "person": "PER", "location": "LOC", "corporation": "ORG", "group": "ORG",
-    "creative-work": "MISC", "product": "MISC",
+    "person": "PER", "location": "LOC", "corporation": "ORG:company", "group": "ORG",
+    "creative-work": "MISC:work", "product": "MISC:product",
 }  # fmt: skip
 CROSSNER = {
     "person": "PER", "politician": "PER", "scientist": "PER", "researcher": "PER", "writer": "PER",
-    "musicalartist": "PER", "country": "LOC", "location": "LOC", "organisation": "ORG", "university": "ORG",
-    "politicalparty": "ORG", "band": "ORG", "misc": "MISC", "event": "MISC", "election": "MISC",
-    "conference": "MISC", "award": "MISC", "book": "MISC", "poem": "MISC", "album": "MISC", "song": "MISC",
+    "musicalartist": "PER", "country": "LOC:country", "location": "LOC", "organisation": "ORG",
+    "university": "ORG:school", "politicalparty": "ORG:party", "band": "ORG:band", "misc": "MISC",
+    "event": "MISC:event", "election": "MISC:event", "conference": "MISC:event", "award": "MISC:other",
+    "book": "MISC:work", "poem": "MISC:work", "album": "MISC:work", "song": "MISC:work",
 }  # fmt: skip
 DOMAINS = ("politics", "science", "music", "literature", "ai")
 
@@ -63,10 +70,15 @@ DEV = [
 
 @dataclass(frozen=True)
 class Sentence:
-    """Words and their tags, one each; a tag is a label, `O?` (O or MISC) or `?` (no loss)."""
+    """Words and their tags, one each; a tag is a label, with its kind behind a colon if that is known, `O?` (O or MISC)
+    or `?` (no loss)."""
 
     words: list[str]
     tags: list[str]
+    #: The white space before words other than the first, where it is no space: by the word's index.
+    gaps: dict[int, str] = field(default_factory=dict)
+    #: The first word begins a paragraph.
+    begins: bool = True
 
 
 def read(folder: Path, corpus: Corpus) -> list[Sentence]:
@@ -89,6 +101,11 @@ def our_tag(corpus: Corpus, tag: str) -> str:
     return f"{prefix}-{corpus.mapping[label]}" if label in corpus.mapping else "?"
 
 
+def label_of(tag: str) -> str:
+    """`tag` without its kind."""
+    return tag.partition(":")[0]
+
+
 @dataclass(frozen=True)
 class Sample:
     """One encoded text: everything but `firsts` has a number a token."""
@@ -96,24 +113,30 @@ class Sample:
     ids: list[int]
     token_types: list[int]
     targets: list[int]
+    #: Index into `KINDS`, or `IGNORED`.
+    kinds: list[int]
     #: The index of each word's first token, [words]; None for a word without tokens.
     firsts: list[int | None]
-    #: The teacher's probabilities, [tokens, 9].
+    #: The teacher's probabilities, [tokens, 28].
     taught: torch.Tensor | None = None
 
 
 def encode(sentence: Sentence, tokenizer: Tokenizer, max_tokens: int) -> Sample:
-    """Tokenises the words, joined by spaces, as raw text and gives each token its target.
+    """Tokenises the words, joined by white space, as raw text and gives each token its target.
 
     A word's first token has the word's tag, further tokens `I-X` in an entity and `O` outside.
     """
-    text = " ".join(sentence.words)
+    text, word_at = "", []
+    for index, word in enumerate(sentence.words):
+        piece = (sentence.gaps.get(index, " ") if index else "") + word
+        text += piece
+        word_at += [index] * len(piece)
     encoding = tokenizer.encode(text)
-    word_at = [i for i, word in enumerate(sentence.words) for _ in range(len(word) + 1)]
-    targets, firsts = [], [None] * len(sentence.words)
+    targets, kinds, firsts = [], [], [None] * len(sentence.words)
     for index, ((start, end), special) in enumerate(zip(encoding.offsets, encoding.special_tokens_mask)):
         if special:
             targets.append(IGNORED)
+            kinds.append(IGNORED)
             continue
         word = word_at[start]
         tag = sentence.tags[word]
@@ -122,9 +145,10 @@ def encode(sentence: Sentence, tokenizer: Tokenizer, max_tokens: int) -> Sample:
         else:
             tag = tag.replace("B-", "I-")
         targets.append(target(tag))
+        kinds.append(kind(tag))
     firsts = [first if first is not None and first < max_tokens - 1 else None for first in firsts]
-    parts = (cut(part, max_tokens) for part in (encoding.ids, token_types(text, encoding), targets))
-    return Sample(*parts, firsts)
+    types = token_types(text, encoding, sentence.begins)
+    return Sample(*(cut(part, max_tokens) for part in (encoding.ids, types, targets, kinds)), firsts)
 
 
 def cut(tokens: list[int], length: int) -> list[int]:
@@ -134,4 +158,10 @@ def cut(tokens: list[int], length: int) -> list[int]:
 
 def target(tag: str) -> int:
     """The class that `tag` stands for."""
-    return IGNORED if tag == "?" else O_OR_MISC if tag == "O?" else LABELS.index(tag)
+    return IGNORED if tag == "?" else O_OR_MISC if tag == "O?" else LABELS.index(label_of(tag))
+
+
+def kind(tag: str) -> int:
+    """The kind that `tag` names."""
+    name = tag[2:]
+    return KINDS.index(name) if name in KINDS else IGNORED

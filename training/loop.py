@@ -11,7 +11,7 @@ from torch.nn import Module
 #: Share of the steps in which the rate rises.
 WARM_UP = 0.06
 #: Steps from one checkpoint to the next.
-CHECKPOINT = 200
+CHECKPOINT = 100
 
 
 @contextmanager

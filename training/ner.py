@@ -5,30 +5,34 @@ import random
 from pathlib import Path
 
 import torch
-from transformers import BertForTokenClassification
+from transformers import BertConfig, BertForTokenClassification
 
 import base
 import loop
 import tagger
 import teacher
-from corpora import LABELS, TRAIN
-from samples import annotated_samples, renamed_samples, unlabelled_samples
+from corpora import KINDS, LABELS, TRAIN
+from layout import TOKEN_TYPES
+from samples import annotated_samples, renamed_samples, unlabelled_samples, written_samples
 
 #: Passes over the renamed samples in the second stage, each with as many of the others, at a quarter of the rate. One
 #: does as well (EXPERIMENTS.md).
 FINISHING_ROUNDS = 2
+#: Kinds that the library calls otherwise; it gives none for those without a name.
+KIND_NAMES = {"ORG:other": "ORG:other organisation", "MISC:other": "MISC:"}
 
 
 def build_model() -> BertForTokenClassification:
-    """The base encoder with a new head, and four token types that start out (almost) as the pretrained first."""
+    """The base encoder with a new head for labels and kinds, and token types that start out (almost) as the pretrained
+    first."""
     encoder = base.load_encoder()
     config = encoder.config
-    config.num_labels = len(LABELS)
-    config.type_vocab_size = 4
+    config.num_labels = len(LABELS) + len(KINDS)
+    config.type_vocab_size = TOKEN_TYPES
     model = BertForTokenClassification(config)
     state = encoder.state_dict()
     first = state["embeddings.token_type_embeddings.weight"][:1]
-    noise = 0.002 * torch.randn(4, first.shape[1])
+    noise = 0.002 * torch.randn(TOKEN_TYPES, first.shape[1])
     noise[0] = 0
     state["embeddings.token_type_embeddings.weight"] = first + noise
     model.bert.load_state_dict(state)
@@ -42,17 +46,36 @@ def groups_of(model: BertForTokenClassification, rate: float) -> list[dict]:
 
 
 def export(model: BertForTokenClassification, folder: Path) -> None:
-    """Writes the model with its labels, their scheme and the meaning of its token types."""
+    """Writes the model with its labels, their scheme, the kinds and the meaning of its token types.
+
+    The head's rows of kinds are tensors of their own, so that other readers find a plain token classifier.
+    """
     labels = {
         "id2label": {str(i): label for i, label in enumerate(LABELS)},
         "label2id": {label: i for i, label in enumerate(LABELS)},
     }
-    base.export(model, folder, **labels, token_types="casing", tag_scheme="IOB2")
+    state = dict(model.state_dict())
+    for part in ("weight", "bias"):
+        head = state.pop(f"classifier.{part}")
+        state[f"classifier.{part}"], state[f"kinds.{part}"] = head[: len(LABELS)], head[len(LABELS) :]
+    base.export(state, model.config, folder, "BertForTokenClassification", **labels, kinds=[KIND_NAMES.get(kind, kind) for kind in KINDS],
+                token_types="casing and place", tag_scheme="IOB2")
+
+
+def load_exported(folder: Path) -> BertForTokenClassification:
+    """The exported model, its head whole again, in f32."""
+    state = base.exported_state(folder, "bert.")
+    for part in ("weight", "bias"):
+        state[f"classifier.{part}"] = torch.cat([state[f"classifier.{part}"], state.pop(f"kinds.{part}")])
+    config = BertConfig.from_pretrained(folder, num_labels=len(LABELS) + len(KINDS))
+    model = BertForTokenClassification(config)
+    model.load_state_dict(state)
+    return model.eval()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("data", type=Path, help="the data folder; its ner/, nli/ and topics/ hold the corpora")
+    parser.add_argument("data", type=Path, help="the data folder; its ner/, nli/, topics/ and written/ hold the corpora")
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoints go; a cut-off run goes on")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
     parser.add_argument("--alone", action="store_true", help="no teacher: learn from the annotation alone")
@@ -60,7 +83,7 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--passes", type=float, default=1.0, help="how often to vary each corpus, in its own passes")
-    parser.add_argument("--rounds", type=int, default=4, help="passes over all variations")
+    parser.add_argument("--rounds", type=int, default=3, help="passes over all variations")
     parser.add_argument("--soft", type=float, default=0.7, help="the teacher's share in the loss")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
@@ -77,7 +100,9 @@ def main() -> None:
     tokenizer = base.load_tokenizer()
     args.work.mkdir(parents=True, exist_ok=True)
     corpora = [corpus for corpus in TRAIN if args.only in (None, corpus.name)]
-    samples = annotated_samples(args.data / "ner", corpora, tokenizer, rng, args.passes)
+    samples = annotated_samples(args.data, corpora, tokenizer, rng, args.passes)
+    if not args.only:
+        samples += written_samples(args.data, tokenizer, rng, args.passes)
     if guide:
         samples += unlabelled_samples(args.data, tokenizer, rng)
         teacher.teach(samples, guide, args.work / "taught", args.bf16)
@@ -89,7 +114,7 @@ def main() -> None:
     with loop.bf16(model, args.bf16):
         tagger.train(model, groups_of(model, args.rate), steps, args.work / "ner.pt", soft=args.soft if guide else 0.0)
     if guide:
-        renamed = renamed_samples(args.data / "ner", tokenizer, rng)
+        renamed = renamed_samples(args.data, tokenizer, rng)
         teacher.teach(renamed, guide, args.work / "taught-renamed", args.bf16)
         steps = []
         for _ in range(FINISHING_ROUNDS):
@@ -102,8 +127,8 @@ def main() -> None:
             tagger.train(model, groups_of(model, args.rate / 4), steps, args.work / "finished.pt", soft=args.soft)
 
     export(model, args.out)
-    tagger.report(model, args.data / "ner", tokenizer, "f32")
-    tagger.report(base.load_exported(BertForTokenClassification, args.out), args.data / "ner", tokenizer, "int8")
+    tagger.report(model, args.data, tokenizer, "f32")
+    tagger.report(load_exported(args.out), args.data, tokenizer, "int8")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the topic encoder is trained on: batches of texts, label texts and which label is right for which text."""
 
 import gzip
+import hashlib
 import json
 import math
 import random
@@ -16,9 +17,13 @@ TEMPLATES = [
 ]  # fmt: skip
 #: Each source's share of the training steps.
 SHARES = {
-    "tagmynews": 0.16, "huffpost": 0.16, "searchsnippets": 0.12, "dbpedia": 0.06, "clinc150": 0.06,
-    "nli": 0.12, "kinds": 0.08, "keywords": 0.24,
+    "written": 0.3, "tagmynews": 0.13, "huffpost": 0.13, "searchsnippets": 0.1, "dbpedia": 0.05, "clinc150": 0.05,
+    "nli": 0.06, "kinds": 0.05, "keywords": 0.13,
 }  # fmt: skip
+#: Share of texts about nothing beside the written ones.
+EMPTY_SHARE = 0.06
+#: How many labels of each kind a written text is compared with at most.
+MAX_RIGHT, MAX_WRONG = 4, 6
 #: Corpora with labels, all of them in labels.json or with labels that are words.
 LABELLED = ("tagmynews", "huffpost", "searchsnippets", "dbpedia", "clinc150")
 #: Corpora of which items are held out of training, and how many of each.
@@ -41,14 +46,46 @@ class Topics:
 
 @dataclass
 class Batch:
-    """Texts, label texts, and the labels that are right for each text.
-
-    The first of these is the target; the others are neither right nor wrong.
-    """
+    """Texts, label texts, and the labels that are right and wrong for each text; others are neither."""
 
     texts: list[str]
     labels: list[str]
     right: list[list[int]]
+    wrong: list[list[int]]
+
+
+def others(count: int, right: list[list[int]]) -> list[list[int]]:
+    """All of `count` labels but the right ones, for each text."""
+    return [[label for label in range(count) if label not in these] for these in right]
+
+
+@dataclass(frozen=True)
+class Written:
+    """A text of any genre, labels that hold and labels that do not, most of them near."""
+
+    text: str
+    right: list[str]
+    wrong: list[str]
+
+
+def read_written(data: Path) -> dict[str, list[Written]]:
+    """The written texts in three parts: a tenth each for development and calibration, the rest for training."""
+    parts: dict[str, list[Written]] = {"train": [], "calibration": [], "dev": []}
+    for row in read_lines(data / "written" / "topics.jsonl.gz"):
+        tenth = hashlib.sha256(row["text"].encode()).digest()[0] % 10
+        part = {0: "dev", 1: "calibration"}.get(tenth, "train")
+        parts[part].append(Written(row["text"], row["labels"], row["not"]))
+    return parts
+
+
+#: Texts that are about nothing.
+EMPTY = (
+    "The.", "the", "Yes.", "no", "OK", "ok thanks", "Hello", "Hi there!", "Thanks!", "Thank you.", "...", "And then?", "It is.",
+    "See below.", "Good morning", "Me too", "Maybe.", "What?", "I don't know.", "This is it.", "a", "Well, well.", "1", "42",
+    "1, 2, 3", "lol", "Hmm.", "There you go.", "It was like that.", "So it goes.", "To be continued", "n/a", "test", "asdf",
+    "Untitled", "As above.", "See you later.", "He said so.", "They did not.", "Which one?", "Of course.", "the of and", "!!!",
+    "One of them was there.", "That is what it was.", "Please find attached.", "Read more", "Click here.", "Next page",
+)  # fmt: skip
 
 
 def read_lines(path: Path) -> list[dict[str, str]]:
@@ -154,6 +191,11 @@ class Sampler:
         self.keywords = Keywords([self.corpora[name] for name in names if name != "clinc150"])
         self.kinds = kinds([row["text"] for row in read_lines(data / "topics" / "dbpedia.jsonl.gz")])
         self.entailed, self.contradicted, self.sentences = inferences(data / "nli")
+        self.written = read_written(data)["train"]
+        self.names = sorted({label for item in self.written for label in item.right + item.wrong})
+        # Some labels are mostly named where they do not hold (`sports`), which must not make them unlikely everywhere.
+        right, wrong = (Counter(label for item in self.written for label in getattr(item, side)) for side in ("right", "wrong"))
+        self.kept = {label: min(1.0, (right[label] + 1.5) / count) for label, count in wrong.items()}
 
     def draw(self, number: int) -> Batch:
         """Batch `number`, of a source drawn by its share."""
@@ -162,9 +204,36 @@ class Sampler:
         if name in self.corpora:
             batch = self.labelled(name)
         else:
-            batch = {"nli": self.inferences, "kinds": self.described, "keywords": self.worded}[name]()
-        batch.texts = [self.disturb(text) for text in batch.texts]
+            ways = {
+                "nli": self.inferences, "kinds": self.described, "keywords": self.worded, "written": self.judged,
+            }  # fmt: skip
+            batch = ways[name]()
+        if name != "written":
+            batch.texts = [self.disturb(text) for text in batch.texts]
         return batch
+
+    def judged(self) -> Batch:
+        """Written texts against labels that hold and labels that do not, and texts about nothing."""
+        items = [
+            Written(self.rng.choice(EMPTY), [], self.rng.sample(self.names, MAX_WRONG))
+            if self.rng.random() < EMPTY_SHARE
+            else self.rng.choice(self.written)
+            for _ in range(2 * self.batch // 3)
+        ]
+        index: dict[str, int] = {}
+        right, wrong = [], []
+        for item in items:
+            others = [label for label in item.wrong if self.rng.random() < self.kept.get(label, 1.0)]
+            for labels, most, places in ((item.right, MAX_RIGHT, right), (others, MAX_WRONG, wrong)):
+                chosen = self.rng.sample(labels, min(most, len(labels)))
+                places.append([index.setdefault(label, len(index)) for label in chosen])
+        return Batch([item.text for item in items], self.fill(list(index)), right, wrong)
+
+    def sample(self, count: int) -> list[str]:
+        """Texts of all corpora with labels and the written ones, as many of each."""
+        rng = random.Random(self.seed)
+        sources = [topics.texts for topics in self.corpora.values()] + [[item.text for item in self.written]]
+        return [text for texts in sources for text in rng.sample(texts, count // len(sources))]
 
     def labelled(self, name: str) -> Batch:
         """Texts of a corpus against some of its labels, in one wording each."""
@@ -174,32 +243,33 @@ class Sampler:
         labels = self.fill([self.rng.choice(wordings[label]) for label in chosen])
         targets = [self.rng.randrange(count) for _ in range(self.batch)]
         texts = [self.join(self.by_label[name][chosen[target]]) for target in targets]
-        return Batch(texts, labels, [[target] for target in targets])
+        right = [[target] for target in targets]
+        return Batch(texts, labels, right, others(count, right))
 
     def worded(self) -> Batch:
         """Texts against keywords, mostly taken out of the text."""
         words = self.rng.sample(self.keywords.words, self.batch)
-        texts, right = [], []
-        for at, word in enumerate(words):
+        texts, wrong = [], []
+        for word in words:
             text = self.join(self.keywords.texts[word])
-            others = [i for i, other in enumerate(words) if i != at and other in text.lower()]
+            wrong.append([i for i, other in enumerate(words) if other not in text.lower()])
             texts.append(Keywords.without(text, word) if self.rng.random() < 0.8 else text)
-            right.append([at, *others])
-        return Batch(texts, self.fill(words), right)
+        return Batch(texts, self.fill(words), [[at] for at in range(len(words))], wrong)
 
     def described(self) -> Batch:
         """Texts against what their subject is."""
         texts, labels = zip(*self.rng.sample(self.kinds, self.batch))
         nouns = [label.split()[-1] for label in labels]
-        right = [[i, *(j for j, other in enumerate(nouns) if j != i and other == noun)] for i, noun in enumerate(nouns)]
-        return Batch(list(texts), self.fill(list(labels)), right)
+        wrong = [[i for i, other in enumerate(nouns) if other != noun] for noun in nouns]
+        return Batch(list(texts), self.fill(list(labels)), [[i] for i in range(self.batch)], wrong)
 
     def inferences(self) -> Batch:
         """Premises against what follows from them and what contradicts one of them."""
         premises = self.rng.sample(list(self.entailed), self.batch)
         labels = [self.rng.choice(self.entailed[premise]) for premise in premises]
         labels += [self.rng.choice(self.contradicted[premise]) for premise in premises if premise in self.contradicted]
-        return Batch(premises, labels, [[i] for i in range(self.batch)])
+        right = [[i] for i in range(self.batch)]
+        return Batch(premises, labels, right, others(len(labels), right))
 
     def fill(self, labels: list[str]) -> list[str]:
         """The labels in one template."""

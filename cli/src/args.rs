@@ -68,6 +68,7 @@ pub(crate) enum Models {
 #[command(after_help = "Example:\n  entopic eval ner dev.tsv")]
 pub(crate) enum Eval {
     Ner(EvalNerArgs),
+    Entities(EvalEntitiesArgs),
     Topics(EvalTopicsArgs),
 }
 
@@ -132,6 +133,30 @@ pub(crate) struct EvalNerArgs {
     pub(crate) run: RunOptions,
 }
 
+/// Score entities of documents as they were written, lines and tables included: exact spans and types, kinds, and partial
+/// matches.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  entopic eval entities documents.jsonl.gz --map DATE=,MONEY=")]
+pub(crate) struct EvalEntitiesArgs {
+    /// One JSON object per line, plain or gzip: {"text": …, "entities": [{"start": 0, "end": 3, "label": "PER"}]}, in
+    /// characters, end exclusive; a label may have its kind behind a colon, or in "kind"
+    pub(crate) file: PathBuf,
+    #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
+    pub(crate) model: String,
+    /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER) [default:
+    /// those of the file, as --map has them]
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) entity_types: Option<LabelList>,
+    /// Rename entity types, those of the file and of the model alike; `type=` drops one
+    #[arg(long, value_name = "FROM=TO,…")]
+    pub(crate) map: Option<LabelMap>,
+    /// Write each document with its gold and its predicted entities to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) predictions: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
 /// Score topics: accuracy and macro F1 of the likeliest label; for texts with several labels micro and macro F1, average
 /// precision and calibration error.
 #[derive(Debug, Args)]
@@ -167,7 +192,8 @@ pub(crate) struct Topics {
     /// A candidate topic, which may have commas; given once per topic
     #[arg(long, value_name = "LABEL")]
     pub(crate) topic: Vec<String>,
-    /// A file with a candidate topic in each line
+    /// A file with a candidate topic in each line; or, if its name ends in .toml, with a [[label]] table for each: its
+    /// name, and if you like a description and examples (a list of texts, for embedding models)
     #[arg(long, value_name = "FILE")]
     pub(crate) topics_file: Option<PathBuf>,
 }

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
         Task::Topics => {
             let model = args.model.as_deref().unwrap_or(TopicClassifier::BUNDLED);
             let classifier = load::classifier(model, &run)?;
-            let labels = classifier.label_set(topics.unwrap_or_else(load::news_topics))?;
+            let labels = classifier.label_set(topics.unwrap_or_else(entopic::news_topics))?;
             let pass = || {
                 let classified = classifier.classify_batch(&texts, &labels).into_iter();
                 total(classified.map(|r| r.map(|classified| classified.coverage.tokens)))

@@ -1,6 +1,8 @@
 //! `entopic eval`: how well a model does on annotated data.
 
+pub(crate) mod entities;
 mod iob;
+mod mentions;
 mod multi_label;
 pub(crate) mod ner;
 mod partial;

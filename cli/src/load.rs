@@ -3,9 +3,10 @@
 use std::path::Path;
 
 use entopic::{
-    Engine, EntityOptions, ModelRef, NEWS_TOPICS, Ner, Registry, Scoring, Tagger, TopicClassifier,
-    TopicOptions,
+    Engine, EntityOptions, Label, ModelRef, Ner, Registry, Scoring, Tagger, TopicClassifier, TopicOptions,
+    news_topics,
 };
+use serde::Deserialize;
 
 use crate::args::{RunOptions, TagArgs, Topics};
 use crate::failure::Failure;
@@ -83,30 +84,46 @@ pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
 }
 
 /// The candidate topics that the options name, if they do.
-pub(crate) fn topics_of(topics: &Topics) -> Result<Option<Vec<String>>, Failure> {
+pub(crate) fn topics_of(topics: &Topics) -> Result<Option<Vec<Label>>, Failure> {
     let Topics { topics, topic, topics_file } = topics;
     let given = match (topics, topics_file) {
-        (Some(list), _) => list.0.clone(),
+        (Some(list), _) => list.0.iter().map(Label::from).collect(),
         (None, Some(path)) => {
             let input = Input::read(path)?;
-            let lines = input.lines().map(|(_, line)| line.trim()).filter(|line| !line.is_empty());
-            let labels: Vec<String> = lines.map(str::to_owned).collect();
+            let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
+            let labels = if is_toml { labels_of(&input)? } else { lines_of(&input) };
             if labels.is_empty() {
+                let form = if is_toml { "as [[label]] with a name" } else { "in each line" };
                 return Err(Failure::new(format!(
-                    "--topics-file {} has no topic; write one in each line",
+                    "--topics-file {} has no topic; write one {form}",
                     input.name
                 )));
             }
             labels
         }
-        (None, None) => topic.clone(),
+        (None, None) => topic.iter().map(Label::from).collect(),
     };
     Ok((!given.is_empty()).then_some(given))
 }
 
-/// The topics of news agencies.
-pub(crate) fn news_topics() -> Vec<String> {
-    NEWS_TOPICS.iter().map(|&topic| topic.to_owned()).collect()
+/// A topic in each line.
+fn lines_of(input: &Input) -> Vec<Label> {
+    let lines = input.lines().map(|(_, line)| line.trim()).filter(|line| !line.is_empty());
+    lines.map(Label::from).collect()
+}
+
+/// A TOML file of `[[label]]` tables with a name, and if there are any a description and examples.
+fn labels_of(input: &Input) -> Result<Vec<Label>, Failure> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct File {
+        #[serde(default)]
+        label: Vec<Label>,
+    }
+    let file: File = toml::from_str(&input.text).map_err(|error| {
+        Failure::new(format!("--topics-file {}: {}", input.name, error.to_string().trim_end()))
+    })?;
+    Ok(file.label)
 }
 
 /// The model, with the entity types that an option names; with none, if it takes types as input and there are none.

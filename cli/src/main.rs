@@ -37,6 +37,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Models(command) => return models::run(command),
         Command::Tag(args) => tag::run(args),
         Command::Eval(Eval::Ner(args)) => eval::ner::run(args),
+        Command::Eval(Eval::Entities(args)) => eval::entities::run(args),
         Command::Eval(Eval::Topics(args)) => eval::topics::run(args),
         Command::Bench(args) => bench::run(args),
     }?;

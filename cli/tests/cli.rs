@@ -112,7 +112,7 @@ fn tag_reads_standard_input_and_prints_one_object() {
     let topics = document["topics"].as_array().expect("it should be a list");
     assert_eq!(topics.len(), 2);
     assert!(topics[0]["score"].as_f64() >= topics[1]["score"].as_f64());
-    assert_eq!(keys(&topics[0]), ["evidence", "label", "score"]);
+    assert_eq!(keys(&topics[0]), ["evidence", "fit", "label", "score"]);
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn tag_prints_text_for_people() {
     let output = entopic(&["tag", &folder.file("news.txt", NEWS)], b"");
     let report = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(report.matches(" %  ").count(), entopic::NEWS_TOPICS.len(), "{report}");
+    assert_eq!(report.matches(" %  ").count(), entopic::news_topics().len(), "{report}");
     let count = NEWS.chars().count();
     let read = format!("Read {count} of {count} characters");
     for part in ["Topics\n", "\n  LOC\n", "Berlin", &read] {
@@ -257,8 +257,64 @@ fn eval_topics_judges_several_labels() {
     let lines = "{\"text\": \"The striker won the cup.\", \"labels\": [\"sport\"], \"not\": [\"law, justice\"]}\n\
                  {\"text\": \"Doctors treat the disease.\", \"labels\": [\"medicine\"], \"not\": [\"Sport\", \"war\"]}\n";
     let report = json(&["eval", "topics", &folder.file("not.jsonl", lines)], b"");
-    assert_eq!(keys(&report), ["average_precision", "calibration_error", "documents", "micro", "pairs"]);
+    let all = ["average_precision", "calibration_error", "documents", "micro", "none_of_these", "pairs"];
+    assert_eq!(keys(&report), all);
     assert_eq!(report["pairs"], 5);
+}
+
+#[test]
+fn labels_may_have_descriptions_and_examples() {
+    let folder = Folder::new();
+    let toml = "[[label]]\nname = \"billing\"\ndescription = \"invoices, charges and refunds\"\n\
+                examples = [\"Why was I charged twice?\", \"I want my money back.\"]\n\n\
+                [[label]]\nname = \"delivery\"\n";
+    let file = folder.file("topics.toml", toml);
+    let tag =
+        |file: &str| json(&["tag", "-", "--format", "json", "--topics-file", file], b"You charged me twice.");
+    let document = tag(&file);
+    assert_eq!(document["topics"][0]["label"], "billing", "{document}");
+    let plain = tag(&folder.file("topics.txt", "billing\ndelivery\n"));
+    assert!(document["topics"][0]["score"].as_f64() > plain["topics"][0]["score"].as_f64());
+    let message = |text: &str| {
+        failure(&["tag", "-", "--topics-file", &folder.file("broken.TOML", text)], NEWS.as_bytes(), 1)
+    };
+    assert!(message("[[label]]\nname = \"a\"\ndescriptoin = \"b\"\n").contains("descriptoin"));
+    assert!(message("").contains("[[label]]"));
+}
+
+#[test]
+fn eval_entities_scores_documents_as_they_are() {
+    let folder = Folder::new();
+    let lines = "{\"text\": \"Zoë Maria\\n\\nAngela Merkel lives in Berlin.\", \"entities\": [\
+                 {\"start\": 11, \"end\": 24, \"label\": \"PER\"}, \
+                 {\"start\": 34, \"end\": 40, \"label\": \"LOC:city\"}]}\n";
+    let file = folder.file("gold.jsonl", lines);
+    let predictions = shown(&folder.path("predictions.jsonl"));
+    let report = json(&["eval", "entities", &file, "--predictions", &predictions], b"");
+    assert_eq!((&report["documents"], &report["characters"]), (&1.into(), &41.into()));
+    assert_eq!(report["labels"]["LOC"]["f1"], 1.0, "{report}");
+    assert_eq!(report["recall"], 1.0, "{report}");
+    assert_eq!(report["matches"]["strict"]["correct"], 2, "{report}");
+    let written = fs::read_to_string(&predictions).expect("the file should be written");
+    assert!(written.contains("{\"start\":34,\"end\":40,\"label\":\"LOC\""), "{written}");
+    let report = json(&["eval", "entities", &file, "--map", "PER="], b"");
+    assert_eq!(report["labels"]["PER"], serde_json::Value::Null);
+
+    for (line, says) in [
+        ("{\"text\": \"a\"}", "missing field `entities`"),
+        (
+            "{\"text\": \"ab\", \"entities\": [{\"start\": 1, \"end\": 3, \"label\": \"PER\"}]}",
+            "the text has 2",
+        ),
+        (
+            "{\"text\": \"ab\", \"entities\": [{\"start\": 1, \"end\": 1, \"label\": \"PER\"}]}",
+            "less than end",
+        ),
+        ("\n", "has no document"),
+    ] {
+        let message = failure(&["eval", "entities", &folder.file("broken.jsonl", line)], b"", 1);
+        assert!(message.contains(says), "{message}");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use crate::catalogue::registry::Task;
 use crate::error::{Error, ErrorKind};
 use crate::pooling::TokenPooling;
 use crate::tags::TagScheme;
-use crate::tokenizer::casing;
+use crate::tokenizer::{casing, place};
 
 /// The description of a model, read from its `config.json`.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub(crate) enum TokenTypes {
     Segment,
     /// The casing of the token's word, see [`casing`].
     Casing,
+    /// Its casing and its place in the page, see [`place`], as `casing + 4 * place`.
+    CasingAndPlace,
 }
 
 /// `token_types` in config.json.
@@ -47,6 +49,8 @@ enum TokenTypesKey {
     #[default]
     Segment,
     Casing,
+    #[serde(rename = "casing and place")]
+    CasingAndPlace,
 }
 
 /// The keys that all architectures share.
@@ -61,6 +65,8 @@ struct Shared {
     #[serde(default)]
     token_types: TokenTypesKey,
     tag_scheme: Option<TagScheme>,
+    #[serde(default)]
+    kinds: Vec<String>,
 }
 
 /// A config.json that was parsed, and its name for messages.
@@ -87,7 +93,9 @@ impl<'a> Parsed<'a> {
     /// The role of a model of the architectures of transformers; `hidden` is the width of its states.
     fn role(&self, task: Task, labels: Vec<String>, hidden: usize) -> Role {
         match task {
-            Task::Ner => Role::Tags { labels, scheme: self.shared.tag_scheme },
+            Task::Ner => {
+                Role::Tags { labels, scheme: self.shared.tag_scheme, kinds: self.shared.kinds.clone() }
+            }
             Task::Nli => Role::Nli { labels },
             _ => Role::Embedding { hidden },
         }
@@ -105,16 +113,21 @@ impl<'a> Parsed<'a> {
 
     /// The meaning of token types, of which the model has `rows`; of none it says nothing.
     fn token_types(&self, rows: Option<usize>) -> Result<TokenTypes, Error> {
-        match (self.shared.token_types, rows) {
-            (TokenTypesKey::Casing, Some(rows)) if rows >= casing::CLASSES => Ok(TokenTypes::Casing),
-            (TokenTypesKey::Casing, rows) => Err(self.refuse(format!(
-                "token_types \"casing\" needs type_vocab_size {}, not {}",
-                casing::CLASSES,
-                rows.unwrap_or(0)
-            ))),
-            (TokenTypesKey::Segment, Some(0 | 1)) => Ok(TokenTypes::None),
-            (TokenTypesKey::Segment, _) => Ok(TokenTypes::Segment),
+        let (token_types, name, needed) = match (self.shared.token_types, rows) {
+            (TokenTypesKey::Segment, Some(0 | 1)) => return Ok(TokenTypes::None),
+            (TokenTypesKey::Segment, _) => return Ok(TokenTypes::Segment),
+            (TokenTypesKey::Casing, _) => (TokenTypes::Casing, "casing", casing::CLASSES),
+            (TokenTypesKey::CasingAndPlace, _) => {
+                (TokenTypes::CasingAndPlace, "casing and place", casing::CLASSES * place::PLACES)
+            }
+        };
+        let rows = rows.unwrap_or(0);
+        if rows < needed as usize {
+            return Err(
+                self.refuse(format!("token_types {name:?} needs type_vocab_size {needed}, not {rows}"))
+            );
         }
+        Ok(token_types)
     }
 }
 
@@ -165,6 +178,10 @@ impl Config {
             (task, pooling, &mut blueprint.head)
         {
             *states = States::Pooled(pooling);
+        }
+        if task == Task::Ner && !parsed.shared.kinds.is_empty() {
+            let refused = || parsed.refuse("kinds need a classifier of tokens");
+            blueprint.head.add_kinds(parsed.shared.kinds.len()).ok_or_else(refused)?;
         }
         let table = blueprint.encoder.embeddings.token_types.as_ref();
         let token_types = parsed.token_types(Some(table.and_then(|table| table.rows).unwrap_or(0)))?;
@@ -262,6 +279,7 @@ mod tests {
             ("id2label={\"0\":\"O\",\"00\":\"B\"}", "twice"),
             ("position_embedding_type=\"relative_key\"", "relative_key"),
             ("token_types=\"casing\"", "type_vocab_size 4"),
+            ("token_types=\"casing and place\"", "type_vocab_size 16"),
         ] {
             let error = parse(change, None).expect_err(change);
             assert!(error.to_string().contains(named), "{error} does not say {named}");

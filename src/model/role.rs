@@ -4,8 +4,9 @@ use crate::tags::TagScheme;
 /// The task of a model, with what its task needs.
 #[derive(Clone, Debug)]
 pub(crate) enum Role {
-    /// A token classifier. `labels` are its tags, in the order of its columns.
-    Tags { labels: Vec<String>, scheme: Option<TagScheme> },
+    /// A token classifier. `labels` are its tags, in the order of its columns; `kinds` those of further columns, each
+    /// behind the entity type and a colon.
+    Tags { labels: Vec<String>, scheme: Option<TagScheme>, kinds: Vec<String> },
     /// An NLI model. `labels` are its classes, in the order of its columns.
     Nli { labels: Vec<String> },
     /// An embedding model, with the width of its vectors.
@@ -60,6 +61,14 @@ impl Role {
         match self {
             Self::Tags { labels, .. } | Self::Nli { labels } => labels,
             Self::Embedding { .. } | Self::PromptedEntities(_) | Self::PromptedTopics(_) => &[],
+        }
+    }
+
+    /// The kinds of entities that a token classifier tells apart.
+    pub(crate) fn kinds(&self) -> &[String] {
+        match self {
+            Self::Tags { kinds, .. } => kinds,
+            _ => &[],
         }
     }
 

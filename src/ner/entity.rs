@@ -13,6 +13,10 @@ use crate::span::Span;
 pub struct Entity {
     /// The entity type, such as `PER`; [`Ner::entity_types`](crate::Ner::entity_types) has those of a model.
     pub label: String,
+    /// What it is more closely, such as `city` or `company`, if the model tells kinds and is sure of this one.
+    /// [`Ner::entity_kinds`](crate::Ner::entity_kinds) has those of a model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// The mention, as it stands in the text.
     pub text: String,
     /// The mean probability of its words' labels, 0 to 1; with types in the model's input, the probability of the
@@ -50,6 +54,9 @@ pub struct TaggedWords {
 pub struct WordEntity {
     /// The entity type.
     pub label: String,
+    /// As [`Entity::kind`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// As [`Entity::score`].
     pub score: f32,
     /// The indices of its words.
@@ -110,7 +117,7 @@ impl Entity {
     /// assert_eq!(entity.text, "66-B");
     /// ```
     pub fn new(label: impl Into<String>, text: &str, span: Span, score: f32) -> Self {
-        Self { label: label.into(), text: span.of(text).to_owned(), score, span }
+        Self { label: label.into(), kind: None, text: span.of(text).to_owned(), score, span }
     }
 }
 

@@ -6,6 +6,7 @@ use ndarray::Array2;
 
 use super::aggregation::{self, Aggregation, Group, Labels};
 use super::entity::{Entity, TaggedText, TokenLogits};
+use super::kinds::{self, Kinds};
 use super::options::EntityOptions;
 use super::sequence::Sequences;
 use super::spans;
@@ -30,6 +31,7 @@ const CONTEXT_SHARE: usize = 16;
 pub(super) struct Tagging {
     pub(super) types: Vec<String>,
     tags: Vec<Tag>,
+    kinds: Kinds,
     /// The sequences of tags that are possible, if the model declares a scheme.
     sequences: Option<Sequences>,
     aggregation: Aggregation,
@@ -48,10 +50,20 @@ pub(super) struct TagReader<'a, O> {
     finish: fn(&Self, &Document<'_>, &Windows, Array2<f32>) -> O,
 }
 
+/// What a model says of each token of a document.
+#[derive(Clone, Copy)]
+struct Rows<'a> {
+    /// Of the tags, `[tokens, tags]`.
+    probabilities: &'a Array2<f32>,
+    /// The logits of the kinds, `[tokens, kinds]`.
+    kinds: &'a Array2<f32>,
+}
+
 impl Tagging {
     pub(super) fn new(
         model: &Model,
         scheme: Option<TagScheme>,
+        kinds: &[String],
         options: &EntityOptions,
     ) -> Result<Self, Error> {
         let tags: Vec<Tag> = model.role.labels().iter().map(|label| Tag::parse(label)).collect();
@@ -63,6 +75,7 @@ impl Tagging {
             clean_spans: options.clean_spans.unwrap_or(true),
             thresholds: options.thresholds(&types, None)?,
             framing: model.framing(options.window, None, options.prepare_text)?,
+            kinds: Kinds::new(kinds),
             types,
             tags,
         })
@@ -75,7 +88,8 @@ impl Tagging {
 
     /// Reads the logits themselves.
     pub(super) fn logits<'a>(&'a self, model: &'a Model, limits: &'a Limits) -> TagReader<'a, TokenLogits> {
-        let finish = |_: &TagReader<'a, TokenLogits>, document: &Document<'_>, _: &Windows, logits| {
+        let finish = |reader: &TagReader<'a, TokenLogits>, document: &Document<'_>, _: &Windows, logits| {
+            let (logits, _) = kinds::split_columns(logits, reader.tagging.tags.len());
             let offsets = document.tokens.offsets.iter();
             TokenLogits { tokens: offsets.map(|range| document.index.span(range.clone())).collect(), logits }
         };
@@ -130,7 +144,9 @@ impl TagReader<'_, TaggedText> {
     fn decode(&self, document: &Document<'_>, windows: &Windows, logits: Array2<f32>) -> TaggedText {
         stage!("decode");
         let Tagging { tags, sequences, aggregation, .. } = self.tagging;
+        let (logits, kinds) = kinds::split_columns(logits, tags.len());
         let probabilities = aggregation::probabilities(logits);
+        let rows = Rows { probabilities: &probabilities, kinds: &kinds };
         let labels =
             aggregation::Labels { names: self.model.role.labels(), tags, sequences: sequences.as_ref() };
         let entities = match (document.has_layout, aggregation) {
@@ -138,20 +154,20 @@ impl TagReader<'_, TaggedText> {
             (false, _) => {
                 let words = units::given_words(document);
                 let groups = aggregation::group_words(&words, &probabilities, labels, |_| Bond::Free);
-                self.entities(document, &words, groups)
+                self.entities(document, &words, groups, rows)
             }
-            (true, Aggregation::Word) => self.names(document, &probabilities, labels),
+            (true, Aggregation::Word) => self.names(document, rows, labels),
             (true, _) => {
                 let units = aggregation::units_of(document, *aggregation);
                 let groups = aggregation::group(&units, &probabilities, labels, *aggregation);
-                self.entities(document, &units, groups)
+                self.entities(document, &units, groups, rows)
             }
         };
         TaggedText { entities, coverage: Coverage::of(document, windows, &self.model.profile.languages) }
     }
 
     /// The entities of the words of a text as it stands.
-    fn names(&self, document: &Document<'_>, probabilities: &Array2<f32>, labels: Labels<'_>) -> Vec<Entity> {
+    fn names(&self, document: &Document<'_>, rows: Rows<'_>, labels: Labels<'_>) -> Vec<Entity> {
         let words = units::unicode_words(document);
         let bonds = match self.tagging.boundaries {
             true => {
@@ -160,9 +176,9 @@ impl TagReader<'_, TaggedText> {
             }
             false => vec![Bond::Free; words.len()],
         };
-        let groups = aggregation::group_words(&words, probabilities, labels, |at| bonds[at]);
+        let groups = aggregation::group_words(&words, rows.probabilities, labels, |at| bonds[at]);
         if !self.tagging.clean_spans {
-            return self.entities(document, &words, groups);
+            return self.entities(document, &words, groups, rows);
         }
         let place = |units: &Range<usize>| words[units.start].bytes.start..words[units.end - 1].bytes.end;
         let mut whole: Vec<Group> = Vec::new();
@@ -187,19 +203,31 @@ impl TagReader<'_, TaggedText> {
                 units.start + words[units.clone()].partition_point(|word| word.bytes.end <= bytes.start);
             let left = words[first..units.end].partition_point(|word| word.bytes.start < bytes.end);
             let left = &words[first..first + left];
-            let score = aggregation::score_of_words(left, probabilities, labels.tags, &label);
-            self.tagging
-                .passes(&label, score)
-                .then(|| Entity::new(label, document.text, document.index.span(bytes), score))
+            let score = aggregation::score_of_words(left, rows.probabilities, labels.tags, &label);
+            self.tagging.passes(&label, score).then(|| {
+                let kind = self.tagging.kinds.of(&label, left, rows.kinds).map(str::to_owned);
+                Entity { kind, ..Entity::new(label, document.text, document.index.span(bytes), score) }
+            })
         });
         clean.collect()
     }
 
-    fn entities(&self, document: &Document<'_>, units: &[Unit], groups: Vec<Group>) -> Vec<Entity> {
+    fn entities(
+        &self,
+        document: &Document<'_>,
+        units: &[Unit],
+        groups: Vec<Group>,
+        rows: Rows<'_>,
+    ) -> Vec<Entity> {
         let passing = groups.into_iter().filter(|group| self.tagging.passes(&group.label, group.score));
         let entities = passing.map(|group| {
             let bytes = units[group.units.start].bytes.start..units[group.units.end - 1].bytes.end;
-            Entity::new(group.label, document.text, document.index.span(bytes), group.score)
+            let words = &units[group.units.clone()];
+            let kind = self.tagging.kinds.of(&group.label, words, rows.kinds).map(str::to_owned);
+            Entity {
+                kind,
+                ..Entity::new(group.label, document.text, document.index.span(bytes), group.score)
+            }
         });
         entities.collect()
     }

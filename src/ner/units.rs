@@ -166,6 +166,7 @@ mod tests {
         let tokens = Tokens {
             ids: vec![0; count],
             casing: vec![0; count],
+            places: vec![0; count],
             offsets: offsets.to_vec(),
             unknown: vec![false; count],
             continues: vec![false; count],

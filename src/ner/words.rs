@@ -34,7 +34,7 @@ impl JoinedWords {
         let entities = tagged.entities.into_iter().map(|entity| {
             let Range { start, end } = entity.span.bytes;
             let words = word_at(start)..word_at(end.saturating_sub(1).max(start)) + 1;
-            WordEntity { label: entity.label, score: entity.score, words }
+            WordEntity { label: entity.label, kind: entity.kind, score: entity.score, words }
         });
         TaggedWords { entities: entities.collect(), coverage: tagged.coverage }
     }

@@ -2,7 +2,7 @@
 //! lower-cased, and names are told by their capitals.
 
 /// The number of classes that [`class`] returns.
-pub(crate) const CLASSES: usize = 4;
+pub(crate) const CLASSES: u32 = 4;
 
 /// The class of a word, from its characters in the source text:
 /// 0 if none is upper case, 1 if only the first cased one is, 2 if at least two are upper case

@@ -1,4 +1,4 @@
-use super::scoring::Scoring;
+use super::scoring::Support;
 use crate::error::{Error, ErrorKind};
 
 /// From the cosines of a bi-encoder to evidence.
@@ -30,10 +30,10 @@ impl Calibration {
         Ok(Self { temperature, multi_label_temperature, midpoint })
     }
 
-    pub(super) fn evidence(&self, cosine: f32, scoring: Scoring) -> f32 {
-        match scoring {
-            Scoring::SingleLabel => cosine / self.temperature,
-            Scoring::MultiLabel => (cosine - self.midpoint) / self.multi_label_temperature,
+    pub(super) fn support(&self, cosine: f32) -> Support {
+        Support {
+            choice: cosine / self.temperature,
+            fit: (cosine - self.midpoint) / self.multi_label_temperature,
         }
     }
 }

@@ -2,6 +2,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::label::Label;
 use crate::fingerprint::Fingerprint;
 use crate::prompt::Prompt;
 
@@ -11,7 +12,7 @@ use crate::prompt::Prompt;
 /// weights of that model, with whatever options, and can be stored: it implements serde's traits.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct LabelSet {
-    pub(super) labels: Vec<String>,
+    pub(super) labels: Vec<Label>,
     /// The sentence that labels were put into.
     pub(super) template: String,
     pub(crate) prepared: Prepared,
@@ -25,7 +26,7 @@ pub struct LabelSet {
 pub(crate) enum Prepared {
     /// NLI: the tokens of the hypothesis of each label.
     Hypotheses(Vec<Vec<u32>>),
-    /// Bi-encoder: a unit vector per label.
+    /// Bi-encoder: a vector per label, of length 1 unless labels have examples.
     Embeddings(Vec<Vec<f32>>),
     /// Uni-encoder: the tokens of all labels together.
     Prompt(Prompt),
@@ -33,13 +34,21 @@ pub(crate) enum Prepared {
 
 impl LabelSet {
     /// The labels, in the order given.
-    pub fn labels(&self) -> &[String] {
+    pub fn labels(&self) -> &[Label] {
         &self.labels
+    }
+
+    /// Their names, in the order given.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
+        self.labels.iter().map(Label::name)
     }
 }
 
 impl fmt::Debug for LabelSet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LabelSet").field("model", &self.model).field("labels", &self.labels).finish()
+        f.debug_struct("LabelSet")
+            .field("model", &self.model)
+            .field("labels", &self.names().collect::<Vec<_>>())
+            .finish()
     }
 }

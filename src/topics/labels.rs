@@ -1,15 +1,20 @@
 //! Labels, put into the form that a model takes.
 
+use ndarray::Array2;
+
 use super::hypotheses;
+use super::label::Label;
 use super::label_cache::LabelCache;
 use super::label_set::{LabelSet, Prepared};
 use super::options::Kind;
-use super::readers::{Context, unit};
+use super::prototypes;
+use super::readers::{Context, Embedded, EmbeddingReader, unit};
 use crate::batch::Sequence;
 use crate::error::{Error, ErrorKind};
 use crate::labels;
 use crate::model::Model;
 use crate::model::role::Role;
+use crate::pipeline;
 use crate::prompt::Prompt;
 use crate::schedule;
 
@@ -31,23 +36,24 @@ pub(super) fn mismatch(labels: &LabelSet, model: &Model) -> Error {
 }
 
 impl Preparer<'_> {
-    pub(super) fn label_set(&self, labels: Vec<String>) -> Result<LabelSet, Error> {
-        labels::check(&labels, "label", "politics")?;
-        labels::check_apart(&labels, "label")?;
+    pub(super) fn label_set(&self, labels: Vec<Label>) -> Result<LabelSet, Error> {
+        check_names(&labels)?;
         let prepared = self.prepare(&labels)?;
         Ok(self.set(labels, prepared))
     }
 
     /// `set` with `more` labels; `set` is one of this model.
-    pub(super) fn extend(&self, set: &LabelSet, more: Vec<String>) -> Result<LabelSet, Error> {
+    pub(super) fn extend(&self, set: &LabelSet, more: Vec<Label>) -> Result<LabelSet, Error> {
         let all = [set.labels.clone(), more.clone()].concat();
-        labels::check(&all, "label", "politics")?;
-        labels::check_apart(&all, "label")?;
+        check_names(&all)?;
         if more.is_empty() {
             return Ok(set.clone());
         }
+        // Such models read all labels together, and labels with examples share what these say.
+        let has_examples = all.iter().any(|label| !label.details().1.is_empty());
         let prepared = match &set.prepared {
             Prepared::Prompt(_) => self.prepare(&all)?,
+            Prepared::Embeddings(_) if has_examples => self.prepare(&all)?,
             before => match (before.clone(), self.prepare(&more)?) {
                 (Prepared::Hypotheses(before), Prepared::Hypotheses(new)) => {
                     Prepared::Hypotheses([before, new].concat())
@@ -61,7 +67,7 @@ impl Preparer<'_> {
         Ok(self.set(all, prepared))
     }
 
-    fn set(&self, labels: Vec<String>, prepared: Prepared) -> LabelSet {
+    fn set(&self, labels: Vec<Label>, prepared: Prepared) -> LabelSet {
         let model = self.context.model;
         LabelSet {
             labels,
@@ -85,7 +91,7 @@ impl Preparer<'_> {
             Err(Error::new(ErrorKind::Labels, message))
         };
         let known = |ids: &[u32]| ids.iter().all(|&id| id <= model.tokenizer.largest_id());
-        if labels::check(&set.labels, "label", "politics").is_err() {
+        if labels::check(&names(&set.labels), "label", "politics").is_err() {
             return damaged();
         }
         match (&set.prepared, &model.role) {
@@ -114,19 +120,31 @@ impl Preparer<'_> {
         }
     }
 
-    fn prepare(&self, labels: &[String]) -> Result<Prepared, Error> {
+    fn prepare(&self, labels: &[Label]) -> Result<Prepared, Error> {
         let Context { model, settings, .. } = self.context;
-        let sentences: Vec<String> =
-            labels.iter().map(|label| hypotheses::fill(self.template, label)).collect();
-        match (settings.kind, &model.role) {
-            (Kind::UniEncoder { .. }, Role::PromptedTopics(style)) => {
+        let fill = |text: &str| hypotheses::fill(self.template, text);
+        if let (Kind::BiEncoder(_), _) = (settings.kind, &model.role) {
+            return Ok(Prepared::Embeddings(self.embed(labels)?));
+        }
+        if let Some(label) = labels.iter().find(|label| !label.details().1.is_empty()) {
+            let message = format!(
+                "the label {:?} has examples, and the model {:?} has no use for them: it is for {}; leave them out, or \
+                 choose an embedding model",
+                label.name(),
+                model.name,
+                model.role.task().description()
+            );
+            return Err(Error::new(ErrorKind::Labels, message));
+        }
+        let sentences: Vec<String> = labels.iter().map(|label| fill(&described(label))).collect();
+        match &model.role {
+            Role::PromptedTopics(style) => {
                 let budget = model.budget(&settings.framing);
                 Ok(Prepared::Prompt(Prompt::of_text(model, style, &sentences, budget)?))
             }
-            (Kind::Nli(_), _) => {
-                Ok(Prepared::Hypotheses(self.encode(labels, &sentences, self.hypothesis_limit())?))
+            _ => {
+                Ok(Prepared::Hypotheses(self.encode(&names(labels), &sentences, self.hypothesis_limit())?))
             }
-            _ => Ok(Prepared::Embeddings(self.embed(labels, &sentences)?)),
         }
     }
 
@@ -150,8 +168,50 @@ impl Preparer<'_> {
         labels.iter().zip(sentences).map(encode).collect()
     }
 
-    /// A unit vector per label, from the cache where it has one.
-    fn embed(&self, labels: &[String], sentences: &[String]) -> Result<Vec<Vec<f32>>, Error> {
+    /// A vector per label: the mean of those of its name and its description, each in the template, at length 1. If
+    /// any label has examples, it leans towards them.
+    fn embed(&self, labels: &[Label]) -> Result<Vec<Vec<f32>>, Error> {
+        let fill = |text: &str| hypotheses::fill(self.template, text);
+        let described: Vec<&Label> = labels.iter().filter(|label| label.details().0.is_some()).collect();
+        let owners = names(labels.iter().chain(described.iter().copied()));
+        let texts = labels.iter().map(|label| fill(label.name()));
+        let texts = texts.chain(described.iter().filter_map(|label| label.details().0.map(fill)));
+        let mut vectors = self.embed_sentences(&owners, &texts.collect::<Vec<_>>())?;
+        let mut descriptions = vectors.split_off(labels.len()).into_iter();
+        for (vector, label) in vectors.iter_mut().zip(labels) {
+            if let Some(description) = label.details().0.and_then(|_| descriptions.next()) {
+                vector.iter_mut().zip(description).for_each(|(value, other)| *value += other);
+                *vector = unit(std::mem::take(vector));
+            }
+        }
+        let (label_of, examples) = self.embed_examples(labels)?;
+        if examples.is_empty() {
+            return Ok(vectors);
+        }
+        let mut vectors = matrix(&vectors);
+        prototypes::lean(&mut vectors, matrix(&examples).view(), &label_of);
+        Ok(vectors.rows().into_iter().map(|row| row.to_vec()).collect())
+    }
+
+    /// A unit vector for each example, of whatever length, and the index of its label.
+    fn embed_examples(&self, labels: &[Label]) -> Result<(Vec<usize>, Vec<Vec<f32>>), Error> {
+        let Context { model, limits, .. } = self.context;
+        let Role::Embedding { hidden } = model.role else { return Ok(Default::default()) };
+        let reader = EmbeddingReader { context: self.context };
+        let work = |parts: &[&str]| pipeline::run_documents(&reader, &pipeline::read_all(&reader, parts));
+        let all = labels
+            .iter()
+            .enumerate()
+            .flat_map(|(at, label)| label.details().1.iter().map(move |text| (at, text)));
+        let (label_of, texts): (Vec<usize>, Vec<&String>) = all.unzip();
+        let vectors =
+            pipeline::texts(texts, limits.clone(), work, |sections| Embedded::join(sections, hidden));
+        let vectors = vectors.map(|vector| Ok(unit(vector?.to_vec())));
+        Ok((label_of, vectors.collect::<Result<_, Error>>()?))
+    }
+
+    /// A unit vector per sentence, from the cache where it has one; `labels` names the label of each in messages.
+    fn embed_sentences(&self, labels: &[String], sentences: &[String]) -> Result<Vec<Vec<f32>>, Error> {
         let Context { model, limits, .. } = self.context;
         let mut found: Vec<Option<Vec<f32>>> =
             sentences.iter().map(|sentence| self.cache.get(&model.fingerprint, sentence)).collect();
@@ -170,4 +230,43 @@ impl Preparer<'_> {
         }
         Ok(found.into_iter().flatten().collect())
     }
+}
+
+/// `rows` of one length.
+fn matrix(rows: &[Vec<f32>]) -> Array2<f32> {
+    let shape = (rows.len(), rows.first().map_or(0, Vec::len));
+    Array2::from_shape_vec(shape, rows.concat()).unwrap_or_default()
+}
+
+/// The text of a label that models read as words.
+fn described(label: &Label) -> String {
+    match label.details().0 {
+        Some(description) => format!("{} ({description})", label.name()),
+        None => label.name().to_owned(),
+    }
+}
+
+fn names<'l>(labels: impl IntoIterator<Item = &'l Label>) -> Vec<String> {
+    labels.into_iter().map(|label| label.name().to_owned()).collect()
+}
+
+fn check_names(labels: &[Label]) -> Result<(), Error> {
+    let names = names(labels);
+    labels::check(&names, "label", "politics")?;
+    labels::check_apart(&names, "label")?;
+    for label in labels {
+        let (description, examples) = label.details();
+        let blank = |what: &str| {
+            let message =
+                format!("{what} of the label {:?} is blank; fill it in, or leave it out", label.name());
+            Err(Error::new(ErrorKind::Labels, message))
+        };
+        if description.is_some_and(|description| description.trim().is_empty()) {
+            return blank("the description");
+        }
+        if let Some(at) = examples.iter().position(|example| example.trim().is_empty()) {
+            return blank(&format!("example number {}", at + 1));
+        }
+    }
+    Ok(())
 }

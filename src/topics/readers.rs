@@ -8,7 +8,7 @@ use super::calibration::Calibration;
 use super::hypotheses::Columns;
 use super::options::Settings;
 use super::result::{Judgement, lengths};
-use super::scoring::Scoring;
+use super::scoring::Support;
 use super::windows::pool;
 use crate::batch::{Marks, Sequence};
 use crate::document::Document;
@@ -42,7 +42,8 @@ impl Context<'_> {
 /// An NLI model reads each window with the hypothesis of each label.
 pub(super) struct NliReader<'a> {
     pub(super) context: Context<'a>,
-    pub(super) labels: &'a [String],
+    /// How many labels there are.
+    pub(super) labels: usize,
     pub(super) hypotheses: &'a [Vec<u32>],
     pub(super) columns: Columns,
 }
@@ -50,7 +51,8 @@ pub(super) struct NliReader<'a> {
 /// A bi-encoder reads each window once and compares it with the embeddings of the labels.
 pub(super) struct BiEncoderReader<'a> {
     pub(super) context: Context<'a>,
-    pub(super) labels: &'a [String],
+    /// How many labels there are.
+    pub(super) labels: usize,
     pub(super) embeddings: &'a [Vec<f32>],
     pub(super) calibration: Calibration,
 }
@@ -58,7 +60,8 @@ pub(super) struct BiEncoderReader<'a> {
 /// A uni-encoder reads each window together with all labels.
 pub(super) struct UniEncoderReader<'a> {
     pub(super) context: Context<'a>,
-    pub(super) labels: &'a [String],
+    /// How many labels there are.
+    pub(super) labels: usize,
     pub(super) prompt: &'a Prompt,
     pub(super) labels_first: bool,
 }
@@ -79,7 +82,7 @@ impl NliReader<'_> {
 }
 
 impl Reader for NliReader<'_> {
-    type Part = f32;
+    type Part = Support;
     type Section = Judgement;
 
     fn model(&self) -> &Model {
@@ -106,22 +109,19 @@ impl Reader for NliReader<'_> {
         self.context.model.pair(&document.tokens, window, &self.hypotheses[number])
     }
 
-    fn reduce(&self, _: &Sequence, logits: Array2<f32>) -> f32 {
-        let contradiction = match self.context.settings.scoring(self.labels.len()) {
-            Scoring::SingleLabel => 0.0,
-            // Softmax over the two is the logistic function of their difference.
-            Scoring::MultiLabel => logits[[0, self.columns.contradiction]],
-        };
-        logits[[0, self.columns.entailment]] - contradiction
+    fn reduce(&self, _: &Sequence, logits: Array2<f32>) -> Support {
+        let entailment = logits[[0, self.columns.entailment]];
+        // Softmax over the two is the logistic function of their difference.
+        Support { choice: entailment, fit: entailment - logits[[0, self.columns.contradiction]] }
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[f32]) -> Judgement {
-        Judgement::of(self.model(), document, windows, self.labels.len(), parts)
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Support]) -> Judgement {
+        Judgement::of(self.model(), document, windows, self.labels, parts.iter().copied().collect())
     }
 }
 
 impl Reader for BiEncoderReader<'_> {
-    type Part = Vec<f32>;
+    type Part = Vec<Support>;
     type Section = Judgement;
 
     fn model(&self) -> &Model {
@@ -144,20 +144,19 @@ impl Reader for BiEncoderReader<'_> {
         self.context.sequence(document, window)
     }
 
-    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
+    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<Support> {
         let embedding = Array1::from(unit(rows.row(0).to_vec()));
-        let scoring = self.context.settings.scoring(self.labels.len());
         let cosine = |label: &Vec<f32>| ArrayView1::from(label).dot(&embedding);
-        self.embeddings.iter().map(|label| self.calibration.evidence(cosine(label), scoring)).collect()
+        self.embeddings.iter().map(|label| self.calibration.support(cosine(label))).collect()
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Judgement {
-        Judgement::of(self.model(), document, windows, self.labels.len(), &parts.concat())
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<Support>]) -> Judgement {
+        Judgement::of(self.model(), document, windows, self.labels, parts.iter().flatten().copied().collect())
     }
 }
 
 impl Reader for UniEncoderReader<'_> {
-    type Part = Vec<f32>;
+    type Part = Vec<Support>;
     type Section = Judgement;
 
     fn model(&self) -> &Model {
@@ -191,12 +190,12 @@ impl Reader for UniEncoderReader<'_> {
         sequence
     }
 
-    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<f32> {
-        rows.row(0).to_vec()
+    fn reduce(&self, _: &Sequence, rows: Array2<f32>) -> Vec<Support> {
+        rows.row(0).iter().map(|&logit| Support { choice: logit, fit: logit }).collect()
     }
 
-    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<f32>]) -> Judgement {
-        Judgement::of(self.model(), document, windows, self.labels.len(), &parts.concat())
+    fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Vec<Support>]) -> Judgement {
+        Judgement::of(self.model(), document, windows, self.labels, parts.iter().flatten().copied().collect())
     }
 }
 

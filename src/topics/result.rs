@@ -2,7 +2,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+use super::label::Label;
 use super::options::Settings;
+use super::scoring::LabelEvidence;
 use super::windows::pool;
 use crate::document::Document;
 use crate::document::coverage::Coverage;
@@ -34,8 +36,36 @@ pub struct Topic {
     pub label: String,
     /// Its probability, 0 to 1; see [`Scoring`](crate::Scoring).
     pub score: f32,
+    /// The probability that it holds by itself, 0 to 1, whatever the other labels are. If it is at most 0.5 for all
+    /// labels, the text is about none of them. With [`Scoring::MultiLabel`](crate::Scoring::MultiLabel) it is the score.
+    #[serde(default)]
+    pub fit: f32,
     /// The windows with the highest scores for it, the highest first; at most three.
     pub evidence: Vec<Evidence>,
+}
+
+/// A topic holds if that is likelier than not.
+const FITS: f32 = 0.5;
+
+impl Topic {
+    /// Whether the topic holds by itself: its [`fit`](Self::fit) is above 0.5. A text whose topics all fail this is about
+    /// none of them.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// let labels = classifier.label_set(["astronomy", "cooking"])?;
+    /// let text = "The union called off the bus drivers' strike after talks with the city.";
+    /// let classified = classifier.classify(text, &labels)?;
+    /// // One of the two is likelier than the other, but the text is about neither.
+    /// assert!(classified.topics[0].score > 0.5);
+    /// assert!(!classified.topics.iter().any(|topic| topic.fits()));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    pub fn fits(&self) -> bool {
+        self.fit > FITS
+    }
 }
 
 /// A part of the text, and the score of a topic by it alone.
@@ -71,7 +101,7 @@ pub(crate) struct Judgement {
     coverage: Coverage,
     windows: Vec<Window>,
     /// `[windows, labels]`
-    evidence: Vec<f32>,
+    evidence: LabelEvidence,
     labels: usize,
 }
 
@@ -88,22 +118,26 @@ impl Judgement {
         document: &Document<'_>,
         windows: &Windows,
         labels: usize,
-        evidence: &[f32],
+        evidence: LabelEvidence,
     ) -> Self {
         let window =
             |range: &Range<usize>| Window { span: document.span(range.clone()), tokens: range.len() };
         Self {
             coverage: Coverage::of(document, windows, &model.profile.languages),
             windows: windows.ranges().iter().map(window).collect(),
-            evidence: evidence.to_vec(),
+            evidence,
             labels,
         }
     }
 
     /// The judgement of a text from those of its sections.
     fn join(sections: Vec<Placed<Self>>) -> Self {
-        let mut whole =
-            Self { coverage: Coverage::default(), windows: Vec::new(), evidence: Vec::new(), labels: 1 };
+        let mut whole = Self {
+            coverage: Coverage::default(),
+            windows: Vec::new(),
+            evidence: LabelEvidence::default(),
+            labels: 1,
+        };
         for Placed { start, value } in sections {
             let placed = value
                 .windows
@@ -121,7 +155,7 @@ impl Judgement {
 /// The topics of a text, from what its sections say of `labels`.
 pub(super) fn judge(
     settings: &Settings,
-    labels: &[String],
+    labels: &[Label],
     sections: Vec<Placed<Judgement>>,
 ) -> ClassifiedText {
     stage!("judge");
@@ -129,14 +163,23 @@ pub(super) fn judge(
     if windows.is_empty() {
         return ClassifiedText { coverage, ..ClassifiedText::default() };
     }
-    let evidence: Vec<&[f32]> = evidence.chunks_exact(count.max(1)).collect();
+    let count = count.max(1);
+    let choice: Vec<&[f32]> = evidence.choice.chunks_exact(count).collect();
+    let fit: Vec<&[f32]> = evidence.fit.chunks_exact(count).collect();
     let scoring = settings.scoring(labels.len());
     let tokens: Vec<usize> = windows.iter().map(|window| window.tokens).collect();
-    let scores = scoring.probabilities(&pool(&evidence, &tokens, settings.pooling));
+    let whole = LabelEvidence {
+        choice: pool(&choice, &tokens, settings.pooling),
+        fit: pool(&fit, &tokens, settings.pooling),
+    };
+    let (scores, fits) = (whole.probabilities(scoring), whole.fits());
     let passages: Vec<Passage> = windows
         .into_iter()
-        .zip(&evidence)
-        .map(|(window, row)| Passage { span: window.span, scores: scoring.probabilities(row) })
+        .zip(choice.into_iter().zip(fit))
+        .map(|(window, (choice, fit))| {
+            let evidence = LabelEvidence { choice: choice.to_vec(), fit: fit.to_vec() };
+            Passage { span: window.span, scores: evidence.probabilities(scoring) }
+        })
         .collect();
     let strongest = |label: usize| {
         let mut order: Vec<&Passage> = passages.iter().collect();
@@ -146,10 +189,11 @@ pub(super) fn judge(
             .map(|passage| Evidence { span: passage.span.clone(), score: passage.scores[label] })
             .collect()
     };
-    let topic = |(label, name): (usize, &String)| Topic {
-        label: name.clone(),
-        score: scores[label],
-        evidence: strongest(label),
+    let topic = |(at, label): (usize, &Label)| Topic {
+        label: label.name().to_owned(),
+        score: scores[at],
+        fit: fits[at],
+        evidence: strongest(at),
     };
     let mut topics: Vec<Topic> = labels.iter().enumerate().map(topic).collect();
     topics.sort_by(|a, b| b.score.total_cmp(&a.score));

@@ -4,7 +4,7 @@ use std::fs;
 use std::thread;
 
 #[cfg(feature = "bundled")]
-use entopic::{Engine, NEWS_TOPICS, Precision, Tagger};
+use entopic::{Engine, Precision, Tagger, news_topics};
 
 use crate::fixtures::{TOLERANCE, fixture, native_ner, torch_ner};
 #[cfg(feature = "bundled")]
@@ -87,7 +87,7 @@ fn the_bundled_models_say_the_same_of_the_article() {
         let (ner, topics) = (engine.ner("ner-en-small"), engine.topics("topics-en-small"));
         let (ner, topics) =
             (ner.expect("the model should be bundled"), topics.expect("the model should be bundled"));
-        let labels = topics.label_set(NEWS_TOPICS.iter().copied()).expect("the labels should fit");
+        let labels = topics.label_set(news_topics()).expect("the labels should fit");
         Tagger::new(ner, topics, labels).expect("the labels should be of this model")
     };
     let (native, torch) = (tagger(&native()), tagger(&torch(Precision::F32)));

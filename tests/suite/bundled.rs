@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use entopic::{
-    EntityOptions, NEWS_TOPICS, Ner, Precision, Registry, Scoring, Source, Tagger, TopicClassifier,
-    TopicOptions,
+    EntityOptions, Label, Ner, Precision, Registry, Scoring, Source, Tagger, TopicClassifier, TopicOptions,
+    news_topics,
 };
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
@@ -140,22 +140,22 @@ fn every_name_in_the_article_is_found() {
 fn the_article_is_about_politics_and_not_about_sport() {
     let (ner, loaded) = (Ner::bundled(), TopicClassifier::bundled());
     let (ner, loaded) = (ner.expect("it should be bundled"), loaded.expect("it should be bundled"));
-    let scores = |labels: &[&str], scoring| {
+    let scores = |labels: &[Label], scoring| {
         let topics = loaded.with(TopicOptions::new().scoring(scoring)).expect("it should have both");
-        let labels = topics.label_set(labels.iter().copied()).expect("the labels should fit");
+        let labels = topics.label_set(labels).expect("the labels should fit");
         let tagger = Tagger::new(ner.clone(), topics, labels).expect("the labels should be of this model");
         let document = tagger.tag(ARTICLE).expect("it should be tagged");
         assert!(document.coverage.is_complete(), "{:?}", document.coverage);
         document.topics.into_iter().map(|topic| (topic.label, topic.score)).collect::<Vec<_>>()
     };
-    let labels = ["politics", "economy", "sanctions", "sport", "health", "entertainment"];
+    let labels = ["politics", "economy", "sanctions", "sport", "health", "entertainment"].map(Label::from);
     for scoring in [Scoring::SingleLabel, Scoring::MultiLabel] {
         let found = scores(&labels, scoring);
         let mut first: Vec<&str> = found[..3].iter().map(|(label, _)| label.as_str()).collect();
         first.sort_unstable();
         assert_eq!(first, ["economy", "politics", "sanctions"], "{found:?}");
     }
-    let found = scores(NEWS_TOPICS, Scoring::SingleLabel);
+    let found = scores(&news_topics(), Scoring::SingleLabel);
     let top: Vec<&str> = found[..3].iter().map(|(label, _)| label.as_str()).collect();
     assert!(top.contains(&"politics") || top.contains(&"economy and business"), "{found:?}");
 }

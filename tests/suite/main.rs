@@ -10,6 +10,8 @@ mod api;
 mod broken_models;
 #[cfg(feature = "bundled")]
 mod bundled;
+mod config_keys;
+mod mention_groups;
 mod options;
 #[cfg(feature = "bundled")]
 mod real_text;

@@ -3,7 +3,8 @@
 use std::fs;
 
 use entopic::{
-    Aggregation, EntityOptions, ErrorKind, LabelSet, ModelFiles, Precision, Scoring, Tagger, TopicOptions,
+    Aggregation, EntityOptions, ErrorKind, Label, LabelSet, ModelFiles, Precision, Scoring, Tagger, Topic,
+    TopicOptions,
 };
 
 use crate::support::{assert_refused, copy, engine, fixture, load_ner, load_topics, precise};
@@ -178,9 +179,74 @@ fn label_sets_serve_every_model_of_the_same_weights() {
 
         // A set from elsewhere may be damaged.
         let mut damaged: serde_json::Value = serde_json::from_str(&json).expect("it should be JSON");
-        damaged["labels"].as_array_mut().expect("it should be a list").push("extra".into());
+        damaged["labels"]
+            .as_array_mut()
+            .expect("it should be a list")
+            .push(serde_json::json!({"name": "extra"}));
         let damaged: LabelSet = serde_json::from_value(damaged).expect("it should read back");
         assert_refused(first.classify(TEXT, &damaged), ErrorKind::Labels, &["labels"]);
+    }
+}
+
+#[test]
+fn descriptions_and_examples_tell_models_what_a_label_means() {
+    let billing = Label::new("billing").description("invoices and refunds");
+    for model in ["nli-cne", "gliclass-deberta"] {
+        let classifier = load_topics(fixture(model)).expect("the fixture should load");
+        let topics = |labels: &[Label]| {
+            let labels = classifier.label_set(labels).expect("the labels should fit");
+            classifier.classify(TEXT, &labels).expect("it should be classified").topics
+        };
+        let scores = |topics: Vec<Topic>| topics.into_iter().map(|topic| topic.score).collect::<Vec<_>>();
+        let described = topics(&[billing.clone(), "sport".into()]);
+        assert!(described.iter().any(|topic| topic.label == "billing"), "{model}");
+        let spelt = topics(&["billing (invoices and refunds)".into(), "sport".into()]);
+        assert_eq!(scores(described), scores(spelt), "{model}");
+        let with_example = billing.clone().examples(["Please refund me."]);
+        let refused = classifier.label_set([with_example]);
+        assert_refused(refused, ErrorKind::Labels, &["billing", "examples", "embedding model"]);
+    }
+    let classifier = load_topics(fixture("embed-mean")).expect("the fixture should load");
+    let score = |label: Label| {
+        let labels = classifier.label_set([label]).expect("the label should fit");
+        classifier.classify(TEXT, &labels).expect("it should be classified").topics[0].score
+    };
+    let plain = score("billing".into());
+    let described = score(billing.clone());
+    assert_ne!(plain, described);
+    // A text is nearer to labels that have it as an example; a long one is read whole.
+    assert!(score(billing.clone().examples([TEXT])) > described);
+    let long = TEXT.repeat(300);
+    assert!(score(billing.clone().examples([TEXT, &long])) > described);
+    let labels = classifier.label_set([billing.clone(), "law".into()]).expect("the labels should fit");
+    let json = serde_json::to_string(&labels).expect("it should be JSON");
+    let back: LabelSet = serde_json::from_str(&json).expect("it should read back");
+    assert_eq!(back.labels(), [billing, "law".into()]);
+    let blank = Label::new("law").description(" ");
+    assert_refused(
+        classifier.label_set([blank]),
+        ErrorKind::Labels,
+        &["the description", "\"law\"", "blank"],
+    );
+    let blank = Label::new("law").examples(["a", ""]);
+    assert_refused(classifier.label_set([blank]), ErrorKind::Labels, &["example number 2", "\"law\""]);
+}
+
+#[test]
+fn the_fit_of_a_topic_is_its_score_alone() {
+    for model in ["nli-cne", "embed-mean", "gliclass-deberta"] {
+        let single = load_topics(fixture(model)).expect("the fixture should load");
+        let several =
+            single.with(TopicOptions::new().scoring(Scoring::MultiLabel)).expect("it should have it");
+        let labels = single.label_set(["sport", "law", "economy"]).expect("the labels should fit");
+        let text = TEXT.repeat(20);
+        let [single, several] = [single, several]
+            .map(|classifier| classifier.classify(&text, &labels).expect("it should be classified").topics);
+        assert!(several.iter().all(|topic| topic.fit == topic.score && topic.fits() == (topic.fit > 0.5)));
+        for topic in single {
+            let alone = several.iter().find(|other| other.label == topic.label).map(|other| other.fit);
+            assert_eq!(Some(topic.fit), alone, "{model}");
+        }
     }
 }
 
@@ -224,11 +290,7 @@ fn passages_have_the_scores_of_every_label() {
             assert!(!passage.span.of(&text).is_empty());
         }
         // The evidence of a topic is among them.
-        let at = labels
-            .labels()
-            .iter()
-            .position(|label| *label == found.topics[0].label)
-            .expect("it should be one");
+        let at = labels.names().position(|label| label == found.topics[0].label).expect("it should be one");
         let best = found.passages.iter().map(|passage| passage.scores[at]).fold(0.0, f32::max);
         assert_eq!(found.topics[0].evidence[0].score, best, "{model}");
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use entopic::{EntityOptions, NEWS_TOPICS, Ner, Scoring, Tagger, TopicClassifier, TopicOptions};
+use entopic::{EntityOptions, Ner, Scoring, Tagger, TopicClassifier, TopicOptions, news_topics};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use serde::Deserialize;
 
@@ -82,7 +82,7 @@ fn each_text_has_its_topics() {
             Topics::Some(labels) => classifier.label_set(labels),
             Topics::Default(name) => {
                 assert_eq!(name, "default");
-                classifier.label_set(NEWS_TOPICS.iter().copied())
+                classifier.label_set(news_topics())
             }
         };
         let labels = labels.expect("the labels should fit");

@@ -21,7 +21,7 @@ fn files(folder: &Path, module: &Module, found: &mut BTreeMap<Module, syn::File>
         let child = if root { Module::new() } else { [&module[..], &[name.to_owned()]].concat() };
         if path.is_dir() {
             files(&path, &child, found);
-        } else {
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
             let text = fs::read_to_string(&path).expect("the source should be readable");
             found.insert(child, syn::parse_file(&text).expect("the source should be Rust"));
         }

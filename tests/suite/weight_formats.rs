@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::support::{changed, copy_into, fixture, precise};
 
 /// By name: the shape and the values.
-type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
+pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 const TEXTS: [&str; 3] = ["Anna Schmidt met Bob in Berlin.", "The Reuters office moved to Paris.", ""];
 
@@ -30,7 +30,7 @@ fn copy(folder: &Path, from: &str) {
 }
 
 /// The weights of ner-wordpiece-cased.
-fn tensors() -> Tensors {
+pub(crate) fn tensors() -> Tensors {
     let bytes =
         fs::read(fixture("ner-wordpiece-cased").join("model.safetensors")).expect("the weights should exist");
     let file = SafeTensors::deserialize(&bytes).expect("they should be safetensors");
@@ -59,7 +59,7 @@ fn safetensors<const N: usize>(tensors: &Tensors, dtype: Dtype, encode: impl Fn(
     safetensors::serialize(views, None).expect("the file should be written")
 }
 
-fn f32_file(tensors: &Tensors) -> Vec<u8> {
+pub(crate) fn f32_file(tensors: &Tensors) -> Vec<u8> {
     safetensors(tensors, Dtype::F32, f32::to_le_bytes)
 }
 

@@ -31,6 +31,10 @@ pub(crate) struct Report {
     /// The mean distance of the scores from the share of labels that hold, in bins of scores (expected calibration error,
     /// <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
     calibration_error: f64,
+    /// How well texts that no label fits are told from others, if each text has labels of its own. Each counts twice: with
+    /// all its labels, and with those alone that do not hold. A text is about none if no label is predicted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    none_of_these: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<BTreeMap<String, Scores>>,
     documents: usize,
@@ -72,6 +76,7 @@ pub(crate) fn score(texts: &[Vec<Judged>], by_label: bool) -> Report {
             ),
         },
         calibration_error: calibration_error(&all),
+        none_of_these: (!by_label).then(|| none_of_these(texts).scores()),
         labels: by_label.then_some(scores),
         documents: texts.len(),
         pairs: all.len(),
@@ -85,6 +90,25 @@ fn counts(judged: &[&Judged]) -> Counts {
         predicted: judged.iter().filter(is_predicted).count(),
         correct: judged.iter().filter(is_predicted).filter(|judged| judged.holds).count(),
     }
+}
+
+fn none_of_these(texts: &[Vec<Judged>]) -> Counts {
+    let mut counts = Counts::default();
+    let is_predicted = |judged: &Judged| judged.score > THRESHOLD;
+    for text in texts {
+        if text.iter().any(|judged| judged.holds) && !text.iter().any(is_predicted) {
+            counts.predicted += 1;
+        }
+        let wrong: Vec<&Judged> = text.iter().filter(|judged| !judged.holds).collect();
+        if !wrong.is_empty() {
+            counts.gold += 1;
+            if !wrong.into_iter().any(is_predicted) {
+                counts.predicted += 1;
+                counts.correct += 1;
+            }
+        }
+    }
+    counts
 }
 
 /// The sum over the scores, from the highest, of the precision there times the recall that it adds; `None` if no label
@@ -125,6 +149,21 @@ mod tests {
     use serde_json::Value;
 
     use super::{Judged, score};
+
+    #[test]
+    fn texts_about_none_of_the_labels_are_counted() {
+        let text = |scores: &[(f64, bool)]| -> Vec<Judged> {
+            scores.iter().map(|&(score, holds)| Judged { label: "a".into(), score, holds }).collect()
+        };
+        let texts = [
+            text(&[(0.9, true), (0.2, false)]),
+            text(&[(0.4, true), (0.3, false)]),
+            text(&[(0.8, true), (0.7, false)]),
+            text(&[(0.1, true)]),
+        ];
+        let counts = super::none_of_these(&texts);
+        assert_eq!((counts.gold, counts.predicted, counts.correct), (3, 4, 2));
+    }
 
     /// Random scores and scikit-learn's measures; `tests/goldens/eval.py` writes the file.
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use entopic::{Error, Scoring, Topic, TopicClassifier, TopicOptions};
+use entopic::{Error, Label, Scoring, Topic, TopicClassifier, TopicOptions};
 use serde::{Deserialize, Serialize};
 
 use super::multi_label::{self, Judged};
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
 /// Prints the scores of the likeliest label, and gives the lines of the predictions file.
 fn one_label(
     classifier: &TopicClassifier,
-    candidates: &[String],
+    candidates: &[Label],
     documents: &[Document],
     name: &str,
 ) -> Result<Vec<String>, Failure> {
@@ -124,7 +124,7 @@ fn one_label(
 /// Prints the scores of all labels, each judged by itself, and gives the lines of the predictions file.
 fn several_labels(
     classifier: &TopicClassifier,
-    candidates: &[String],
+    candidates: &[Label],
     documents: &[Document],
     name: &str,
 ) -> Result<Vec<String>, Failure> {
@@ -163,7 +163,7 @@ fn several_labels(
             let all = if are_own {
                 document.all().collect()
             } else {
-                candidates.iter().map(String::as_str).collect::<Vec<_>>()
+                candidates.iter().map(Label::name).collect::<Vec<_>>()
             };
             judged.extend(all.into_iter().map(|label| Judged {
                 label: label.to_owned(),
@@ -266,21 +266,22 @@ fn rename(documents: &mut Vec<Document>, map: &LabelMap) {
 }
 
 /// Each label once, in the order given or else of first appearance.
-fn candidates(documents: &[Document], given: Option<&[String]>, map: Option<&LabelMap>) -> Vec<String> {
-    let labels: Vec<&str> = match given {
-        Some(list) => {
-            let list = list.iter().map(String::as_str);
-            list.filter_map(|label| map.map_or(Some(label), |map| map.apply(label))).collect()
-        }
-        None => documents.iter().flat_map(Document::labels).collect(),
+fn candidates(documents: &[Document], given: Option<&[Label]>, map: Option<&LabelMap>) -> Vec<Label> {
+    let renamed = |label: &Label| {
+        let name = map.map_or(Some(label.name()), |map| map.apply(label.name()))?.to_owned();
+        Some(label.clone().rename(name))
+    };
+    let labels: Vec<Label> = match given {
+        Some(list) => list.iter().filter_map(renamed).collect(),
+        None => documents.iter().flat_map(Document::labels).map(Label::from).collect(),
     };
     let mut seen = HashSet::new();
-    labels.into_iter().filter(|label| seen.insert(*label)).map(str::to_owned).collect()
+    labels.into_iter().filter(|label| seen.insert(label.name().to_owned())).collect()
 }
 
 /// A document whose label is no candidate could never be right.
-fn check(documents: &[Document], candidates: &[String], name: &str) -> Result<(), Failure> {
-    let candidates: HashSet<&str> = candidates.iter().map(String::as_str).collect();
+fn check(documents: &[Document], candidates: &[Label], name: &str) -> Result<(), Failure> {
+    let candidates: HashSet<&str> = candidates.iter().map(Label::name).collect();
     let judged = documents.iter().filter(|document| document.not().is_none());
     let mut labels = judged.flat_map(|document| document.labels().map(move |label| (label, document.line)));
     match labels.find(|(label, _)| !candidates.contains(label)) {
@@ -318,6 +319,8 @@ fn score(pairs: &[Prediction<'_>]) -> Report {
 
 #[cfg(test)]
 mod tests {
+    use entopic::Label;
+
     use super::{Prediction, candidates, check, read, rename, score};
     use crate::input::Input;
     use crate::labels::LabelMap;
@@ -341,14 +344,16 @@ mod tests {
             documents.iter().map(|d| (d.line, d.labels().collect::<String>(), d.text.as_str())).collect();
         let expected = [(1, "sport", "The cup final"), (4, "econ", ""), (5, "sport", "A goal")];
         assert_eq!(read, expected.map(|(line, label, text)| (line, label.to_owned(), text)));
-        assert_eq!(candidates(&documents, None, Some(&map)), ["sport", "econ"]);
+        assert_eq!(candidates(&documents, None, Some(&map)), ["sport", "econ"].map(Label::from));
     }
 
     #[test]
     fn given_labels_are_worded_too() {
         let map: LabelMap = "rec.sport=sport,misc=".parse().expect("it should be a map");
-        let list = ["econ", "rec.sport", "sport", "misc", "health"].map(str::to_owned);
-        assert_eq!(candidates(&documents(NEWS, &map), Some(&list), Some(&map)), ["econ", "sport", "health"]);
+        let sport = Label::new("rec.sport").description("games");
+        let list = ["econ".into(), sport, "sport".into(), "misc".into(), "health".into()];
+        let expected = ["econ".into(), Label::new("sport").description("games"), "health".into()];
+        assert_eq!(candidates(&documents(NEWS, &map), Some(&list), Some(&map)), expected);
     }
 
     #[test]

@@ -282,6 +282,8 @@ impl States {
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) dense: Dense,
+    /// Another layer on the same input; its outputs stand behind those of the first.
+    pub(crate) beside: Option<Dense>,
     pub(crate) activation: Option<Activation>,
     pub(crate) norm: Option<Norm>,
 }
@@ -368,8 +370,18 @@ impl Mlp {
     }
 }
 
+impl Head {
+    /// Adds a layer of `count` kinds of entities beside the classifier of tokens; `None` if there is none.
+    pub(crate) fn add_kinds(&mut self, count: usize) -> Option<()> {
+        let Self::Dense { states: States::EveryToken, steps } = self else { return None };
+        let classifier = steps.last_mut()?;
+        classifier.beside = Some(Dense::new("kinds", classifier.dense.inputs, count));
+        Some(())
+    }
+}
+
 impl Step {
     pub(crate) fn new(dense: Dense, activation: Option<Activation>) -> Self {
-        Self { dense, activation, norm: None }
+        Self { dense, beside: None, activation, norm: None }
     }
 }

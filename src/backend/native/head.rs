@@ -31,6 +31,7 @@ pub(crate) struct DenseHead {
 
 struct Step {
     dense: Linear<F32>,
+    beside: Option<Linear<F32>>,
     activation: Option<Activation>,
     norm: Option<LayerNorm>,
 }
@@ -43,6 +44,11 @@ impl Head {
                     let norm = step.norm.as_ref().map(|norm| LayerNorm::load(checkpoint, norm));
                     Ok(Step {
                         dense: Linear::load(checkpoint, &step.dense)?,
+                        beside: step
+                            .beside
+                            .as_ref()
+                            .map(|dense| Linear::load(checkpoint, dense))
+                            .transpose()?,
                         activation: step.activation,
                         norm: norm.transpose()?,
                     })
@@ -82,7 +88,7 @@ impl DenseHead {
             _ => states.to_vec(),
         };
         let rows = self.steps.iter().try_fold(pooled, |rows, step| step.forward(&rows))?;
-        let columns = self.steps.last().map_or(width, |step| step.dense.outputs());
+        let columns = self.steps.last().map_or(width, Step::outputs);
         let part = |range: Range<usize>| {
             let rows = ArrayView2::from_shape(
                 (range.len(), columns),
@@ -98,10 +104,19 @@ impl DenseHead {
 }
 
 impl Step {
+    fn outputs(&self) -> usize {
+        self.dense.outputs() + self.beside.as_ref().map_or(0, Linear::outputs)
+    }
+
     /// `[rows, outputs]` from `x`, `[rows, inputs]`.
     fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
         let mut out = self.dense.apply(x)?;
-        for out in out.chunks_exact_mut(self.dense.outputs().max(1)) {
+        if let Some(beside) = &self.beside {
+            let others = beside.apply(x)?;
+            let rows = out.chunks_exact(self.dense.outputs()).zip(others.chunks_exact(beside.outputs()));
+            out = rows.flat_map(|(row, other)| row.iter().chain(other)).copied().collect();
+        }
+        for out in out.chunks_exact_mut(self.outputs().max(1)) {
             if let Some(activation) = self.activation {
                 activation.apply(out);
             }

@@ -229,10 +229,10 @@ impl Config {
                 return Ok(Head::Dense { states: States::Pooled(TokenPooling::Mean), steps: Vec::new() });
             }
         };
+        let dense = Dense::new("head.dense", hidden, hidden).with_bias(self.classifier_bias);
         let prediction = Step {
-            dense: Dense::new("head.dense", hidden, hidden).with_bias(self.classifier_bias),
-            activation: Some(activation("classifier_activation", &self.classifier_activation)?),
             norm: Some(Norm::new("head.norm", hidden, self.norm_eps).with_bias(self.norm_bias)),
+            ..Step::new(dense, Some(activation("classifier_activation", &self.classifier_activation)?))
         };
         Ok(Head::Dense { states, steps: vec![prediction, source.classifier("classifier", hidden)] })
     }

@@ -34,11 +34,15 @@ impl Config {
         origin: &str,
         outside: Outside<'_>,
     ) -> Result<(Self, Output), Error> {
-        let (config, head) = match Self::native(json, origin, outside.pooling) {
+        let (mut config, head) = match Self::native(json, origin, outside.pooling) {
             Ok((config, blueprint)) => (config, Some(blueprint.head)),
             Err(error) if Self::takes_labels(json, origin)? => return Err(error),
             Err(_) => (Self::any(json, origin, outside)?, None),
         };
+        if let Role::Tags { kinds, .. } = &mut config.role {
+            // Other backends compute the classifier alone.
+            kinds.clear();
+        }
         let words = match head {
             Some(Head::Entities(head)) => match head.scores {
                 EntityScores::Spans { widest, .. } => Some(WordScores::Spans { widest }),

@@ -1,0 +1,444 @@
+//! The mentions of a document that name one thing.
+
+mod alternatives;
+mod name;
+
+use std::collections::{BTreeMap, HashMap};
+
+use serde::{Deserialize, Serialize};
+
+use self::alternatives::Known;
+use crate::ner::entity::Entity;
+
+/// The entities of a document that name one thing, by [`groups`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct MentionGroup {
+    /// The longest of its names; of these the one that stands first.
+    pub name: String,
+    /// The label of most of its mentions; of several the first one's.
+    pub label: String,
+    /// The kind of most of its mentions that have one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    /// The indices of its entities, in the order of the text.
+    pub mentions: Vec<usize>,
+    /// Its share in what the document is about, 0 to 1; those of all groups add up to 1. A group weighs as many as it has
+    /// mentions, times one, and half more if it is named in the first line of several, and up to half more the
+    /// nearer to the beginning it is named first.
+    pub salience: f32,
+    /// For a nationality, the index of the country's group, if the document names the country.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<usize>,
+}
+
+/// The rules of [`groups`]; all of them apply by default.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOptions {
+    variants: bool,
+    parts: bool,
+    acronyms: bool,
+    alternatives: bool,
+}
+
+impl Default for GroupOptions {
+    fn default() -> Self {
+        Self { variants: true, parts: true, acronyms: true, alternatives: true }
+    }
+}
+
+impl GroupOptions {
+    /// All rules.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether names count as one that differ by case, accents, dots, *the*, a possessive, or the legal form of a company:
+    /// *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*.
+    #[must_use]
+    pub fn variants(mut self, apply: bool) -> Self {
+        self.variants = apply;
+        self
+    }
+
+    /// Whether a part of a name stands for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
+    /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. Of several people, the one
+    /// who was named last.
+    #[must_use]
+    pub fn parts(mut self, apply: bool) -> Self {
+        self.parts = apply;
+        self
+    }
+
+    /// Whether an acronym stands for the name whose first letters it has, or that it follows or precedes in brackets: *WHO*
+    /// for *World Health Organization*.
+    #[must_use]
+    pub fn acronyms(mut self, apply: bool) -> Self {
+        self.acronyms = apply;
+        self
+    }
+
+    /// Whether other names of countries and some organisations are known: *USSR* for *Soviet Union*, *Burma* for *Myanmar*.
+    /// Nationalities stay apart from their countries, but name one thing among themselves (*French*, *Frenchman*), and are
+    /// [linked](MentionGroup::country).
+    #[must_use]
+    pub fn alternatives(mut self, apply: bool) -> Self {
+        self.alternatives = apply;
+        self
+    }
+}
+
+/// A name as it is written, with one label, and where it stands.
+struct Name<'a> {
+    text: &'a str,
+    label: &'a str,
+    words: Vec<String>,
+    known: Option<Known>,
+    mentions: Vec<usize>,
+}
+
+/// Groups `entities` of `text` by what they name. They are in order and do not overlap. The groups come by salience, the
+/// highest first; every entity is in one.
+///
+/// The rules are deterministic and know no more than the names, their order and [`GroupOptions`]; pronouns are not
+/// resolved.
+///
+/// ```
+/// use entopic::{Entity, GroupOptions, Span, groups};
+///
+/// let text = "Angela Merkel met the head of the World Health Organization (WHO). Merkel thanked the WHO.";
+/// let entity = |label: &str, start: usize, name: &str| {
+///     let bytes = start + text[start..].find(name).expect("it should exist");
+///     Entity::new(label, text, Span::from_bytes(text, bytes..bytes + name.len()).expect("it should fit"), 1.0)
+/// };
+/// let entities = [
+///     entity("PER", 0, "Angela Merkel"),
+///     entity("ORG", 0, "World Health Organization"),
+///     entity("ORG", 0, "WHO"),
+///     entity("PER", 60, "Merkel"),
+///     entity("ORG", 70, "WHO"),
+/// ];
+/// let groups = groups(text, &entities, &GroupOptions::new());
+/// assert_eq!(groups.len(), 2);
+/// assert_eq!((groups[0].name.as_str(), groups[0].mentions.len()), ("World Health Organization", 3));
+/// ```
+pub fn groups(text: &str, entities: &[Entity], options: &GroupOptions) -> Vec<MentionGroup> {
+    let names = names(entities, options);
+    let mut owners = Owners::new(names.len());
+    if options.variants {
+        join_labels(&names, &mut owners);
+    }
+    if options.alternatives {
+        join_known(&names, &mut owners);
+    }
+    if options.acronyms {
+        join_acronyms(text, entities, &names, &mut owners);
+    }
+    let index = Index::new(&names);
+    if options.parts {
+        join_whole_names(&names, &index, &mut owners);
+    }
+    let group_of = assign(&names, &index, &owners, options);
+    collect(text, entities, &names, &group_of)
+}
+
+/// Sets of names that are one.
+struct Owners(Vec<usize>);
+
+impl Owners {
+    fn new(count: usize) -> Self {
+        Self((0..count).collect())
+    }
+
+    fn find(&self, mut at: usize) -> usize {
+        while self.0[at] != at {
+            at = self.0[at];
+        }
+        at
+    }
+
+    fn join(&mut self, a: usize, b: usize) {
+        let (a, b) = (self.find(a), self.find(b));
+        self.0[a.max(b)] = a.min(b);
+    }
+}
+
+/// The distinct names, in the order of their first mentions.
+fn names<'a>(entities: &'a [Entity], options: &GroupOptions) -> Vec<Name<'a>> {
+    let mut names: Vec<Name<'a>> = Vec::new();
+    let mut index: HashMap<(&str, String), usize> = HashMap::new();
+    for (mention, entity) in entities.iter().enumerate() {
+        let words = match entity.text.split_once(", ") {
+            // *Sousa, Marta*, as lists have it.
+            Some((family, given)) if entity.label == "PER" => name::words(&format!("{given} {family}")),
+            _ => name::words(&entity.text),
+        };
+        let key = match options.variants {
+            true if entity.label == "ORG" => name::without_legal_form(&words).join(" "),
+            true => words.join(" "),
+            false => entity.text.clone(),
+        };
+        let known = alternatives::of(&entity.label, &words.join(" "));
+        let at = *index.entry((&entity.label, key)).or_insert_with(|| {
+            names.push(Name { text: &entity.text, label: &entity.label, words, known, mentions: Vec::new() });
+            names.len() - 1
+        });
+        names[at].mentions.push(mention);
+        if entity.text.chars().count() > names[at].text.chars().count() {
+            names[at].text = &entity.text;
+        }
+    }
+    names
+}
+
+/// Names by their label and each of their words.
+struct Index<'a>(HashMap<(&'a str, &'a str), Vec<usize>>);
+
+impl<'a> Index<'a> {
+    fn new(names: &'a [Name<'_>]) -> Self {
+        let mut index: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+        for (at, name) in names.iter().enumerate() {
+            let mut words: Vec<&str> = name.words.iter().map(String::as_str).collect();
+            words.sort_unstable();
+            words.dedup();
+            for word in words {
+                index.entry((name.label, word)).or_default().push(at);
+            }
+        }
+        Self(index)
+    }
+
+    /// The names with this label and word.
+    fn with(&self, label: &'a str, word: Option<&'a String>) -> &[usize] {
+        word.and_then(|word| self.0.get(&(label, word.as_str()))).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Joins names that agree in `key`.
+fn join_by<K: std::hash::Hash + Eq>(
+    names: &[Name<'_>],
+    owners: &mut Owners,
+    key: impl Fn(&Name<'_>) -> Option<K>,
+) {
+    let mut first: HashMap<K, usize> = HashMap::new();
+    for (at, name) in names.iter().enumerate() {
+        if let Some(key) = key(name) {
+            owners.join(at, *first.entry(key).or_insert(at));
+        }
+    }
+}
+
+/// A name that has another label once is taken for the same thing where it has one label three times.
+fn join_labels(names: &[Name<'_>], owners: &mut Owners) {
+    let frequent = names.iter().enumerate().filter(|(_, name)| name.mentions.len() >= 3);
+    let frequent: HashMap<&[String], usize> =
+        frequent.map(|(at, name)| (name.words.as_slice(), at)).collect();
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| name.mentions.len() == 1) {
+        if let Some(&other) = frequent.get(name.words.as_slice()) {
+            owners.join(at, other);
+        }
+    }
+}
+
+fn join_known(names: &[Name<'_>], owners: &mut Owners) {
+    join_by(names, owners, |name| name.known);
+    // Plurals of nationalities, languages and faiths.
+    join_by(names, owners, |name| {
+        let words = (name.label == "MISC").then(|| name.words.join(" "))?;
+        Some(words.strip_suffix('s').unwrap_or(&words).to_owned())
+    });
+}
+
+fn join_acronyms(text: &str, entities: &[Entity], names: &[Name<'_>], owners: &mut Owners) {
+    let mut by_letters: HashMap<(&str, String), Vec<usize>> = HashMap::new();
+    for (at, name) in names.iter().enumerate() {
+        for letters in name::initials(&name.words) {
+            by_letters.entry((name.label, letters)).or_default().push(at);
+        }
+    }
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| name::is_acronym(name.text)) {
+        for &other in by_letters.get(&(name.label, name::letters(name.text))).into_iter().flatten() {
+            owners.join(at, other);
+        }
+    }
+    // One of two neighbours, in brackets behind the other.
+    let all = names.iter().enumerate();
+    let of: HashMap<usize, usize> =
+        all.flat_map(|(at, name)| name.mentions.iter().map(move |&mention| (mention, at))).collect();
+    let first_letter = |entity: &Entity| {
+        let letter = entity.text.chars().find(|c| c.is_alphabetic());
+        letter.and_then(|letter| letter.to_lowercase().next())
+    };
+    for (mention, pair) in entities.windows(2).enumerate() {
+        let [before, after] = pair else { continue };
+        let gap = text.get(before.span.bytes.end..after.span.bytes.start).unwrap_or_default();
+        let closes = text.get(after.span.bytes.end..).is_some_and(|rest| rest.starts_with(')'));
+        if gap.trim() == "("
+            && closes
+            && name::is_acronym(&before.text) != name::is_acronym(&after.text)
+            && before.label == after.label
+            && first_letter(before) == first_letter(after)
+        {
+            owners.join(of[&mention], of[&(mention + 1)]);
+        }
+    }
+}
+
+/// Full names of one person, names of one organisation in another order, and parts that only one name has.
+fn join_whole_names<'a>(names: &'a [Name<'_>], index: &Index<'a>, owners: &mut Owners) {
+    join_by(names, owners, |name| {
+        let bag = name::bag(&name.words);
+        (name.label == "ORG" && bag.len() > 1).then(|| bag.join(" "))
+    });
+    for (at, name) in names.iter().enumerate() {
+        let sharing = |word| index.with(name.label, word).iter().copied().filter(move |&other| other != at);
+        if name.label == "PER" {
+            for other in sharing(name.words.first()).chain(sharing(name.words.last())) {
+                if name::same_person(&name.words, &names[other].words) {
+                    owners.join(at, other);
+                }
+            }
+            continue;
+        }
+        let wholes = sharing(name.words.first()).filter(|&other| {
+            let whole = &names[other].words;
+            match (name.label, name.known) {
+                // *Unilever plc* is not short for *Hindustan Unilever*.
+                ("ORG", _) if name::without_legal_form(&name.words).len() < name.words.len() => false,
+                // *French* is not short for *French Open*.
+                ("ORG", _) | ("MISC", None) => name::starts_or_ends(&name.words, whole),
+                // *New York*, but not *Kuwait*.
+                ("LOC", None) => {
+                    whole.split_last().is_some_and(|(last, rest)| last == "city" && rest == name.words)
+                }
+                _ => false,
+            }
+        });
+        // Of several, none is meant more than another.
+        let mut things: Vec<usize> = wholes.map(|other| owners.find(other)).collect();
+        things.sort_unstable();
+        things.dedup();
+        if let [thing] = things[..] {
+            owners.join(at, thing);
+        }
+    }
+}
+
+/// The group of each mention, as the name that it belongs to. A person's name that is part of others goes to the one of
+/// these who was named last, or else first.
+fn assign(
+    names: &[Name<'_>],
+    index: &Index<'_>,
+    owners: &Owners,
+    options: &GroupOptions,
+) -> BTreeMap<usize, usize> {
+    let all = names.iter().enumerate();
+    let mut in_order: Vec<(usize, usize)> =
+        all.flat_map(|(at, name)| name.mentions.iter().map(move |&mention| (mention, at))).collect();
+    in_order.sort_unstable();
+    let mut accounts: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| name.label == "PER" && name.words.len() > 1)
+    {
+        accounts.entry(name.words.concat()).or_default().push(at);
+    }
+    // The people that each name may stand for.
+    let people: Vec<Vec<usize>> = names
+        .iter()
+        .map(|name| {
+            if !options.parts || name.label != "PER" {
+                return Vec::new();
+            }
+            let wholes = index.with("PER", name.words.first()).iter().copied();
+            let wholes = wholes.filter(|&other| name::is_part(&name.words, &names[other].words));
+            let spelt = if let [word] = &name.words[..] { accounts.get(word) } else { None };
+            wholes.chain(spelt.into_iter().flatten().copied()).collect()
+        })
+        .collect();
+    // The last mention of each person.
+    let mut last: HashMap<usize, usize> = HashMap::new();
+    let mut group_of: BTreeMap<usize, usize> = BTreeMap::new();
+    for (mention, at) in in_order {
+        let recent = people[at]
+            .iter()
+            .filter_map(|&other| Some((*last.get(&owners.find(other))?, owners.find(other))));
+        let next = || {
+            people[at].iter().min_by_key(|&&other| names[other].mentions[0]).map(|&other| owners.find(other))
+        };
+        let person = recent.max().map(|(_, person)| person).or_else(next);
+        let group = person.unwrap_or_else(|| owners.find(at));
+        last.insert(group, mention);
+        group_of.insert(mention, group);
+    }
+    group_of
+}
+
+/// The groups, by salience.
+fn collect(
+    text: &str,
+    entities: &[Entity],
+    names: &[Name<'_>],
+    group_of: &BTreeMap<usize, usize>,
+) -> Vec<MentionGroup> {
+    let mut mentions: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (&mention, &group) in group_of {
+        mentions.entry(group).or_default().push(mention);
+    }
+    let title = text.trim_start().find('\n').map_or(0, |end| end + text.len() - text.trim_start().len());
+    let weight = |mentions: &[usize]| {
+        let first = entities[mentions[0]].span.bytes.start;
+        let in_title = if first < title { 0.5 } else { 0.0 };
+        let nearness = 0.5 * (1.0 - first as f32 / text.len().max(1) as f32);
+        mentions.len() as f32 * (1.0 + in_title + nearness)
+    };
+    let known = names.iter().filter_map(|name| Some((&name.mentions, name.known?)));
+    let known_of: HashMap<usize, Known> =
+        known.flat_map(|(mentions, known)| mentions.iter().map(move |&mention| (mention, known))).collect();
+    let total: f32 = mentions.values().map(|mentions| weight(mentions)).sum();
+    let mut groups: Vec<(MentionGroup, Option<Known>)> = mentions
+        .into_values()
+        .map(|mentions| {
+            let of = |value: fn(&Entity) -> Option<&str>| {
+                vote(mentions.iter().filter_map(|&at| value(&entities[at])))
+            };
+            let longest = mentions.iter().map(|&at| entities[at].text.as_str()).reduce(|longest, name| {
+                if name.chars().count() > longest.chars().count() { name } else { longest }
+            });
+            let known = mentions.iter().find_map(|mention| known_of.get(mention).copied());
+            let group = MentionGroup {
+                name: longest.unwrap_or_default().to_owned(),
+                label: of(|entity| Some(&entity.label)).unwrap_or_default(),
+                kind: of(|entity| entity.kind.as_deref()),
+                salience: weight(&mentions) / total,
+                country: None,
+                mentions,
+            };
+            (group, known)
+        })
+        .collect();
+    groups.sort_by(|(a, _), (b, _)| b.salience.total_cmp(&a.salience).then(a.mentions.cmp(&b.mentions)));
+    let countries: HashMap<&str, usize> = groups
+        .iter()
+        .enumerate()
+        .filter_map(
+            |(at, (_, known))| if let Some(Known::Country(code)) = known { Some((*code, at)) } else { None },
+        )
+        .collect();
+    let linked = groups.into_iter().map(|(group, known)| match known {
+        Some(Known::Nationality(code)) => MentionGroup { country: countries.get(code).copied(), ..group },
+        _ => group,
+    });
+    linked.collect()
+}
+
+/// The most frequent of `values`; of several the one that comes first.
+fn vote<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut counts: Vec<(&str, usize)> = Vec::new();
+    for value in values {
+        match counts.iter_mut().find(|(known, _)| *known == value) {
+            Some((_, count)) => *count += 1,
+            None => counts.push((value, 1)),
+        }
+    }
+    let most = counts.iter().map(|(_, count)| *count).max()?;
+    counts.into_iter().find(|(_, count)| *count == most).map(|(value, _)| value.to_owned())
+}

@@ -1,0 +1,95 @@
+use serde::{Deserialize, Serialize};
+
+/// A candidate label: its name, and what else is known of what it means.
+///
+/// A description helps every model. Examples help embedding models, which compare a text with them too.
+///
+/// ```
+/// use entopic::Label;
+///
+/// let billing = Label::new("billing")
+///     .description("invoices, charges and refunds")
+///     .examples(["Why was I charged twice?", "Please send me the invoice for May."]);
+/// assert_eq!(billing.name(), "billing");
+/// assert_eq!(Label::from("sport"), Label::new("sport"));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Label {
+    name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    examples: Vec<String>,
+}
+
+impl Label {
+    /// A label of this name, which results have as their label.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), description: None, examples: Vec::new() }
+    }
+
+    /// What belongs under the label, in a few words: `invoices, charges and refunds`.
+    #[must_use]
+    pub fn description(mut self, description: impl Into<String>) -> Self {
+        self.description = Some(description.into());
+        self
+    }
+
+    /// Texts that belong under the label, in addition to those that it has. Eight do most of what examples can do.
+    #[must_use]
+    pub fn examples<I>(mut self, examples: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.examples.extend(examples.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same label under another name.
+    #[must_use]
+    pub fn rename(self, name: impl Into<String>) -> Self {
+        Self { name: name.into(), ..self }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The description and the examples that it was given.
+    pub(super) fn details(&self) -> (Option<&str>, &[String]) {
+        (self.description.as_deref(), &self.examples)
+    }
+}
+
+impl From<&str> for Label {
+    fn from(name: &str) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&&str> for Label {
+    fn from(name: &&str) -> Self {
+        Self::new(*name)
+    }
+}
+
+impl From<String> for Label {
+    fn from(name: String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&String> for Label {
+    fn from(name: &String) -> Self {
+        Self::new(name)
+    }
+}
+
+impl From<&Label> for Label {
+    fn from(label: &Label) -> Self {
+        label.clone()
+    }
+}
