@@ -601,7 +601,7 @@ fn a_model_is_shown_as_its_registry_has_it() {
                  source = { bundled = \"topics-en-small\" }\n";
     assert!(shown.starts_with(first), "{shown}");
     for line in
-        ["temperature = 0.0501\n", "languages = [\"en\"]\n", "  { path = \"config.json\", sha256 = \""]
+        ["temperature = 0.0602\n", "languages = [\"en\"]\n", "  { path = \"config.json\", sha256 = \""]
     {
         assert!(shown.contains(line), "no {line} in {shown}");
     }
