@@ -53,7 +53,7 @@ impl GroupOptions {
         Self::default()
     }
 
-    /// Whether names count as one that differ by case, accents, dots, *the*, a possessive, or the legal form of a company:
+    /// Treats names as one that differ only by case, accents, dots, *the*, a possessive, or the legal form of a company:
     /// *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*.
     #[must_use]
     pub fn variants(mut self, apply: bool) -> Self {
@@ -61,7 +61,7 @@ impl GroupOptions {
         self
     }
 
-    /// Whether a part of a name stands for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
+    /// Treats part of a name as short for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
     /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. Of several people, the one
     /// who was named last.
     #[must_use]
@@ -70,7 +70,7 @@ impl GroupOptions {
         self
     }
 
-    /// Whether an acronym stands for the name whose first letters it has, or that it follows or precedes in brackets: *WHO*
+    /// Treats an acronym as short for the name whose first letters it has, or that it follows or precedes in brackets: *WHO*
     /// for *World Health Organization*.
     #[must_use]
     pub fn acronyms(mut self, apply: bool) -> Self {
@@ -78,7 +78,7 @@ impl GroupOptions {
         self
     }
 
-    /// Whether other names of countries and some organisations are known: *USSR* for *Soviet Union*, *Burma* for *Myanmar*.
+    /// Uses other names of countries and some organisations: *USSR* for *Soviet Union*, *Burma* for *Myanmar*.
     /// Nationalities stay apart from their countries, but name one thing among themselves (*French*, *Frenchman*), and are
     /// [linked](MentionGroup::country).
     #[must_use]

@@ -6,8 +6,7 @@ use entopic::Entity;
 use serde::{Deserialize, Serialize};
 
 use super::iob::Mention;
-use super::mentions::{self, count, micro, rename};
-use super::note_unused;
+use super::mentions::{self, count, micro, rename, renamed};
 use super::partial::AllMatches;
 use super::scores::{Counts, Scores};
 use crate::args::EvalEntitiesArgs;
@@ -38,7 +37,7 @@ struct Document {
     line: usize,
     text: String,
     mentions: Vec<Mention>,
-    /// By place, where the file tells them.
+    /// The kinds of mentions, where the file has them.
     kinds: Kinds,
 }
 
@@ -86,11 +85,7 @@ pub(crate) fn run(args: &EvalEntitiesArgs) -> Result<(), Failure> {
     }
     let gold: Vec<&[Mention]> = documents.iter().map(|document| document.mentions.as_slice()).collect();
     let ner = mentions::model(&args.model, args.entity_types.as_ref(), &args.run, &gold, &input.name)?;
-    if let Some(map) = &args.map {
-        let finds = |label: &str| ner.entity_types().iter().any(|known| known == label);
-        note_unused(map, &input.name, |label| own.contains(label) || finds(label));
-    }
-    mentions::note_missing(&ner, &gold, args.map.as_ref(), &input.name)?;
+    mentions::note_labels(&ner, &own, &gold, args.map.as_ref(), &input.name)?;
     let mut predicted: Vec<(Vec<Mention>, Kinds)> = Vec::with_capacity(documents.len());
     let texts = documents.iter().map(|document| document.text.as_str());
     for (document, tagged) in documents.iter().zip(ner.tag_iter(texts)) {
@@ -181,17 +176,6 @@ impl Document {
             .drain()
             .filter_map(|(mut mention, kind)| renamed(&mut mention, map).then_some((mention, kind)));
         self.kinds = kinds.collect();
-    }
-}
-
-/// Renames the type of `mention`; false if the map drops it.
-fn renamed(mention: &mut Mention, map: &LabelMap) -> bool {
-    match map.apply(&mention.label).map(str::to_owned) {
-        Some(label) => {
-            mention.label = label;
-            true
-        }
-        None => false,
     }
 }
 

@@ -1,10 +1,11 @@
-//! What the evaluations of entities share: the model, the renaming of types, and the counts.
+//! The shared parts of both evaluations of entities: the model, the renaming of types, and the counts.
 
 use std::collections::{BTreeMap, HashSet};
 
 use entopic::{EntityOptions, Ner};
 
 use super::iob::Mention;
+use super::note_unused;
 use super::scores::{Counts, Scores};
 use crate::args::RunOptions;
 use crate::failure::Failure;
@@ -39,13 +40,23 @@ pub(super) fn labels<'m>(gold: &[&'m [Mention]]) -> impl Iterator<Item = &'m str
     gold.iter().copied().flatten().map(|mention| mention.label.as_str())
 }
 
-/// Warns of a file without entities and of entity types that the model cannot give, and refuses a file that has no others.
-pub(super) fn note_missing(
+/// Warns of labels that only the map has, and of what [`note_missing`] names. `own` are the file's own labels.
+pub(super) fn note_labels(
     ner: &Ner,
+    own: &HashSet<String>,
     gold: &[&[Mention]],
     map: Option<&LabelMap>,
     name: &str,
 ) -> Result<(), Failure> {
+    if let Some(map) = map {
+        let finds = |label: &str| ner.entity_types().iter().any(|known| known == label);
+        note_unused(map, name, |label| own.contains(label) || finds(label));
+    }
+    note_missing(ner, gold, map, name)
+}
+
+/// Warns of a file without entities and of entity types that the model cannot give, and refuses a file that has no others.
+fn note_missing(ner: &Ner, gold: &[&[Mention]], map: Option<&LabelMap>, name: &str) -> Result<(), Failure> {
     if labels(gold).next().is_none() {
         output::warn(&format!(
             "warning: {name} has no entity, or --map drops all of them: recall and F1 are 0"
@@ -76,13 +87,18 @@ pub(super) fn note_missing(
 
 /// Renames the types of gold and predicted entities alike, and takes those away that the map drops. Neighbours that come to have one type stay two entities.
 pub(super) fn rename(mentions: &mut Vec<Mention>, map: &LabelMap) {
-    mentions.retain_mut(|mention| match map.apply(&mention.label) {
+    mentions.retain_mut(|mention| renamed(mention, map));
+}
+
+/// Renames the type of `mention`; false if the map drops it.
+pub(super) fn renamed(mention: &mut Mention, map: &LabelMap) -> bool {
+    match map.apply(&mention.label).map(str::to_owned) {
         Some(label) => {
-            mention.label = label.to_owned();
+            mention.label = label;
             true
         }
         None => false,
-    });
+    }
 }
 
 /// The counts of each type that is in the gold or the predictions of any sentence. An entity is

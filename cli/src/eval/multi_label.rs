@@ -31,7 +31,7 @@ pub(crate) struct Report {
     /// The mean distance of the scores from the share of labels that hold, in bins of scores (expected calibration error,
     /// <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
     calibration_error: f64,
-    /// How well texts that no label fits are told from others, if each text has labels of its own. Each counts twice: with
+    /// The recognition of texts that no label fits, if each text has labels of its own. Each counts twice: with
     /// all its labels, and with those alone that do not hold. A text is about none if no label is predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     none_of_these: Option<Scores>,

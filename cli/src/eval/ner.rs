@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::iob::{self, Mention};
 use super::mentions::{self, count, micro, rename};
-use super::note_unused;
 use super::partial::AllMatches;
 use super::scores::Scores;
 use super::sentences::{self, Sentence};
@@ -40,11 +39,7 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
 
     let gold: Vec<&[Mention]> = sentences.iter().map(|sentence| sentence.mentions.as_slice()).collect();
     let ner = mentions::model(&args.model, args.entity_types.as_ref(), &args.run, &gold, &input.name)?;
-    if let Some(map) = &args.map {
-        let finds = |label: &str| ner.entity_types().iter().any(|known| known == label);
-        note_unused(map, &input.name, |label| own.contains(label) || finds(label));
-    }
-    mentions::note_missing(&ner, &gold, args.map.as_ref(), &input.name)?;
+    mentions::note_labels(&ner, &own, &gold, args.map.as_ref(), &input.name)?;
     let words: Vec<&[&str]> = sentences.iter().map(|sentence| sentence.words.as_slice()).collect();
     let mut predicted = Vec::with_capacity(sentences.len());
     for (sentence, tagged) in sentences.iter().zip(ner.tag_words_batch(&words)) {
