@@ -1,42 +1,32 @@
-//! Takes people, places and whatever own rules find out of a text.
+//! Takes people, places and whatever rules find out of a letter, and puts them back.
 //!
 //! ```text
 //! cargo run --release --example redact
 //! ```
 
-use entopic::{Entity, EntityOptions, Ner, Span, merge, segments};
-use regex::Regex;
+use entopic::{BuiltIn, EntityOptions, Ner, Redaction, Rule, Rules, redact};
 
 const LETTER: &str = "Dear Angela Merkel,\nyour order 4711-0815 was sent to London on Monday. Write to \
-                      orders@example.org if it does not come.\nJoe Biden";
-
-/// The entities of one's own rules: each pattern gives a label.
-fn by_rules(text: &str) -> Vec<Entity> {
-    let rules = [("ORDER", r"\b\d{4}-\d{4}\b"), ("EMAIL", r"\b[\w.]+@[\w.]+\.\w+\b")];
-    let mut found = Vec::new();
-    for (label, pattern) in rules {
-        let pattern = Regex::new(pattern).expect("the pattern should be valid");
-        for place in pattern.find_iter(text) {
-            let span = Span::from_bytes(text, place.range()).expect("a match should lie on character bounds");
-            found.push(Entity::new(label, text, span, 1.0));
-        }
-    }
-    found
-}
+                      orders@example.org or call +44 20 7946 0958 if it does not come. Mrs Merkel, thank you!\nJoe Biden";
 
 fn main() -> Result<(), entopic::Error> {
-    let ner = Ner::bundled()?.with(EntityOptions::new().threshold(0.5))?;
+    // Rules stand next to the model: own ones, and built-in ones.
+    let rules = Rules::new([
+        Rule::pattern("ORDER", r"\border (?<entity>\d{4}-\d{4})\b"),
+        Rule::built_in(BuiltIn::Email),
+        Rule::built_in(BuiltIn::Phone),
+    ])?;
+    let ner = Ner::bundled()?.with(EntityOptions::new().rules(rules))?;
+    let entities = ner.tag(LETTER)?.entities;
 
-    // Where both find something, the own rules win.
-    let entities = merge(by_rules(LETTER), ner.tag(LETTER)?.entities);
+    // The same person has the same pseudonym, by whatever part of the name.
+    let redacted = redact(LETTER, &entities, &Redaction::pseudonym());
+    println!("{}\n", redacted.text);
 
-    // The text as plain and marked pieces, which make it up.
-    let redacted: String = segments(LETTER, &entities)
-        .map(|piece| match piece.entity {
-            Some(entity) => format!("[{}]", entity.label),
-            None => piece.text.to_owned(),
-        })
-        .collect();
-    println!("{redacted}");
+    // Who has the replacements can undo it.
+    for replaced in &redacted.replacements {
+        println!("{:10} {}", replaced.replacement, replaced.original);
+    }
+    assert_eq!(redacted.restore().as_deref(), Some(LETTER));
     Ok(())
 }

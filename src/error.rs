@@ -29,6 +29,8 @@ pub enum ErrorKind {
     Checksum,
     /// A lock file cannot be read or written, or a model differs from its entry there.
     Lock,
+    /// A rule for entities, or a file of rules, is unusable.
+    Rules,
     /// An option has a value that it cannot have, or the model has no use for it.
     Options,
     /// A text is longer than the limit of its call.

@@ -94,6 +94,10 @@ mod engine;
 
 mod tagger;
 
+mod displacy;
+mod page;
+mod redaction;
+
 #[cfg(test)]
 mod goldens;
 #[cfg(feature = "internals")]
@@ -111,18 +115,26 @@ pub use catalogue::hub::progress::DownloadProgress;
 pub use catalogue::hub::request::{FetchedFile, FetchedModel};
 pub use catalogue::model_ref::ModelRef;
 pub use catalogue::registry::{ModelEntry, ModelFile, Registry, Source, Task};
+pub use displacy::{DisplacyDocument, DisplacyEntity};
 pub use document::coverage::Coverage;
 pub use engine::{Engine, EngineBuilder};
 pub use error::{Error, ErrorKind};
 pub use groups::{GroupOptions, MentionGroup, groups};
 pub use ner::Ner;
 pub use ner::aggregation::Aggregation;
-pub use ner::entity::{Entity, Segment, TaggedText, TaggedWords, TokenLogits, WordEntity, merge, segments};
+pub use ner::entity::{
+    Entity, FoundBy, Segment, TaggedText, TaggedWords, TokenLogits, WordEntity, merge, segments,
+};
 pub use ner::options::EntityOptions;
+pub use ner::rules::Rules;
+pub use ner::rules::built_in::BuiltIn;
+pub use ner::rules::rule::Rule;
+pub use page::HtmlOptions;
 pub use pooling::{TokenPooling, WindowPooling};
 #[cfg(feature = "libtorch")]
 pub use precision::Device;
 pub use precision::{Backend, Precision};
+pub use redaction::{Redacted, Redaction, Replacement, redact};
 pub use schedule::Limits;
 pub use span::Span;
 pub use tagger::{TaggedDocument, Tagger};

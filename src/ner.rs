@@ -3,6 +3,7 @@ pub(crate) mod entity;
 mod kinds;
 pub(crate) mod options;
 mod prompted;
+pub(crate) mod rules;
 mod sequence;
 mod spans;
 mod tagging;
@@ -151,7 +152,7 @@ impl Ner {
         pipeline::texts(
             texts,
             self.limits.clone(),
-            |parts| self.tag_documents(&self.read(parts)),
+            |parts| self.tag_texts(&self.read(parts)),
             TaggedText::join,
         )
     }
@@ -250,11 +251,23 @@ impl Ner {
         }
     }
 
-    /// The entities of documents of this model.
-    pub(crate) fn tag_documents(
+    /// The entities of documents of this model, and those of the rules.
+    pub(crate) fn tag_texts(
         &self,
         documents: &[Result<Document<'_>, Error>],
     ) -> Vec<Result<TaggedText, Error>> {
+        let tagged = self.tag_documents(documents);
+        let Some(rules) = &self.options.rules else { return tagged };
+        let with_rules = |(tagged, document): (Result<TaggedText, Error>, &Result<Document<'_>, Error>)| {
+            let (TaggedText { entities, coverage }, document) =
+                (tagged?, document.as_ref().map_err(Error::clone)?);
+            Ok(TaggedText { entities: rules.next_to(document.text, entities), coverage })
+        };
+        tagged.into_iter().zip(documents).map(with_rules).collect()
+    }
+
+    /// The model's entities of documents.
+    fn tag_documents(&self, documents: &[Result<Document<'_>, Error>]) -> Vec<Result<TaggedText, Error>> {
         match &*self.decoding {
             Decoding::Tags(tagging) => {
                 pipeline::run_documents(&tagging.entities(&self.model, &self.limits), documents)

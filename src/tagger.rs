@@ -188,7 +188,7 @@ impl Tagger {
             return parts.iter().map(|_| Err(error.clone())).collect();
         }
         let documents = self.ner.read(parts);
-        let tagged = self.ner.tag_documents(&documents);
+        let tagged = self.ner.tag_texts(&documents);
         let same = Arc::ptr_eq(&self.ner.model().tokenizer, &self.topics.model().tokenizer)
             && self.ner.framing().prepare == self.topics.framing().prepare;
         let judged = if same && self.ner.reads_whole_texts() {

@@ -19,11 +19,32 @@ pub struct Entity {
     pub kind: Option<String>,
     /// The mention, as it stands in the text.
     pub text: String,
+    /// What found it.
+    #[serde(default, skip_serializing_if = "FoundBy::is_model")]
+    pub found_by: FoundBy,
     /// The mean probability of its words' labels, 0 to 1; with types in the model's input, the probability of the
     /// mention as a whole.
     pub score: f32,
     /// Its place in the text.
     pub span: Span,
+}
+
+/// What an entity was found by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum FoundBy {
+    /// A model.
+    #[default]
+    Model,
+    /// A rule of [`Rules`](crate::Rules), or of the caller.
+    Rule,
+}
+
+impl FoundBy {
+    fn is_model(&self) -> bool {
+        *self == Self::Model
+    }
 }
 
 /// The entities of a text.
@@ -106,7 +127,8 @@ impl TokenLogits {
 }
 
 impl Entity {
-    /// An entity of the caller's own: the part of `text` that `span` covers.
+    /// An entity of the caller's own: the part of `text` that `span` covers. [`found_by`](Self::found_by) says `Model`; set
+    /// it for one of a rule.
     ///
     /// ```
     /// use entopic::{Entity, Span};
@@ -117,7 +139,8 @@ impl Entity {
     /// assert_eq!(entity.text, "66-B");
     /// ```
     pub fn new(label: impl Into<String>, text: &str, span: Span, score: f32) -> Self {
-        Self { label: label.into(), kind: None, text: span.of(text).to_owned(), score, span }
+        let text = span.of(text).to_owned();
+        Self { label: label.into(), kind: None, text, found_by: FoundBy::Model, score, span }
     }
 }
 

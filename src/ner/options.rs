@@ -3,6 +3,7 @@ use crate::labels;
 use crate::model::Model;
 use crate::model::role::Role;
 use crate::ner::aggregation::Aggregation;
+use crate::ner::rules::Rules;
 
 /// The options of a [`Ner`](crate::Ner), for [`Ner::with`](crate::Ner::with). An option that is not set stays as it is.
 ///
@@ -29,6 +30,7 @@ pub struct EntityOptions {
     pub(super) prepare_text: Option<bool>,
     pub(super) boundaries: Option<bool>,
     pub(super) clean_spans: Option<bool>,
+    pub(super) rules: Option<Rules>,
 }
 
 impl EntityOptions {
@@ -139,6 +141,30 @@ impl EntityOptions {
         self
     }
 
+    /// Rules that find entities next to the model, in texts; lists of words are left to the model. [`Rules`] says which of
+    /// the two wins. The score of their entities is 1, whatever the threshold is.
+    ///
+    /// A text of more than half a megabyte is read in sections that end with a paragraph or sentence; no rule sees over
+    /// their ends.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{BuiltIn, EntityOptions, FoundBy, Ner, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::built_in(BuiltIn::Email), Rule::phrases("GENE", ["BRCA1"])])?;
+    /// let ner = Ner::bundled()?.with(EntityOptions::new().rules(rules))?;
+    /// let tagged = ner.tag("Ada Lovelace (ada@example.org) works on BRCA1.")?;
+    /// let found: Vec<_> = tagged.entities.iter().map(|entity| (&*entity.label, entity.found_by)).collect();
+    /// assert_eq!(found, [("PER", FoundBy::Model), ("EMAIL", FoundBy::Rule), ("GENE", FoundBy::Rule)]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn rules(mut self, rules: Rules) -> Self {
+        self.rules = Some(rules);
+        self
+    }
+
     /// These options over `base`.
     pub(super) fn over(self, base: &Self) -> Self {
         // Thresholds are for the types that they were given with.
@@ -154,6 +180,7 @@ impl EntityOptions {
             prepare_text: self.prepare_text.or(base.prepare_text),
             boundaries: self.boundaries.or(base.boundaries),
             clean_spans: self.clean_spans.or(base.clean_spans),
+            rules: self.rules.or_else(|| base.rules.clone()),
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use entopic::{ErrorKind, Limits, Tagger};
+use entopic::{ErrorKind, Limits, MentionGroup, Tagger};
 
 const ARTICLE: &str = include_str!("../../examples/data/article.txt");
 
@@ -112,4 +112,35 @@ fn limits_are_added_up() {
     let tagger = Tagger::new(ner, topics, labels).expect("the labels should be of the model");
     let error = tagger.tag("Ada Lovelace lived in London.").expect_err("the text should be too long");
     assert_eq!(error.kind(), entopic::ErrorKind::TooLong);
+}
+
+/// The things that the article of the examples is about, each by all its names.
+#[test]
+fn the_article_has_a_group_for_each_thing() {
+    let article = include_str!("../../examples/data/article.txt");
+    let document = Tagger::bundled().expect("it should load").tag(article).expect("it should be tagged");
+    let groups = document.groups(article);
+    // People are named in full and by surname, countries by these names alone.
+    let things: [(&str, &[&str]); 7] = [
+        ("Lukashenko", &[]),
+        ("Putin", &[]),
+        ("Medinsky", &[]),
+        ("Belarus", &["Belarus"]),
+        ("Russia", &["Russia", "Russian Federation"]),
+        ("Ukraine", &["Ukraine"]),
+        ("USSR", &["USSR", "Soviet Union"]),
+    ];
+    for (thing, names) in things {
+        let names_it =
+            |text: &str| if names.is_empty() { text.contains(thing) } else { names.contains(&text) };
+        let of = |group: &&MentionGroup| {
+            group.mentions.iter().any(|&mention| names_it(&document.entities[mention].text))
+        };
+        let found: Vec<&MentionGroup> = groups.iter().filter(of).collect();
+        assert_eq!(found.len(), 1, "{thing}: {found:?}");
+        for name in names {
+            let has = |mention: &usize| document.entities[*mention].text == *name;
+            assert!(found[0].mentions.iter().any(has), "{thing}: {name}");
+        }
+    }
 }

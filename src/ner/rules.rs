@@ -1,0 +1,241 @@
+//! Rules that find entities without a model.
+
+pub(crate) mod built_in;
+mod file;
+mod phrases;
+pub(crate) mod rule;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use regex::{Regex, RegexBuilder};
+
+use self::built_in::BuiltIn;
+use self::phrases::Phrases;
+use self::rule::{Finder, Match, Rule};
+use super::entity::{Entity, FoundBy};
+use crate::error::{Error, ErrorKind};
+use crate::span::CharIndex;
+
+/// The most bytes that a compiled pattern may take; the regex crate's own default.
+const PATTERN_BYTES: usize = 10 << 20;
+
+/// Rules that find entities without a model: phrases, patterns, and built-in sets for dates, sums and the like. With
+/// [`EntityOptions::rules`](crate::EntityOptions::rules) they stand next to a model; [`find`](Self::find) applies them
+/// alone.
+///
+/// The results never overlap. Where matches do, the rule with the higher [priority](Rule::priority) wins; of equal ones
+/// the longer match, then the one that begins first, then the rule that was given first. Against a model, rules win,
+/// but those with a priority below 0 give way. Every entity says [what found it](crate::Entity::found_by).
+///
+/// `Rules` is a handle: cloning it costs nothing.
+///
+/// ```
+/// use entopic::{BuiltIn, Rule, Rules};
+///
+/// let rules = Rules::new([
+///     Rule::phrases("PRODUCT", ["Pixel 9", "Pixel 9 Pro"]).ignore_case(true),
+///     Rule::pattern("ORDER", r"\border (?<entity>\d{4}-\d{4})\b"),
+///     Rule::built_in(BuiltIn::Email),
+/// ])?;
+/// let found = rules.find("The PIXEL 9 Pro of order 4711-0815 is late, says ada@example.org.");
+/// let found: Vec<_> = found.iter().map(|entity| (&*entity.label, &*entity.text)).collect();
+/// assert_eq!(found, [("PRODUCT", "PIXEL 9 Pro"), ("ORDER", "4711-0815"), ("EMAIL", "ada@example.org")]);
+/// # Ok::<(), entopic::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Rules {
+    compiled: Arc<Compiled>,
+}
+
+struct Compiled {
+    rules: Vec<Rule>,
+    phrases: Phrases,
+    /// Each with its rule.
+    patterns: Vec<(usize, Regex)>,
+    sets: Vec<(usize, BuiltIn, built_in::Set)>,
+}
+
+impl Rules {
+    /// Compiles `rules`.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrase, or a pattern is not valid, is too
+    /// large or has no text to find.
+    pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
+        let rules: Vec<Rule> = rules.into_iter().collect();
+        let refuse = |message: String| Err(Error::new(ErrorKind::Rules, message));
+        let (mut patterns, mut sets, mut phrases) = (Vec::new(), Vec::new(), Vec::new());
+        for (number, rule) in rules.iter().enumerate() {
+            let place = format!("rule {} ({:?})", number + 1, rule.label);
+            if rule.label.trim().is_empty() {
+                return refuse(format!("{place} has a blank label; give it one"));
+            }
+            match &rule.finder {
+                Finder::Phrases { phrases: list, ignore_case, exact_space } => {
+                    if list.is_empty() {
+                        return refuse(format!("{place} has no phrase; give it one, or leave the rule out"));
+                    }
+                    for phrase in list {
+                        if phrase.trim().is_empty() {
+                            return refuse(format!("{place} has a blank phrase; leave it out"));
+                        }
+                        phrases.push(phrases::Phrase {
+                            text: phrase,
+                            rule: number,
+                            ignore_case: *ignore_case,
+                            exact_space: *exact_space,
+                        });
+                    }
+                }
+                Finder::Pattern(pattern) => {
+                    let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
+                    match compiled {
+                        Ok(regex) => patterns.push((number, regex)),
+                        Err(error) => return refuse(format!("the pattern of {place} is not valid: {error}")),
+                    }
+                }
+                Finder::BuiltIn(set) => sets.push((number, *set, set.compile()?)),
+            }
+        }
+        let phrases = Phrases::new(&phrases).map_err(|error| {
+            Error::new(ErrorKind::Rules, format!("the phrases cannot be compiled: {error}"))
+        })?;
+        Ok(Self { compiled: Arc::new(Compiled { rules, phrases, patterns, sets }) })
+    }
+
+    /// Reads rules from a file: spaCy's patterns if its name ends in `.jsonl`, else TOML.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Rules`] if it cannot be read, and as [`from_toml`](Self::from_toml) and
+    /// [`from_jsonl`](Self::from_jsonl).
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let path = path.as_ref();
+        let read = std::fs::read_to_string(path);
+        let text = read.map_err(|error| {
+            Error::new(ErrorKind::Rules, format!("the rules {} cannot be read", path.display()))
+                .with_source(error)
+        })?;
+        let is_jsonl = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
+        let read = if is_jsonl { Self::from_jsonl(&text) } else { Self::from_toml(&text) };
+        read.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))
+    }
+
+    /// Reads rules from TOML.
+    ///
+    /// ```
+    /// let rules = entopic::Rules::from_toml(
+    ///     r#"
+    ///     [[rule]]
+    ///     label = "PRODUCT"
+    ///     phrases = ["Pixel 9", "Pixel 9 Pro"]
+    ///     ignore_case = true
+    ///     kind = "phone"
+    ///
+    ///     [[rule]]
+    ///     label = "CASE"
+    ///     pattern = '\b\d+/\d{4}\b'
+    ///     priority = -1
+    ///
+    ///     [[rule]]
+    ///     built_in = "iban"
+    ///     "#,
+    /// )?;
+    /// assert_eq!(rules.find("pixel 9")[0].kind.as_deref(), Some("phone"));
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Rules`] if it is not valid TOML, a rule has an unknown key, or not exactly one of `phrases`, `pattern`
+    /// and `built_in`; and as [`new`](Self::new).
+    pub fn from_toml(text: &str) -> Result<Self, Error> {
+        Self::new(file::toml(text)?)
+    }
+
+    /// Reads the patterns of spaCy's EntityRuler: an object in each line, with `label` and `pattern`. The pattern is a
+    /// phrase, or a list of tokens of which each has one of `ORTH`, `TEXT` and `LOWER`; a list is of one of these kinds
+    /// throughout. `id` is not kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Rules`] if a line is something else; and as [`new`](Self::new).
+    pub fn from_jsonl(text: &str) -> Result<Self, Error> {
+        Self::new(file::jsonl(text)?)
+    }
+
+    /// The entities of `text`, in its order. They do not overlap.
+    pub fn find(&self, text: &str) -> Vec<Entity> {
+        self.settled(text).into_iter().map(|found| found.entity).collect()
+    }
+
+    /// `model`'s entities of `text` together with those of the rules.
+    pub(crate) fn next_to(&self, text: &str, model: Vec<Entity>) -> Vec<Entity> {
+        let (strong, weak): (Vec<Settled>, Vec<Settled>) =
+            self.settled(text).into_iter().partition(|found| found.priority >= 0);
+        let entities = |found: Vec<Settled>| found.into_iter().map(|found| found.entity).collect();
+        super::entity::merge(super::entity::merge(entities(strong), model), entities(weak))
+    }
+
+    fn settled(&self, text: &str) -> Vec<Settled> {
+        let Compiled { rules, phrases, patterns, sets } = &*self.compiled;
+        let mut matches = phrases.find(text);
+        for (rule, regex) in patterns {
+            let has_part = regex.capture_names().flatten().any(|name| name == "entity");
+            if has_part {
+                let parts =
+                    regex.captures_iter(text).filter_map(|captures| Some(captures.name("entity")?.range()));
+                matches.extend(parts.map(|bytes| Match { bytes, rule: *rule }));
+            } else {
+                let wholes = regex.find_iter(text).map(|found| found.range());
+                matches.extend(wholes.map(|bytes| Match { bytes, rule: *rule }));
+            }
+        }
+        for (rule, _, set) in sets {
+            matches.extend(set.find(text).into_iter().map(|bytes| Match { bytes, rule: *rule }));
+        }
+        matches.retain(|found| !found.bytes.is_empty());
+        matches.sort_by_key(|found| {
+            let Range { start, end } = found.bytes;
+            (std::cmp::Reverse(rules[found.rule].priority), std::cmp::Reverse(end - start), start, found.rule)
+        });
+        // Ends by starts; none overlap.
+        let mut taken: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
+        for Match { bytes, rule } in matches {
+            let before = taken.range(..bytes.end).next_back();
+            if before.is_none_or(|(_, (end, _))| *end <= bytes.start) {
+                taken.insert(bytes.start, (bytes.end, rule));
+            }
+        }
+        let index = CharIndex::new(text);
+        let entities = taken.into_iter().map(|(start, (end, rule))| {
+            let Rule { label, kind, priority, .. } = &rules[rule];
+            let entity = Entity::new(label.clone(), text, index.span(start..end), 1.0);
+            Settled {
+                entity: Entity { kind: kind.clone(), found_by: FoundBy::Rule, ..entity },
+                priority: *priority,
+            }
+        });
+        entities.collect()
+    }
+}
+
+/// An entity of a rule.
+struct Settled {
+    entity: Entity,
+    priority: i32,
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rules").field(&self.compiled.rules).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,257 @@
+//! Sets of rules for what looks alike everywhere: dates, sums, addresses, numbers with checksums.
+
+use std::ops::Range;
+use std::str::FromStr;
+
+use iban::{BaseIban, ParseIbanError};
+use linkify::{LinkFinder, LinkKind};
+use regex::Regex;
+
+use crate::error::{Error, ErrorKind};
+use crate::names::named;
+
+/// A built-in set of rules, for [`Rule::built_in`](crate::Rule::built_in). Numbers are those of English and of
+/// international texts; names of months and days are English.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BuiltIn {
+    /// Days and months with a number: *2024-03-11*, *11.3.2024*, *11 March*, *Monday, March 11th, 2024*. Label `DATE`.
+    Date,
+    /// Times of day: *14:30*, *2:30 p.m.*, *9 am CET*. Label `TIME`.
+    Time,
+    /// Sums of money: *$3.5 million*, *20 euros*, *CHF 1,000*. Label `MONEY`.
+    Money,
+    /// Percentages: *3.5 %*, *20 percent*, *5 percentage points*. Label `PERCENT`.
+    Percent,
+    /// E-mail addresses. Label `EMAIL`.
+    Email,
+    /// Addresses of the web, with a scheme or `www.`. Label `URL`.
+    Url,
+    /// Telephone numbers: international ones (*+44 20 7946 0958*) and national ones that are written as such. Label `PHONE`.
+    Phone,
+    /// Bank accounts (IBAN) with a right checksum. Label `IBAN`.
+    Iban,
+    /// Numbers of payment cards with a right checksum (Luhn). Label `CARD`.
+    Card,
+}
+
+named!(BuiltIn, "a built-in set of rules", [
+    BuiltIn::Date => "date",
+    BuiltIn::Time => "time",
+    BuiltIn::Money => "money",
+    BuiltIn::Percent => "percent",
+    BuiltIn::Email => "email",
+    BuiltIn::Url => "url",
+    BuiltIn::Phone => "phone",
+    BuiltIn::Iban => "iban",
+    BuiltIn::Card => "card",
+]);
+
+/// A compiled set.
+pub(super) enum Set {
+    /// What matches and passes the check.
+    Pattern(Regex, fn(&str) -> bool),
+    Email,
+    /// Links without a scheme.
+    Web(Regex),
+    Iban(Regex),
+}
+
+const MONTH: &str = r"(?:January|February|March|April|May|June|July|August|September|October|November|December|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)";
+const WEEKDAY: &str = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b\.?)";
+const DAY: &str = r"(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?";
+const YEAR: &str = r"(?:1[0-9]{3}|20[0-9]{2})";
+
+fn date() -> String {
+    let tail = format!(r"(?:,?\s+{YEAR}\b)?");
+    [
+        // 2024-03-11, with a time behind a T.
+        r"\b(?:1[0-9]{3}|20[0-9]{2})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\b".to_owned(),
+        r"\b(?:1[0-9]{3}|20[0-9]{2})/(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12][0-9]|3[01])\b".to_owned(),
+        // 11.3.2024, 03/11/24; which is the month is not said.
+        r"\b(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[1-9]|1[0-2])\.(?:[0-9]{4}|[0-9]{2})\b".to_owned(),
+        r"\b(?:0?[1-9]|[12][0-9]|3[01])[/-](?:0?[1-9]|[12][0-9]|3[01])[/-](?:[0-9]{4}|[0-9]{2})\b".to_owned(),
+        format!(r"\b(?:{WEEKDAY},?\s+)?(?:the\s+)?{DAY}(?:\s+of)?\s+{MONTH}{tail}"),
+        format!(r"\b(?:{WEEKDAY},?\s+)?{MONTH}\s+(?:the\s+)?{DAY}\b{tail}"),
+        format!(r"\b{MONTH},?\s+{YEAR}\b"),
+    ]
+    .join("|")
+}
+
+const ZONE: &str = r"(?:\s?(?:UTC|GMT|CET|CEST|EET|EEST|BST|IST|JST|[ECMP][SD]?T)\b)?";
+
+fn time() -> String {
+    [
+        format!(
+            r"\b(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9])?\b(?:\s?[AaPp](?:\.[Mm]\.|[Mm]\b))?{ZONE}"
+        ),
+        format!(r"\b(?:1[0-2]|0?[1-9])(?:\.[0-5][0-9])?\s?[AaPp](?:\.[Mm]\.|[Mm]\b){ZONE}"),
+    ]
+    .join("|")
+}
+
+const NUMBER: &str = r"[0-9]+(?:[.,'\u{A0}\u{202F}][0-9]{3})*(?:[.,][0-9]+)?";
+const SCALE: &str = r"(?:[\s\u{A0}-]?(?:thousand|million|billion|trillion|bn|mn|m|k|tn)\b)?";
+const CODES: &str = r"(?:USD|EUR|GBP|JPY|CHF|CNY|RMB|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RUB|UAH|TRY|BRL|MXN|ZAR|KRW|SGD|HKD|AED|SAR|ILS|NGN|KES|EGP|THB|IDR|PHP|VND)";
+const UNITS: &str = r"(?:(?:US|American|Australian|Canadian)\s+)?(?:dollars?|euros?|pounds?(?:\s+sterling)?|yen|yuan|rupees?|roubles?|rubles?|francs?|pesos?|cents?|pence|kron(?:a|or|er)|zlot(?:y|ys|ych)|rand|lira|hryvnias?|shillings?)\b";
+const SIGNS: &str = r"(?:(?:US|A|AU|C|CA|NZ|HK|S|R|NT)?\$|[€£¥₹₽₩₺₴₦₱₫฿₪])";
+
+fn money() -> String {
+    [
+        format!(r"{SIGNS}\s?{NUMBER}{SCALE}"),
+        format!(r"\b{CODES}[\s\u{{A0}}]?{NUMBER}{SCALE}"),
+        format!(r"\b{NUMBER}{SCALE}[\s\u{{A0}}]?(?:{SIGNS}|{CODES}\b)"),
+        format!(r"\b{NUMBER}{SCALE}[\s\u{{A0}}]{UNITS}"),
+    ]
+    .join("|")
+}
+
+fn percent() -> String {
+    format!(
+        r"(?:[-+−±]\s?)?\b{NUMBER}(?:\s?(?:[-–]|to)\s?{NUMBER})?[\s\u{{A0}}\u{{202F}}]?(?:[%‰]|per\s?cent\b|percentage\s+points?\b)"
+    )
+}
+
+const PHONE: &str = concat!(
+    // +44 20 7946 0958, +49 (0)30 1234-567
+    r"\+[1-9][0-9]{0,2}(?:[\s.\u{A0}/-]?\([0-9]{1,4}\))?(?:[\s.\u{A0}/-]?[0-9]{1,5}){2,6}\b",
+    // (020) 7946 0958
+    r"|\(0?[0-9]{2,5}\)[\s.-]?[0-9]{2,5}(?:[\s.-][0-9]{2,5}){1,3}\b",
+    // 555-867-5309, 555.867.5309
+    r"|\b[2-9][0-9]{2}[-.][0-9]{3}[-.][0-9]{4}\b",
+    // 030/1234567, 020 7946 0958
+    r"|\b0[1-9][0-9]{1,4}[\s/-][0-9]{3,8}(?:[\s-][0-9]{2,5}){0,3}\b",
+);
+
+/// The digits of a telephone number (ITU-T E.164 has at most 15).
+fn is_phone(text: &str) -> bool {
+    (7..=15).contains(&text.bytes().filter(u8::is_ascii_digit).count())
+}
+
+/// The lengths of IBANs, from Norway's to the longest that ISO 13616 allows.
+const IBAN_LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
+
+/// The digits of card numbers, and their first ones (ISO/IEC 7812: banking, travel and merchandising).
+const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
+const CARD_BEGINS: std::ops::RangeInclusive<u8> = b'2'..=b'6';
+
+/// Whether the digits of `text` are those of a card. (Luhn, US patent 2,950,048.)
+fn is_card(text: &str) -> bool {
+    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
+    let sum: u32 = digits
+        .iter()
+        .rev()
+        .enumerate()
+        .map(|(at, digit)| {
+            let digit = u32::from(digit - b'0') * if at % 2 == 1 { 2 } else { 1 };
+            digit / 10 + digit % 10
+        })
+        .sum();
+    CARD_DIGITS.contains(&digits.len()) && CARD_BEGINS.contains(&digits[0]) && sum.is_multiple_of(10)
+}
+
+impl BuiltIn {
+    /// The label of what it finds.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Date => "DATE",
+            Self::Time => "TIME",
+            Self::Money => "MONEY",
+            Self::Percent => "PERCENT",
+            Self::Email => "EMAIL",
+            Self::Url => "URL",
+            Self::Phone => "PHONE",
+            Self::Iban => "IBAN",
+            Self::Card => "CARD",
+        }
+    }
+
+    pub(super) fn compile(self) -> Result<Set, Error> {
+        let regex = |pattern: &str| {
+            Regex::new(pattern).map_err(|error| {
+                Error::new(ErrorKind::Rules, format!("the built-in rules {self} are not valid"))
+                    .with_source(error)
+            })
+        };
+        let any: fn(&str) -> bool = |_| true;
+        Ok(match self {
+            Self::Date => Set::Pattern(regex(&date())?, any),
+            Self::Time => Set::Pattern(regex(&time())?, any),
+            Self::Money => Set::Pattern(regex(&money())?, any),
+            Self::Percent => Set::Pattern(regex(&percent())?, any),
+            Self::Phone => Set::Pattern(regex(PHONE)?, is_phone),
+            Self::Card => Set::Pattern(regex(r"\b[2-6](?:[ -]?[0-9]){12,18}\b")?, is_card),
+            Self::Email => Set::Email,
+            Self::Url => Set::Web(regex(
+                r"\bwww\.[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?:/[^\s<>\x22]*[^\s<>\x22.,;:!?')\]}])?",
+            )?),
+            Self::Iban => Set::Iban(regex(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,40}")?),
+        })
+    }
+}
+
+impl Set {
+    /// Where it finds something; the places are in order for each part of it.
+    pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
+        match self {
+            Self::Pattern(regex, check) => {
+                let found = regex.find_iter(text).filter(|found| check(found.as_str()));
+                // Neither part of a longer number.
+                found.map(|found| found.range()).filter(|range| stands_alone(text, range)).collect()
+            }
+            Self::Email => links(text, LinkKind::Email),
+            Self::Web(regex) => {
+                let mut found = links(text, LinkKind::Url);
+                found.extend(regex.find_iter(text).map(|found| found.range()));
+                found
+            }
+            Self::Iban(regex) => {
+                regex.find_iter(text).filter_map(|found| iban(found.as_str(), found.start())).collect()
+            }
+        }
+    }
+}
+
+fn links(text: &str, kind: LinkKind) -> Vec<Range<usize>> {
+    let mut finder = LinkFinder::new();
+    finder.kinds(&[kind]);
+    finder.links(text).map(|link| link.start()..link.end()).collect()
+}
+
+/// Whether a number does not go on over either end of `range`, as `1.2` does in `1.2.3`.
+fn stands_alone(text: &str, range: &Range<usize>) -> bool {
+    let digit = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
+    let mut before = text[..range.start].chars().rev();
+    let mut behind = text[range.end..].chars();
+    let begins = text[range.clone()].starts_with(|first: char| first.is_ascii_digit());
+    let ends = text[range.clone()].ends_with(|last: char| last.is_ascii_digit());
+    let joined = |character: Option<char>| matches!(character, Some('.' | ',' | '-' | '/'));
+    let (one, two) = (before.next(), before.next());
+    let (next, over) = (behind.next(), behind.next());
+    let goes_on = (begins && joined(one) && digit(two)) || (ends && joined(next) && digit(over));
+    !goes_on
+}
+
+/// The account at the beginning of `text`, which stands at `start`: the longest part that is one.
+fn iban(text: &str, start: usize) -> Option<Range<usize>> {
+    let mut compact = String::new();
+    let mut longest = None;
+    for (at, character) in text.char_indices() {
+        if character == ' ' {
+            continue;
+        }
+        compact.push(character);
+        let end = at + character.len_utf8();
+        let ends = !text[end..].starts_with(|next: char| next.is_ascii_alphanumeric());
+        if ends && IBAN_LENGTHS.contains(&compact.len()) && is_iban(&compact) {
+            longest = Some(start..start + end);
+        }
+    }
+    longest
+}
+
+/// Whether the account has a right checksum, and the length and form of its country, where that is known.
+fn is_iban(compact: &str) -> bool {
+    let Ok(base) = BaseIban::from_str(compact) else { return false };
+    !matches!(iban::Iban::try_from(base), Err(ParseIbanError::InvalidBban(_)))
+}

@@ -1,0 +1,125 @@
+//! Rules in files.
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::built_in::BuiltIn;
+use super::rule::{Finder, Rule};
+use crate::error::{Error, ErrorKind};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    rule: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    label: Option<String>,
+    kind: Option<String>,
+    priority: Option<i32>,
+    phrases: Option<Vec<String>>,
+    pattern: Option<String>,
+    built_in: Option<String>,
+    ignore_case: Option<bool>,
+    exact_space: Option<bool>,
+}
+
+fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
+    Err(Error::new(ErrorKind::Rules, message))
+}
+
+/// The rules of a file in TOML.
+pub(super) fn toml(text: &str) -> Result<Vec<Rule>, Error> {
+    let file: File = match toml::from_str(text) {
+        Ok(file) => file,
+        Err(error) => return refuse(format!("the rules are not valid: {}", error.to_string().trim_end())),
+    };
+    let rules = file.rule.into_iter().zip(1..).map(|(entry, number)| {
+        rule(entry).map_err(|message| Error::new(ErrorKind::Rules, format!("rule {number}: {message}")))
+    });
+    rules.collect()
+}
+
+fn rule(entry: Entry) -> Result<Rule, String> {
+    let Entry { label, kind, priority, phrases, pattern, built_in, ignore_case, exact_space } = entry;
+    let of_phrases = phrases.is_some();
+    let finder = match (phrases, pattern, built_in) {
+        (Some(phrases), None, None) => Finder::Phrases {
+            phrases,
+            ignore_case: ignore_case.unwrap_or_default(),
+            exact_space: exact_space.unwrap_or_default(),
+        },
+        (None, Some(pattern), None) => Finder::Pattern(pattern),
+        (None, None, Some(name)) => {
+            Finder::BuiltIn(name.parse::<BuiltIn>().map_err(|error| error.to_string())?)
+        }
+        _ => return Err("it must have one of phrases, pattern and built_in".into()),
+    };
+    if !of_phrases && (ignore_case.is_some() || exact_space.is_some()) {
+        return Err("ignore_case and exact_space are for phrases; in a pattern, write (?i)".into());
+    }
+    let label = match (label, &finder) {
+        (Some(label), _) => label,
+        (None, Finder::BuiltIn(set)) => set.label().to_owned(),
+        (None, _) => return Err("it has no label".into()),
+    };
+    Ok(Rule { label, kind, priority: priority.unwrap_or_default(), finder })
+}
+
+/// The rules of a file of spaCy's EntityRuler.
+pub(super) fn jsonl(text: &str) -> Result<Vec<Rule>, Error> {
+    let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
+    let rules = lines.map(|(line, number)| {
+        pattern(line).map_err(|message| Error::new(ErrorKind::Rules, format!("line {number}: {message}")))
+    });
+    rules.collect()
+}
+
+fn pattern(line: &str) -> Result<Rule, String> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Line {
+        label: String,
+        pattern: Value,
+        #[serde(rename = "id")]
+        _id: Option<Value>,
+    }
+    let Line { label, pattern, .. } = serde_json::from_str(line).map_err(|error| error.to_string())?;
+    let (phrase, ignore_case) = match pattern {
+        Value::String(phrase) => (phrase, false),
+        Value::Array(tokens) => {
+            let tokens: Vec<(String, bool)> =
+                tokens.iter().map(token).collect::<Result<_, _>>()?;
+            let ignore_case = tokens.iter().any(|(_, lower)| *lower);
+            if tokens.iter().any(|(_, lower)| *lower != ignore_case) {
+                return Err(
+                    "its tokens are of LOWER and of TEXT; write a pattern of TOML, with (?i) for a part"
+                        .into(),
+                );
+            }
+            let words: Vec<String> = tokens.into_iter().map(|(word, _)| word).collect();
+            (words.join(" "), ignore_case)
+        }
+        _ => return Err("the pattern is neither a string nor a list of tokens".into()),
+    };
+    Ok(Rule::phrases(label, [phrase]).ignore_case(ignore_case))
+}
+
+/// The text of a token, and whether its case is ignored.
+fn token(token: &Value) -> Result<(String, bool), String> {
+    let known = |token: &Map<String, Value>| {
+        let (name, value) = token.iter().next()?;
+        let lower = match name.as_str() {
+            "LOWER" => true,
+            "ORTH" | "TEXT" => false,
+            _ => return None,
+        };
+        (token.len() == 1).then_some((value.as_str()?.to_owned(), lower))
+    };
+    token.as_object().and_then(known).ok_or_else(|| {
+        format!("the token {token} is not one of {{\"LOWER\": …}}, {{\"TEXT\": …}} and {{\"ORTH\": …}}; write a pattern of TOML")
+    })
+}

@@ -1,0 +1,371 @@
+//! Texts without the names that are in them.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+use hmac::{Hmac, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use crate::error::{Error, ErrorKind};
+use crate::groups::{GroupOptions, groups};
+use crate::hex::hex;
+use crate::ner::entity::Entity;
+use crate::span::Span;
+use crate::tagger::TaggedDocument;
+
+/// The fewest bytes of a key: shorter ones can be guessed, and with them the names.
+const KEY_BYTES: usize = 16;
+
+/// The bytes of a hash that are shown. Among a million names, two have the same with a probability of 0.2 %.
+const HASH_BYTES: usize = 6;
+
+/// The way in which entities are taken out of a text, for [`TaggedDocument::redact`].
+///
+/// Only what was found is taken out. A model misses some names, more of them in texts that are not like those it was
+/// trained on; the model's recall (`entopic eval` measures it on your own texts) is the share that it finds, and a name that is
+/// missed once stays readable. Read the result, or add [rules](crate::Rules), before you rely on it.
+#[derive(Clone)]
+pub struct Redaction {
+    style: Style,
+    only: Option<Vec<String>>,
+}
+
+#[derive(Clone)]
+enum Style {
+    Label,
+    Mask(char),
+    Hash(Vec<u8>),
+    Pseudonym,
+}
+
+impl Redaction {
+    /// Puts the label in the place of each entity: `[PER]`.
+    pub fn label() -> Self {
+        Self { style: Style::Label, only: None }
+    }
+
+    /// Puts `mark` in the place of each character, white space excepted, so that the layout stays. The length of names is
+    /// seen.
+    pub fn mask(mark: char) -> Self {
+        Self { style: Style::Mask(mark), only: None }
+    }
+
+    /// Puts a keyed hash in the place of each entity: `[PER-3f2a91c04b7e]`, the first 48 bits of HMAC-SHA256 over label and
+    /// mention. One mention has one hash in all texts, so that they can be joined; without the key it cannot be found by
+    /// trying names. Only texts that are equal have the same hash: *Merkel* and *Angela Merkel* do not.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Options`] if the key has fewer than 16 bytes.
+    pub fn hash(key: impl Into<Vec<u8>>) -> Result<Self, Error> {
+        let key = key.into();
+        if key.len() < KEY_BYTES {
+            let message = format!(
+                "the key has {} bytes; it needs at least {KEY_BYTES}, by chance, for example from `openssl rand -hex 32`",
+                key.len()
+            );
+            return Err(Error::new(ErrorKind::Options, message));
+        }
+        Ok(Self { style: Style::Hash(key), only: None })
+    }
+
+    /// Puts a pseudonym in the place of each entity: `[PER-1]`, the same for all mentions of one thing, as
+    /// [`groups`](crate::groups) finds them. Numbers are given in the order of the text.
+    pub fn pseudonym() -> Self {
+        Self { style: Style::Pseudonym, only: None }
+    }
+
+    /// Takes out entities with these labels alone.
+    #[must_use]
+    pub fn only<I>(mut self, labels: I) -> Self
+    where
+        I: IntoIterator,
+        I::Item: Into<String>,
+    {
+        self.only = Some(labels.into_iter().map(Into::into).collect());
+        self
+    }
+
+    fn takes(&self, entity: &Entity) -> bool {
+        self.only.as_ref().is_none_or(|labels| labels.contains(&entity.label))
+    }
+}
+
+impl fmt::Debug for Redaction {
+    // Without the key.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let style = match self.style {
+            Style::Label => "label",
+            Style::Mask(_) => "mask",
+            Style::Hash(_) => "hash",
+            Style::Pseudonym => "pseudonym",
+        };
+        f.debug_struct("Redaction").field("style", &style).field("only", &self.only).finish_non_exhaustive()
+    }
+}
+
+/// A text without the entities that were taken out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Redacted {
+    /// The text; outside the replacements it is as it was.
+    pub text: String,
+    /// What was replaced, in the order of the text. Who has it can undo the redaction: keep it apart from the text.
+    pub replacements: Vec<Replacement>,
+}
+
+/// A part of a text that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct Replacement {
+    /// The label of the entity; where several overlapped, that of the longest.
+    pub label: String,
+    /// What stood there.
+    pub original: String,
+    /// What stands there now.
+    pub replacement: String,
+    /// Its place in the redacted text.
+    pub span: Span,
+}
+
+impl TaggedDocument {
+    /// The document without its entities. `text` is the document. Entities that overlap are taken out as one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::Redaction;
+    ///
+    /// let text = "Angela Merkel met Joe Biden in Washington. Merkel smiled.";
+    /// let document = entopic::Tagger::bundled()?.tag(text)?;
+    /// let redacted = document.redact(text, &Redaction::pseudonym());
+    /// assert_eq!(redacted.text, "[PER-1] met [PER-2] in [LOC-1]. [PER-1] smiled.");
+    /// assert_eq!(redacted.restore().as_deref(), Some(text));
+    ///
+    /// let people = document.redact(text, &Redaction::label().only(["PER"]));
+    /// assert_eq!(people.text, "[PER] met [PER] in Washington. [PER] smiled.");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    pub fn redact(&self, text: &str, redaction: &Redaction) -> Redacted {
+        redact(text, &self.entities, redaction)
+    }
+}
+
+/// `text` without `entities`, in any order; those that overlap are taken out as one. See
+/// [`TaggedDocument::redact`](crate::TaggedDocument::redact).
+///
+/// ```
+/// use entopic::{BuiltIn, Redaction, Rule, Rules, redact};
+///
+/// let rules = Rules::new([Rule::built_in(BuiltIn::Email), Rule::built_in(BuiltIn::Phone)])?;
+/// let text = "Write to ada@example.org or call +44 20 7946 0958.";
+/// let redacted = redact(text, &rules.find(text), &Redaction::label());
+/// assert_eq!(redacted.text, "Write to [EMAIL] or call [PHONE].");
+/// # Ok::<(), entopic::Error>(())
+/// ```
+pub fn redact(text: &str, entities: &[Entity], redaction: &Redaction) -> Redacted {
+    let numbers = match redaction.style {
+        Style::Pseudonym => numbers(text, entities),
+        _ => BTreeMap::new(),
+    };
+    let mut redacted = Redacted { text: String::with_capacity(text.len()), replacements: Vec::new() };
+    let (mut done, mut chars) = (0, 0);
+    let mut push = |into: &mut String, part: &str| {
+        into.push_str(part);
+        let start = chars;
+        chars += part.chars().count();
+        start..chars
+    };
+    for Part { bytes, entity } in parts(text, entities, redaction) {
+        push(&mut redacted.text, &text[done..bytes.start]);
+        done = bytes.end;
+        let (label, original) = (entities[entity].label.clone(), text[bytes].to_owned());
+        let replacement = redaction.style.replace(&label, &original, numbers.get(&entity));
+        let start = redacted.text.len();
+        let chars = push(&mut redacted.text, &replacement);
+        let span = Span { bytes: start..redacted.text.len(), chars };
+        redacted.replacements.push(Replacement { label, original, replacement, span });
+    }
+    push(&mut redacted.text, &text[done..]);
+    redacted
+}
+
+impl Redacted {
+    /// The text as it was before. `None` if the replacements are not where they should be: the text was changed.
+    pub fn restore(&self) -> Option<String> {
+        let mut original = String::with_capacity(self.text.len());
+        let mut done = 0;
+        for replacement in &self.replacements {
+            let Range { start, end } = replacement.span.bytes;
+            if self.text.get(start..end)? != replacement.replacement {
+                return None;
+            }
+            original.push_str(self.text.get(done..start)?);
+            original.push_str(&replacement.original);
+            done = end;
+        }
+        original.push_str(self.text.get(done..)?);
+        Some(original)
+    }
+}
+
+impl Style {
+    fn replace(&self, label: &str, original: &str, number: Option<&usize>) -> String {
+        match self {
+            Self::Label => format!("[{label}]"),
+            Self::Mask(mark) => original
+                .chars()
+                .map(|character| if character.is_whitespace() { character } else { *mark })
+                .collect(),
+            Self::Hash(key) => {
+                // It takes keys of any length.
+                let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(key) else { return format!("[{label}]") };
+                hash.update(label.as_bytes());
+                hash.update(&[0]);
+                hash.update(original.as_bytes());
+                let hash = hash.finalize().into_bytes();
+                format!("[{label}-{}]", hex(&hash[..HASH_BYTES]))
+            }
+            Self::Pseudonym => match number {
+                Some(number) => format!("[{label}-{number}]"),
+                None => format!("[{label}]"),
+            },
+        }
+    }
+}
+
+/// A part of a text that is taken out, and the longest entity in it.
+struct Part {
+    bytes: Range<usize>,
+    entity: usize,
+}
+
+/// The parts that entities cover, those that overlap as one.
+fn parts(text: &str, entities: &[Entity], redaction: &Redaction) -> Vec<Part> {
+    let fits = |entity: &Entity| text.get(entity.span.bytes.clone()).is_some_and(|part| !part.is_empty());
+    let taken = entities.iter().enumerate().filter(|(_, entity)| redaction.takes(entity) && fits(entity));
+    let mut order: Vec<(usize, &Entity)> = taken.collect();
+    order.sort_by_key(|(_, entity)| entity.span.bytes.start);
+    let mut parts: Vec<Part> = Vec::new();
+    for (number, entity) in order {
+        let bytes = entity.span.bytes.clone();
+        match parts.last_mut().filter(|last| bytes.start < last.bytes.end) {
+            Some(last) => {
+                last.bytes.end = last.bytes.end.max(bytes.end);
+                if bytes.len() > entities[last.entity].span.bytes.len() {
+                    last.entity = number;
+                }
+            }
+            None => parts.push(Part { bytes, entity: number }),
+        }
+    }
+    parts
+}
+
+/// The number of each entity's group among those with its label, from 1, in the order of the text.
+fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
+    let groups = groups(text, entities, &GroupOptions::new());
+    let mut firsts: Vec<(usize, usize)> = groups
+        .iter()
+        .enumerate()
+        .filter_map(|(group, found)| Some((*found.mentions.first()?, group)))
+        .collect();
+    firsts.sort_unstable();
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut numbers = BTreeMap::new();
+    for (_, group) in firsts {
+        // By vote a group has one label; a mention with another has a number of that label.
+        let mut of_labels: BTreeMap<&str, usize> = BTreeMap::new();
+        for &mention in &groups[group].mentions {
+            let label = entities[mention].label.as_str();
+            let number = *of_labels.entry(label).or_insert_with(|| {
+                let count = counts.entry(label).or_default();
+                *count += 1;
+                *count
+            });
+            numbers.insert(mention, number);
+        }
+    }
+    numbers
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::{any, prop, proptest};
+
+    use super::{Redaction, Replacement};
+    use crate::ner::entity::Entity;
+    use crate::span::Span;
+    use crate::tagger::TaggedDocument;
+
+    fn document(text: &str, places: &[(usize, usize)]) -> TaggedDocument {
+        let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let entity = |&(start, length): &(usize, usize)| {
+            let start = start % bounds.len();
+            let end = (start + length).min(bounds.len() - 1);
+            let span = Span::from_bytes(text, bounds[start]..bounds[end]).expect("the ends should be bounds");
+            Entity::new(format!("L{}", length % 3), text, span, 1.0)
+        };
+        TaggedDocument { entities: places.iter().map(entity).collect(), ..TaggedDocument::default() }
+    }
+
+    fn all() -> [Redaction; 4] {
+        let hash = Redaction::hash(*b"0123456789abcdef").expect("the key should be long enough");
+        [Redaction::label(), Redaction::mask('█'), hash, Redaction::pseudonym()]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_of_an_entity_is_left_and_all_else_stays(
+            text in any::<String>(),
+            places in prop::collection::vec((0_usize..40, 0_usize..6), 0..8),
+        ) {
+            let document = document(&text, &places);
+            for redaction in all() {
+                let redacted = document.redact(&text, &redaction);
+                assert_eq!(redacted.restore().as_deref(), Some(text.as_str()));
+                let mut covered = vec![false; text.len()];
+                for entity in &document.entities {
+                    covered[entity.span.bytes.clone()].fill(true);
+                }
+                let taken: usize = redacted.replacements.iter().map(|part| part.original.len()).sum();
+                assert_eq!(taken, covered.iter().filter(|covered| **covered).count());
+                for Replacement { replacement, span, .. } in &redacted.replacements {
+                    assert_eq!(span.of(&redacted.text), replacement);
+                    assert_eq!(Span::from_bytes(&redacted.text, span.bytes.clone()).as_ref(), Some(span));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hashes_depend_on_the_key_and_the_mention() {
+        let text = "Ada, Ada, Bob";
+        let document = document(text, &[(0, 3), (5, 3), (10, 3)]);
+        let hashes = |key: &[u8]| {
+            let redaction = Redaction::hash(key).expect("the key should be long enough");
+            document
+                .redact(text, &redaction)
+                .replacements
+                .into_iter()
+                .map(|part| part.replacement)
+                .collect::<Vec<_>>()
+        };
+        let (one, other) = (hashes(b"0123456789abcdef"), hashes(b"0123456789abcdeg"));
+        assert!(one[0] == one[1] && one[0] != one[2] && one[0] != other[0]);
+        assert!(Redaction::hash(*b"short").is_err());
+        assert!(!format!("{:?}", Redaction::hash(*b"0123456789abcdef")).contains("48"));
+    }
+
+    #[test]
+    fn a_text_that_was_changed_is_not_restored() {
+        let text = "Ada lived here.";
+        let mut redacted = document(text, &[(0, 3)]).redact(text, &Redaction::label());
+        redacted.text.insert(0, ' ');
+        assert_eq!(redacted.restore(), None);
+        redacted.text.clear();
+        assert_eq!(redacted.restore(), None);
+    }
+}
