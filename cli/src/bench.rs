@@ -7,7 +7,7 @@ use std::num::NonZeroUsize;
 use std::thread;
 use std::time::Instant;
 
-use entopic::{Ner, Precision, TopicClassifier};
+use entopic::{Ner, Precision, Tagger, TopicClassifier};
 use serde::Serialize;
 
 use crate::args::{BenchArgs, RunOptions, Task};
@@ -38,10 +38,13 @@ struct Report<'a> {
 pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let topics = load::topics_of(&args.topics)?;
     if args.task == Task::Ner && topics.is_some() {
-        return Err(Failure::new("--topics, --topic and --topics-file are for --task topics"));
+        return Err(Failure::new("--topics, --topic and --topics-file are for --task topics and --task tag"));
     }
     if args.task == Task::Topics && args.entity_types.is_some() {
-        return Err(Failure::new("--entity-types is for --task ner"));
+        return Err(Failure::new("--entity-types is for --task ner and --task tag"));
+    }
+    if args.task == Task::Topics && (args.rules.rules.is_some() || !args.rules.built_in.is_empty()) {
+        return Err(Failure::new("--rules and --built-in are for --task ner and --task tag"));
     }
     let input = Input::read(&args.file)?;
     let texts: Vec<&str> =
@@ -60,6 +63,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
             if ner.entity_types().is_empty() {
                 return Err(load::needs_types(&ner));
             }
+            let ner = load::with_rules(&ner, &args.rules)?;
             let pass =
                 || total(ner.tag_batch(&texts).into_iter().map(|r| r.map(|tagged| tagged.coverage.tokens)));
             ("ner", model, measure(args, pass)?)
@@ -73,6 +77,20 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
                 total(classified.map(|r| r.map(|classified| classified.coverage.tokens)))
             };
             ("topics", model, measure(args, pass)?)
+        }
+        Task::Tag => {
+            let model = args.model.as_deref().unwrap_or(Ner::BUNDLED);
+            let tagger = load::both(model, args.entity_types.as_ref(), topics, &run)?;
+            if tagger.ner().entity_types().is_empty() {
+                return Err(load::needs_types(tagger.ner()));
+            }
+            let ner = load::with_rules(tagger.ner(), &args.rules)?;
+            let tagger = Tagger::new(ner, tagger.topics().clone(), tagger.labels().clone())?;
+            let pass = || {
+                let tagged = tagger.tag_batch(&texts).into_iter();
+                total(tagged.map(|r| r.map(|document| document.coverage.tokens)))
+            };
+            ("tag", model, measure(args, pass)?)
         }
     };
     let Measured { tokens, seconds, stages } = measured;

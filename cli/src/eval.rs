@@ -7,7 +7,7 @@ mod multi_label;
 pub(crate) mod ner;
 mod partial;
 mod scores;
-mod sentences;
+pub(crate) mod sentences;
 pub(crate) mod topics;
 
 use crate::labels::LabelMap;

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use entopic::{
-    Engine, EntityOptions, Label, ModelRef, Ner, Registry, Scoring, Tagger, TopicClassifier, TopicOptions,
-    news_topics,
+    BuiltIn, Engine, EntityOptions, Label, ModelRef, Ner, Registry, Rule, Rules, Scoring, Tagger,
+    TopicClassifier, TopicOptions, news_topics,
 };
 use serde::Deserialize;
 
-use crate::args::{RunOptions, TagArgs, Topics};
+use crate::args::{ALL, Entities, RuleOptions, RunOptions, TagArgs, Topics};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::labels::LabelList;
@@ -56,7 +56,25 @@ fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
 
 pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
     let engine = engine(&args.run)?;
-    let ner = with_types(load_ner(&engine, &args.model)?, args.entity_types.as_ref())?;
+    let ner = with_entities(&engine, &args.entities)?;
+    let mut topic_options = TopicOptions::new();
+    if let Some(prepare) = args.entities.prepare_text {
+        topic_options = topic_options.prepare_text(prepare);
+    }
+    let scoring = if args.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
+    let topics = engine.topics(model_ref(&args.topic_model, engine.registry())?)?;
+    let topics = topics.with(topic_options.scoring(scoring))?;
+    let labels = topics.label_set(topics_of(&args.topics)?.unwrap_or_else(news_topics))?;
+    Ok(Tagger::new(ner, topics, labels)?)
+}
+
+/// The model for entities, with the rules next to it.
+pub(crate) fn entities(args: &Entities, run: &RunOptions) -> Result<Ner, Failure> {
+    with_entities(&engine(run)?, args)
+}
+
+fn with_entities(engine: &Engine, args: &Entities) -> Result<Ner, Failure> {
+    let ner = with_types(load_ner(engine, &args.model)?, args.entity_types.as_ref())?;
     let mut options = EntityOptions::new();
     if let Some(aggregation) = args.aggregation {
         options = options.aggregation(aggregation);
@@ -67,20 +85,28 @@ pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
     if let Some(clean) = args.clean_spans {
         options = options.clean_spans(clean);
     }
-    let mut topic_options = TopicOptions::new();
     if let Some(prepare) = args.prepare_text {
         options = options.prepare_text(prepare);
-        topic_options = topic_options.prepare_text(prepare);
+    }
+    if let Some(rules) = rules(&args.rules)? {
+        options = options.rules(rules);
     }
     let ner = ner.with(options)?;
-    if ner.entity_types().is_empty() {
-        return Err(needs_types(&ner));
+    match ner.entity_types().is_empty() {
+        true => Err(needs_types(&ner)),
+        false => Ok(ner),
     }
-    let scoring = if args.multi_label { Scoring::MultiLabel } else { Scoring::SingleLabel };
-    let topics = engine.topics(model_ref(&args.topic_model, engine.registry())?)?;
-    let topics = topics.with(topic_options.scoring(scoring))?;
-    let labels = topics.label_set(topics_of(&args.topics)?.unwrap_or_else(news_topics))?;
-    Ok(Tagger::new(ner, topics, labels)?)
+}
+
+/// The rules that the options name, if they do.
+fn rules(args: &RuleOptions) -> Result<Option<Rules>, Failure> {
+    if let Some(path) = &args.rules {
+        return Ok(Some(Rules::from_file(path)?));
+    }
+    let is_named = |name: &str| args.built_in.iter().any(|given| given == name || given == ALL);
+    let sets = BuiltIn::NAMES.iter().filter(|(_, name)| is_named(name));
+    let sets: Vec<Rule> = sets.map(|(set, _)| Rule::built_in(*set)).collect();
+    Ok(if sets.is_empty() { None } else { Some(Rules::new(sets)?) })
 }
 
 /// The candidate topics that the options name, if they do.
@@ -124,6 +150,28 @@ fn labels_of(input: &Input) -> Result<Vec<Label>, Failure> {
         Failure::new(format!("--topics-file {}: {}", input.name, error.to_string().trim_end()))
     })?;
     Ok(file.label)
+}
+
+/// `ner` with the rules that the options name.
+pub(crate) fn with_rules(ner: &Ner, args: &RuleOptions) -> Result<Ner, Failure> {
+    Ok(match rules(args)? {
+        Some(rules) => ner.with(EntityOptions::new().rules(rules))?,
+        None => ner.clone(),
+    })
+}
+
+/// The model of entities `model` and the bundled one of topics, with the bundled labels if there are no others.
+pub(crate) fn both(
+    model: &str,
+    types: Option<&LabelList>,
+    topics: Option<Vec<Label>>,
+    options: &RunOptions,
+) -> Result<Tagger, Failure> {
+    let engine = engine(options)?;
+    let ner = with_types(load_ner(&engine, model)?, types)?;
+    let classifier = engine.topics(TopicClassifier::BUNDLED)?;
+    let labels = classifier.label_set(topics.unwrap_or_else(news_topics))?;
+    Ok(Tagger::new(ner, classifier, labels)?)
 }
 
 /// The model, with the entity types that an option names; with none, if it takes types as input and there are none.

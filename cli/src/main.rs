@@ -4,14 +4,25 @@
 
 mod args;
 mod bench;
+mod documents;
 mod eval;
 mod failure;
+mod formats;
 mod input;
 mod labels;
 mod load;
 mod models;
+mod offsets;
 mod output;
+mod pace;
 mod progress;
+mod redact;
+mod run;
+mod shell;
+mod sink;
+mod stop;
+mod stream;
+mod style;
 mod tag;
 mod text;
 
@@ -35,7 +46,10 @@ fn main() -> ExitCode {
 fn run(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Models(command) => return models::run(command),
-        Command::Tag(args) => tag::run(args),
+        Command::Tag(args) => return tag::run(args),
+        Command::Redact(args) => return redact::run(args),
+        Command::Completions(args) => shell::completions(args),
+        Command::Man(args) => shell::man(args),
         Command::Eval(Eval::Ner(args)) => eval::ner::run(args),
         Command::Eval(Eval::Entities(args)) => eval::entities::run(args),
         Command::Eval(Eval::Topics(args)) => eval::topics::run(args),

@@ -10,7 +10,7 @@ use entopic::{ModelEntry, Registry, Source};
 
 #[cfg(feature = "hub")]
 use crate::args::PullArgs;
-use crate::args::{CheckArgs, Format, ListArgs, Models, ShowArgs};
+use crate::args::{CheckArgs, ListArgs, ListFormat, Models, ShowArgs};
 use crate::failure::Failure;
 use crate::text::printable;
 use crate::{load, output};
@@ -31,8 +31,8 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
     let wanted = |entry: &&ModelEntry| args.task.is_none_or(|task| entry.task == task);
     let entries: Vec<&ModelEntry> = registry.entries().iter().filter(wanted).collect();
     match args.format {
-        Format::Json => output::print_json(&entries),
-        Format::Text => output::print(&render::table(&entries)?),
+        ListFormat::Json => output::print_json(&entries),
+        ListFormat::Text => output::print(&render::table(&entries)?),
     }
 }
 
@@ -40,8 +40,8 @@ fn show(args: &ShowArgs) -> Result<(), Failure> {
     let registry = load::registry(args.registry.as_deref())?;
     let entry = registry.find(&args.name).ok_or_else(|| unknown(&registry, &args.name))?;
     match args.format {
-        Format::Json => output::print_json(entry),
-        Format::Text => output::print(&render::lines(entry)?),
+        ListFormat::Json => output::print_json(entry),
+        ListFormat::Text => output::print(&render::lines(entry)?),
     }
 }
 
@@ -52,8 +52,8 @@ fn pull(args: &PullArgs) -> Result<(), Failure> {
     for name in &args.names {
         let fetched = hub.fetch(&registry, name)?;
         match args.format {
-            Format::Json => output::print_json(&fetched)?,
-            Format::Text => output::print(&render::fetched(&fetched))?,
+            ListFormat::Json => output::print_json(&fetched)?,
+            ListFormat::Text => output::print(&render::fetched(&fetched))?,
         }
     }
     Ok(())

@@ -1,35 +1,11 @@
-//! How far a long text or a download is, on a terminal.
+//! Bars on standard error.
 
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
-use entopic::Limits;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-
-/// Texts of fewer bytes are done in a moment.
-const LONG: usize = 1 << 20;
-
-/// How often the bar is drawn, so that it shows that the command is alive between two sections.
-const TICK: Duration = Duration::from_millis(200);
 
 /// The bar that stands on standard error.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
-
-/// A bar on standard error, for a text of `bytes` bytes; hidden if that is no terminal, or the text is short.
-pub(crate) fn of_text(bytes: usize) -> ProgressBar {
-    let target = if bytes < LONG { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-    let bar = bar(bytes as u64, target, "{bar:30} {bytes} of {total_bytes}, {eta} left");
-    if !bar.is_hidden() {
-        bar.enable_steady_tick(TICK);
-    }
-    bar
-}
-
-/// Limits of a call that move `bar`.
-pub(crate) fn limits(bar: &ProgressBar) -> Limits {
-    let bar = bar.clone();
-    Limits::new().progress(move |bytes| bar.set_position(bytes as u64))
-}
 
 /// The hub with a bar for its downloads.
 #[cfg(feature = "hub")]
@@ -62,7 +38,8 @@ pub(crate) fn aside(print: impl FnOnce()) {
     }
 }
 
-fn bar(length: u64, target: ProgressDrawTarget, template: &str) -> ProgressBar {
+/// A bar of `length` on `target`.
+pub(crate) fn bar(length: u64, target: ProgressDrawTarget, template: &str) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(Some(length), target);
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("##-"));

@@ -1,29 +1,244 @@
-//! `entopic tag`: the entities and topics of one document.
+//! `entopic tag`: the entities and topics of documents.
 
-mod report;
+mod long;
+mod words;
 
+use std::io;
+use std::process::ExitCode;
+
+use entopic::{Limits, TaggedDocument, Tagger};
+
+use self::long::{LongRun, Settings};
 use crate::args::{Format, TagArgs};
+use crate::documents::Documents;
+use crate::documents::document::{Document, Unread};
 use crate::failure::Failure;
-use crate::input::Input;
-use crate::{load, output, progress};
+use crate::formats;
+use crate::formats::writer::{Problem, Writer};
+use crate::pace::Progress;
+use crate::run::{self, Ended, Output};
+use crate::sink::{Folder, Sink};
+use crate::stop::Stop;
+use crate::{load, output};
 
-pub(crate) fn run(args: &TagArgs) -> Result<(), Failure> {
-    let input = Input::read(&args.file)?;
+pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
+    if args.words {
+        return words::run(args);
+    }
+    let documents = Documents::find(&args.inputs)?;
     let tagger = load::tagger(args)?;
-    let bar = progress::of_text(input.text.len());
-    let tagged = tagger.within(&progress::limits(&bar)).tag(&input.text);
-    bar.finish_and_clear();
-    let document = tagged.map_err(|error| Failure::because(input.name, &error))?;
-    if let Some(language) = &document.coverage.foreign_language {
-        output::warn(&format!(
-            "warning: the text looks like the language {language}, which {} and {} do not both know; their results may mean \
-             little. Choose other models with --model and --topic-model",
-            tagger.ner().name(),
-            tagger.topics().name()
-        ));
+    // It is begun last, so that a run that cannot begin leaves nothing behind.
+    let Some(target) = Target::open(args, &documents)? else { return Ok(ExitCode::SUCCESS) };
+    let stop = Stop::on_interrupt()?;
+    let progress = Progress::new(&documents);
+    let mut output = Results::new(args, &documents, target, progress.clone())?;
+    let limits = Limits::new().cancel(stop.flag()).progress(progress.in_text());
+    let limited = tagger.within(&limits);
+    let done = output.done();
+    let ended = run::run(documents, done, |texts| limited.tag_iter(texts), &mut output);
+    progress.end();
+    output.end(ended, &tagger)
+}
+
+/// Where the results of a run go.
+pub(crate) enum Target {
+    /// Standard output, or a pipe or device.
+    Stream(Sink),
+    /// A file, with what goes with it.
+    File(Sink, LongRun),
+    Folder(Folder),
+}
+
+impl Target {
+    /// The target that the options name; none if it is complete already.
+    fn open(args: &TagArgs, documents: &Documents) -> Result<Option<Self>, Failure> {
+        if args.resume && args.format != Format::Jsonl {
+            return Err(Failure::new("--resume is for --format jsonl, which has a line for each document"));
+        }
+        let Some(path) = &args.output else {
+            if args.resume {
+                return Err(Failure::new("--resume needs the file to go on with: name it with --output"));
+            }
+            return Ok(Some(Self::Stream(Sink::standard_output())));
+        };
+        let is_folder = path.is_dir() || path.as_os_str().to_string_lossy().ends_with(['/', '\\']);
+        match args.format {
+            Format::Brat => return Ok(Some(Self::Folder(Folder::create(path)?))),
+            Format::Html if is_folder || !documents.is_one => {
+                return Ok(Some(Self::Folder(Folder::create(path)?)));
+            }
+            _ => {}
+        }
+        let is_input =
+            |input| matches!((path.canonicalize(), std::fs::canonicalize(input)), (Ok(a), Ok(b)) if a == b);
+        if args.inputs.files.iter().any(is_input) {
+            return Err(Failure::new(format!(
+                "{} is an input; name another file for the output",
+                path.display()
+            )));
+        }
+        let settings = Settings::of(args, documents.bytes);
+        match LongRun::begin(path, args.resume, &settings)? {
+            Some((sink, run)) => Ok(Some(Self::File(sink, run))),
+            None => {
+                output::warn(&format!("note: {} is complete; nothing is left to do", path.display()));
+                Ok(None)
+            }
+        }
     }
-    match args.format {
-        Format::Json => output::print_json(&document),
-        Format::Text => output::print(&report::render(&document)),
+}
+
+/// What becomes of the documents of a run.
+struct Results {
+    writer: Box<dyn Writer>,
+    run: Option<LongRun>,
+    is_one: bool,
+    progress: Progress,
+    written: usize,
+    failed: usize,
+    /// The failure of the first document, which is that of the run if it is the only one.
+    first: Option<String>,
+    /// The first language that the models do not know, and how many documents have one.
+    foreign: Option<String>,
+    foreign_count: usize,
+}
+
+impl Results {
+    fn new(
+        args: &TagArgs,
+        documents: &Documents,
+        target: Target,
+        progress: Progress,
+    ) -> Result<Self, Failure> {
+        let (sink, run) = match target {
+            Target::File(sink, run) => (formats::Target::Stream(sink), Some(run)),
+            Target::Stream(sink) => (formats::Target::Stream(sink), None),
+            Target::Folder(folder) => (formats::Target::Folder(folder), None),
+        };
+        let writer = formats::writer(args, documents.is_one, sink)?;
+        Ok(Self {
+            writer,
+            run,
+            is_one: documents.is_one,
+            progress,
+            written: 0,
+            failed: 0,
+            first: None,
+            foreign: None,
+            foreign_count: 0,
+        })
     }
+
+    /// Documents that an earlier run did.
+    fn done(&self) -> usize {
+        self.run.as_ref().map_or(0, LongRun::done)
+    }
+
+    /// Says that the first document failed, now that it is not the only one.
+    fn warn_of_first(&mut self) {
+        if let (Some(message), None) = (self.first.take(), &self.run) {
+            warn_of(&message);
+        }
+    }
+
+    fn end(mut self, ended: Result<Ended, Failure>, tagger: &Tagger) -> Result<ExitCode, Failure> {
+        match ended? {
+            Ended::Unread => return Ok(ExitCode::SUCCESS),
+            Ended::Stopped => {
+                self.writer
+                    .flush()
+                    .map_err(|error| Failure::because("the output cannot be written", &error))?;
+                let done = self.done() + self.written + self.failed;
+                let advice = match &self.run {
+                    Some(run) => run.advice(),
+                    None => "the output is not complete".to_owned(),
+                };
+                output::warn(&format!("stopped after {done} documents; {advice}"));
+                // As shells report a program that an interrupt ended.
+                return Ok(ExitCode::from(130));
+            }
+            Ended::Complete => {}
+        }
+        if let (Some(message), 1) = (self.first.take(), self.done() + self.written + self.failed) {
+            self.run.map(LongRun::abandon).transpose()?;
+            return Err(Failure::new(message));
+        }
+        let failed = self.failed + self.run.as_ref().map_or(0, LongRun::failed_before);
+        let all = self.done() + self.written + self.failed;
+        self.writer.finish()?;
+        let place = self.run.map(LongRun::finish).transpose()?.flatten();
+        if let Some(language) = &self.foreign {
+            let (subject, models) = match self.is_one {
+                true => ("the text looks".to_owned(), "their results"),
+                false => (
+                    format!("{} documents look, the first of them", self.foreign_count),
+                    "the results of these",
+                ),
+            };
+            output::warn(&format!(
+                "warning: {subject} like the language {language}, which {} and {} do not both know; {models} may mean little. \
+                 Choose other models with --model and --topic-model",
+                tagger.ner().name(),
+                tagger.topics().name()
+            ));
+        }
+        if failed == 0 {
+            return Ok(ExitCode::SUCCESS);
+        }
+        let place = place.map(|path| format!("; {} says why", path.display())).unwrap_or_default();
+        Err(Failure::new(format!("{failed} of {all} documents failed{place}")))
+    }
+}
+
+impl Output for Results {
+    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure> {
+        self.warn_of_first();
+        if let Some(language) = &tagged.coverage.foreign_language {
+            self.foreign.get_or_insert_with(|| language.clone());
+            self.foreign_count += 1;
+        }
+        let written = self.writer.write(document, tagged).and_then(|()| match self.run {
+            // Whoever reads a stream may wait for it.
+            None => Ok(self.writer.flush()?),
+            Some(_) => Ok(()),
+        });
+        match written {
+            Ok(()) => self.written += 1,
+            Err(Problem::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
+            Err(Problem::Output(error)) => {
+                return Err(Failure::because("the output cannot be written", &error));
+            }
+            Err(Problem::Document(failure)) => {
+                self.failed(&Unread { place: document.place.clone(), failure })?;
+            }
+        }
+        self.progress.count(self.written + self.failed);
+        Ok(true)
+    }
+
+    // In the file for them, or on standard error.
+    fn failed(&mut self, unread: &Unread) -> Result<(), Failure> {
+        self.warn_of_first();
+        self.failed += 1;
+        self.progress.count(self.written + self.failed);
+        match &mut self.run {
+            Some(run) => {
+                // What was written before it is in the file before it.
+                self.writer
+                    .flush()
+                    .map_err(|error| Failure::because("the output cannot be written", &error))?;
+                run.failed(unread)?;
+            }
+            None if self.written + self.failed > 1 => warn_of(&unread.message()),
+            None => {}
+        }
+        if self.written + self.failed == 1 {
+            self.first = Some(unread.message());
+        }
+        Ok(())
+    }
+}
+
+fn warn_of(message: &str) {
+    output::warn(&format!("warning: {message}"));
 }

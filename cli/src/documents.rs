@@ -1,0 +1,160 @@
+//! The documents of a run, one after another.
+
+pub(crate) mod document;
+mod files;
+mod json;
+#[cfg(feature = "parquet")]
+mod parquet;
+mod table;
+
+use std::cell::Cell;
+use std::path::Path;
+use std::rc::Rc;
+
+use self::document::{Document, Field, Place, Results, STANDARD_INPUT, TEXT, Unread};
+use self::files::files;
+use crate::args::{InputFormat, Inputs};
+use crate::failure::Failure;
+use crate::stream::{Advice, Opening, Stream};
+
+/// The documents of a run.
+pub(crate) struct Documents {
+    /// Whether the inputs are one file with one document.
+    pub(crate) is_one: bool,
+    /// The size of all files, unless one is no regular file.
+    pub(crate) bytes: Option<u64>,
+    /// Bytes that were read of them.
+    pub(crate) done: Rc<Cell<u64>>,
+    all: Results,
+    kinds: Vec<Kind>,
+}
+
+/// What the inputs of a run are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// Texts, or lines of them.
+    Texts,
+    /// Lines of JSON.
+    Objects,
+    /// Rows of tables.
+    Rows,
+}
+
+impl Kind {
+    fn of(format: InputFormat) -> Self {
+        match format {
+            InputFormat::Text | InputFormat::Lines => Self::Texts,
+            InputFormat::Jsonl => Self::Objects,
+            InputFormat::Csv | InputFormat::Tsv | InputFormat::Parquet => Self::Rows,
+        }
+    }
+}
+
+impl Documents {
+    /// Finds the files. They are opened as their documents are asked for.
+    pub(crate) fn find(inputs: &Inputs) -> Result<Self, Failure> {
+        let opening = Opening { encoding: inputs.encoding, advice: Advice::Option, done: Rc::default() };
+        let files = files(inputs)?;
+        let is_one = matches!(&files[..], [(_, InputFormat::Text)]);
+        let mut kinds: Vec<Kind> = Vec::new();
+        for (_, format) in &files {
+            let kind = Kind::of(*format);
+            if !kinds.contains(&kind) {
+                kinds.push(kind);
+            }
+        }
+        let size =
+            |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
+        let bytes = files.iter().map(|(path, _)| size(path)).sum();
+        let done = Rc::clone(&opening.done);
+        let field = inputs.text_field.clone();
+        let all = files.into_iter().flat_map(move |(path, format)| {
+            of_file(&path, format, field.as_deref(), &opening).unwrap_or_else(|failure| {
+                let file = match path == Path::new("-") {
+                    true => STANDARD_INPUT.into(),
+                    false => path.display().to_string().into(),
+                };
+                Box::new(std::iter::once(Err(Unread { place: Place { file, line: None }, failure })))
+            })
+        });
+        Ok(Self { is_one, bytes, done, all: Box::new(all), kinds })
+    }
+
+    /// What all of the inputs are.
+    pub(crate) fn kind(&self) -> Result<Kind, Failure> {
+        match self.kinds[..] {
+            [kind] => Ok(kind),
+            _ => Err(Failure::new(
+                "the inputs are of several forms, and the output has one; name files of one form",
+            )),
+        }
+    }
+}
+
+impl Iterator for Documents {
+    type Item = Result<Document, Unread>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.all.next()
+    }
+}
+
+/// The documents of a file.
+fn of_file(
+    path: &Path,
+    format: InputFormat,
+    field: Option<&str>,
+    opening: &Opening,
+) -> Result<Results, Failure> {
+    if format == InputFormat::Parquet {
+        #[cfg(feature = "parquet")]
+        return parquet::read(path, field);
+        #[cfg(not(feature = "parquet"))]
+        return Err(Failure::new("this build cannot read Parquet; build it with the feature parquet"));
+    }
+    let stream = Stream::open(path, opening)?;
+    let file: Rc<str> = stream.name.as_str().into();
+    Ok(match format {
+        InputFormat::Text | InputFormat::Parquet => {
+            let place = Place { file, line: None };
+            Box::new(std::iter::once(match stream.text() {
+                Ok(text) => Ok(plain(place, text)),
+                Err(failure) => Err(Unread { place, failure }),
+            }))
+        }
+        InputFormat::Lines => Box::new(lines(stream, |place, text| Ok(plain(place, text)))),
+        InputFormat::Jsonl => {
+            let field = field.unwrap_or(TEXT).to_owned();
+            Box::new(lines(stream, move |place, line| json::read(place, &line, &field)))
+        }
+        InputFormat::Csv => table::read(stream, b',', field)?,
+        InputFormat::Tsv => table::read(stream, b'\t', field)?,
+    })
+}
+
+/// A document that is no more than a text.
+fn plain(place: Place, text: String) -> Document {
+    let mut fields = vec![("file".to_owned(), Field::of(&*place.file))];
+    fields.extend(place.line.map(|line| ("line".to_owned(), Field::of(&line))));
+    fields.push((TEXT.to_owned(), Field::Text));
+    Document { place, text, fields }
+}
+
+/// The documents of the lines that are not blank.
+fn lines(
+    mut stream: Stream,
+    read: impl Fn(Place, String) -> Result<Document, Unread>,
+) -> impl Iterator<Item = Result<Document, Unread>> {
+    let file: Rc<str> = stream.name.as_str().into();
+    std::iter::from_fn(move || stream.line()).filter_map(move |(line, text)| {
+        let place = Place { file: Rc::clone(&file), line: Some(line) };
+        match text {
+            Ok(text) if text.trim().is_empty() => None,
+            Ok(text) => Some(read(place, text)),
+            Err(failure) => Some(Err(Unread { place, failure })),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests;

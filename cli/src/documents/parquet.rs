@@ -1,0 +1,120 @@
+//! Documents as rows of Parquet.
+
+use std::fs::File;
+use std::io::{Read, stdin};
+use std::path::Path;
+use std::rc::Rc;
+
+use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_cast::display::{ArrayFormatter, FormatOptions};
+use arrow_schema::DataType;
+use bytes::Bytes;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use serde_json::value::RawValue;
+
+use super::document::{Document, Field, Place, Results, Unread};
+use super::table::column_of;
+use crate::failure::Failure;
+
+/// Rows that are decoded at once.
+const ROWS: usize = 1024;
+
+/// The documents of a Parquet file; its column `field` has the texts, by default the one named `text`, or the only one.
+pub(super) fn read(path: &Path, field: Option<&str>) -> Result<Results, Failure> {
+    let (name, reader) = open(path)?;
+    let file: Rc<str> = name.as_str().into();
+    let schema = reader.schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let column = column_of(names.iter().copied(), field)
+        .map_err(|message| Failure::new(format!("{name}: {message}")))?;
+    let of_text = schema.field(column).data_type();
+    if !matches!(of_text, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
+        return Err(Failure::new(format!(
+            "{name}: the column {:?} has values of type {of_text}, not text; --text-column names another",
+            names[column]
+        )));
+    }
+    let mut first = 1;
+    let mut is_over = false;
+    let batches = reader.map_while(move |batch| {
+        let place = Place { file: Rc::clone(&file), line: Some(first) };
+        if is_over {
+            return None;
+        }
+        let rows = batch.map_err(|error| error.to_string()).and_then(|batch| {
+            let rows = rows(&batch, column, &place).map_err(|error| error.to_string())?;
+            first += batch.num_rows() as u64;
+            Ok(rows)
+        });
+        Some(rows.unwrap_or_else(|error| {
+            is_over = true;
+            let failure = Failure::new(format!("this row and those behind it cannot be read: {error}"));
+            vec![Err(Unread { place, failure })]
+        }))
+    });
+    Ok(Box::new(batches.flatten()))
+}
+
+fn open(path: &Path) -> Result<(String, ParquetRecordBatchReader), Failure> {
+    let is_input = path == Path::new("-");
+    let name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
+    let failed =
+        |error: &dyn std::error::Error| Failure::because(format!("{name} cannot be read as Parquet"), error);
+    let built = if is_input {
+        let mut bytes = Vec::new();
+        stdin().lock().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes));
+        builder.and_then(|builder| builder.with_batch_size(ROWS).build())
+    } else {
+        let file = File::open(path).map_err(|error| failed(&error))?;
+        let builder = ParquetRecordBatchReaderBuilder::try_new(file);
+        builder.and_then(|builder| builder.with_batch_size(ROWS).build())
+    };
+    let reader = built.map_err(|error| failed(&error))?;
+    Ok((name, reader))
+}
+
+/// The documents of `batch`, the first of which is at `first`.
+fn rows(
+    batch: &RecordBatch,
+    column: usize,
+    first: &Place,
+) -> Result<Vec<Result<Document, Unread>>, arrow_schema::ArrowError> {
+    let options = FormatOptions::new();
+    let schema = batch.schema();
+    let mut shown = Vec::new();
+    for array in batch.columns() {
+        shown.push((ArrayFormatter::try_new(array, &options)?, array));
+    }
+    let mut documents = Vec::with_capacity(batch.num_rows());
+    for row in 0..batch.num_rows() {
+        let line = first.line.map(|line| line + row as u64);
+        let place = Place { line, ..first.clone() };
+        let (formatter, texts) = &shown[column];
+        if texts.is_null(row) {
+            documents.push(Err(Unread { place, failure: Failure::new("the text is null") }));
+            continue;
+        }
+        let mut fields = Vec::with_capacity(shown.len());
+        for (at, (formatter, array)) in shown.iter().enumerate() {
+            let name = schema.field(at).name().clone();
+            if at == column {
+                fields.push((name, Field::Text));
+                continue;
+            }
+            let value = formatter.value(row).try_to_string()?;
+            // Numbers and truth values stay what they are; all else is text, as Arrow shows it.
+            let plain = array.data_type().is_numeric() || matches!(array.data_type(), DataType::Boolean);
+            let field = match (array.is_null(row), plain) {
+                (true, _) => Field::Other(RawValue::NULL.to_owned()),
+                (false, true) => {
+                    RawValue::from_string(value.clone()).map_or_else(|_| Field::of(&value), Field::Other)
+                }
+                (false, false) => Field::of(&value),
+            };
+            fields.push((name, field));
+        }
+        documents.push(Ok(Document { place, text: formatter.value(row).try_to_string()?, fields }));
+    }
+    Ok(documents)
+}

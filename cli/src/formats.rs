@@ -1,0 +1,112 @@
+//! The formats that results are written in.
+
+mod annotation;
+mod brat;
+mod conll;
+mod html;
+mod json;
+#[cfg(feature = "parquet")]
+mod parquet;
+pub(crate) mod plain;
+mod table;
+mod text;
+pub(crate) mod writer;
+
+use std::io::{self, Write};
+
+use entopic::TaggedDocument;
+
+use self::writer::{Problem, Streamed, Writer};
+use crate::args::{Format, TagArgs};
+use crate::documents::document::Document;
+use crate::failure::Failure;
+use crate::sink::{Folder, Sink};
+use crate::style::Style;
+
+pub(crate) use conll::sentence as conll_sentence;
+
+/// A format and where it goes.
+struct Stream<F> {
+    format: F,
+    out: Sink,
+    has_begun: bool,
+}
+
+/// Where results go.
+pub(crate) enum Target {
+    Stream(Sink),
+    Folder(Folder),
+}
+
+impl<F: Streamed> Stream<F> {
+    fn begin(&mut self) -> io::Result<()> {
+        if !self.has_begun {
+            self.has_begun = true;
+            self.format.begin(&mut self.out)?;
+        }
+        Ok(())
+    }
+}
+
+impl<F: Streamed> Writer for Stream<F> {
+    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
+        self.begin()?;
+        self.format.document(&mut self.out, document, tagged)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Failure> {
+        let ended = self.begin().and_then(|()| self.format.end(&mut self.out));
+        match ended {
+            Ok(()) => self.out.finish(),
+            Err(error) => Err(self.out.failure(&error)),
+        }
+    }
+}
+
+/// The writer of the format that the options name.
+pub(crate) fn writer(args: &TagArgs, is_one: bool, target: Target) -> Result<Box<dyn Writer>, Failure> {
+    fn stream<F: Streamed + 'static>(format: F, out: Sink) -> Box<dyn Writer> {
+        Box::new(Stream { format, out, has_begun: false })
+    }
+    let out = match (target, args.format) {
+        (Target::Folder(folder), Format::Html) => return Ok(Box::new(html::Folder::new(folder))),
+        (Target::Folder(folder), Format::Brat) => return Ok(Box::new(brat::Folder::new(folder))),
+        (Target::Stream(_), Format::Brat) => {
+            return Err(folder_needed("brat has two files for each document"));
+        }
+        (Target::Stream(_), Format::Html) if !is_one => {
+            return Err(folder_needed("several documents are several pages"));
+        }
+        (Target::Folder(_), _) => {
+            return Err(Failure::new("this format is one file; name a file with --output"));
+        }
+        (Target::Stream(out), _) => out,
+    };
+    let json = json::Options { offsets: args.offsets, groups: args.groups };
+    Ok(match args.format {
+        Format::Text => stream(text::Text::new(Style::of(args.color, &out), is_one), out),
+        Format::Json if is_one => stream(json::One(json), out),
+        Format::Json => stream(json::List::new(json), out),
+        Format::Jsonl => stream(json::Lines(json), out),
+        Format::Displacy if is_one => stream(json::Displacy, out),
+        Format::Displacy => stream(json::DisplacyList::default(), out),
+        Format::Annotation => stream(annotation::Annotations, out),
+        Format::Conll => stream(conll::Conll, out),
+        Format::Csv => stream(table::Table::new(args.offsets), out),
+        Format::Html | Format::Brat => stream(html::One, out),
+        Format::Parquet => {
+            #[cfg(feature = "parquet")]
+            return Ok(Box::new(parquet::Table::new(out, args.offsets)?));
+            #[cfg(not(feature = "parquet"))]
+            return Err(Failure::new("this build cannot write Parquet; build it with the feature parquet"));
+        }
+    })
+}
+
+fn folder_needed(why: &str) -> Failure {
+    Failure::new(format!("{why}; name a folder for them with --output DIR/"))
+}

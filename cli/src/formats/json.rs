@@ -1,0 +1,184 @@
+//! JSON: documents as the library has them, and as displaCy has them.
+
+use std::io::{self, Write};
+
+use entopic::{GroupOptions, MentionGroup, Span, TaggedDocument, groups};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::{Value, json};
+
+use super::plain::write_fields;
+use super::writer::{Problem, Streamed};
+use crate::documents::document::{Document, Field};
+use crate::offsets::{Offsets, Places};
+
+/// The key of what was found, next to the fields of the input. An input that was tagged before has it; it is replaced.
+const TAGGED: &str = "tagged";
+
+#[derive(Clone, Copy)]
+pub(super) struct Options {
+    pub(super) offsets: Offsets,
+    pub(super) groups: bool,
+}
+
+/// A tagged document, with its groups if they are asked for.
+#[derive(Serialize)]
+struct Tagged<'a> {
+    #[serde(flatten)]
+    tagged: &'a TaggedDocument,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    groups: Option<Vec<MentionGroup>>,
+}
+
+impl Options {
+    /// Writes a tagged document as an object.
+    fn write(self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()> {
+        let groups = self.groups.then(|| groups(&document.text, &tagged.entities, &GroupOptions::new()));
+        let object = Tagged { tagged, groups };
+        if self.offsets != Offsets::Utf16 {
+            return Ok(serde_json::to_writer(out, &object)?);
+        }
+        let mut object = serde_json::to_value(&object)?;
+        add_utf16(&mut object, &Places::new(&document.text, Offsets::Utf16));
+        Ok(serde_json::to_writer(out, &object)?)
+    }
+}
+
+/// Adds the places in UTF-16 to each span in `value`.
+fn add_utf16(value: &mut Value, places: &Places<'_>) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| add_utf16(value, places)),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(|value| add_utf16(value, places));
+            if let Some(span) = fields.get_mut("span")
+                && let Ok(read) = serde_json::from_value::<Span>(span.clone())
+                && let Value::Object(units) = span
+            {
+                let place = places.of(&read);
+                units.insert("utf16".into(), json!({"start": place.start, "end": place.end}));
+            }
+        }
+        _ => {}
+    }
+}
+
+/// One document: one object.
+pub(super) struct One(pub(super) Options);
+
+impl Streamed for One {
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        self.0.write(out, document, tagged)?;
+        Ok(out.write_all(b"\n")?)
+    }
+}
+
+/// Several documents: a list of their objects.
+pub(super) struct List {
+    options: Options,
+    is_first: bool,
+}
+
+impl List {
+    pub(super) fn new(options: Options) -> Self {
+        Self { options, is_first: true }
+    }
+}
+
+impl Streamed for List {
+    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"[")
+    }
+
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        out.write_all(if std::mem::take(&mut self.is_first) { b"\n" } else { b",\n" })?;
+        Ok(self.options.write(out, document, tagged)?)
+    }
+
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"\n]\n")
+    }
+}
+
+/// A line for each document: the fields of the input as they are, and what was found.
+pub(super) struct Lines(pub(super) Options);
+
+impl Streamed for Lines {
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        out.write_all(b"{")?;
+        let has_fields = write_fields(out, document, &document.text, |name| name != TAGGED)?;
+        write!(out, "{}\"{TAGGED}\":", if has_fields { "," } else { "" })?;
+        self.0.write(out, document, tagged)?;
+        Ok(out.write_all(b"}\n")?)
+    }
+}
+
+/// The fields of a document that are not its text.
+pub(super) struct Others<'a>(pub(super) &'a Document);
+
+impl Serialize for Others<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, field) in &self.0.fields {
+            if let Field::Other(value) = field {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
+    }
+}
+
+/// One document for displaCy: one object.
+pub(super) struct Displacy;
+
+impl Streamed for Displacy {
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        serde_json::to_writer(&mut *out, &tagged.to_displacy(&document.text)).map_err(io::Error::from)?;
+        Ok(out.write_all(b"\n")?)
+    }
+}
+
+/// Several documents for displaCy: a list.
+#[derive(Default)]
+pub(super) struct DisplacyList {
+    has_one: bool,
+}
+
+impl Streamed for DisplacyList {
+    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"[")
+    }
+
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        out.write_all(if std::mem::replace(&mut self.has_one, true) { b",\n" } else { b"\n" })?;
+        Ok(serde_json::to_writer(out, &tagged.to_displacy(&document.text)).map_err(io::Error::from)?)
+    }
+
+    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        out.write_all(b"\n]\n")
+    }
+}

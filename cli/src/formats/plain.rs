@@ -1,0 +1,82 @@
+//! Documents as they came, with another text.
+
+use std::io::{self, Write};
+
+use crate::documents::document::{Document, Field};
+
+/// The form of the documents.
+#[derive(Clone, Copy)]
+pub(crate) enum Form {
+    Text,
+    Jsonl,
+    Csv,
+}
+
+/// Writes documents in the form that they came in.
+pub(crate) struct Writer {
+    form: Form,
+    is_one: bool,
+    has_header: bool,
+}
+
+impl Writer {
+    pub(crate) fn new(form: Form, is_one: bool) -> Self {
+        Self { form, is_one, has_header: false }
+    }
+
+    /// Writes `document` with `text` in the place of its own.
+    pub(crate) fn write(&mut self, out: &mut dyn Write, document: &Document, text: &str) -> io::Result<()> {
+        match self.form {
+            Form::Text => {
+                out.write_all(text.as_bytes())?;
+                // Lines of one file, and files one after another.
+                if self.is_one { Ok(()) } else { out.write_all(b"\n") }
+            }
+            Form::Jsonl => {
+                out.write_all(b"{")?;
+                write_fields(out, document, text, |_| true)?;
+                out.write_all(b"}\n")
+            }
+            Form::Csv => {
+                let mut rows = csv::Writer::from_writer(out);
+                if !std::mem::replace(&mut self.has_header, true) {
+                    rows.write_record(document.fields.iter().map(|(name, _)| name))?;
+                }
+                rows.write_record(document.fields.iter().map(|(_, field)| cell(field, text)))?;
+                rows.flush()
+            }
+        }
+    }
+}
+
+/// Writes the fields of the input whose names `keep` lets pass, with `text` as the document's, and commas between them.
+/// Gives whether there was one.
+pub(super) fn write_fields(
+    out: &mut dyn Write,
+    document: &Document,
+    text: &str,
+    keep: impl Fn(&str) -> bool,
+) -> io::Result<bool> {
+    let mut is_first = true;
+    for (name, field) in document.fields.iter().filter(|(name, _)| keep(name)) {
+        if !std::mem::take(&mut is_first) {
+            out.write_all(b",")?;
+        }
+        serde_json::to_writer(&mut *out, name)?;
+        out.write_all(b":")?;
+        match field {
+            Field::Text => serde_json::to_writer(&mut *out, text)?,
+            Field::Other(value) => out.write_all(value.get().as_bytes())?,
+        }
+    }
+    Ok(!is_first)
+}
+
+/// A field as a cell: a string without its quotation marks, nothing for null, all else as it is in JSON.
+pub(super) fn cell(field: &Field, text: &str) -> String {
+    match field {
+        Field::Text => text.to_owned(),
+        Field::Other(value) if value.get() == "null" => String::new(),
+        Field::Other(value) => serde_json::from_str(value.get()).unwrap_or_else(|_| value.get().to_owned()),
+    }
+}

@@ -1,0 +1,85 @@
+//! CSV: a row for each document, with the fields of the input as they are, its topic, and its entities as JSON.
+
+use std::io::Write;
+
+use entopic::TaggedDocument;
+use serde::Serialize;
+
+use super::plain::cell;
+use super::writer::{Problem, Streamed};
+use crate::documents::document::Document;
+use crate::failure::Failure;
+use crate::offsets::{Offsets, Places};
+use crate::output;
+
+/// The columns behind those of the input.
+const COLUMNS: [&str; 3] = ["topic", "topic_score", "entities"];
+
+pub(super) struct Table {
+    offsets: Offsets,
+    columns: Vec<String>,
+}
+
+/// An entity in a cell.
+#[derive(Serialize)]
+struct Cell<'a> {
+    start: usize,
+    end: usize,
+    label: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+    text: &'a str,
+    score: f32,
+}
+
+impl Table {
+    pub(super) fn new(offsets: Offsets) -> Self {
+        Self { offsets, columns: Vec::new() }
+    }
+}
+
+impl Streamed for Table {
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        let own: Vec<&str> = document
+            .fields
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| !COLUMNS.contains(name))
+            .collect();
+        let mut rows = csv::Writer::from_writer(out);
+        let written = |result: csv::Result<()>| match result {
+            Ok(()) => Ok(()),
+            Err(error) => Err(Problem::Document(Failure::because("it cannot be written as CSV", &error))),
+        };
+        if self.columns.is_empty() {
+            self.columns = own.iter().map(|name| (*name).to_owned()).collect();
+            written(rows.write_record(own.iter().copied().chain(COLUMNS)))?;
+        } else if own != self.columns {
+            return Err(Problem::Document(Failure::new(format!(
+                "its fields are {}, and those of the first document {}; CSV has the same for all, --format jsonl does not need to",
+                own.join(", "),
+                self.columns.join(", ")
+            ))));
+        }
+        let places = Places::new(&document.text, self.offsets);
+        let entities = tagged.entities.iter().map(|entity| {
+            let place = places.of(&entity.span);
+            let (label, kind) = (entity.label.as_str(), entity.kind.as_deref());
+            Cell { start: place.start, end: place.end, label, kind, text: &entity.text, score: entity.score }
+        });
+        let entities = output::json(&entities.collect::<Vec<_>>()).map_err(Problem::Document)?;
+        let own = document.fields.iter().filter(|(name, _)| !COLUMNS.contains(&name.as_str()));
+        let cells = own.map(|(_, field)| cell(field, &document.text));
+        let (topic, score) = match tagged.topics.first() {
+            Some(topic) => (topic.label.clone(), topic.score.to_string()),
+            None => (String::new(), String::new()),
+        };
+        written(rows.write_record(cells.chain([topic, score, entities])))?;
+        Ok(rows.flush()?)
+    }
+}

@@ -1,0 +1,54 @@
+//! What every format is.
+
+use std::io::{self, Write};
+
+use entopic::TaggedDocument;
+
+use crate::documents::document::Document;
+use crate::failure::Failure;
+
+/// The reason why a document was not written.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// The output cannot be written.
+    Output(io::Error),
+    /// The document does not fit the format.
+    Document(Failure),
+}
+
+impl From<io::Error> for Problem {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+/// Writes tagged documents one after another.
+pub(crate) trait Writer {
+    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem>;
+
+    /// Hands over what was written so far.
+    fn flush(&mut self) -> io::Result<()>;
+
+    /// Ends the output, which is complete.
+    fn finish(self: Box<Self>) -> Result<(), Failure>;
+}
+
+/// A format of documents one after another in one stream.
+pub(super) trait Streamed {
+    /// What stands before the first document.
+    fn begin(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn document(
+        &mut self,
+        out: &mut dyn Write,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem>;
+
+    /// What stands behind the last.
+    fn end(&mut self, _out: &mut dyn Write) -> io::Result<()> {
+        Ok(())
+    }
+}

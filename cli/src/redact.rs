@@ -1,0 +1,198 @@
+//! `entopic redact`: documents without the names that are in them.
+
+use std::io::{self, BufRead, Write};
+use std::process::ExitCode;
+
+use entopic::{Limits, Redacted, Redaction, TaggedDocument, redact};
+use serde::{Deserialize, Serialize};
+
+use crate::args::{Cover, RedactArgs};
+use crate::documents::document::{Document, Unread};
+use crate::documents::{Documents, Kind};
+use crate::failure::Failure;
+use crate::formats::plain::{self, Form};
+use crate::input::Input;
+use crate::pace::Progress;
+use crate::run::{self, Ended, Output};
+use crate::sink::Sink;
+use crate::stop::Stop;
+use crate::stream::{Opening, Stream};
+use crate::{load, output};
+
+/// What was replaced in a document: a line of the file that --undo reads.
+#[derive(Serialize, Deserialize)]
+struct Line {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    replacements: serde_json::Value,
+}
+
+pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
+    let documents = Documents::find(&args.inputs)?;
+    let form = match documents.kind()? {
+        Kind::Texts => Form::Text,
+        Kind::Objects => Form::Jsonl,
+        Kind::Rows => Form::Csv,
+    };
+    let out = match &args.output {
+        Some(path) => Sink::create(path)?,
+        None => Sink::standard_output(),
+    };
+    let mut documents_out = Covered {
+        out,
+        writer: plain::Writer::new(form, documents.is_one),
+        redaction: redaction(args)?,
+        map: args.map.as_deref().map(Sink::create).transpose()?,
+        is_one: documents.is_one,
+        failures: Vec::new(),
+        count: 0,
+        progress: Progress::new(&documents),
+    };
+    let ended = match &args.undo {
+        Some(map) => {
+            let stream = Stream::open(map, &Opening::new())?;
+            undo(documents, stream, &mut documents_out).map(|()| Ended::Complete)
+        }
+        None => {
+            let ner = load::entities(&args.entities, &args.run)?;
+            let stop = Stop::on_interrupt()?;
+            let limits = Limits::new().cancel(stop.flag()).progress(documents_out.progress.in_text());
+            let ner = ner.within(&limits);
+            let tag = |texts| {
+                ner.tag_iter(texts).map(|tagged| {
+                    let tagged = tagged?;
+                    let mut document = TaggedDocument::default();
+                    document.entities = tagged.entities;
+                    document.coverage = tagged.coverage;
+                    Ok(document)
+                })
+            };
+            run::run(documents, 0, tag, &mut documents_out)
+        }
+    };
+    documents_out.progress.end();
+    documents_out.end(&ended?)
+}
+
+fn redaction(args: &RedactArgs) -> Result<Redaction, Failure> {
+    let redaction = match (args.cover, &args.key) {
+        (Cover::Label, _) => Redaction::label(),
+        (Cover::Mask, _) => Redaction::mask(args.mask),
+        (Cover::Pseudonym, _) => Redaction::pseudonym(),
+        (Cover::Hash, Some(path)) => {
+            let key = Input::read(path)?;
+            Redaction::hash(key.text.trim().as_bytes())?
+        }
+        (Cover::Hash, None) => return Err(Failure::new("--with hash needs a key: name its file with --key")),
+    };
+    Ok(match &args.only {
+        Some(labels) => redaction.only(&labels.0),
+        None => redaction,
+    })
+}
+
+/// Writes documents without their entities.
+struct Covered {
+    out: Sink,
+    writer: plain::Writer,
+    redaction: Redaction,
+    map: Option<Sink>,
+    is_one: bool,
+    failures: Vec<String>,
+    count: usize,
+    progress: Progress,
+}
+
+impl Covered {
+    /// Writes `document` with `text`; `false` if nobody reads it.
+    fn put(&mut self, document: &Document, text: &str) -> Result<bool, Failure> {
+        self.count += 1;
+        self.progress.count(self.count);
+        match self.writer.write(&mut self.out, document, text).and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
+            Err(error) => Err(self.out.failure(&error)),
+            Ok(()) => Ok(true),
+        }
+    }
+
+    fn end(self, ended: &Ended) -> Result<ExitCode, Failure> {
+        match ended {
+            Ended::Unread => return Ok(ExitCode::SUCCESS),
+            Ended::Stopped => {
+                output::warn(&format!("stopped after {} documents; the output is not complete", self.count));
+                return Ok(ExitCode::from(130));
+            }
+            Ended::Complete => {}
+        }
+        if let (true, Some(failure)) = (self.is_one, self.failures.first()) {
+            return Err(Failure::new(failure.clone()));
+        }
+        self.out.finish()?;
+        if let Some(map) = self.map {
+            map.finish()?;
+        }
+        match self.failures.len() {
+            0 => Ok(ExitCode::SUCCESS),
+            failed => Err(Failure::new(format!("{failed} of {} documents failed", self.count + failed))),
+        }
+    }
+}
+
+impl Output for Covered {
+    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure> {
+        let redacted = redact(&document.text, &tagged.entities, &self.redaction);
+        if let Some(map) = &mut self.map {
+            let line = Line {
+                file: Some(document.place.file.to_string()),
+                line: document.place.line,
+                replacements: serde_json::to_value(&redacted.replacements)
+                    .map_err(|error| Failure::because("the map cannot be put into JSON", &error))?,
+            };
+            let written = writeln!(map, "{}", output::json(&line)?);
+            written.map_err(|error| map.failure(&error))?;
+        }
+        self.put(document, &redacted.text)
+    }
+
+    fn failed(&mut self, unread: &Unread) -> Result<(), Failure> {
+        let message = unread.message();
+        if !self.is_one {
+            output::warn(&format!("warning: {message}"));
+        }
+        self.failures.push(message);
+        Ok(())
+    }
+}
+
+/// Writes documents with what was taken out of them, by the lines of a map in the same order.
+fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), Failure> {
+    let name = map.name.clone();
+    let mut lines = map.into_reader().lines();
+    for document in documents {
+        let document = match document {
+            Ok(document) => document,
+            Err(unread) => return Err(Failure::new(unread.message())),
+        };
+        let Some(line) = lines.next() else {
+            return Err(Failure::new(format!("{name} has no line for {}", document.place)));
+        };
+        let failed =
+            |error: &dyn std::error::Error| Failure::because(format!("{name} is not of --map"), error);
+        let line: Line =
+            serde_json::from_str(&line.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+        let redacted = serde_json::json!({"text": document.text, "replacements": line.replacements});
+        let redacted: Redacted = serde_json::from_value(redacted).map_err(|error| failed(&error))?;
+        let Some(text) = redacted.restore() else {
+            return Err(Failure::new(format!(
+                "{} was changed after it was redacted, or {name} is of another document",
+                document.place
+            )));
+        };
+        if !output.put(&document, &text)? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}

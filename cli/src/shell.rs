@@ -1,0 +1,25 @@
+//! What shells and manuals need: completions and pages, made of the command line itself.
+
+use std::io;
+
+use clap::CommandFactory;
+
+use crate::args::{Cli, CompletionsArgs, ManArgs};
+use crate::failure::Failure;
+use crate::output;
+
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "entopic", &mut script);
+    output::print(&String::from_utf8_lossy(&script))
+}
+
+pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
+    let failed = |error: &io::Error| Failure::because("the manual cannot be written", error);
+    if let Some(folder) = &args.folder {
+        return clap_mangen::generate_to(Cli::command(), folder).map_err(|error| failed(&error));
+    }
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command()).render(&mut page).map_err(|error| failed(&error))?;
+    output::print(&String::from_utf8_lossy(&page))
+}

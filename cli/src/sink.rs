@@ -1,0 +1,172 @@
+//! Where results go: standard output, a file, or a folder. A file or folder is complete once it has its name.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use crate::documents::document::Place;
+use crate::failure::Failure;
+
+/// A stream of bytes to standard output or a file.
+pub(crate) struct Sink {
+    out: BufWriter<Box<dyn Write + Send>>,
+    name: String,
+    /// The file as it is written, and its name when it is complete; none for standard output, pipes and devices.
+    rename: Option<(PathBuf, PathBuf)>,
+    is_standard_output: bool,
+}
+
+/// What a file is called until it is complete.
+pub(crate) fn partial(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".partial");
+    name.into()
+}
+
+impl Sink {
+    pub(crate) fn standard_output() -> Self {
+        Self {
+            out: BufWriter::new(Box::new(io::stdout())),
+            name: "standard output".into(),
+            rename: None,
+            is_standard_output: true,
+        }
+    }
+
+    /// A new file, which has its name when it is complete. A pipe or device is written at once.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+            let opened = OpenOptions::new().write(true).open(path);
+            return Self::of(path, opened, None);
+        }
+        if path.is_dir() {
+            return Err(Failure::new(format!("{} is a folder; name a file in it", path.display())));
+        }
+        let partial = partial(path);
+        let opened = OpenOptions::new().write(true).create_new(true).open(&partial).map_err(|error| {
+            if error.kind() == io::ErrorKind::AlreadyExists {
+                return Failure::new(format!(
+                    "{} is there, of a run that did not end; go on with --resume (with --format jsonl), or remove it",
+                    partial.display()
+                ));
+            }
+            unwritable(path, &error)
+        })?;
+        Self::of(path, Ok(opened), Some((partial, path.to_owned())))
+    }
+
+    /// The file that a run began, to go on at its end.
+    pub(crate) fn go_on(path: &Path) -> Result<Self, Failure> {
+        let partial = partial(path);
+        let opened = OpenOptions::new().append(true).open(&partial);
+        Self::of(path, opened, Some((partial, path.to_owned())))
+    }
+
+    fn of(
+        path: &Path,
+        opened: io::Result<File>,
+        rename: Option<(PathBuf, PathBuf)>,
+    ) -> Result<Self, Failure> {
+        let file = opened.map_err(|error| unwritable(path, &error))?;
+        Ok(Self {
+            out: BufWriter::new(Box::new(file)),
+            name: path.display().to_string(),
+            rename,
+            is_standard_output: false,
+        })
+    }
+
+    pub(crate) fn is_standard_output(&self) -> bool {
+        self.is_standard_output
+    }
+
+    /// The failure of a write.
+    pub(crate) fn failure(&self, error: &io::Error) -> Failure {
+        Failure::because(format!("{} cannot be written", self.name), error)
+    }
+
+    /// Ends it: it is complete.
+    pub(crate) fn finish(mut self) -> Result<(), Failure> {
+        let flushed = self.out.flush();
+        flushed.map_err(|error| self.failure(&error))?;
+        if let Some((partial, path)) = &self.rename {
+            fs::rename(partial, path).map_err(|error| self.failure(&error))?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.out.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> Failure {
+    Failure::because(format!("{} cannot be written", path.display()), error)
+}
+
+/// A folder of files, under another name until it is complete.
+pub(crate) struct Folder {
+    path: PathBuf,
+    partial: PathBuf,
+    files: usize,
+}
+
+impl Folder {
+    /// A new folder; `path` does not exist, or is empty.
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        let is_free = match fs::read_dir(path) {
+            Ok(mut entries) => entries.next().is_none(),
+            Err(error) => error.kind() == io::ErrorKind::NotFound,
+        };
+        if !is_free {
+            return Err(Failure::new(format!("{} is not an empty folder; name another", path.display())));
+        }
+        // Without a separator at its end.
+        let path: PathBuf = path.components().collect();
+        let partial = partial(&path);
+        fs::create_dir(&partial).map_err(|error| match error.kind() {
+            io::ErrorKind::AlreadyExists => {
+                Failure::new(format!("{} is there, of a run that did not end; remove it", partial.display()))
+            }
+            _ => unwritable(&path, &error),
+        })?;
+        Ok(Self { path, partial, files: 0 })
+    }
+
+    /// The name of the next document's files, without an ending: a number, and a word of its own name.
+    pub(crate) fn name_for(&mut self, place: &Place) -> String {
+        self.files += 1;
+        let stem = Path::new(&*place.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let plain = stem.split('.').next().unwrap_or_default();
+        let plain: String =
+            plain.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_')).take(40).collect();
+        match plain.is_empty() {
+            true => format!("{:06}", self.files),
+            false => format!("{:06}-{plain}", self.files),
+        }
+    }
+
+    pub(crate) fn write(&self, name: &str, contents: &str) -> io::Result<()> {
+        fs::write(self.partial.join(name), contents)
+    }
+
+    /// The failure of a write.
+    pub(crate) fn failure(&self, error: &io::Error) -> Failure {
+        unwritable(&self.path, error)
+    }
+
+    /// Ends it: it is complete.
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        // An empty folder is replaced.
+        if self.path.is_dir() {
+            fs::remove_dir(&self.path).map_err(|error| self.failure(&error))?;
+        }
+        fs::rename(&self.partial, &self.path).map_err(|error| self.failure(&error))
+    }
+}

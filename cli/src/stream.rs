@@ -1,0 +1,360 @@
+//! Opens files: plain, gzip or Zstandard; UTF-8, UTF-16, or an encoding that is named.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
+use encoding_rs::{Decoder, DecoderResult, Encoding, UTF_8, UTF_16BE, UTF_16LE};
+use flate2::read::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+
+use crate::failure::Failure;
+
+/// What gzip files begin with, and no UTF-8 text does: 0x8B goes on with a character, but 0x1F is
+/// a whole one.
+const GZIP: [u8; 2] = [0x1F, 0x8B];
+
+/// What Zstandard files begin with; it is no UTF-8 either.
+const ZSTANDARD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
+
+/// Bytes at the beginning of a file by which its encoding is judged.
+const BEGINNING: usize = 64 * 1024;
+
+/// What a message advises for another encoding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Advice {
+    /// The option --encoding.
+    Option,
+    /// To convert the file.
+    Convert,
+}
+
+impl Advice {
+    /// What to do about a file in `encoding`.
+    fn of(self, encoding: &str) -> String {
+        match self {
+            Self::Option => format!("read it with --encoding {encoding}"),
+            Self::Convert => format!("convert it with `iconv -f {encoding} -t utf-8`"),
+        }
+    }
+}
+
+/// How files are opened.
+#[derive(Clone)]
+pub(crate) struct Opening {
+    /// The encoding, if it is not to be found out.
+    pub(crate) encoding: Option<&'static Encoding>,
+    pub(crate) advice: Advice,
+    /// Counts the bytes that were read of the files themselves.
+    pub(crate) done: Rc<Cell<u64>>,
+}
+
+impl Opening {
+    /// Files of commands without an option for the encoding.
+    pub(crate) fn new() -> Self {
+        Self { encoding: None, advice: Advice::Convert, done: Rc::default() }
+    }
+}
+
+/// An open file, decompressed, in UTF-8 if it is text; what claims to be UTF-8 is not yet checked.
+pub(crate) struct Stream {
+    /// The path, or `standard input`: what messages call it.
+    pub(crate) name: String,
+    reader: Box<dyn BufRead>,
+    advice: Advice,
+    /// The byte and the line at which the next line begins.
+    byte: u64,
+    line: u64,
+}
+
+impl Stream {
+    /// Opens the file `path`, or standard input if it is `-`.
+    pub(crate) fn open(path: &Path, opening: &Opening) -> Result<Self, Failure> {
+        let (name, file): (String, Box<dyn Read>) = if path == Path::new("-") {
+            ("standard input".to_owned(), Box::new(io::stdin()))
+        } else {
+            let name = path.display().to_string();
+            let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {
+                true => Err(io::Error::new(io::ErrorKind::IsADirectory, "it is a folder")),
+                false => Ok(file),
+            });
+            let file = opened.map_err(|error| Failure::because(format!("{name} cannot be read"), &error))?;
+            (name, Box::new(file))
+        };
+        let file = Counted { inner: file, done: Rc::clone(&opening.done) };
+        Self::decode(name, Box::new(file), opening)
+    }
+
+    fn decode(name: String, file: Box<dyn Read>, opening: &Opening) -> Result<Self, Failure> {
+        let failed = |error: &io::Error| Failure::because(format!("{name} cannot be read"), error);
+        let (beginning, file) = peek(file, ZSTANDARD.len()).map_err(|error| failed(&error))?;
+        let plain: Box<dyn Read> = if beginning.starts_with(&GZIP) {
+            Box::new(MultiGzDecoder::new(file))
+        } else if beginning.starts_with(&ZSTANDARD) {
+            Box::new(Zstandard {
+                file: Box::new(BufReader::new(file)),
+                decoder: FrameDecoder::new(),
+                is_in_frame: false,
+            })
+        } else {
+            file
+        };
+        let damaged =
+            |error: &io::Error| match beginning.starts_with(&GZIP) || beginning.starts_with(&ZSTANDARD) {
+                true => Failure::because(format!("{name} cannot be decompressed"), error),
+                false => failed(error),
+            };
+        let (beginning, plain) = peek(plain, BEGINNING).map_err(|error| damaged(&error))?;
+        let reader: Box<dyn BufRead> =
+            match opening.encoding.map_or_else(|| encoding_of(&name, &beginning), Ok)? {
+                encoding if encoding == UTF_8 => Box::new(BufReader::new(plain)),
+                encoding => Box::new(BufReader::new(Transcoder::new(plain, encoding))),
+            };
+        let mut stream = Self { name, reader, advice: opening.advice, byte: 0, line: 0 };
+        stream.skip_mark()?;
+        Ok(stream)
+    }
+
+    /// Passes over the mark that UTF-8 files may begin with.
+    fn skip_mark(&mut self) -> Result<(), Failure> {
+        const MARK: &[u8] = "\u{FEFF}".as_bytes();
+        let buffer = self.reader.fill_buf().map_err(|error| unreadable(&self.name, &error))?;
+        if buffer.starts_with(MARK) {
+            self.reader.consume(MARK.len());
+            self.byte = MARK.len() as u64;
+        }
+        Ok(())
+    }
+
+    /// All of it.
+    pub(crate) fn text(mut self) -> Result<String, Failure> {
+        let mut bytes = Vec::new();
+        self.reader.read_to_end(&mut bytes).map_err(|error| unreadable(&self.name, &error))?;
+        let text = self.utf8(bytes, self.byte, 1)?;
+        if is_no_text(&text) {
+            return Err(Failure::new(format!(
+                "{} has many control characters, so it is no text; if it is UTF-16 without a byte order mark, {}",
+                self.name,
+                self.advice.of("utf-16le")
+            )));
+        }
+        Ok(text)
+    }
+
+    /// The next line without its end, and its number, from 1. After an error that is of one line, the next call gives the
+    /// line behind it; after one of the file, none.
+    pub(crate) fn line(&mut self) -> Option<(u64, Result<String, Failure>)> {
+        let mut bytes = Vec::new();
+        match self.reader.read_until(b'\n', &mut bytes) {
+            Ok(0) => return None,
+            Ok(_) => {}
+            Err(error) => {
+                self.reader = Box::new(Cursor::new([]));
+                return Some((self.line + 1, Err(unreadable(&self.name, &error))));
+            }
+        }
+        let start = self.byte;
+        self.byte += bytes.len() as u64;
+        self.line += 1;
+        if bytes.ends_with(b"\n") {
+            bytes.pop();
+            if bytes.ends_with(b"\r") {
+                bytes.pop();
+            }
+        }
+        Some((self.line, self.utf8(bytes, start, self.line)))
+    }
+
+    /// `bytes` as text; they begin at `byte` and `line`.
+    fn utf8(&self, bytes: Vec<u8>, byte: u64, line: u64) -> Result<String, Failure> {
+        String::from_utf8(bytes).map_err(|error| {
+            let bytes = error.as_bytes();
+            let at = error.utf8_error().valid_up_to();
+            let line = line + bytes[..at].iter().filter(|&&byte| byte == b'\n').count() as u64;
+            let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+            detector.feed(bytes, true);
+            let guess = detector.guess(None, Utf8Detection::Deny).name().to_ascii_lowercase();
+            Failure::new(format!(
+                "{} is neither UTF-8 nor UTF-16: 0x{:02X} at byte {}, in line {line}; if it is text, it looks like {guess}: {}",
+                self.name,
+                bytes[at],
+                byte + at as u64,
+                self.advice.of(&guess)
+            ))
+        })
+    }
+
+    /// The bytes that follow.
+    pub(crate) fn into_reader(self) -> Box<dyn BufRead> {
+        self.reader
+    }
+}
+
+/// The first bytes of `reader`, at most `count`, and a reader of all.
+fn peek(mut reader: Box<dyn Read>, count: usize) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
+    let mut beginning = Vec::new();
+    reader.by_ref().take(count as u64).read_to_end(&mut beginning)?;
+    let all = Cursor::new(beginning.clone()).chain(reader);
+    Ok((beginning, Box::new(all)))
+}
+
+fn unreadable(name: &str, error: &io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidInput => {
+            Failure::because(format!("{name} cannot be decompressed or decoded"), error)
+        }
+        _ => Failure::because(format!("{name} cannot be read"), error),
+    }
+}
+
+/// The encoding of a file, by its beginning: that of its byte order mark, UTF-16 if every other byte is zero, else UTF-8.
+fn encoding_of(name: &str, beginning: &[u8]) -> Result<&'static Encoding, Failure> {
+    if matches!(beginning, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) {
+        let message = format!("{name} is UTF-32; convert it, for example with `iconv -f utf-32 -t utf-8`");
+        return Err(Failure::new(message));
+    }
+    Ok(match beginning {
+        [0xFF, 0xFE, ..] => UTF_16LE,
+        [0xFE, 0xFF, ..] => UTF_16BE,
+        [first, 0, second, 0, ..] if *first != 0 && *second != 0 => UTF_16LE,
+        [0, first, 0, second, ..] if *first != 0 && *second != 0 => UTF_16BE,
+        _ => UTF_8,
+    })
+}
+
+/// Whether more than a tenth of `text` is control characters, as in UTF-16 that was read as UTF-8.
+fn is_no_text(text: &str) -> bool {
+    let strange = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
+    10 * text.chars().filter(strange).count() > text.len()
+}
+
+/// A reader that counts.
+struct Counted {
+    inner: Box<dyn Read>,
+    done: Rc<Cell<u64>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        self.done.set(self.done.get() + count as u64);
+        Ok(count)
+    }
+}
+
+/// Zstandard, which may have several frames.
+struct Zstandard {
+    file: Box<dyn BufRead>,
+    decoder: FrameDecoder,
+    is_in_frame: bool,
+}
+
+impl Read for Zstandard {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let broken = |error: FrameDecoderError| io::Error::new(io::ErrorKind::InvalidData, error.to_string());
+        loop {
+            if self.decoder.can_collect() > 0 {
+                return self.decoder.read(buffer);
+            }
+            if self.is_in_frame && !self.decoder.is_finished() {
+                let one = BlockDecodingStrategy::UptoBlocks(1);
+                self.decoder.decode_blocks(&mut self.file, one).map_err(broken)?;
+                continue;
+            }
+            if self.file.fill_buf()?.is_empty() {
+                return Ok(0);
+            }
+            self.is_in_frame = match self.decoder.init(&mut self.file) {
+                Ok(()) => true,
+                Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame {
+                    length,
+                    ..
+                })) => {
+                    io::copy(&mut self.file.by_ref().take(length.into()), &mut io::sink())?;
+                    false
+                }
+                Err(error) => return Err(broken(error)),
+            };
+        }
+    }
+}
+
+/// A reader of another encoding, as UTF-8. Bytes that are none of its characters are an error.
+struct Transcoder {
+    inner: Box<dyn Read>,
+    decoder: Decoder,
+    /// Bytes to decode, and how many of them are decoded.
+    bytes: Vec<u8>,
+    at: usize,
+    /// What was decoded, and how much of it was read.
+    text: Vec<u8>,
+    given: usize,
+    /// All bytes that were decoded, for messages.
+    total: u64,
+    is_last: bool,
+    is_done: bool,
+}
+
+impl Transcoder {
+    fn new(inner: Box<dyn Read>, encoding: &'static Encoding) -> Self {
+        Self {
+            inner,
+            decoder: encoding.new_decoder_with_bom_removal(),
+            bytes: Vec::new(),
+            at: 0,
+            text: Vec::new(),
+            given: 0,
+            total: 0,
+            is_last: false,
+            is_done: false,
+        }
+    }
+
+    /// Decodes some more.
+    fn decode(&mut self) -> io::Result<()> {
+        if self.at == self.bytes.len() && !self.is_last {
+            self.bytes.resize(BEGINNING, 0);
+            let count = self.inner.read(&mut self.bytes)?;
+            self.bytes.truncate(count);
+            self.at = 0;
+            self.is_last = count == 0;
+        }
+        self.text.resize(BEGINNING, 0);
+        let source = &self.bytes[self.at..];
+        let (result, read, written) =
+            self.decoder.decode_to_utf8_without_replacement(source, &mut self.text, self.is_last);
+        self.at += read;
+        self.total += read as u64;
+        self.text.truncate(written);
+        self.given = 0;
+        match result {
+            DecoderResult::Malformed(..) => {
+                let name = self.decoder.encoding().name();
+                let message = format!("the bytes before byte {} are not valid {name}", self.total);
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+            DecoderResult::InputEmpty => self.is_done = self.is_last,
+            DecoderResult::OutputFull => {}
+        }
+        Ok(())
+    }
+}
+
+impl Read for Transcoder {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.given == self.text.len() && !self.is_done {
+            self.decode()?;
+        }
+        let count = buffer.len().min(self.text.len() - self.given);
+        buffer[..count].copy_from_slice(&self.text[self.given..self.given + count]);
+        self.given += count;
+        Ok(count)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,223 @@
+//! Runs that may be cut off and go on.
+//!
+//! While a run writes `results.jsonl`, there are `results.jsonl.partial` with the documents that are done, a line for each;
+//! `results.jsonl.failed.partial` with those that failed, if any did; and `results.jsonl.run` with the run's settings. When
+//! it is complete, the first two lose their ending, and the third is removed. A run that goes on removes a last line
+//! that was cut off, and begins behind as many documents as there are whole lines in both files. A failure is written
+//! only once all documents before it are, so these are always the first documents of the inputs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use crate::args::{Format, TagArgs};
+use crate::documents::document::Unread;
+use crate::failure::Failure;
+use crate::output;
+use crate::sink::{self, Sink};
+
+/// What a run that goes on must have in common with the one before it.
+pub(super) struct Settings {
+    text: String,
+    can_go_on: bool,
+}
+
+impl Settings {
+    pub(super) fn of(args: &TagArgs, bytes: Option<u64>) -> Self {
+        let mut args = args.clone();
+        // These change no result.
+        args.resume = false;
+        args.run.threads = None;
+        let size = bytes.map(|bytes| format!("{bytes} bytes")).unwrap_or_default();
+        let text = format!("entopic {} {size}\n{args:#?}\n", env!("CARGO_PKG_VERSION"));
+        Self { text, can_go_on: args.format == Format::Jsonl }
+    }
+}
+
+/// A run that writes a file.
+pub(crate) struct LongRun {
+    path: PathBuf,
+    settings: PathBuf,
+    failures: PathBuf,
+    failed: Option<File>,
+    /// Whether another run can go on with it.
+    can_go_on: bool,
+    /// Documents that an earlier run did, and of these those that failed.
+    done: usize,
+    failed_before: usize,
+}
+
+/// A document that failed, as a line of the file for them.
+#[derive(Serialize)]
+struct Failed<'a> {
+    file: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<u64>,
+    error: String,
+}
+
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+impl LongRun {
+    /// Begins a run that writes `path`, or goes on with it; `None` if it is complete.
+    pub(super) fn begin(
+        path: &Path,
+        resume: bool,
+        settings: &Settings,
+    ) -> Result<Option<(Sink, Self)>, Failure> {
+        let failed =
+            |error: &io::Error| Failure::because(format!("{} cannot be written", path.display()), error);
+        let mut run = Self {
+            path: path.to_owned(),
+            settings: beside(path, ".run"),
+            failures: beside(path, ".failed"),
+            failed: None,
+            can_go_on: settings.can_go_on,
+            done: 0,
+            failed_before: 0,
+        };
+        let partial = sink::partial(path);
+        if !resume || !partial.exists() {
+            if resume && path.exists() {
+                return Ok(None);
+            }
+            let sink = Sink::create(path)?;
+            if settings.can_go_on && partial.exists() {
+                fs::write(&run.settings, &settings.text).map_err(|error| failed(&error))?;
+            }
+            return Ok(Some((sink, run)));
+        }
+        let before = fs::read_to_string(&run.settings).map_err(|error| {
+            Failure::because(
+                format!("{} cannot be read, so the run cannot go on", run.settings.display()),
+                &error,
+            )
+        })?;
+        if before != settings.text {
+            return Err(Failure::new(format!(
+                "{} was begun with other options, inputs or another version: {}; go on with the same, or remove {}",
+                partial.display(),
+                difference(&before, &settings.text),
+                partial.display()
+            )));
+        }
+        run.done = whole_lines(&partial).map_err(|error| failed(&error))?;
+        let failures = sink::partial(&run.failures);
+        if failures.exists() {
+            run.failed_before = whole_lines(&failures).map_err(|error| failed(&error))?;
+            run.done += run.failed_before;
+            let open = OpenOptions::new().append(true).open(&failures);
+            run.failed = Some(open.map_err(|error| failed(&error))?);
+        }
+        output::warn(&format!("note: {} documents are done", run.done));
+        Ok(Some((Sink::go_on(path)?, run)))
+    }
+
+    /// Documents that an earlier run did.
+    pub(super) fn done(&self) -> usize {
+        self.done
+    }
+
+    /// Of these those that failed.
+    pub(super) fn failed_before(&self) -> usize {
+        self.failed_before
+    }
+
+    /// Notes a document that failed.
+    pub(super) fn failed(&mut self, unread: &Unread) -> Result<(), Failure> {
+        let path = sink::partial(&self.failures);
+        let unwritable =
+            |error: &io::Error| Failure::because(format!("{} cannot be written", path.display()), error);
+        let file = match &mut self.failed {
+            Some(file) => file,
+            None => {
+                let open = OpenOptions::new().write(true).create(true).truncate(true).open(&path);
+                self.failed.insert(open.map_err(|error| unwritable(&error))?)
+            }
+        };
+        let line =
+            Failed { file: &unread.place.file, line: unread.place.line, error: unread.failure.to_string() };
+        let line = output::json(&line)? + "\n";
+        file.write_all(line.as_bytes()).map_err(|error| unwritable(&error))
+    }
+
+    /// What to do about a run that did not end.
+    pub(super) fn advice(&self) -> String {
+        let can_go_on = if self.can_go_on { "; go on with --resume" } else { ", which is not complete" };
+        format!("they are in {}{can_go_on}", sink::partial(&self.path).display())
+    }
+
+    /// Takes back a run that wrote nothing.
+    pub(super) fn abandon(self) -> Result<(), Failure> {
+        for path in [sink::partial(&self.path), sink::partial(&self.failures), self.settings] {
+            remove(&path)?;
+        }
+        Ok(())
+    }
+
+    /// Ends the run, whose file is complete. Gives the file with the documents that failed, if any did.
+    pub(super) fn finish(self) -> Result<Option<PathBuf>, Failure> {
+        let failed = |error: &io::Error| {
+            Failure::because(format!("{} cannot be written", self.failures.display()), error)
+        };
+        let had = match self.failed {
+            Some(_) => fs::rename(sink::partial(&self.failures), &self.failures).map(|()| true),
+            // Those of an earlier run with this output.
+            None if self.failures.exists() => fs::remove_file(&self.failures).map(|()| false),
+            None => Ok(false),
+        };
+        let had = had.map_err(|error| failed(&error))?;
+        remove(&self.settings)?;
+        Ok(had.then_some(self.failures))
+    }
+}
+
+/// Removes a file, if it is there.
+fn remove(path: &Path) -> Result<(), Failure> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Failure::because(format!("{} cannot be removed", path.display()), &error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The number of whole lines of a file. A last line that was cut off is removed.
+fn whole_lines(path: &Path) -> io::Result<usize> {
+    let file = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut reader = BufReader::new(&file);
+    let (mut lines, mut whole) = (0, 0);
+    loop {
+        // A line may be longer than what is read at once.
+        let (mut length, mut ends) = (0, false);
+        while !ends {
+            let buffer = reader.fill_buf()?;
+            if buffer.is_empty() {
+                file.set_len(whole)?;
+                return Ok(lines);
+            }
+            let end = buffer.iter().position(|&byte| byte == b'\n');
+            let count = end.map_or(buffer.len(), |end| end + 1);
+            ends = end.is_some();
+            length += count as u64;
+            reader.consume(count);
+        }
+        lines += 1;
+        whole += length;
+    }
+}
+
+/// The first lines that differ.
+fn difference(before: &str, now: &str) -> String {
+    let mut pairs = before.lines().zip(now.lines());
+    match pairs.find(|(before, now)| before != now) {
+        Some((before, now)) => format!("`{}` and `{}`", before.trim(), now.trim()),
+        None => "one has more of them".to_owned(),
+    }
+}

@@ -1,0 +1,334 @@
+//! Many documents in one run: forms of inputs and of results, runs that are cut off, and redaction.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use support::{Folder, entopic, failure, shown, text};
+
+const POSTS: &str = "{\"id\": 1, \"text\": \"Ada Lovelace lived in London.\", \"note\": null}\n\
+                     {\"id\": 2, \"body\": \"no text\"}\n\
+                     {\"id\": 3.10, \"text\": \"🦤 Zoë Keller lives in Oslo.\", \"note\": [1,  2]}\n";
+
+/// What a run that must succeed prints.
+fn printed(arguments: &[&str]) -> String {
+    let output = entopic(arguments, b"");
+    assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn objects(lines: &str) -> Vec<Value> {
+    lines.lines().map(|line| serde_json::from_str(line).expect("each line should be JSON")).collect()
+}
+
+/// The labels and texts of a list of entities.
+fn names(entities: &Value) -> Vec<(&str, &str)> {
+    let entities = entities.as_array().expect("it should be a list");
+    entities.iter().filter_map(|entity| Some((entity["label"].as_str()?, entity["text"].as_str()?))).collect()
+}
+
+#[test]
+fn json_lines_keep_their_fields_and_failures_have_a_file() {
+    let folder = Folder::new();
+    let (input, out) = (folder.file("posts.jsonl", POSTS), shown(&folder.path("tagged.jsonl")));
+    let message = failure(&["tag", &input, "--format", "jsonl", "-o", &out], b"", 1);
+    assert!(
+        message.contains("1 of 3 documents failed") && message.contains("tagged.jsonl.failed"),
+        "{message}"
+    );
+    let written = fs::read_to_string(&out).expect("the output should be written");
+    assert!(
+        written
+            .starts_with("{\"id\":1,\"text\":\"Ada Lovelace lived in London.\",\"note\":null,\"tagged\":{")
+    );
+    assert!(
+        written.contains("\n{\"id\":3.10,\"text\":") && written.contains("\"note\":[1,  2],"),
+        "{written}"
+    );
+    let tagged = objects(&written);
+    assert_eq!(names(&tagged[1]["tagged"]["entities"]), [("PER", "Zoë Keller"), ("LOC", "Oslo")]);
+    let failures = fs::read_to_string(folder.path("tagged.jsonl.failed")).expect("it should be written");
+    let failures = objects(&failures);
+    assert_eq!((failures.len(), &failures[0]["line"]), (1, &2.into()));
+    assert!(failures[0]["error"].as_str().is_some_and(|error| error.contains("no field \"text\"")));
+    let left: BTreeSet<String> = files(folder.path(".").as_path());
+    assert_eq!(left.into_iter().collect::<Vec<_>>(), ["posts.jsonl", "tagged.jsonl", "tagged.jsonl.failed"]);
+
+    // Tagged once more, the results are new, and the fields the same.
+    let again = printed(&["tag", &out, "--format", "jsonl"]);
+    assert_eq!(again, written);
+}
+
+fn files(folder: &Path) -> BTreeSet<String> {
+    let entries = fs::read_dir(folder).expect("the folder should be readable");
+    entries
+        .map(|entry| entry.expect("it should be readable").file_name().to_string_lossy().into_owned())
+        .collect()
+}
+
+#[test]
+fn places_are_counted_in_the_unit_that_is_asked_for() {
+    let folder = Folder::new();
+    let input = folder.file("posts.txt", "🦤 Zoë Keller lives in Oslo.");
+    let document = printed(&["tag", &input, "--format", "json", "--offsets", "utf16", "--groups"]);
+    let document = &objects(&document)[0];
+    let span = &document["entities"][1]["span"];
+    assert_eq!(
+        (&span["chars"]["start"], &span["utf16"]["start"], &span["bytes"]["start"]),
+        (&22.into(), &23.into(), &26.into())
+    );
+    assert_eq!(document["groups"].as_array().map(Vec::len), Some(2));
+    for (unit, start) in [("bytes", 26), ("chars", 22), ("utf16", 23)] {
+        let table = printed(&["tag", &input, "--format", "csv", "--offsets", unit]);
+        assert!(table.contains(&format!("\"\"start\"\":{start},\"\"end\"\":{}", start + 4)), "{table}");
+    }
+}
+
+#[test]
+fn tables_stay_tables() {
+    let folder = Folder::new();
+    let input = folder.file("mails.tsv", "id\tbody\n7\tAda moved to Oslo.\n8\tIt rains.\n");
+    let table =
+        printed(&["tag", &input, "--text-column", "body", "--format", "csv", "--topics", "weather,moving"]);
+    let mut rows = csv::Reader::from_reader(table.as_bytes());
+    assert_eq!(
+        rows.headers().expect("it should have a header"),
+        vec!["id", "body", "topic", "topic_score", "entities"]
+    );
+    let rows: Vec<csv::StringRecord> = rows.records().map(|row| row.expect("it should be valid")).collect();
+    assert_eq!((&rows[0][0], &rows[1][1], &rows[1][2]), ("7", "It rains.", "weather"));
+    let entities: Value = serde_json::from_str(&rows[0][4]).expect("it should be JSON");
+    assert_eq!(names(&entities), [("PER", "Ada"), ("LOC", "Oslo")]);
+    let message = failure(&["tag", &input, "--format", "csv", "-o", &shown(&folder.path("x.csv"))], b"", 1);
+    assert_eq!(files(&folder.path(".")).len(), 1, "what failed as a whole should leave nothing behind");
+    assert!(message.contains("the columns are \"id\", \"body\"; --text-column names one"), "{message}");
+}
+
+#[test]
+fn one_document_and_several_have_json_of_their_own() {
+    let folder = Folder::new();
+    let (one, two) = (folder.file("a.txt", "Ada lives in Oslo."), folder.file("b.txt", "It rains."));
+    for format in ["json", "displacy"] {
+        let single: Value =
+            serde_json::from_str(&printed(&["tag", &one, "--format", format])).expect("it should be JSON");
+        let list: Value = serde_json::from_str(&printed(&["tag", &one, &two, "--format", format]))
+            .expect("it should be JSON");
+        assert_eq!(list[0], single);
+        assert_eq!(list.as_array().map(Vec::len), Some(2));
+    }
+    let report = printed(&["tag", &one, &two]);
+    assert!(report.contains("── ") && report.contains("b.txt ──\n\nIt rains."), "{report}");
+    let empty = folder.file("none.jsonl", "");
+    assert_eq!(printed(&["tag", &empty, "--format", "json"]), "[\n]\n");
+}
+
+#[test]
+fn words_and_tags_make_up_the_text() {
+    let folder = Folder::new();
+    let input = folder.file("a.txt", "Ada Lovelace, of London, wrote.\nShe met Babbage!\n\nOslo\tis cold.");
+    let conll = printed(&["tag", &input, "--format", "conll"]);
+    assert!(
+        conll.starts_with("-DOCSTART-\tO\n\nAda\tB-PER\nLovelace\tI-PER\n,\tO\nof\tO\nLondon\tB-LOC\n"),
+        "{conll}"
+    );
+    let sentences: Vec<&str> = conll.trim_end().split("\n\n").skip(1).collect();
+    assert_eq!(sentences.len(), 3, "{conll}");
+
+    // A corpus of words keeps its words, and the score by what was written is that of `eval`.
+    let gold = folder.file(
+        "gold.tsv",
+        "Maria\tB-PER\nKeller\tI-PER\nmoved\tO\nto\tO\nLondon\tB-LOC\n\nFrance\tB-LOC\nvoted\tO\n",
+    );
+    let tagged = printed(&["tag", &gold, "--words", "--format", "conll"]);
+    assert_eq!(tagged, fs::read_to_string(&gold).expect("it should be readable") + "\n");
+    let message = failure(&["tag", &gold, "--words"], b"", 1);
+    assert!(message.contains("--format conll"), "{message}");
+}
+
+#[test]
+fn folders_have_a_page_or_two_files_for_each_document() {
+    let folder = Folder::new();
+    let input =
+        folder.file("posts.jsonl", "{\"text\": \"Ada lives in Oslo.\"}\n{\"text\": \"<b>It</b> rains.\"}\n");
+    let pages = shown(&folder.path("pages"));
+    printed(&["tag", &input, "--format", "html", "-o", &format!("{pages}/")]);
+    let names: Vec<String> = files(Path::new(&pages)).into_iter().collect();
+    assert_eq!(names, ["000001-posts.html", "000002-posts.html", "index.html"]);
+    let index = fs::read_to_string(folder.path("pages/index.html")).expect("it should be written");
+    assert!(index.contains("href=\"000002-posts.html\"") && index.contains("1 LOC, 1 PER"), "{index}");
+    let page = fs::read_to_string(folder.path("pages/000002-posts.html")).expect("it should be written");
+    assert!(page.contains("&lt;b&gt;It&lt;/b&gt; rains."), "{page}");
+    let message = failure(&["tag", &input, "--format", "html", "-o", &pages], b"", 1);
+    assert!(message.contains("is not an empty folder"), "{message}");
+    assert!(failure(&["tag", &input, "--format", "html"], b"", 1).contains("--output DIR/"));
+
+    let brat = shown(&folder.path("brat"));
+    printed(&["tag", &input, "--format", "brat", "-o", &brat]);
+    let annotations = fs::read_to_string(folder.path("brat/000001-posts.ann")).expect("it should be written");
+    assert!(annotations.starts_with("T1\tPER 0 3\tAda\n#1\tAnnotatorNotes T1\t"), "{annotations}");
+    assert!(annotations.contains("\nT2\tLOC 13 17\tOslo\n"), "{annotations}");
+
+    let one = folder.file("a.txt", "Ada lives in Oslo.");
+    let page = printed(&["tag", &one, "--format", "html"]);
+    assert!(page.starts_with("<!DOCTYPE html>"), "{page}");
+    let annotation = printed(&["tag", &one, "--format", "web-annotation"]);
+    let annotation = &objects(&annotation)[0];
+    assert_eq!(annotation["items"][0]["target"]["selector"][1]["suffix"], " lives in Oslo.");
+}
+
+#[test]
+fn streams_and_encodings_are_read() {
+    let document = "J\u{F6}rg lives in K\u{F6}ln.";
+    let latin: Vec<u8> =
+        document.chars().map(|c| u8::try_from(u32::from(c)).expect("it should be Latin-1")).collect();
+    let output = entopic(&["tag", "-", "--lines", "--format", "jsonl", "--encoding", "latin1"], &latin);
+    let tagged = objects(&text(&output.stdout));
+    assert_eq!((&tagged[0]["text"], &tagged[0]["line"]), (&document.into(), &1.into()));
+    let message = failure(&["tag", "-"], &latin, 1);
+    assert!(message.contains("--encoding windows-1252"), "{message}");
+    let zstandard =
+        ruzstd::encoding::compress_to_vec(POSTS.as_bytes(), ruzstd::encoding::CompressionLevel::Fastest);
+    let folder = Folder::new();
+    let output = entopic(&["tag", &folder.file("posts.jsonl.zst", zstandard), "--format", "jsonl"], b"");
+    assert_eq!(objects(&text(&output.stdout)).len(), 2);
+    assert!(text(&output.stderr).contains("warning: ") && !output.status.success());
+}
+
+#[cfg(feature = "parquet")]
+#[test]
+fn parquet_is_written_and_read() {
+    let folder = Folder::new();
+    let (input, out) = (folder.file("posts.jsonl", POSTS), shown(&folder.path("tagged.parquet")));
+    failure(&["tag", &input, "--format", "parquet", "-o", &out], b"", 1);
+    let tagged = objects(&printed(&["tag", &out, "--format", "jsonl"]));
+    assert_eq!(tagged.len(), 2);
+    assert_eq!((&tagged[1]["text"], &tagged[1]["line"]), (&"🦤 Zoë Keller lives in Oslo.".into(), &3.into()));
+    assert_eq!(tagged[1]["fields"], "{\"id\":3.10,\"note\":[1,  2]}");
+}
+
+#[test]
+fn a_run_that_is_killed_goes_on_and_loses_nothing() {
+    let folder = Folder::new();
+    let lines: String = (0..3000)
+        .map(|number| match number % 500 {
+            7 => format!("{{\"id\": {number}}}\n"),
+            _ => format!(
+                "{{\"id\": {number}, \"text\": \"Ada Lovelace went to Oslo with {number} friends.\"}}\n"
+            ),
+        })
+        .collect();
+    let input = folder.file("many.jsonl", lines);
+    let (whole, out) = (shown(&folder.path("whole.jsonl")), shown(&folder.path("out.jsonl")));
+    let arguments = |out: &str| {
+        ["tag", &input, "--topics", "travel,work", "--format", "jsonl", "--resume", "-o", out]
+            .map(str::to_owned)
+    };
+    let run = |out: &str| {
+        let arguments = arguments(out);
+        entopic(&arguments.each_ref().map(String::as_str), b"")
+    };
+    let message = text(&run(&whole).stderr);
+    assert!(message.contains("6 of 3000 documents failed"), "{message}");
+    let mut killed = 0;
+    for pause in [150, 350, 600, 900, 1200] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
+        command.args(arguments(&out)).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.spawn().expect("the command should start");
+        std::thread::sleep(Duration::from_millis(pause));
+        if child.try_wait().expect("it should be known").is_some() {
+            break;
+        }
+        child.kill().expect("it should be killed");
+        child.wait().expect("it should end");
+        killed += 1;
+        // A line that was cut off in the middle.
+        let partial = folder.path("out.jsonl.partial");
+        if let Ok(bytes) = fs::read(&partial) {
+            fs::write(&partial, &bytes[..bytes.len() - bytes.len().min(5)]).expect("it should be writable");
+        }
+    }
+    assert!(killed > 0, "the run should take longer than a moment");
+    run(&out);
+    let read = |path: &str| fs::read(path).expect("it should be written");
+    assert!(read(&whole) == read(&out), "the output should be that of an undisturbed run");
+    assert_eq!(read(&format!("{whole}.failed")), read(&format!("{out}.failed")));
+    // What is complete is left alone.
+    assert!(text(&run(&out).stderr).contains("is complete"));
+}
+
+#[test]
+fn a_run_goes_on_with_the_same_options_alone() {
+    let folder = Folder::new();
+    let (input, out) = (folder.file("posts.jsonl", POSTS), shown(&folder.path("out.jsonl")));
+    folder.file("out.jsonl.partial", "");
+    let message = failure(&["tag", &input, "--format", "jsonl", "-o", &out], b"", 1);
+    assert!(message.contains("go on with --resume"), "{message}");
+    folder.file("out.jsonl.run", "entopic 0.0.1\n");
+    let message = failure(&["tag", &input, "--format", "jsonl", "-o", &out, "--resume"], b"", 1);
+    assert!(message.contains("was begun with other options"), "{message}");
+    assert!(
+        failure(&["tag", &input, "--format", "csv", "-o", &out, "--resume"], b"", 1)
+            .contains("--format jsonl")
+    );
+    assert!(failure(&["tag", &input, "--format", "jsonl", "--resume"], b"", 1).contains("--output"));
+    assert!(failure(&["tag", &input, "--format", "jsonl", "-o", &input], b"", 1).contains("is an input"));
+}
+
+#[test]
+fn rules_stand_next_to_the_model() {
+    let folder = Folder::new();
+    let input = folder.file("a.txt", "Ada wrote to bob@example.org about the Pixel 9.");
+    let rules = folder.file("rules.toml", "[[rule]]\nlabel = \"PRODUCT\"\nphrases = [\"pixel 9\"]\nignore_case = true\n\n[[rule]]\nbuilt_in = \"email\"\n");
+    let document = &objects(&printed(&["tag", &input, "--format", "json", "--rules", &rules]))[0];
+    assert_eq!(
+        names(&document["entities"]),
+        [("PER", "Ada"), ("EMAIL", "bob@example.org"), ("PRODUCT", "Pixel 9")]
+    );
+    assert_eq!(document["entities"][2]["found_by"], "rule");
+    let broken = folder.file("broken.toml", "[[rule]]\nlabel = \"A\"\npattern = \"(\"\n");
+    let message = failure(&["tag", &input, "--rules", &broken], b"", 1);
+    assert!(message.contains("broken.toml: the pattern of rule 1 (\"A\") is not valid"), "{message}");
+}
+
+#[test]
+fn redaction_can_be_undone_with_its_map() {
+    let folder = Folder::new();
+    let letter = "Dear Ada Lovelace,\nwrite to ada@example.org.\nAda lives in London.\n";
+    let input = folder.file("letter.txt", letter);
+    let map = shown(&folder.path("letter.map"));
+    let redacted = printed(&["redact", &input, "--built-in", "email", "--with", "pseudonym", "--map", &map]);
+    assert_eq!(redacted, "Dear [PER-1],\nwrite to [EMAIL-1].\n[PER-1] lives in [LOC-1].\n");
+    let redacted = folder.file("redacted.txt", redacted);
+    assert_eq!(printed(&["redact", &redacted, "--undo", &map]), letter);
+    let changed = folder.file("changed.txt", "Dear friend");
+    assert!(failure(&["redact", &changed, "--undo", &map], b"", 1).contains("was changed"));
+
+    assert_eq!(
+        printed(&["redact", &input, "--only", "PER", "--with", "mask", "--mask", "x"]).lines().next(),
+        Some("Dear xxx xxxxxxxx,")
+    );
+    let key = folder.file("key", "0123456789abcdef0123456789abcdef\n");
+    let hashed = printed(&["redact", &input, "--with", "hash", "--key", &key, "--only", "LOC"]);
+    assert!(hashed.contains("Ada lives in [LOC-"), "{hashed}");
+    let posts = folder.file("posts.jsonl", "{\"id\": 1, \"text\": \"Ada lives in Oslo.\"}\n");
+    assert_eq!(printed(&["redact", &posts]), "{\"id\":1,\"text\":\"[PER] lives in [LOC].\"}\n");
+    let table = folder.file("posts.csv", "id,text\n1,Ada lives in Oslo.\n");
+    assert_eq!(printed(&["redact", &table]), "id,text\n1,[PER] lives in [LOC].\n");
+    assert!(failure(&["redact", &posts, &table], b"", 1).contains("of several forms"));
+}
+
+#[test]
+fn shells_and_manuals_know_every_command() {
+    let script = printed(&["completions", "bash"]);
+    assert!(script.contains("redact") && script.contains("--text-field"), "{script}");
+    let folder = Folder::new();
+    printed(&["man", &shown(&folder.path("."))]);
+    assert!(files(&folder.path(".")).contains("entopic-tag.1"));
+    assert!(printed(&["man"]).contains(".TH entopic"));
+}
