@@ -16,6 +16,7 @@ use std::sync::Arc;
 use self::entity::{TaggedText, TaggedWords, TokenLogits};
 use self::options::EntityOptions;
 use self::prompted::Prompting;
+use self::rules::Settled;
 use self::tagging::Tagging;
 use self::words::JoinedWords;
 use crate::catalogue::registry::Task;
@@ -258,12 +259,14 @@ impl Ner {
     ) -> Vec<Result<TaggedText, Error>> {
         let tagged = self.tag_documents(documents);
         let Some(rules) = &self.options.rules else { return tagged };
-        let with_rules = |(tagged, document): (Result<TaggedText, Error>, &Result<Document<'_>, Error>)| {
-            let (TaggedText { entities, coverage }, document) =
-                (tagged?, document.as_ref().map_err(Error::clone)?);
-            Ok(TaggedText { entities: rules.next_to(document.text, entities), coverage })
+        let found = self.model.workers.map(documents.len(), |index| {
+            documents[index].as_ref().map_or_else(|_| Vec::new(), |document| rules.settled(document.text))
+        });
+        let with_rules = |(tagged, found): (Result<TaggedText, Error>, Vec<Settled>)| {
+            let TaggedText { entities, coverage } = tagged?;
+            Ok(TaggedText { entities: rules::merged(found, entities), coverage })
         };
-        tagged.into_iter().zip(documents).map(with_rules).collect()
+        tagged.into_iter().zip(found).map(with_rules).collect()
     }
 
     /// The model's entities of documents.

@@ -4,6 +4,7 @@ mod support;
 
 use std::fs;
 use std::io::{Read, Write};
+#[cfg(feature = "hub")]
 use std::path::Path;
 use std::process::{Command, Stdio};
 

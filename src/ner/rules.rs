@@ -16,7 +16,7 @@ use regex::{Regex, RegexBuilder};
 use self::built_in::BuiltIn;
 use self::phrases::Phrases;
 use self::rule::{Finder, Match, Rule};
-use super::entity::{Entity, FoundBy};
+use super::entity::{Entity, FoundBy, merge};
 use crate::error::{Error, ErrorKind};
 use crate::span::CharIndex;
 
@@ -174,15 +174,8 @@ impl Rules {
         self.settled(text).into_iter().map(|found| found.entity).collect()
     }
 
-    /// `model`'s entities of `text` together with those of the rules.
-    pub(crate) fn next_to(&self, text: &str, model: Vec<Entity>) -> Vec<Entity> {
-        let (strong, weak): (Vec<Settled>, Vec<Settled>) =
-            self.settled(text).into_iter().partition(|found| found.priority >= 0);
-        let entities = |found: Vec<Settled>| found.into_iter().map(|found| found.entity).collect();
-        super::entity::merge(super::entity::merge(entities(strong), model), entities(weak))
-    }
-
-    fn settled(&self, text: &str) -> Vec<Settled> {
+    /// What the rules find in `text`, to stand next to what a model finds.
+    pub(crate) fn settled(&self, text: &str) -> Vec<Settled> {
         let Compiled { rules, phrases, patterns, sets } = &*self.compiled;
         let mut matches = phrases.find(text);
         for (rule, regex) in patterns {
@@ -225,8 +218,16 @@ impl Rules {
     }
 }
 
+/// `model`'s entities of a text together with those of rules, of which those with a priority below 0 give way.
+pub(crate) fn merged(found: Vec<Settled>, model: Vec<Entity>) -> Vec<Entity> {
+    let (strong, weak): (Vec<Settled>, Vec<Settled>) =
+        found.into_iter().partition(|found| found.priority >= 0);
+    let entities = |found: Vec<Settled>| found.into_iter().map(|found| found.entity).collect();
+    merge(merge(entities(strong), model), entities(weak))
+}
+
 /// An entity of a rule.
-struct Settled {
+pub(crate) struct Settled {
     entity: Entity,
     priority: i32,
 }

@@ -4,12 +4,11 @@ use std::io::{self, Write};
 
 use entopic::{GroupOptions, MentionGroup, Span, TaggedDocument, groups};
 use serde::Serialize;
-use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Value, json};
 
 use super::plain::write_fields;
 use super::writer::{Problem, Streamed};
-use crate::documents::document::{Document, Field};
+use crate::documents::document::Document;
 use crate::offsets::{Offsets, Places};
 
 /// The key of what was found, next to the fields of the input. An input that was tagged before has it; it is replaced.
@@ -124,21 +123,6 @@ impl Streamed for Lines {
         write!(out, "{}\"{TAGGED}\":", if has_fields { "," } else { "" })?;
         self.0.write(out, document, tagged)?;
         Ok(out.write_all(b"}\n")?)
-    }
-}
-
-/// The fields of a document that are not its text.
-pub(super) struct Others<'a>(pub(super) &'a Document);
-
-impl Serialize for Others<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (name, field) in &self.0.fields {
-            if let Field::Other(value) = field {
-                map.serialize_entry(name, value)?;
-            }
-        }
-        map.end()
     }
 }
 

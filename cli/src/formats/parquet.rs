@@ -13,10 +13,10 @@ use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::WriterProperties;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use super::json::Others;
 use super::writer::{Problem, Writer};
-use crate::documents::document::Document;
+use crate::documents::document::{Document, Field as DocumentField};
 use crate::failure::Failure;
 use crate::offsets::{Offsets, Places};
 use crate::output;
@@ -122,6 +122,21 @@ impl Rows {
             Arc::new(self.topics.finish()),
         ];
         RecordBatch::try_new(schema(), columns)
+    }
+}
+
+/// The fields of a document that are not its text.
+struct Others<'a>(&'a Document);
+
+impl Serialize for Others<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, field) in &self.0.fields {
+            if let DocumentField::Other(value) = field {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        map.end()
     }
 }
 

@@ -91,8 +91,7 @@ fn pattern(line: &str) -> Result<Rule, String> {
     let (phrase, ignore_case) = match pattern {
         Value::String(phrase) => (phrase, false),
         Value::Array(tokens) => {
-            let tokens: Vec<(String, bool)> =
-                tokens.iter().map(token).collect::<Result<_, _>>()?;
+            let tokens: Vec<(String, bool)> = tokens.iter().map(token).collect::<Result<_, _>>()?;
             let ignore_case = tokens.iter().any(|(_, lower)| *lower);
             if tokens.iter().any(|(_, lower)| *lower != ignore_case) {
                 return Err(

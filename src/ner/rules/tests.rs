@@ -1,8 +1,8 @@
 use proptest::prelude::{any, prop, proptest};
 
-use super::Rules;
 use super::built_in::BuiltIn;
 use super::rule::Rule;
+use super::{Rules, merged};
 use crate::error::ErrorKind;
 use crate::ner::entity::{Entity, FoundBy};
 use crate::span::Span;
@@ -171,8 +171,10 @@ fn rules_win_over_a_model_unless_their_priority_is_below_0() {
         Rule::phrases("CITY", ["London"]).priority(-1),
         Rule::phrases("WORD", ["in"]).priority(-1),
     ]);
-    let merged: Vec<(String, FoundBy)> =
-        rules.next_to(text, model).into_iter().map(|entity| (entity.label, entity.found_by)).collect();
+    let merged: Vec<(String, FoundBy)> = merged(rules.settled(text), model)
+        .into_iter()
+        .map(|entity| (entity.label, entity.found_by))
+        .collect();
     let expected = [("COUNTRY", FoundBy::Rule), ("WORD", FoundBy::Rule), ("LOC", FoundBy::Model)];
     assert_eq!(merged, expected.map(|(label, by)| (label.to_owned(), by)));
 }
