@@ -36,29 +36,18 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
         Kind::Objects => Form::Jsonl,
         Kind::Rows => Form::Csv,
     };
-    let out = match &args.output {
-        Some(path) => Sink::create(path)?,
-        None => Sink::standard_output(),
-    };
-    let mut documents_out = Covered {
-        out,
-        writer: plain::Writer::new(form, documents.is_one),
-        redaction: redaction(args)?,
-        map: args.map.as_deref().map(Sink::create).transpose()?,
-        is_one: documents.is_one,
-        failures: Vec::new(),
-        count: 0,
-        progress: Progress::new(&documents),
-    };
-    let ended = match &args.undo {
+    // The outputs are begun last, so that a run that cannot begin leaves nothing behind.
+    let (ended, covered) = match &args.undo {
         Some(map) => {
             let stream = Stream::open(map, &Opening::new())?;
-            undo(documents, stream, &mut documents_out).map(|()| Ended::Complete)
+            let mut covered = Covered::begin(args, form, &documents)?;
+            (undo(documents, stream, &mut covered).map(|()| Ended::Complete), covered)
         }
         None => {
             let ner = load::entities(&args.entities, &args.run)?;
             let stop = Stop::on_interrupt()?;
-            let limits = Limits::new().cancel(stop.flag()).progress(documents_out.progress.in_text());
+            let mut covered = Covered::begin(args, form, &documents)?;
+            let limits = Limits::new().cancel(stop.flag()).progress(covered.progress.in_text());
             let ner = ner.within(&limits);
             let tag = |texts| {
                 ner.tag_iter(texts).map(|tagged| {
@@ -69,11 +58,11 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
                     Ok(document)
                 })
             };
-            run::run(documents, 0, tag, &mut documents_out)
+            (run::run(documents, 0, tag, &mut covered), covered)
         }
     };
-    documents_out.progress.end();
-    documents_out.end(&ended?)
+    covered.progress.end();
+    covered.end(ended)
 }
 
 fn redaction(args: &RedactArgs) -> Result<Redaction, Failure> {
@@ -106,6 +95,24 @@ struct Covered {
 }
 
 impl Covered {
+    fn begin(args: &RedactArgs, form: Form, documents: &Documents) -> Result<Self, Failure> {
+        let redaction = redaction(args)?;
+        let out = match &args.output {
+            Some(path) => Sink::create(path)?,
+            None => Sink::standard_output(),
+        };
+        Ok(Self {
+            out,
+            writer: plain::Writer::new(form, documents.is_one),
+            redaction,
+            map: args.map.as_deref().map(Sink::create).transpose()?,
+            is_one: documents.is_one,
+            failures: Vec::new(),
+            count: 0,
+            progress: Progress::new(documents),
+        })
+    }
+
     /// Writes `document` with `text`; `false` if nobody reads it.
     fn put(&mut self, document: &Document, text: &str) -> Result<bool, Failure> {
         self.count += 1;
@@ -117,7 +124,20 @@ impl Covered {
         }
     }
 
-    fn end(self, ended: &Ended) -> Result<ExitCode, Failure> {
+    /// Takes back what was begun.
+    fn abandon(self) -> Result<(), Failure> {
+        self.map.map(Sink::abandon).transpose()?;
+        self.out.abandon()
+    }
+
+    fn end(self, ended: Result<Ended, Failure>) -> Result<ExitCode, Failure> {
+        let ended = match ended {
+            Ok(ended) => ended,
+            Err(failure) => {
+                self.abandon()?;
+                return Err(failure);
+            }
+        };
         match ended {
             Ended::Unread => return Ok(ExitCode::SUCCESS),
             Ended::Stopped => {
@@ -127,7 +147,9 @@ impl Covered {
             Ended::Complete => {}
         }
         if let (true, Some(failure)) = (self.is_one, self.failures.first()) {
-            return Err(Failure::new(failure.clone()));
+            let failure = Failure::new(failure.clone());
+            self.abandon()?;
+            return Err(failure);
         }
         self.out.finish()?;
         if let Some(map) = self.map {

@@ -85,6 +85,14 @@ impl Sink {
         Failure::because(format!("{} cannot be written", self.name), error)
     }
 
+    /// Takes back a file that has nothing to say.
+    pub(crate) fn abandon(self) -> Result<(), Failure> {
+        match &self.rename {
+            Some((partial, _)) => fs::remove_file(partial).map_err(|error| self.failure(&error)),
+            None => Ok(()),
+        }
+    }
+
     /// Ends it: it is complete.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.out.flush();

@@ -307,7 +307,13 @@ fn redaction_can_be_undone_with_its_map() {
     let redacted = folder.file("redacted.txt", redacted);
     assert_eq!(printed(&["redact", &redacted, "--undo", &map]), letter);
     let changed = folder.file("changed.txt", "Dear friend");
-    assert!(failure(&["redact", &changed, "--undo", &map], b"", 1).contains("was changed"));
+    let restored = shown(&folder.path("restored.txt"));
+    let message = failure(&["redact", &changed, "--undo", &map, "-o", &restored], b"", 1);
+    assert!(message.contains("was changed"), "{message}");
+    assert!(
+        !files(&folder.path(".")).iter().any(|name| name.contains("restored")),
+        "nothing should be left behind"
+    );
 
     assert_eq!(
         printed(&["redact", &input, "--only", "PER", "--with", "mask", "--mask", "x"]).lines().next(),
