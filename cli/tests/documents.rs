@@ -338,3 +338,29 @@ fn shells_and_manuals_know_every_command() {
     assert!(files(&folder.path(".")).contains("entopic-tag.1"));
     assert!(printed(&["man"]).contains(".TH entopic"));
 }
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_ends_a_run_cleanly() {
+    let folder = Folder::new();
+    let lines: String = (0..50_000)
+        .map(|number| format!("{{\"text\": \"Ada went to Oslo with {number} friends.\"}}\n"))
+        .collect();
+    let (input, out) = (folder.file("many.jsonl", lines), shown(&folder.path("out.jsonl")));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
+    command.args(["tag", &input, "--format", "jsonl", "-o", &out]).stderr(Stdio::piped());
+    let child = command.spawn().expect("the command should start");
+    let partial = folder.path("out.jsonl.partial");
+    while !fs::metadata(&partial).is_ok_and(|data| data.len() > 0) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let kill = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    assert!(kill.expect("kill should run").success());
+    let output = child.wait_with_output().expect("the command should end");
+    assert_eq!(output.status.code(), Some(130));
+    let message = text(&output.stderr);
+    let written = fs::read_to_string(&partial).expect("it should be written");
+    let count = written.lines().count();
+    assert!(message.contains(&format!("stopped after {count} documents")), "{message}");
+    assert!(written.ends_with("}\n") && message.contains("--resume"), "{message}");
+}
