@@ -347,7 +347,7 @@ fn coverage(coverage: &Coverage) -> Markup {
             (coverage.windows) " " (windows) "."
         }
         @if !coverage.is_complete() {
-            p.note { (coverage.chars - coverage.chars_read) " characters are outside the models' vocabulary." }
+            p.note { (coverage.chars.saturating_sub(coverage.chars_read)) " characters are outside the models' vocabulary." }
         }
         @if let Some(language) = &coverage.foreign_language {
             p.note { "The text looks like a language (" (Text(language)) ") that the models do not know." }

@@ -88,6 +88,10 @@ impl LongRun {
                 return Ok(None);
             }
             let sink = Sink::create(path)?;
+            if partial.exists() {
+                // Those of a run whose own output was removed.
+                remove(&sink::partial(&run.failures))?;
+            }
             if settings.can_go_on && partial.exists() {
                 fs::write(&run.settings, &settings.text).map_err(|error| failed(&error))?;
             }

@@ -46,7 +46,9 @@ impl Phrases {
             let Some(found) = &automaton.automaton else { continue };
             let folded = Folded::new(text, ignore_case);
             for found in found.find_overlapping_iter(&folded.text) {
-                let (start, end) = (folded.start(found.start()), folded.end(found.end()));
+                // A match may begin or end within what one character became: the character is all in it.
+                let start = text.floor_char_boundary(folded.start(found.start()));
+                let end = text.ceil_char_boundary(folded.end(found.end()));
                 let (rule, space) = &automaton.phrases[found.pattern().as_usize()];
                 if stands_alone(text, start, end)
                     && space.as_ref().is_none_or(|space| spaces(&text[start..end]) == *space)

@@ -1,4 +1,4 @@
-use proptest::prelude::{any, prop, proptest};
+use proptest::prelude::{any, prop, prop_oneof, proptest};
 
 use super::built_in::BuiltIn;
 use super::rule::Rule;
@@ -143,6 +143,8 @@ fn phrases_are_whole_words_in_any_white_space() {
     assert_eq!(texts(&plain, "C++ and C++11 in İzmir, 東京"), ["C++", "C++", "İzmir", "東京"]);
     let folded = rules([Rule::phrases("X", ["İzmir", "straße", "ΟΔΟΣ"]).ignore_case(true)]);
     assert_eq!(texts(&folded, "aİ İZMIR İzmir; STRAßE"), ["İZMIR", "İzmir", "STRAßE"]);
+    let folded = rules([Rule::phrases("X", ["ali", "groß", "k", "\u{307}zmir", "ⱥb"]).ignore_case(true)]);
+    assert_eq!(texts(&folded, "ALİ GROẞ \u{212A} İzmir ȺB"), ["ALİ", "GROẞ", "\u{212A}", "İzmir", "ȺB"]);
     let exact = rules([Rule::phrases("X", ["New York"]).exact_space(true)]);
     assert_eq!(texts(&exact, "New York, New\nYork, New  York"), ["New York"]);
 }
@@ -216,8 +218,8 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
 proptest! {
     #[test]
     fn spans_are_exact_and_never_overlap(
-        text in any::<String>(),
-        phrases in prop::collection::vec("\\PC{1,3}", 1..4),
+        text in prop_oneof![any::<String>(), "[aikzİıẞßȺK \u{307}]{0,20}"],
+        phrases in prop::collection::vec(prop_oneof!["\\PC{1,3}", "[aikzßⱥ\u{307}]{1,3}"], 1..4),
         ignore_case in any::<bool>(),
     ) {
         let phrases: Vec<String> = phrases.into_iter().filter(|phrase| !phrase.trim().is_empty()).collect();
