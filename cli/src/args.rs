@@ -11,6 +11,7 @@ use entopic::{Aggregation, BuiltIn, Engine, Ner, Precision, TopicClassifier};
 #[cfg(feature = "libtorch")]
 use entopic::Backend;
 
+use crate::failure::Failure;
 use crate::labels::{LabelList, LabelMap};
 use crate::offsets::Offsets;
 use crate::style::When;
@@ -268,6 +269,20 @@ impl Inputs {
     /// The form of all inputs, if an option names it.
     pub(crate) fn format(&self) -> Option<InputFormat> {
         if self.lines { Some(InputFormat::Lines) } else { self.input_format }
+    }
+}
+
+impl Inputs {
+    /// Refuses a path to be written that is one of the inputs.
+    pub(crate) fn refuse_as_output(&self, path: &std::path::Path) -> Result<(), Failure> {
+        let is_input =
+            |input: &PathBuf| matches!((path.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        match self.files.iter().any(is_input) {
+            true => {
+                Err(Failure::new(format!("{} is an input; name another file for the output", path.display())))
+            }
+            false => Ok(()),
+        }
     }
 }
 

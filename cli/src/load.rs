@@ -98,6 +98,17 @@ fn with_entities(engine: &Engine, args: &Entities) -> Result<Ner, Failure> {
     }
 }
 
+/// The labels that a model and the rules next to it give.
+pub(crate) fn labels_of_entities(ner: &Ner, args: &RuleOptions) -> Result<Vec<String>, Failure> {
+    let mut labels = ner.entity_types().to_vec();
+    for label in rules(args)?.iter().flat_map(Rules::labels) {
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    Ok(labels)
+}
+
 /// The rules that the options name, if they do.
 fn rules(args: &RuleOptions) -> Result<Option<Rules>, Failure> {
     if let Some(path) = &args.rules {

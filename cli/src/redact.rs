@@ -36,6 +36,9 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
         Kind::Objects => Form::Jsonl,
         Kind::Rows => Form::Csv,
     };
+    for path in args.output.iter().chain(&args.map) {
+        args.inputs.refuse_as_output(path)?;
+    }
     // The outputs are begun last, so that a run that cannot begin leaves nothing behind.
     let (ended, covered) = match &args.undo {
         Some(map) => {
@@ -45,6 +48,14 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
         }
         None => {
             let ner = load::entities(&args.entities, &args.run)?;
+            let known = load::labels_of_entities(&ner, &args.entities.rules)?;
+            let wanted = args.only.iter().flat_map(|labels| &labels.0);
+            if let Some(label) = wanted.into_iter().find(|label| !known.contains(label)) {
+                return Err(Failure::new(format!(
+                    "--only names {label:?}, which neither the model nor a rule finds; the labels are {}",
+                    known.join(", ")
+                )));
+            }
             let stop = Stop::on_interrupt()?;
             let mut covered = Covered::begin(args, form, &documents)?;
             let limits = Limits::new().cancel(stop.flag()).progress(covered.progress.in_text());

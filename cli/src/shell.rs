@@ -17,6 +17,7 @@ pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
 pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
     let failed = |error: &io::Error| Failure::because("the manual cannot be written", error);
     if let Some(folder) = &args.folder {
+        std::fs::create_dir_all(folder).map_err(|error| failed(&error))?;
         return clap_mangen::generate_to(Cli::command(), folder).map_err(|error| failed(&error));
     }
     let mut page = Vec::new();

@@ -69,14 +69,7 @@ impl Target {
             }
             _ => {}
         }
-        let is_input =
-            |input| matches!((path.canonicalize(), std::fs::canonicalize(input)), (Ok(a), Ok(b)) if a == b);
-        if args.inputs.files.iter().any(is_input) {
-            return Err(Failure::new(format!(
-                "{} is an input; name another file for the output",
-                path.display()
-            )));
-        }
+        args.inputs.refuse_as_output(path)?;
         let settings = Settings::of(args, documents.bytes);
         match LongRun::begin(path, args.resume, &settings)? {
             Some((sink, run)) => Ok(Some(Self::File(sink, run))),

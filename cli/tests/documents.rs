@@ -307,6 +307,10 @@ fn redaction_can_be_undone_with_its_map() {
     let redacted = folder.file("redacted.txt", redacted);
     assert_eq!(printed(&["redact", &redacted, "--undo", &map]), letter);
     let changed = folder.file("changed.txt", "Dear friend");
+    assert!(failure(&["redact", &input, "--only", "PERSON"], b"", 1).contains("the labels are"));
+    assert!(failure(&["redact", &input, "-o", &input], b"", 1).contains("is an input"));
+    let clash = folder.file("clash.csv", "text,topic\nAda moved to Oslo.,mine\n");
+    assert!(failure(&["tag", &clash, "--format", "csv"], b"", 1).contains("it has a field \"topic\""));
     let restored = shown(&folder.path("restored.txt"));
     let message = failure(&["redact", &changed, "--undo", &map, "-o", &restored], b"", 1);
     assert!(message.contains("was changed"), "{message}");

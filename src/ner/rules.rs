@@ -169,6 +169,17 @@ impl Rules {
         Self::new(file::jsonl(text)?)
     }
 
+    /// The labels of the rules, each once, in their order.
+    pub fn labels(&self) -> Vec<String> {
+        let mut labels: Vec<String> = Vec::new();
+        for rule in &self.compiled.rules {
+            if !labels.contains(&rule.label) {
+                labels.push(rule.label.clone());
+            }
+        }
+        labels
+    }
+
     /// The entities of `text`, in its order. They do not overlap.
     pub fn find(&self, text: &str) -> Vec<Entity> {
         self.settled(text).into_iter().map(|found| found.entity).collect()

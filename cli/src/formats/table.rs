@@ -17,7 +17,8 @@ const COLUMNS: [&str; 3] = ["topic", "topic_score", "entities"];
 
 pub(super) struct Table {
     offsets: Offsets,
-    columns: Vec<String>,
+    /// The columns of the input, once the first row is written.
+    columns: Option<Vec<String>>,
 }
 
 /// An entity in a cell.
@@ -34,7 +35,7 @@ struct Cell<'a> {
 
 impl Table {
     pub(super) fn new(offsets: Offsets) -> Self {
-        Self { offsets, columns: Vec::new() }
+        Self { offsets, columns: None }
     }
 }
 
@@ -45,26 +46,29 @@ impl Streamed for Table {
         document: &Document,
         tagged: &TaggedDocument,
     ) -> Result<(), Problem> {
-        let own: Vec<&str> = document
-            .fields
-            .iter()
-            .map(|(name, _)| name.as_str())
-            .filter(|name| !COLUMNS.contains(name))
-            .collect();
-        let mut rows = csv::Writer::from_writer(out);
-        let written = |result: csv::Result<()>| match result {
-            Ok(()) => Ok(()),
-            Err(error) => Err(Problem::Document(Failure::because("it cannot be written as CSV", &error))),
-        };
-        if self.columns.is_empty() {
-            self.columns = own.iter().map(|name| (*name).to_owned()).collect();
-            written(rows.write_record(own.iter().copied().chain(COLUMNS)))?;
-        } else if own != self.columns {
+        let own: Vec<&str> = document.fields.iter().map(|(name, _)| name.as_str()).collect();
+        if let Some(name) = own.iter().find(|name| COLUMNS.contains(name)) {
             return Err(Problem::Document(Failure::new(format!(
-                "its fields are {}, and those of the first document {}; CSV has the same for all, --format jsonl does not need to",
-                own.join(", "),
-                self.columns.join(", ")
+                "it has a field {name:?}, which is a column of the results; rename it, or use --format jsonl"
             ))));
+        }
+        let mut rows = csv::Writer::from_writer(Vec::new());
+        let written = |result: csv::Result<()>| {
+            result.map_err(|error| Problem::Document(Failure::because("it cannot be written as CSV", &error)))
+        };
+        match &self.columns {
+            None => {
+                self.columns = Some(own.iter().map(|name| (*name).to_owned()).collect());
+                written(rows.write_record(own.iter().copied().chain(COLUMNS)))?;
+            }
+            Some(columns) if own != *columns => {
+                return Err(Problem::Document(Failure::new(format!(
+                    "its fields are {}, and those of the first document {}; CSV has the same for all, --format jsonl does not need to",
+                    own.join(", "),
+                    columns.join(", ")
+                ))));
+            }
+            Some(_) => {}
         }
         let places = Places::new(&document.text, self.offsets);
         let entities = tagged.entities.iter().map(|entity| {
@@ -73,13 +77,13 @@ impl Streamed for Table {
             Cell { start: place.start, end: place.end, label, kind, text: &entity.text, score: entity.score }
         });
         let entities = output::json(&entities.collect::<Vec<_>>()).map_err(Problem::Document)?;
-        let own = document.fields.iter().filter(|(name, _)| !COLUMNS.contains(&name.as_str()));
-        let cells = own.map(|(_, field)| cell(field, &document.text));
+        let cells = document.fields.iter().map(|(_, field)| cell(field, &document.text));
         let (topic, score) = match tagged.topics.first() {
             Some(topic) => (topic.label.clone(), topic.score.to_string()),
             None => (String::new(), String::new()),
         };
         written(rows.write_record(cells.chain([topic, score, entities])))?;
-        Ok(rows.flush()?)
+        let row = rows.into_inner().map_err(|error| Problem::Output(error.into_error()))?;
+        Ok(out.write_all(&row)?)
     }
 }
