@@ -4,20 +4,21 @@
 //! cargo run --release --example redact
 //! ```
 
-use entopic::{BuiltIn, EntityOptions, Ner, Redaction, Rule, Rules, redact};
+use entopic::{BuiltIn, Ner, Redaction, Rule, Rules, redact};
 
 const LETTER: &str = "Dear Angela Merkel,\nyour order 4711-0815 was sent to London on Monday. Write to \
                       orders@example.org or call +44 20 7946 0958 if it does not come. Mrs Merkel, thank you!\nJoe Biden";
 
 fn main() -> Result<(), entopic::Error> {
-    // Rules stand next to the model: own ones, and built-in ones.
+    // Own rules, and built-in ones.
     let rules = Rules::new([
         Rule::pattern("ORDER", r"\border (?<entity>\d{4}-\d{4})\b"),
         Rule::built_in(BuiltIn::Email),
         Rule::built_in(BuiltIn::Phone),
     ])?;
-    let ner = Ner::bundled()?.with(EntityOptions::new().rules(rules))?;
-    let entities = ner.tag(LETTER)?.entities;
+    // All that the model and the rules find is taken out, where they overlap as well.
+    let mut entities = Ner::bundled()?.tag(LETTER)?.entities;
+    entities.extend(rules.find_all(LETTER));
 
     // The same person has the same pseudonym, by whatever part of the name.
     let redacted = redact(LETTER, &entities, &Redaction::pseudonym());

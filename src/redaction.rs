@@ -25,7 +25,9 @@ const HASH_BYTES: usize = 6;
 ///
 /// Only what was found is taken out. A model misses some names, more of them in texts that are not like those it was
 /// trained on; the model's recall (`entopic eval` measures it on your own texts) is the share that it finds, and a name that is
-/// missed once stays readable. Read the result, or add [rules](crate::Rules), before you rely on it.
+/// missed once stays readable. Read the result before you rely on it. To add rules, give [`redact`] the model's entities and
+/// [`Rules::find_all`](crate::Rules::find_all): of two that overlap, [`EntityOptions::rules`](crate::EntityOptions::rules)
+/// would keep only one, and what is left of the other would stay readable.
 #[derive(Clone)]
 pub struct Redaction {
     style: Style,

@@ -86,7 +86,7 @@ pub(crate) struct TagArgs {
     #[command(flatten)]
     pub(crate) inputs: Inputs,
     /// The input has a token and its tag in each line, as `entopic eval ner` reads it; the entities are of these words.
-    /// With --format conll
+    /// Requires --format conll
     #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding"])]
     pub(crate) words: bool,
     #[command(flatten)]
@@ -104,13 +104,13 @@ pub(crate) struct TagArgs {
     /// The file or folder for the results; it has its name once they are complete [default: standard output]
     #[arg(long, short, value_name = "FILE|DIR/")]
     pub(crate) output: Option<PathBuf>,
-    /// Go on with a run that was cut off, with the same options: its documents are in FILE.partial. With --format jsonl
+    /// Resume a run that was cut off, with the same options: its documents are in FILE.partial. Requires --format jsonl
     #[arg(long)]
     pub(crate) resume: bool,
     /// Add the entities grouped by what they name, in JSON
     #[arg(long)]
     pub(crate) groups: bool,
-    /// The unit of places in the text: in CSV and Parquet; in JSON, where bytes and chars always are, utf16 is added
+    /// The unit of the offsets in CSV and Parquet. JSON always has bytes and code points; `utf16` adds UTF-16 units
     #[arg(long, value_enum, value_name = "UNIT", default_value_t = Offsets::Chars)]
     pub(crate) offsets: Offsets,
     /// When to print colours
@@ -148,7 +148,7 @@ pub(crate) struct Entities {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RuleOptions {
     /// A file of rules that find entities next to the model: TOML, or spaCy's patterns (.jsonl)
-    #[arg(long, value_name = "FILE", conflicts_with = "built_in")]
+    #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
     /// Built-in rules to apply next to the model, separated by commas; `all` for all of them
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = built_in())]
@@ -164,13 +164,13 @@ fn built_in() -> PossibleValuesParser {
 /// All built-in rules.
 pub(crate) const ALL: &str = "all";
 
-/// Take the entities out of documents, and whatever rules find.
+/// Remove the entities, and whatever rules find, from documents.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = REDACT_HELP)]
 pub(crate) struct RedactArgs {
     #[command(flatten)]
     pub(crate) inputs: Inputs,
-    /// What stands in the place of an entity
+    /// The replacement of an entity
     #[arg(long = "with", value_enum, default_value_t = Cover::Label)]
     pub(crate) cover: Cover,
     /// The character of --with mask
@@ -207,7 +207,7 @@ Examples:
   entopic redact mails.jsonl --with pseudonym --map mails.map.jsonl -o mails.redacted.jsonl
   entopic redact mails.redacted.jsonl --undo mails.map.jsonl";
 
-/// What stands in the place of an entity.
+/// The replacement of an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cover {
     /// [PER]
@@ -557,7 +557,7 @@ pub(crate) enum Format {
     Parquet,
     /// A word and its tag (IOB2) in each line
     Conll,
-    /// What spaCy's displaCy shows
+    /// The input of spaCy's displaCy
     #[value(alias = "spacy")]
     Displacy,
     /// brat's standoff: two files for each document, in a folder

@@ -19,8 +19,10 @@ use crate::stream::{Advice, Opening, Stream};
 
 /// The documents of a run.
 pub(crate) struct Documents {
-    /// Whether the inputs are one file with one document.
+    /// Whether the input is one text: then it has one result, not a list.
     pub(crate) is_one: bool,
+    /// The number of files.
+    pub(crate) files: usize,
     /// The size of all files, unless one is no regular file.
     pub(crate) bytes: Option<u64>,
     /// Bytes that were read of them.
@@ -29,7 +31,7 @@ pub(crate) struct Documents {
     kinds: Vec<Kind>,
 }
 
-/// What the inputs of a run are.
+/// The kinds of inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Texts, or lines of them.
@@ -55,7 +57,8 @@ impl Documents {
     pub(crate) fn find(inputs: &Inputs) -> Result<Self, Failure> {
         let opening = Opening { encoding: inputs.encoding, advice: Advice::Option, done: Rc::default() };
         let files = files(inputs)?;
-        let is_one = matches!(&files[..], [(_, InputFormat::Text)]);
+        // A folder has a list, whatever the number of its files.
+        let is_one = matches!(&files[..], [(_, InputFormat::Text)]) && !inputs.files[0].is_dir();
         let mut kinds: Vec<Kind> = Vec::new();
         for (_, format) in &files {
             let kind = Kind::of(*format);
@@ -66,7 +69,7 @@ impl Documents {
         let size =
             |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
         let bytes = files.iter().map(|(path, _)| size(path)).sum();
-        let done = Rc::clone(&opening.done);
+        let (count, done) = (files.len(), Rc::clone(&opening.done));
         let field = inputs.text_field.clone();
         let all = files.into_iter().flat_map(move |(path, format)| {
             of_file(&path, format, field.as_deref(), &opening).unwrap_or_else(|failure| {
@@ -77,10 +80,10 @@ impl Documents {
                 Box::new(std::iter::once(Err(Unread { place: Place { file, line: None }, failure })))
             })
         });
-        Ok(Self { is_one, bytes, done, all: Box::new(all), kinds })
+        Ok(Self { is_one, files: count, bytes, done, all: Box::new(all), kinds })
     }
 
-    /// What all of the inputs are.
+    /// The kind of all inputs.
     pub(crate) fn kind(&self) -> Result<Kind, Failure> {
         match self.kinds[..] {
             [kind] => Ok(kind),

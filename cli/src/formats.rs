@@ -24,6 +24,7 @@ use crate::sink::{Folder, Sink};
 use crate::style::Style;
 
 pub(crate) use conll::sentence as conll_sentence;
+pub(crate) use json::TAGGED;
 
 /// A format and where it goes.
 struct Stream<F> {
@@ -92,8 +93,8 @@ pub(crate) fn writer(args: &TagArgs, is_one: bool, target: Target) -> Result<Box
         Format::Json if is_one => stream(json::One(json), out),
         Format::Json => stream(json::List::new(json), out),
         Format::Jsonl => stream(json::Lines(json), out),
-        Format::Displacy if is_one => stream(json::Displacy, out),
-        Format::Displacy => stream(json::DisplacyList::default(), out),
+        Format::Displacy if is_one => stream(json::One(json::Displacy), out),
+        Format::Displacy => stream(json::List::new(json::Displacy), out),
         Format::Annotation => stream(annotation::Annotations, out),
         Format::Conll => stream(conll::Conll, out),
         Format::Csv => stream(table::Table::new(args.offsets), out),

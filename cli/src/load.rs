@@ -56,7 +56,7 @@ fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
 
 pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
     let engine = engine(&args.run)?;
-    let ner = with_entities(&engine, &args.entities)?;
+    let ner = with_rules(&with_entities(&engine, &args.entities)?, &args.entities.rules)?;
     let mut topic_options = TopicOptions::new();
     if let Some(prepare) = args.entities.prepare_text {
         topic_options = topic_options.prepare_text(prepare);
@@ -68,7 +68,7 @@ pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
     Ok(Tagger::new(ner, topics, labels)?)
 }
 
-/// The model for entities, with the rules next to it.
+/// The model for entities, without rules.
 pub(crate) fn entities(args: &Entities, run: &RunOptions) -> Result<Ner, Failure> {
     with_entities(&engine(run)?, args)
 }
@@ -88,9 +88,6 @@ fn with_entities(engine: &Engine, args: &Entities) -> Result<Ner, Failure> {
     if let Some(prepare) = args.prepare_text {
         options = options.prepare_text(prepare);
     }
-    if let Some(rules) = rules(&args.rules)? {
-        options = options.rules(rules);
-    }
     let ner = ner.with(options)?;
     match ner.entity_types().is_empty() {
         true => Err(needs_types(&ner)),
@@ -98,26 +95,16 @@ fn with_entities(engine: &Engine, args: &Entities) -> Result<Ner, Failure> {
     }
 }
 
-/// The labels that a model and the rules next to it give.
-pub(crate) fn labels_of_entities(ner: &Ner, args: &RuleOptions) -> Result<Vec<String>, Failure> {
-    let mut labels = ner.entity_types().to_vec();
-    for label in rules(args)?.iter().flat_map(Rules::labels) {
-        if !labels.contains(&label) {
-            labels.push(label);
-        }
-    }
-    Ok(labels)
-}
-
 /// The rules that the options name, if they do.
-fn rules(args: &RuleOptions) -> Result<Option<Rules>, Failure> {
-    if let Some(path) = &args.rules {
-        return Ok(Some(Rules::from_file(path)?));
-    }
+pub(crate) fn rules(args: &RuleOptions) -> Result<Option<Rules>, Failure> {
     let is_named = |name: &str| args.built_in.iter().any(|given| given == name || given == ALL);
     let sets = BuiltIn::NAMES.iter().filter(|(_, name)| is_named(name));
     let sets: Vec<Rule> = sets.map(|(set, _)| Rule::built_in(*set)).collect();
-    Ok(if sets.is_empty() { None } else { Some(Rules::new(sets)?) })
+    Ok(match &args.rules {
+        Some(path) => Some(Rules::from_file(path)?.and(sets)?),
+        None if sets.is_empty() => None,
+        None => Some(Rules::new(sets)?),
+    })
 }
 
 /// The candidate topics that the options name, if they do.

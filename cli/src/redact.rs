@@ -3,13 +3,14 @@
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
-use entopic::{Limits, Redacted, Redaction, TaggedDocument, redact};
+use entopic::{Limits, Ner, Redacted, Redaction, Rules, TaggedDocument, redact};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{Cover, RedactArgs};
 use crate::documents::document::{Document, Unread};
 use crate::documents::{Documents, Kind};
 use crate::failure::Failure;
+use crate::formats::TAGGED;
 use crate::formats::plain::{self, Form};
 use crate::input::Input;
 use crate::pace::Progress;
@@ -36,6 +37,11 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
         Kind::Objects => Form::Jsonl,
         Kind::Rows => Form::Csv,
     };
+    if args.map.is_some() && form == Form::Text && documents.files > 1 {
+        return Err(Failure::new(
+            "several texts become one, which no map can undo; redact them one by one with --map",
+        ));
+    }
     for path in args.output.iter().chain(&args.map) {
         args.inputs.refuse_as_output(path)?;
     }
@@ -43,21 +49,15 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     let (ended, covered) = match &args.undo {
         Some(map) => {
             let stream = Stream::open(map, &Opening::new())?;
-            let mut covered = Covered::begin(args, form, &documents)?;
+            let mut covered = Covered::begin(args, form, &documents, None)?;
             (undo(documents, stream, &mut covered).map(|()| Ended::Complete), covered)
         }
         None => {
             let ner = load::entities(&args.entities, &args.run)?;
-            let known = load::labels_of_entities(&ner, &args.entities.rules)?;
-            let wanted = args.only.iter().flat_map(|labels| &labels.0);
-            if let Some(label) = wanted.into_iter().find(|label| !known.contains(label)) {
-                return Err(Failure::new(format!(
-                    "--only names {label:?}, which neither the model nor a rule finds; the labels are {}",
-                    known.join(", ")
-                )));
-            }
+            let rules = load::rules(&args.entities.rules)?;
+            check_labels(args, &ner, rules.as_ref())?;
             let stop = Stop::on_interrupt()?;
-            let mut covered = Covered::begin(args, form, &documents)?;
+            let mut covered = Covered::begin(args, form, &documents, rules)?;
             let limits = Limits::new().cancel(stop.flag()).progress(covered.progress.in_text());
             let ner = ner.within(&limits);
             let tag = |texts| {
@@ -76,7 +76,26 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     covered.end(ended)
 }
 
+/// Checks that every label of --only may be found.
+fn check_labels(args: &RedactArgs, ner: &Ner, rules: Option<&Rules>) -> Result<(), Failure> {
+    let mut known = ner.entity_types().to_vec();
+    known.extend(
+        rules.iter().flat_map(|rules| rules.labels()).filter(|label| !ner.entity_types().contains(label)),
+    );
+    let mut wanted = args.only.iter().flat_map(|labels| &labels.0);
+    match wanted.find(|label| !known.contains(label)) {
+        Some(label) => Err(Failure::new(format!(
+            "--only names {label:?}, which neither the model nor a rule finds; the labels are {}",
+            known.join(", ")
+        ))),
+        None => Ok(()),
+    }
+}
+
 fn redaction(args: &RedactArgs) -> Result<Redaction, Failure> {
+    if args.mask.is_whitespace() || args.mask.is_control() {
+        return Err(Failure::new("--mask must be a character that is seen"));
+    }
     let redaction = match (args.cover, &args.key) {
         (Cover::Label, _) => Redaction::label(),
         (Cover::Mask, _) => Redaction::mask(args.mask),
@@ -98,6 +117,7 @@ struct Covered {
     out: Sink,
     writer: plain::Writer,
     redaction: Redaction,
+    rules: Option<Rules>,
     map: Option<Sink>,
     is_one: bool,
     failures: Vec<String>,
@@ -106,7 +126,12 @@ struct Covered {
 }
 
 impl Covered {
-    fn begin(args: &RedactArgs, form: Form, documents: &Documents) -> Result<Self, Failure> {
+    fn begin(
+        args: &RedactArgs,
+        form: Form,
+        documents: &Documents,
+        rules: Option<Rules>,
+    ) -> Result<Self, Failure> {
         let redaction = redaction(args)?;
         let out = match &args.output {
             Some(path) => Sink::create(path)?,
@@ -116,6 +141,7 @@ impl Covered {
             out,
             writer: plain::Writer::new(form, documents.is_one),
             redaction,
+            rules,
             map: args.map.as_deref().map(Sink::create).transpose()?,
             is_one: documents.is_one,
             failures: Vec::new(),
@@ -175,7 +201,17 @@ impl Covered {
 
 impl Output for Covered {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure> {
-        let redacted = redact(&document.text, &tagged.entities, &self.redaction);
+        if document.fields.iter().any(|(name, _)| name == TAGGED) {
+            let failure = Failure::new(format!(
+                "its field {TAGGED:?} has the names that would be taken out of the text; remove the field first"
+            ));
+            self.failed(&Unread { place: document.place.clone(), failure })?;
+            return Ok(true);
+        }
+        // Where the model and rules overlap, all of both is taken out.
+        let mut entities = tagged.entities.clone();
+        entities.extend(self.rules.iter().flat_map(|rules| rules.find_all(&document.text)));
+        let redacted = redact(&document.text, &entities, &self.redaction);
         if let Some(map) = &mut self.map {
             let line = Line {
                 file: Some(document.place.file.to_string()),
@@ -183,7 +219,8 @@ impl Output for Covered {
                 replacements: serde_json::to_value(&redacted.replacements)
                     .map_err(|error| Failure::because("the map cannot be put into JSON", &error))?,
             };
-            let written = writeln!(map, "{}", output::json(&line)?);
+            // A text is never written before what it takes to undo its redaction.
+            let written = writeln!(map, "{}", output::json(&line)?).and_then(|()| map.flush());
             written.map_err(|error| map.failure(&error))?;
         }
         self.put(document, &redacted.text)
@@ -211,8 +248,9 @@ fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), F
         let Some(line) = lines.next() else {
             return Err(Failure::new(format!("{name} has no line for {}", document.place)));
         };
-        let failed =
-            |error: &dyn std::error::Error| Failure::because(format!("{name} is not of --map"), error);
+        let failed = |error: &dyn std::error::Error| {
+            Failure::because(format!("{name} was not written by --map"), error)
+        };
         let line: Line =
             serde_json::from_str(&line.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
         let redacted = serde_json::json!({"text": document.text, "replacements": line.replacements});
@@ -226,6 +264,9 @@ fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), F
         if !output.put(&document, &text)? {
             return Ok(());
         }
+    }
+    if lines.next().is_some() {
+        return Err(Failure::new(format!("{name} has lines of more documents than the inputs have")));
     }
     Ok(())
 }

@@ -10,22 +10,16 @@ use crate::documents::Documents;
 use crate::documents::document::{Document, Unread};
 use crate::failure::Failure;
 
-/// A document on its way: its text is read, or it failed already.
-enum Waiting {
-    Text(Rc<Document>),
-    Failed(Unread),
-}
-
-/// A document that the library reads.
-pub(crate) struct Text(Rc<Document>);
+/// The text of a document; empty for one that failed, so that there is a result for each.
+pub(crate) struct Text(Option<Rc<Document>>);
 
 impl AsRef<str> for Text {
     fn as_ref(&self) -> &str {
-        &self.0.text
+        self.0.as_ref().map_or("", |document| &document.text)
     }
 }
 
-/// The documents of a run that have a text.
+/// The texts of a run.
 pub(crate) type Texts = Box<dyn Iterator<Item = Text>>;
 
 /// What becomes of the documents of a run.
@@ -57,43 +51,31 @@ pub(crate) fn run<I>(
 where
     I: Iterator<Item = Result<TaggedDocument, Error>>,
 {
-    let waiting: Rc<RefCell<VecDeque<Waiting>>> = Rc::default();
+    // Those that the library has taken and not yet answered; it takes some hundred at once.
+    let waiting: Rc<RefCell<VecDeque<Result<Rc<Document>, Unread>>>> = Rc::default();
     let entries = Rc::clone(&waiting);
-    let texts = documents.skip(skip).filter_map(move |document| {
-        let (entry, text) = match document {
-            Ok(document) => {
-                let document = Rc::new(document);
-                (Waiting::Text(Rc::clone(&document)), Some(Text(document)))
-            }
-            Err(unread) => (Waiting::Failed(unread), None),
-        };
+    let texts = documents.skip(skip).map(move |document| {
+        let entry = document.map(Rc::new);
+        let text = Text(entry.as_ref().ok().cloned());
         entries.borrow_mut().push_back(entry);
         text
     });
-    let next = || waiting.borrow_mut().pop_front();
     for result in tag(Box::new(texts)) {
-        // Documents that failed before they had a text stand between those that have results.
-        let document = loop {
-            match next() {
-                Some(Waiting::Failed(unread)) => output.failed(&unread)?,
-                Some(Waiting::Text(document)) => break document,
-                None => return Err(Failure::new("a result came without its document")),
-            }
+        let Some(entry) = waiting.borrow_mut().pop_front() else {
+            return Err(Failure::new("a result came without its document"));
         };
-        match result {
-            Ok(tagged) => {
+        match (entry, result) {
+            (_, Err(error)) if error.kind() == ErrorKind::Cancelled => return Ok(Ended::Stopped),
+            (Err(unread), _) => output.failed(&unread)?,
+            (Ok(document), Ok(tagged)) => {
                 if !output.write(&document, &tagged)? {
                     return Ok(Ended::Unread);
                 }
             }
-            Err(error) if error.kind() == ErrorKind::Cancelled => return Ok(Ended::Stopped),
-            Err(error) => {
+            (Ok(document), Err(error)) => {
                 output.failed(&Unread { place: document.place.clone(), failure: Failure::from(error) })?;
             }
         }
-    }
-    while let Some(Waiting::Failed(unread)) = next() {
-        output.failed(&unread)?;
     }
     Ok(Ended::Complete)
 }

@@ -46,7 +46,8 @@ impl Sink {
         let opened = OpenOptions::new().write(true).create_new(true).open(&partial).map_err(|error| {
             if error.kind() == io::ErrorKind::AlreadyExists {
                 return Failure::new(format!(
-                    "{} is there, of a run that did not end; go on with --resume (with --format jsonl), or remove it",
+                    "{} already exists, left by an unfinished run; remove it (a run of `entopic tag --format jsonl` can also \
+                     be resumed with --resume)",
                     partial.display()
                 ));
             }
@@ -139,9 +140,10 @@ impl Folder {
         let path: PathBuf = path.components().collect();
         let partial = partial(&path);
         fs::create_dir(&partial).map_err(|error| match error.kind() {
-            io::ErrorKind::AlreadyExists => {
-                Failure::new(format!("{} is there, of a run that did not end; remove it", partial.display()))
-            }
+            io::ErrorKind::AlreadyExists => Failure::new(format!(
+                "{} already exists, left by an unfinished run; remove it",
+                partial.display()
+            )),
             _ => unwritable(&path, &error),
         })?;
         Ok(Self { path, partial, files: 0 })

@@ -8,13 +8,14 @@ use std::process::ExitCode;
 
 use entopic::{Limits, TaggedDocument, Tagger};
 
-use self::long::{LongRun, Settings};
+use self::long::{Begun, LongRun, Settings};
 use crate::args::{Format, TagArgs};
 use crate::documents::Documents;
 use crate::documents::document::{Document, Unread};
 use crate::failure::Failure;
 use crate::formats;
 use crate::formats::writer::{Problem, Writer};
+use crate::offsets::Offsets;
 use crate::pace::Progress;
 use crate::run::{self, Ended, Output};
 use crate::sink::{Folder, Sink};
@@ -55,6 +56,16 @@ impl Target {
         if args.resume && args.format != Format::Jsonl {
             return Err(Failure::new("--resume is for --format jsonl, which has a line for each document"));
         }
+        let has_json = matches!(args.format, Format::Json | Format::Jsonl);
+        if args.groups && !has_json {
+            return Err(Failure::new("--groups is for --format json and --format jsonl"));
+        }
+        let has_offsets = has_json || matches!(args.format, Format::Csv | Format::Parquet);
+        if args.offsets != Offsets::Chars && !has_offsets {
+            return Err(Failure::new(
+                "--offsets is for --format json, jsonl, csv and parquet; this one counts characters",
+            ));
+        }
         let Some(path) = &args.output else {
             if args.resume {
                 return Err(Failure::new("--resume needs the file to go on with: name it with --output"));
@@ -72,11 +83,16 @@ impl Target {
         args.inputs.refuse_as_output(path)?;
         let settings = Settings::of(args, documents.bytes);
         match LongRun::begin(path, args.resume, &settings)? {
-            Some((sink, run)) => Ok(Some(Self::File(sink, run))),
-            None => {
-                output::warn(&format!("note: {} is complete; nothing is left to do", path.display()));
+            Begun::Run(sink, run) => Ok(Some(Self::File(sink, run))),
+            Begun::Complete { failures: None } => {
+                output::warn(&format!("note: {} is complete", path.display()));
                 Ok(None)
             }
+            Begun::Complete { failures: Some(failures) } => Err(Failure::new(format!(
+                "{} is complete, but some documents failed; {} says why",
+                path.display(),
+                failures.display()
+            ))),
         }
     }
 }
@@ -158,8 +174,9 @@ impl Results {
         }
         let failed = self.failed + self.run.as_ref().map_or(0, LongRun::failed_before);
         let all = self.done() + self.written + self.failed;
+        let place = self.run.as_ref().map(LongRun::finish_failures).transpose()?.flatten();
         self.writer.finish()?;
-        let place = self.run.map(LongRun::finish).transpose()?.flatten();
+        self.run.map(LongRun::finish).transpose()?;
         if let Some(language) = &self.foreign {
             let (subject, models) = match self.is_one {
                 true => ("the text looks".to_owned(), "their results"),

@@ -247,6 +247,10 @@ fn a_run_that_is_killed_goes_on_and_loses_nothing() {
         child.kill().expect("it should be killed");
         child.wait().expect("it should end");
         killed += 1;
+        let settings = folder.path("out.jsonl.run");
+        if settings.exists() {
+            fs::copy(settings, folder.path("settings")).expect("it should be writable");
+        }
         // A line that was cut off in the middle.
         let partial = folder.path("out.jsonl.partial");
         if let Ok(bytes) = fs::read(&partial) {
@@ -258,8 +262,17 @@ fn a_run_that_is_killed_goes_on_and_loses_nothing() {
     let read = |path: &str| fs::read(path).expect("it should be written");
     assert!(read(&whole) == read(&out), "the output should be that of an undisturbed run");
     assert_eq!(read(&format!("{whole}.failed")), read(&format!("{out}.failed")));
-    // What is complete is left alone.
-    assert!(text(&run(&out).stderr).contains("is complete"));
+    // What is complete is left alone, and its failures stay failures.
+    let again = run(&out);
+    assert!(
+        text(&again.stderr).contains("is complete, but some documents failed") && !again.status.success()
+    );
+    // A run that was cut off between its last steps.
+    fs::rename(&out, folder.path("out.jsonl.partial")).expect("it should be there");
+    fs::copy(folder.path("settings"), folder.path("out.jsonl.run")).expect("it should be there");
+    run(&out);
+    assert!(read(&whole) == read(&out) && !folder.path("out.jsonl.run").exists());
+    assert_eq!(read(&format!("{whole}.failed")), read(&format!("{out}.failed")));
 }
 
 #[test]
@@ -268,7 +281,7 @@ fn a_run_goes_on_with_the_same_options_alone() {
     let (input, out) = (folder.file("posts.jsonl", POSTS), shown(&folder.path("out.jsonl")));
     folder.file("out.jsonl.partial", "");
     let message = failure(&["tag", &input, "--format", "jsonl", "-o", &out], b"", 1);
-    assert!(message.contains("go on with --resume"), "{message}");
+    assert!(message.contains("resumed with --resume"), "{message}");
     folder.file("out.jsonl.run", "entopic 0.0.1\n");
     let message = failure(&["tag", &input, "--format", "jsonl", "-o", &out, "--resume"], b"", 1);
     assert!(message.contains("was begun with other options"), "{message}");
@@ -327,6 +340,12 @@ fn redaction_can_be_undone_with_its_map() {
     let hashed = printed(&["redact", &input, "--with", "hash", "--key", &key, "--only", "LOC"]);
     assert!(hashed.contains("Ada lives in [LOC-"), "{hashed}");
     let posts = folder.file("posts.jsonl", "{\"id\": 1, \"text\": \"Ada lives in Oslo.\"}\n");
+    let tagged = folder.file("tagged.jsonl", printed(&["tag", &posts, "--format", "jsonl"]));
+    let refused = entopic(&["redact", &tagged], b"");
+    assert!(text(&refused.stderr).contains("its field \"tagged\"") && refused.stdout.is_empty());
+    let names = folder.file("names.toml", "[[rule]]\nlabel = \"FIRST\"\nphrases = [\"Angela\"]\n");
+    let merkel = folder.file("merkel.txt", "Angela Merkel wrote.");
+    assert_eq!(printed(&["redact", &merkel, "--rules", &names, "--built-in", "email"]), "[PER] wrote.");
     assert_eq!(printed(&["redact", &posts]), "{\"id\":1,\"text\":\"[PER] lives in [LOC].\"}\n");
     let table = folder.file("posts.csv", "id,text\n1,Ada lives in Oslo.\n");
     assert_eq!(printed(&["redact", &table]), "id,text\n1,[PER] lives in [LOC].\n");

@@ -4,6 +4,7 @@ use ndarray::{Array2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::document::coverage::Coverage;
+use crate::names::named;
 use crate::pipeline::Placed;
 use crate::span::Span;
 
@@ -40,6 +41,8 @@ pub enum FoundBy {
     /// A rule of [`Rules`](crate::Rules), or of the caller.
     Rule,
 }
+
+named!(FoundBy, "a source of entities", [FoundBy::Model => "model", FoundBy::Rule => "rule"]);
 
 impl FoundBy {
     fn is_model(&self) -> bool {

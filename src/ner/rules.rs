@@ -13,7 +13,6 @@ use std::sync::Arc;
 
 use regex::{Regex, RegexBuilder};
 
-use self::built_in::BuiltIn;
 use self::phrases::Phrases;
 use self::rule::{Finder, Match, Rule};
 use super::entity::{Entity, FoundBy, merge};
@@ -56,7 +55,7 @@ struct Compiled {
     phrases: Phrases,
     /// Each with its rule.
     patterns: Vec<(usize, Regex)>,
-    sets: Vec<(usize, BuiltIn, built_in::Set)>,
+    sets: Vec<(usize, built_in::Set)>,
 }
 
 impl Rules {
@@ -99,7 +98,7 @@ impl Rules {
                         Err(error) => return refuse(format!("the pattern of {place} is not valid: {error}")),
                     }
                 }
-                Finder::BuiltIn(set) => sets.push((number, *set, set.compile()?)),
+                Finder::BuiltIn(set) => sets.push((number, set.compile()?)),
             }
         }
         let phrases = Phrases::new(&phrases).map_err(|error| {
@@ -185,25 +184,19 @@ impl Rules {
         self.settled(text).into_iter().map(|found| found.entity).collect()
     }
 
+    /// All that the rules match in `text`, in its order, where it overlaps as well: what
+    /// [`redact`](crate::redact) needs, so that no rest of a match stays readable.
+    pub fn find_all(&self, text: &str) -> Vec<Entity> {
+        let mut matches = self.matches(text);
+        matches.sort_by_key(|found| (found.bytes.start, found.bytes.end, found.rule));
+        let index = CharIndex::new(text);
+        matches.into_iter().map(|found| self.entity(text, &index, found)).collect()
+    }
+
     /// What the rules find in `text`, to stand next to what a model finds.
     pub(crate) fn settled(&self, text: &str) -> Vec<Settled> {
-        let Compiled { rules, phrases, patterns, sets } = &*self.compiled;
-        let mut matches = phrases.find(text);
-        for (rule, regex) in patterns {
-            let has_part = regex.capture_names().flatten().any(|name| name == "entity");
-            if has_part {
-                let parts =
-                    regex.captures_iter(text).filter_map(|captures| Some(captures.name("entity")?.range()));
-                matches.extend(parts.map(|bytes| Match { bytes, rule: *rule }));
-            } else {
-                let wholes = regex.find_iter(text).map(|found| found.range());
-                matches.extend(wholes.map(|bytes| Match { bytes, rule: *rule }));
-            }
-        }
-        for (rule, _, set) in sets {
-            matches.extend(set.find(text).into_iter().map(|bytes| Match { bytes, rule: *rule }));
-        }
-        matches.retain(|found| !found.bytes.is_empty());
+        let rules = &self.compiled.rules;
+        let mut matches = self.matches(text);
         matches.sort_by_key(|found| {
             let Range { start, end } = found.bytes;
             (std::cmp::Reverse(rules[found.rule].priority), std::cmp::Reverse(end - start), start, found.rule)
@@ -217,15 +210,48 @@ impl Rules {
             }
         }
         let index = CharIndex::new(text);
-        let entities = taken.into_iter().map(|(start, (end, rule))| {
-            let Rule { label, kind, priority, .. } = &rules[rule];
-            let entity = Entity::new(label.clone(), text, index.span(start..end), 1.0);
-            Settled {
-                entity: Entity { kind: kind.clone(), found_by: FoundBy::Rule, ..entity },
-                priority: *priority,
-            }
+        let entities = taken.into_iter().map(|(start, (end, rule))| Settled {
+            entity: self.entity(text, &index, Match { bytes: start..end, rule }),
+            priority: rules[rule].priority,
         });
         entities.collect()
+    }
+
+    fn entity(&self, text: &str, index: &CharIndex<'_>, found: Match) -> Entity {
+        let Rule { label, kind, .. } = &self.compiled.rules[found.rule];
+        let entity = Entity::new(label.clone(), text, index.span(found.bytes), 1.0);
+        Entity { kind: kind.clone(), found_by: FoundBy::Rule, ..entity }
+    }
+
+    /// All matches, in no order.
+    fn matches(&self, text: &str) -> Vec<Match> {
+        let Compiled { phrases, patterns, sets, .. } = &*self.compiled;
+        let mut matches = phrases.find(text);
+        for (rule, regex) in patterns {
+            let has_part = regex.capture_names().flatten().any(|name| name == "entity");
+            if has_part {
+                let parts =
+                    regex.captures_iter(text).filter_map(|captures| Some(captures.name("entity")?.range()));
+                matches.extend(parts.map(|bytes| Match { bytes, rule: *rule }));
+            } else {
+                let wholes = regex.find_iter(text).map(|found| found.range());
+                matches.extend(wholes.map(|bytes| Match { bytes, rule: *rule }));
+            }
+        }
+        for (rule, set) in sets {
+            matches.extend(set.find(text).into_iter().map(|bytes| Match { bytes, rule: *rule }));
+        }
+        matches.retain(|found| !found.bytes.is_empty());
+        matches
+    }
+
+    /// These rules and `others`.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn and(&self, others: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
+        Self::new(self.compiled.rules.iter().cloned().chain(others))
     }
 }
 

@@ -75,7 +75,7 @@ pub(crate) struct Unread {
 }
 
 impl Unread {
-    /// What happened, and where.
+    /// The message, with the place.
     pub(crate) fn message(&self) -> String {
         let failure = self.failure.to_string();
         match failure.starts_with(&*self.place.file) {

@@ -43,7 +43,10 @@ pub(super) fn read(place: Place, line: &str, field: &str) -> Result<Document, Un
     let mut names = Vec::new();
     let fields = fields.into_iter().map(|(name, value)| {
         names.push(format!("{name:?}"));
-        if name == field && text.is_none() {
+        if name == field && text.is_some() {
+            return Err(failed(format!("it has the field {field:?} twice")));
+        }
+        if name == field {
             let read: String = serde_json::from_str(value.get()).map_err(|_| {
                 failed(format!("the field {field:?} is no string; --text-field names another"))
             })?;

@@ -71,12 +71,14 @@ fn of_entity(entity: &Entity, text: &str, source: &str) -> Value {
     let start = before.char_indices().rev().nth(CONTEXT - 1).map_or(0, |(at, _)| at);
     let end = behind.char_indices().nth(CONTEXT).map_or(behind.len(), |(at, _)| at);
     let mut body = vec![json!({"type": "TextualBody", "purpose": "tagging", "value": entity.label})];
+    let generator = json!({"type": "Software", "name": format!("entopic, by a {}", entity.found_by)});
     if let Some(kind) = &entity.kind {
         body.push(json!({"type": "TextualBody", "purpose": "tagging", "value": kind}));
     }
     json!({
         "type": "Annotation",
         "motivation": "tagging",
+        "generator": generator,
         "body": body,
         "target": {
             "source": source,

@@ -58,7 +58,11 @@ fn annotation(number: usize, entity: &Entity) -> String {
     let mut annotation = format!("T{number}\t{label} {}\t{}\n", parts.join(";"), lines.join(" "));
     let kind = entity.kind.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
     // Writing to a string does not fail.
-    let _ = writeln!(annotation, "#{number}\tAnnotatorNotes T{number}\t{kind}{:.4}", entity.score);
+    let _ = writeln!(
+        annotation,
+        "#{number}\tAnnotatorNotes T{number}\t{kind}{:.4}, found by the {}",
+        entity.score, entity.found_by
+    );
     annotation
 }
 
@@ -75,7 +79,7 @@ mod tests {
         let entity = Entity::new("big city", text, span, 0.5);
         assert_eq!(
             annotation(3, &entity),
-            "T3\tbig_city 3 6;8 12\tNew York\n#3\tAnnotatorNotes T3\t0.5000\n"
+            "T3\tbig_city 3 6;8 12\tNew York\n#3\tAnnotatorNotes T3\t0.5000, found by the model\n"
         );
     }
 }

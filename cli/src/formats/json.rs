@@ -12,7 +12,7 @@ use crate::documents::document::Document;
 use crate::offsets::{Offsets, Places};
 
 /// The key of what was found, next to the fields of the input. An input that was tagged before has it; it is replaced.
-const TAGGED: &str = "tagged";
+pub(crate) const TAGGED: &str = "tagged";
 
 #[derive(Clone, Copy)]
 pub(super) struct Options {
@@ -29,9 +29,8 @@ struct Tagged<'a> {
     groups: Option<Vec<MentionGroup>>,
 }
 
-impl Options {
-    /// Writes a tagged document as an object.
-    fn write(self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()> {
+impl Object for Options {
+    fn write(&self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()> {
         let groups = self.groups.then(|| groups(&document.text, &tagged.entities, &GroupOptions::new()));
         let object = Tagged { tagged, groups };
         if self.offsets != Offsets::Utf16 {
@@ -61,10 +60,15 @@ fn add_utf16(value: &mut Value, places: &Places<'_>) {
     }
 }
 
-/// One document: one object.
-pub(super) struct One(pub(super) Options);
+/// A document as an object.
+pub(super) trait Object {
+    fn write(&self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()>;
+}
 
-impl Streamed for One {
+/// One document: one object.
+pub(super) struct One<O>(pub(super) O);
+
+impl<O: Object> Streamed for One<O> {
     fn document(
         &mut self,
         out: &mut dyn Write,
@@ -77,18 +81,18 @@ impl Streamed for One {
 }
 
 /// Several documents: a list of their objects.
-pub(super) struct List {
-    options: Options,
+pub(super) struct List<O> {
+    object: O,
     is_first: bool,
 }
 
-impl List {
-    pub(super) fn new(options: Options) -> Self {
-        Self { options, is_first: true }
+impl<O> List<O> {
+    pub(super) fn new(object: O) -> Self {
+        Self { object, is_first: true }
     }
 }
 
-impl Streamed for List {
+impl<O: Object> Streamed for List<O> {
     fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
         out.write_all(b"[")
     }
@@ -100,7 +104,7 @@ impl Streamed for List {
         tagged: &TaggedDocument,
     ) -> Result<(), Problem> {
         out.write_all(if std::mem::take(&mut self.is_first) { b"\n" } else { b",\n" })?;
-        Ok(self.options.write(out, document, tagged)?)
+        Ok(self.object.write(out, document, tagged)?)
     }
 
     fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
@@ -126,43 +130,11 @@ impl Streamed for Lines {
     }
 }
 
-/// One document for displaCy: one object.
+/// The input of displaCy.
 pub(super) struct Displacy;
 
-impl Streamed for Displacy {
-    fn document(
-        &mut self,
-        out: &mut dyn Write,
-        document: &Document,
-        tagged: &TaggedDocument,
-    ) -> Result<(), Problem> {
-        serde_json::to_writer(&mut *out, &tagged.to_displacy(&document.text)).map_err(io::Error::from)?;
-        Ok(out.write_all(b"\n")?)
-    }
-}
-
-/// Several documents for displaCy: a list.
-#[derive(Default)]
-pub(super) struct DisplacyList {
-    has_one: bool,
-}
-
-impl Streamed for DisplacyList {
-    fn begin(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(b"[")
-    }
-
-    fn document(
-        &mut self,
-        out: &mut dyn Write,
-        document: &Document,
-        tagged: &TaggedDocument,
-    ) -> Result<(), Problem> {
-        out.write_all(if std::mem::replace(&mut self.has_one, true) { b",\n" } else { b"\n" })?;
-        Ok(serde_json::to_writer(out, &tagged.to_displacy(&document.text)).map_err(io::Error::from)?)
-    }
-
-    fn end(&mut self, out: &mut dyn Write) -> io::Result<()> {
-        out.write_all(b"\n]\n")
+impl Object for Displacy {
+    fn write(&self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()> {
+        Ok(serde_json::to_writer(out, &tagged.to_displacy(&document.text))?)
     }
 }

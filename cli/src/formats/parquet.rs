@@ -49,6 +49,7 @@ fn of_entities() -> Fields {
         Field::new("kind", DataType::Utf8, true),
         Field::new("text", DataType::Utf8, false),
         Field::new("score", DataType::Float32, false),
+        Field::new("found_by", DataType::Utf8, false),
     ])
 }
 
@@ -98,6 +99,7 @@ impl Rows {
             column::<StringBuilder>(entities, 3)?.append_option(entity.kind.as_ref());
             column::<StringBuilder>(entities, 4)?.append_value(&entity.text);
             column::<Float32Builder>(entities, 5)?.append_value(entity.score);
+            column::<StringBuilder>(entities, 6)?.append_value(entity.found_by.to_string());
             entities.append(true);
         }
         self.entities.append(true);

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use crate::documents::document::{Document, Field};
 
 /// The form of the documents.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     Text,
     Jsonl,

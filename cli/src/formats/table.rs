@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use entopic::TaggedDocument;
+use entopic::{FoundBy, TaggedDocument};
 use serde::Serialize;
 
 use super::plain::cell;
@@ -31,6 +31,7 @@ struct Cell<'a> {
     kind: Option<&'a str>,
     text: &'a str,
     score: f32,
+    found_by: FoundBy,
 }
 
 impl Table {
@@ -74,7 +75,15 @@ impl Streamed for Table {
         let entities = tagged.entities.iter().map(|entity| {
             let place = places.of(&entity.span);
             let (label, kind) = (entity.label.as_str(), entity.kind.as_deref());
-            Cell { start: place.start, end: place.end, label, kind, text: &entity.text, score: entity.score }
+            Cell {
+                start: place.start,
+                end: place.end,
+                label,
+                kind,
+                text: &entity.text,
+                score: entity.score,
+                found_by: entity.found_by,
+            }
         });
         let entities = output::json(&entities.collect::<Vec<_>>()).map_err(Problem::Document)?;
         let cells = document.fields.iter().map(|(_, field)| cell(field, &document.text));

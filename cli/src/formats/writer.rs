@@ -1,4 +1,4 @@
-//! What every format is.
+//! The traits of formats.
 
 use std::io::{self, Write};
 

@@ -2,7 +2,7 @@
 //!
 //! While a run writes `results.jsonl`, there are `results.jsonl.partial` with the documents that are done, a line for each;
 //! `results.jsonl.failed.partial` with those that failed, if any did; and `results.jsonl.run` with the run's settings. When
-//! it is complete, the first two lose their ending, and the third is removed. A run that goes on removes a last line
+//! it is complete, the failures lose their ending, then the results, and then the settings are removed. A run that goes on removes a last line
 //! that was cut off, and begins behind as many documents as there are whole lines in both files. A failure is written
 //! only once all documents before it are, so these are always the first documents of the inputs.
 
@@ -17,6 +17,7 @@ use crate::documents::document::Unread;
 use crate::failure::Failure;
 use crate::output;
 use crate::sink::{self, Sink};
+use crate::style::When;
 
 /// What a run that goes on must have in common with the one before it.
 pub(super) struct Settings {
@@ -25,13 +26,18 @@ pub(super) struct Settings {
 }
 
 impl Settings {
+    /// Those of `args`: the options that change results, the files that these name, and the size of the inputs.
     pub(super) fn of(args: &TagArgs, bytes: Option<u64>) -> Self {
         let mut args = args.clone();
-        // These change no result.
         args.resume = false;
         args.run.threads = None;
+        args.color = When::Auto;
         let size = bytes.map(|bytes| format!("{bytes} bytes")).unwrap_or_default();
-        let text = format!("entopic {} {size}\n{args:#?}\n", env!("CARGO_PKG_VERSION"));
+        let named = [&args.entities.rules.rules, &args.topics.topics_file, &args.run.places.registry];
+        let contents: Vec<String> =
+            named.into_iter().flatten().filter_map(|path| fs::read_to_string(path).ok()).collect();
+        let contents = contents.join("\n");
+        let text = format!("entopic {} {size}\n{args:#?}\n{contents}\n", env!("CARGO_PKG_VERSION"));
         Self { text, can_go_on: args.format == Format::Jsonl }
     }
 }
@@ -47,6 +53,15 @@ pub(crate) struct LongRun {
     /// Documents that an earlier run did, and of these those that failed.
     done: usize,
     failed_before: usize,
+}
+
+/// A run that was asked for.
+pub(super) enum Begun {
+    Run(Sink, LongRun),
+    /// It is complete; some documents failed if there is a file with them.
+    Complete {
+        failures: Option<PathBuf>,
+    },
 }
 
 /// A document that failed, as a line of the file for them.
@@ -65,12 +80,8 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 impl LongRun {
-    /// Begins a run that writes `path`, or goes on with it; `None` if it is complete.
-    pub(super) fn begin(
-        path: &Path,
-        resume: bool,
-        settings: &Settings,
-    ) -> Result<Option<(Sink, Self)>, Failure> {
+    /// Begins a run that writes `path`, or resumes it.
+    pub(super) fn begin(path: &Path, resume: bool, settings: &Settings) -> Result<Begun, Failure> {
         let failed =
             |error: &io::Error| Failure::because(format!("{} cannot be written", path.display()), error);
         let mut run = Self {
@@ -83,36 +94,39 @@ impl LongRun {
             failed_before: 0,
         };
         let partial = sink::partial(path);
+        let failures = sink::partial(&run.failures);
         if !resume || !partial.exists() {
             if resume && path.exists() {
-                return Ok(None);
+                // The last step of a run that was cut off in it.
+                remove(&run.settings)?;
+                return Ok(Begun::Complete { failures: run.failures.exists().then_some(run.failures) });
             }
-            let sink = Sink::create(path)?;
-            if partial.exists() {
-                // Those of a run whose own output was removed.
-                remove(&sink::partial(&run.failures))?;
+            if !partial.exists() && settings.can_go_on {
+                // Before there are results to go on with. What an older run left is of no more use.
+                for old in [&failures, &run.failures] {
+                    remove(old)?;
+                }
+                write_whole(&run.settings, &settings.text).map_err(|error| failed(&error))?;
             }
-            if settings.can_go_on && partial.exists() {
-                fs::write(&run.settings, &settings.text).map_err(|error| failed(&error))?;
-            }
-            return Ok(Some((sink, run)));
+            return Ok(Begun::Run(Sink::create(path)?, run));
         }
         let before = fs::read_to_string(&run.settings).map_err(|error| {
-            Failure::because(
-                format!("{} cannot be read, so the run cannot go on", run.settings.display()),
-                &error,
-            )
+            let message = format!("{} cannot be read, so the run cannot be resumed", run.settings.display());
+            Failure::because(message, &error)
         })?;
         if before != settings.text {
             return Err(Failure::new(format!(
-                "{} was begun with other options, inputs or another version: {}; go on with the same, or remove {}",
+                "{} was begun with other options, inputs or another version: {}; resume with the same, or remove {0} and {}",
                 partial.display(),
                 difference(&before, &settings.text),
-                partial.display()
+                run.settings.display()
             )));
         }
+        if run.failures.exists() {
+            // It was cut off between its last two steps.
+            fs::rename(&run.failures, &failures).map_err(|error| failed(&error))?;
+        }
         run.done = whole_lines(&partial).map_err(|error| failed(&error))?;
-        let failures = sink::partial(&run.failures);
         if failures.exists() {
             run.failed_before = whole_lines(&failures).map_err(|error| failed(&error))?;
             run.done += run.failed_before;
@@ -120,7 +134,7 @@ impl LongRun {
             run.failed = Some(open.map_err(|error| failed(&error))?);
         }
         output::warn(&format!("note: {} documents are done", run.done));
-        Ok(Some((Sink::go_on(path)?, run)))
+        Ok(Begun::Run(Sink::go_on(path)?, run))
     }
 
     /// Documents that an earlier run did.
@@ -165,21 +179,29 @@ impl LongRun {
         Ok(())
     }
 
-    /// Ends the run, whose file is complete. Gives the file with the documents that failed, if any did.
-    pub(super) fn finish(self) -> Result<Option<PathBuf>, Failure> {
-        let failed = |error: &io::Error| {
-            Failure::because(format!("{} cannot be written", self.failures.display()), error)
-        };
-        let had = match self.failed {
-            Some(_) => fs::rename(sink::partial(&self.failures), &self.failures).map(|()| true),
-            // Those of an earlier run with this output.
-            None if self.failures.exists() => fs::remove_file(&self.failures).map(|()| false),
-            None => Ok(false),
-        };
-        let had = had.map_err(|error| failed(&error))?;
-        remove(&self.settings)?;
-        Ok(had.then_some(self.failures))
+    /// Gives the file with the documents that failed its name, if any did. The results are given theirs after it, so that
+    /// a run whose results have their name is complete.
+    pub(super) fn finish_failures(&self) -> Result<Option<PathBuf>, Failure> {
+        if self.failed.is_none() {
+            return Ok(None);
+        }
+        fs::rename(sink::partial(&self.failures), &self.failures).map_err(|error| {
+            Failure::because(format!("{} cannot be written", self.failures.display()), &error)
+        })?;
+        Ok(Some(self.failures.clone()))
     }
+
+    /// Ends the run, whose results have their name.
+    pub(super) fn finish(self) -> Result<(), Failure> {
+        remove(&self.settings)
+    }
+}
+
+/// Writes a file as a whole.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let partial = sink::partial(path);
+    fs::write(&partial, text)?;
+    fs::rename(partial, path)
 }
 
 /// Removes a file, if it is there.

@@ -1,6 +1,6 @@
 //! Sets of rules for what looks alike everywhere: dates, sums, addresses, numbers with checksums.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 
 use iban::{BaseIban, ParseIbanError};
@@ -54,7 +54,8 @@ pub(super) enum Set {
     Email,
     /// Links without a scheme.
     Web(Regex),
-    Iban(Regex),
+    /// Codes that may be written in groups: runs of groups, the lengths of a code, and its check.
+    Codes(Regex, RangeInclusive<usize>, fn(&str) -> bool),
 }
 
 const MONTH: &str = r"(?:January|February|March|April|May|June|July|August|September|October|November|December|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)";
@@ -129,17 +130,17 @@ fn is_phone(text: &str) -> bool {
 }
 
 /// The lengths of IBANs, from Norway's to the longest that ISO 13616 allows.
-const IBAN_LENGTHS: std::ops::RangeInclusive<usize> = 15..=34;
+const IBAN_LENGTHS: RangeInclusive<usize> = 15..=34;
 
-/// The digits of card numbers, and their first ones (ISO/IEC 7812: banking, travel and merchandising).
-const CARD_DIGITS: std::ops::RangeInclusive<usize> = 13..=19;
-const CARD_BEGINS: std::ops::RangeInclusive<u8> = b'2'..=b'6';
+/// The digits of card numbers (ISO/IEC 7812).
+const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 
-/// Whether the digits of `text` are those of a card. (Luhn, US patent 2,950,048.)
-fn is_card(text: &str) -> bool {
-    let digits: Vec<u8> = text.bytes().filter(u8::is_ascii_digit).collect();
+/// Whether `digits` are those of a payment card: they begin as the networks' numbers do, and the checksum is right. (Luhn,
+/// US patent 2,950,048.)
+fn is_card(digits: &str) -> bool {
+    let begins = matches!(digits[..4].parse(), Ok(2221..=2720 | 3000..=6999));
     let sum: u32 = digits
-        .iter()
+        .bytes()
         .rev()
         .enumerate()
         .map(|(at, digit)| {
@@ -147,7 +148,7 @@ fn is_card(text: &str) -> bool {
             digit / 10 + digit % 10
         })
         .sum();
-    CARD_DIGITS.contains(&digits.len()) && CARD_BEGINS.contains(&digits[0]) && sum.is_multiple_of(10)
+    begins && sum.is_multiple_of(10)
 }
 
 impl BuiltIn {
@@ -180,12 +181,12 @@ impl BuiltIn {
             Self::Money => Set::Pattern(regex(&money())?, any),
             Self::Percent => Set::Pattern(regex(&percent())?, any),
             Self::Phone => Set::Pattern(regex(PHONE)?, is_phone),
-            Self::Card => Set::Pattern(regex(r"\b[2-6](?:[ -]?[0-9]){12,18}\b")?, is_card),
+            Self::Card => Set::Codes(regex(r"\b[0-9](?:[ \u{A0}-]?[0-9])*\b")?, CARD_DIGITS, is_card),
             Self::Email => Set::Email,
             Self::Url => Set::Web(regex(
                 r"\bwww\.[a-zA-Z0-9-]+(?:\.[a-zA-Z0-9-]+)+(?:/[^\s<>\x22]*[^\s<>\x22.,;:!?')\]}])?",
             )?),
-            Self::Iban => Set::Iban(regex(r"\b[A-Z]{2}[0-9]{2}(?: ?[A-Z0-9]){11,40}")?),
+            Self::Iban => Set::Codes(regex(r"\b[A-Z0-9](?:[ \u{A0}]?[A-Z0-9])*\b")?, IBAN_LENGTHS, is_iban),
         })
     }
 }
@@ -205,8 +206,9 @@ impl Set {
                 found.extend(regex.find_iter(text).map(|found| found.range()));
                 found
             }
-            Self::Iban(regex) => {
-                regex.find_iter(text).filter_map(|found| iban(found.as_str(), found.start())).collect()
+            Self::Codes(regex, lengths, check) => {
+                let runs = regex.find_iter(text);
+                runs.flat_map(|run| codes(run.as_str(), run.start(), lengths, *check)).collect()
             }
         }
     }
@@ -232,22 +234,40 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     !goes_on
 }
 
-/// The account at the beginning of `text`, which stands at `start`: the longest part that is one.
-fn iban(text: &str, start: usize) -> Option<Range<usize>> {
-    let mut compact = String::new();
-    let mut longest = None;
-    for (at, character) in text.char_indices() {
-        if character == ' ' {
+/// The codes in `run`, groups of letters and digits, which stands at `start`. A code begins and ends with a group, and what
+/// stands before or behind it may look like one more; the longest one is taken.
+fn codes(
+    run: &str,
+    start: usize,
+    lengths: &RangeInclusive<usize>,
+    check: fn(&str) -> bool,
+) -> Vec<Range<usize>> {
+    let is_part = |character: char| character.is_ascii_alphanumeric();
+    let mut found: Vec<Range<usize>> = Vec::new();
+    let mut before = None;
+    for (begin, character) in run.char_indices() {
+        let begins = is_part(character) && !before.replace(character).is_some_and(is_part);
+        if !begins || found.last().is_some_and(|last| start + begin < last.end) {
             continue;
         }
-        compact.push(character);
-        let end = at + character.len_utf8();
-        let ends = !text[end..].starts_with(|next: char| next.is_ascii_alphanumeric());
-        if ends && IBAN_LENGTHS.contains(&compact.len()) && is_iban(&compact) {
-            longest = Some(start..start + end);
+        let (mut compact, mut longest) = (String::new(), None);
+        let mut rest = run[begin..].char_indices().peekable();
+        while let Some((at, character)) = rest.next() {
+            if !is_part(character) {
+                continue;
+            }
+            compact.push(character);
+            if compact.len() > *lengths.end() {
+                break;
+            }
+            let ends = !rest.peek().is_some_and(|(_, next)| is_part(*next));
+            if ends && lengths.contains(&compact.len()) && check(&compact) {
+                longest = Some(start + begin..start + begin + at + 1);
+            }
         }
+        found.extend(longest);
     }
-    longest
+    found
 }
 
 /// Whether the account has a right checksum, and the length and form of its country, where that is known.

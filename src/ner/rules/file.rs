@@ -37,6 +37,9 @@ pub(super) fn toml(text: &str) -> Result<Vec<Rule>, Error> {
         Ok(file) => file,
         Err(error) => return refuse(format!("the rules are not valid: {}", error.to_string().trim_end())),
     };
+    if file.rule.is_empty() {
+        return refuse("the file has no rule; write one as [[rule]]");
+    }
     let rules = file.rule.into_iter().zip(1..).map(|(entry, number)| {
         rule(entry).map_err(|message| Error::new(ErrorKind::Rules, format!("rule {number}: {message}")))
     });
@@ -56,7 +59,7 @@ fn rule(entry: Entry) -> Result<Rule, String> {
         (None, None, Some(name)) => {
             Finder::BuiltIn(name.parse::<BuiltIn>().map_err(|error| error.to_string())?)
         }
-        _ => return Err("it must have one of phrases, pattern and built_in".into()),
+        _ => return Err("it must have exactly one of phrases, pattern and built_in".into()),
     };
     if !of_phrases && (ignore_case.is_some() || exact_space.is_some()) {
         return Err("ignore_case and exact_space are for phrases; in a pattern, write (?i)".into());
@@ -71,6 +74,10 @@ fn rule(entry: Entry) -> Result<Rule, String> {
 
 /// The rules of a file of spaCy's EntityRuler.
 pub(super) fn jsonl(text: &str) -> Result<Vec<Rule>, Error> {
+    let text = text.trim_start_matches('\u{FEFF}');
+    if text.trim().is_empty() {
+        return refuse("the file has no pattern; write one per line");
+    }
     let lines = text.lines().zip(1..).filter(|(line, _)| !line.trim().is_empty());
     let rules = lines.map(|(line, number)| {
         pattern(line).map_err(|message| Error::new(ErrorKind::Rules, format!("line {number}: {message}")))

@@ -107,6 +107,10 @@ fn built_in_sets_find_what_they_are_for_and_nothing_like_it() {
             &[
                 ("IBAN: DE89 3704 0044 0532 0130 00 BIC", &["DE89 3704 0044 0532 0130 00"]),
                 ("GB29NWBK60161331926819, NO9386011117947.", &["GB29NWBK60161331926819", "NO9386011117947"]),
+                (
+                    "Ref AB12 DE89 3704 0044 0532 0130 00 GB29 NWBK 6016 1331 9268 19 OK",
+                    &["DE89 3704 0044 0532 0130 00", "GB29 NWBK 6016 1331 9268 19"],
+                ),
                 ("DE88 3704 0044 0532 0130 00", &[]),
             ],
         ),
@@ -117,7 +121,11 @@ fn built_in_sets_find_what_they_are_for_and_nothing_like_it() {
                     "4111 1111 1111 1111 or 5500-0000-0000-0004, 378282246310005",
                     &["4111 1111 1111 1111", "5500-0000-0000-0004", "378282246310005"],
                 ),
-                ("4111 1111 1111 1112, 1234567890123", &[]),
+                (
+                    "4111 1111 1111 1111 123, 4111 1111 1111 1111 12/27 and 12 5500-0000-0000-0004-9",
+                    &["4111 1111 1111 1111", "4111 1111 1111 1111", "5500-0000-0000-0004"],
+                ),
+                ("4111 1111 1111 1112, 1234567890123, 2019 2020 2021 2022 2023 2024", &[]),
             ],
         ),
     ];
@@ -147,6 +155,15 @@ fn phrases_are_whole_words_in_any_white_space() {
     assert_eq!(texts(&folded, "ALİ GROẞ \u{212A} İzmir ȺB"), ["ALİ", "GROẞ", "\u{212A}", "İzmir", "ȺB"]);
     let exact = rules([Rule::phrases("X", ["New York"]).exact_space(true)]);
     assert_eq!(texts(&exact, "New York, New\nYork, New  York"), ["New York"]);
+}
+
+#[test]
+fn all_matches_are_found_where_they_overlap() {
+    let rules = rules([Rule::phrases("A", ["John Smith"]), Rule::phrases("B", ["Smith Street"])]);
+    let all = rules.find_all("John Smith Street");
+    let all: Vec<&str> = all.iter().map(|entity| entity.text.as_str()).collect();
+    assert_eq!(all, ["John Smith", "Smith Street"]);
+    assert_eq!(found(&rules, "John Smith Street"), [("B".to_owned(), "Smith Street".to_owned())]);
 }
 
 #[test]
@@ -195,7 +212,7 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
     );
 
     let table: [(&str, &str); 9] = [
-        ("[[rule]]\nlabel = \"A\"", "rule 1: it must have one of phrases, pattern and built_in"),
+        ("[[rule]]\nlabel = \"A\"", "rule 1: it must have exactly one of phrases, pattern and built_in"),
         ("[[rule]]\nlabel = \"A\"\nphrases = []", "rule 1 (\"A\") has no phrase"),
         ("[[rule]]\nlabel = \" \"\nphrases = [\"x\"]", "blank label"),
         ("[[rule]]\nlabel = \"A\"\nphrases = [\"\\n\"]", "blank phrase"),
