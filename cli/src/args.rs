@@ -1,17 +1,18 @@
 //! The command line.
 
+pub(crate) mod inputs;
+
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use encoding_rs::Encoding;
 use entopic::{Aggregation, BuiltIn, Engine, Ner, Precision, TopicClassifier};
 
 #[cfg(feature = "libtorch")]
 use entopic::Backend;
 
-use crate::failure::Failure;
+use self::inputs::Inputs;
 use crate::labels::{LabelList, LabelMap};
 use crate::offsets::Offsets;
 use crate::style::When;
@@ -243,53 +244,6 @@ const TAG_EXAMPLES: &str = "Examples:
   entopic tag mails.csv --text-column body --format jsonl   a line of JSON for each row
   entopic tag news/ --format jsonl -o news.jsonl --resume   all files of a folder; goes on if it was cut off
   zcat posts.jsonl.gz | entopic tag - --input-format jsonl --topics sport,music --format csv";
-
-/// The documents.
-#[derive(Clone, Debug, Args)]
-pub(crate) struct Inputs {
-    /// Files, folders (all files in them), or `-` for standard input. By its ending a file is JSON lines (.jsonl,
-    /// .ndjson), a table (.csv, .tsv, .parquet) or else one text; each may be compressed (gzip, Zstandard)
-    #[arg(required = true, value_name = "FILE|DIR|-")]
-    pub(crate) files: Vec<PathBuf>,
-    /// The form of the inputs [default: by the endings of their names]
-    #[arg(long, value_enum)]
-    pub(crate) input_format: Option<InputFormat>,
-    /// Each line is a document; short for --input-format lines
-    #[arg(long, conflicts_with = "input_format")]
-    pub(crate) lines: bool,
-    /// The field (JSON lines) or column (tables) with the text [default: text, or the only column]
-    #[arg(long, visible_alias = "text-column", value_name = "NAME")]
-    pub(crate) text_field: Option<String>,
-    /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like it]
-    #[arg(long, value_name = "NAME", value_parser = encoding)]
-    pub(crate) encoding: Option<&'static Encoding>,
-}
-
-impl Inputs {
-    /// The form of all inputs, if an option names it.
-    pub(crate) fn format(&self) -> Option<InputFormat> {
-        if self.lines { Some(InputFormat::Lines) } else { self.input_format }
-    }
-}
-
-impl Inputs {
-    /// Refuses a path to be written that is one of the inputs.
-    pub(crate) fn refuse_as_output(&self, path: &std::path::Path) -> Result<(), Failure> {
-        let is_input =
-            |input: &PathBuf| matches!((path.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        match self.files.iter().any(is_input) {
-            true => {
-                Err(Failure::new(format!("{} is an input; name another file for the output", path.display())))
-            }
-            false => Ok(()),
-        }
-    }
-}
-
-fn encoding(name: &str) -> Result<&'static Encoding, String> {
-    Encoding::for_label(name.as_bytes())
-        .ok_or_else(|| "it is none of the encodings of https://encoding.spec.whatwg.org/".into())
-}
 
 /// Score entities: precision, recall and F1 over exact spans and types, as seqeval has them, and partial matches, as
 /// nervaluate has them.
@@ -567,22 +521,6 @@ pub(crate) enum Format {
     Annotation,
     /// A page for a browser; a folder of pages for several documents
     Html,
-}
-
-/// The form of an input.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum InputFormat {
-    /// One text
-    Text,
-    /// A text in each line that is not blank
-    Lines,
-    /// An object in each line, with a text in one field
-    Jsonl,
-    /// Rows under names of columns
-    Csv,
-    /// As CSV, with tabs
-    Tsv,
-    Parquet,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

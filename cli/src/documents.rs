@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use self::document::{Document, Field, Place, Results, STANDARD_INPUT, TEXT, Unread};
 use self::files::files;
-use crate::args::{InputFormat, Inputs};
+use crate::args::inputs::{InputFormat, Inputs};
 use crate::failure::Failure;
 use crate::stream::{Advice, Opening, Stream};
 

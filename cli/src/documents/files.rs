@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use crate::args::{InputFormat, Inputs};
+use crate::args::inputs::{InputFormat, Inputs};
 use crate::failure::Failure;
 use crate::output;
 

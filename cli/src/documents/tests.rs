@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::document::{Document, Field, Place};
 use super::{Documents, Kind};
-use crate::args::{InputFormat, Inputs};
+use crate::args::inputs::{InputFormat, Inputs};
 
 fn inputs(folder: &TempDir, files: &[(&str, &[u8])]) -> Inputs {
     let paths = files.iter().map(|(name, bytes)| {

@@ -75,8 +75,6 @@ impl Writer for Folder {
 fn index(entries: &[Entry]) -> String {
     const STYLE: &str = ":root{color-scheme:light dark}body{margin:1rem auto;max-width:60rem;padding:0 1rem;font:1rem/1.6 system-ui,sans-serif}\
          td,th{text-align:left;vertical-align:top;padding:.15rem 1.5rem .15rem 0;overflow-wrap:anywhere}a{color:inherit}";
-    let policy =
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
     let names = |labels: &BTreeMap<String, usize>| {
         let counts: Vec<String> = labels.iter().map(|(label, count)| format!("{count} {label}")).collect();
         counts.join(", ")
@@ -87,7 +85,6 @@ fn index(entries: &[Entry]) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(policy);
                 link rel="icon" href="data:,";
                 title { "Entities and topics" }
                 style { (STYLE) }

@@ -246,7 +246,8 @@ fn codes(
     let mut found: Vec<Range<usize>> = Vec::new();
     let mut before = None;
     for (begin, character) in run.char_indices() {
-        let begins = is_part(character) && !before.replace(character).is_some_and(is_part);
+        let follows = before.replace(character).is_some_and(is_part);
+        let begins = is_part(character) && !follows;
         if !begins || found.last().is_some_and(|last| start + begin < last.end) {
             continue;
         }

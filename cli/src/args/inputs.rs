@@ -1,0 +1,71 @@
+//! The documents that a command reads.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use encoding_rs::Encoding;
+
+use crate::failure::Failure;
+
+/// The documents.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Inputs {
+    /// Files, folders (all files in them), or `-` for standard input. By its ending a file is JSON lines (.jsonl,
+    /// .ndjson), a table (.csv, .tsv, .parquet) or else one text; each may be compressed (gzip, Zstandard)
+    #[arg(required = true, value_name = "FILE|DIR|-")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The form of the inputs [default: by the endings of their names]
+    #[arg(long, value_enum)]
+    pub(crate) input_format: Option<InputFormat>,
+    /// Each line is a document; short for --input-format lines
+    #[arg(long, conflicts_with = "input_format")]
+    pub(crate) lines: bool,
+    /// The field (JSON lines) or column (tables) with the text [default: text, or the only column]
+    #[arg(long, visible_alias = "text-column", value_name = "NAME")]
+    pub(crate) text_field: Option<String>,
+    /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like it]
+    #[arg(long, value_name = "NAME", value_parser = encoding)]
+    pub(crate) encoding: Option<&'static Encoding>,
+}
+
+impl Inputs {
+    /// The form of all inputs, if an option names it.
+    pub(crate) fn format(&self) -> Option<InputFormat> {
+        if self.lines { Some(InputFormat::Lines) } else { self.input_format }
+    }
+}
+
+impl Inputs {
+    /// Refuses a path to be written that is one of the inputs.
+    pub(crate) fn refuse_as_output(&self, path: &Path) -> Result<(), Failure> {
+        let is_input =
+            |input: &PathBuf| matches!((path.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
+        match self.files.iter().any(is_input) {
+            true => {
+                Err(Failure::new(format!("{} is an input; name another file for the output", path.display())))
+            }
+            false => Ok(()),
+        }
+    }
+}
+
+fn encoding(name: &str) -> Result<&'static Encoding, String> {
+    Encoding::for_label(name.as_bytes())
+        .ok_or_else(|| "it is none of the encodings of https://encoding.spec.whatwg.org/".into())
+}
+
+/// The form of an input.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputFormat {
+    /// One text
+    Text,
+    /// A text in each line that is not blank
+    Lines,
+    /// An object in each line, with a text in one field
+    Jsonl,
+    /// Rows under names of columns
+    Csv,
+    /// As CSV, with tabs
+    Tsv,
+    Parquet,
+}
