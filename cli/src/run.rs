@@ -22,7 +22,10 @@ impl AsRef<str> for Text {
 /// The texts of a run.
 pub(crate) type Texts = Box<dyn Iterator<Item = Text>>;
 
-/// What becomes of the documents of a run.
+/// A document on its way, or its failure.
+type Entry = Result<Rc<Document>, Unread>;
+
+/// The output of a run.
 pub(crate) trait Output {
     /// Writes a document; `false` if nobody reads the output any more.
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure>;
@@ -52,7 +55,7 @@ where
     I: Iterator<Item = Result<TaggedDocument, Error>>,
 {
     // Those that the library has taken and not yet answered; it takes some hundred at once.
-    let waiting: Rc<RefCell<VecDeque<Result<Rc<Document>, Unread>>>> = Rc::default();
+    let waiting: Rc<RefCell<VecDeque<Entry>>> = Rc::default();
     let entries = Rc::clone(&waiting);
     let texts = documents.skip(skip).map(move |document| {
         let entry = document.map(Rc::new);
