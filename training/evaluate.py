@@ -21,7 +21,8 @@ def renamed(corpus: Corpus, folder: Path) -> dict[str, str]:
     lines = (folder / f"{corpus.name}.tsv").read_text(encoding="utf-8").splitlines()
     found = {line.split("\t")[1].partition("-")[2] for line in lines if line and not line.endswith("\tO")}
     mapping = corpus.mapping or {label: label for label in OURS}
-    wanted = {label: mapping.get(label, "") for label in sorted(found)}
+    # Behind a colon is the kind, which is not scored here.
+    wanted = {label: mapping.get(label, "").partition(":")[0] for label in sorted(found)}
     if not corpus.has_misc:
         wanted = {label: "" if ours == "MISC" else ours for label, ours in wanted.items()} | {"MISC": ""}
     return {label: ours for label, ours in wanted.items() if label != ours}

@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 
 use crate::kernel::{Job, Tile};
 use crate::line::Line;
-use crate::tiles::{self, BLOCK, Block, HEIGHT, Tiles};
+use crate::tiles::{self, Block, Place, ROWS, Tiles};
 
 pub(crate) fn has_int8() -> bool {
     has(25) && permitted()
@@ -80,6 +80,22 @@ pub(crate) unsafe fn bf16(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, f32>)) {
     unsafe { tiles::multiply::<Bf16>(job, each) }
 }
 
+/// # Safety
+/// [`has_int8`], and `job` and `to` fit.
+pub(crate) unsafe fn place_int8(job: &Job<'_>, to: Place<i32>) {
+    let _held = Held::new();
+    // SAFETY: as the caller says.
+    unsafe { tiles::place::<Int8>(job, to) }
+}
+
+/// # Safety
+/// [`has_bf16`], and `job` and `to` fit.
+pub(crate) unsafe fn place_bf16(job: &Job<'_>, to: Place<f32>) {
+    let _held = Held::new();
+    // SAFETY: as the caller says.
+    unsafe { tiles::place::<Bf16>(job, to) }
+}
+
 #[derive(Clone, Copy)]
 struct State {
     /// How many [`Held`] there are.
@@ -93,11 +109,13 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State { holds: 0, rows: 0 }) };
 }
 
-/// A product on this thread that uses tiles. The last one releases them, so that the system need not save them any longer.
-struct Held(PhantomData<*const ()>);
+/// A product on this thread that uses tiles, or several. The last one releases them, so that the system need not save them
+/// any longer.
+#[derive(Debug)]
+pub(crate) struct Held(PhantomData<*const ()>);
 
 impl Held {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let state = STATE.get();
         STATE.set(State { holds: state.holds + 1, ..state });
         Self(PhantomData)
@@ -126,22 +144,18 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Sets the tiles of this thread for blocks of `rows` rows: 0 to 3 for sums, 4 and 5 for values, 6 and 7 for weights.
+/// Sets the tiles of this thread for blocks of `rows` rows: 0 and 1 for sums, 2 for values, 3 and 4 for weights.
 ///
 /// # Safety
 /// The CPU has tiles, this process may use them, and there is a [`Held`].
 unsafe fn configure(rows: usize) {
     let state = STATE.get();
-    // The tiles of 16 rows above are the same with any number below.
-    if state.rows == rows || rows == HEIGHT && state.rows > HEIGHT {
+    if state.rows == rows {
         return;
     }
-    let (above, below) = (rows.min(HEIGHT) as u8, rows.saturating_sub(HEIGHT) as u8);
     let (mut heights, mut widths) = ([0; 16], [0; 16]);
-    heights[..8].copy_from_slice(&[above, above, below, below, above, below, HEIGHT as u8, HEIGHT as u8]);
-    for (width, height) in widths.iter_mut().zip(heights) {
-        *width = if height > 0 { Line::BYTES as u16 } else { 0 };
-    }
+    heights[..5].copy_from_slice(&[rows as u8, rows as u8, rows as u8, ROWS as u8, ROWS as u8]);
+    widths[..5].fill(Line::BYTES as u16);
     let configuration =
         Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: widths, rows: heights };
     // SAFETY: as the caller says; the configuration is 64 bytes, and valid. No tile is in use outside a block.
@@ -157,78 +171,40 @@ macro_rules! tiles {
         impl Tiles for $name {
             type Sum = $sum;
 
-            unsafe fn block(block: &Block, sums: &mut [$sum; BLOCK]) {
-                let below = block.rows > HEIGHT;
+            unsafe fn block(block: &Block, to: Place<$sum>) {
                 let stride = block.stride * Line::BYTES;
-                // SAFETY: the rows and panels may be read, and the sums written, as the caller says: tiles reach
-                // over `rows` rows of a block, and over all lines of a panel. Tiles are set for as many rows.
+                let row = to.stride * size_of::<$sum>();
+                // SAFETY: the rows and panels may be read, and the sums written, as the caller says: tiles reach over
+                // `rows` rows of a block, and over all lines of a panel. Tiles are set for as many rows.
                 unsafe {
                     configure(block.rows);
-                    if below {
-                        asm!(
-                            "tilezero tmm0",
-                            "tilezero tmm1",
-                            "tilezero tmm2",
-                            "tilezero tmm3",
-                            "2:",
-                            "tileloadd tmm6, [{left} + {line} * 1]",
-                            "tileloadd tmm7, [{right} + {line} * 1]",
-                            "tileloadd tmm4, [{above} + {stride} * 1]",
-                            concat!($dot, " tmm0, tmm4, tmm6"),
-                            concat!($dot, " tmm1, tmm4, tmm7"),
-                            "tileloadd tmm5, [{below} + {stride} * 1]",
-                            concat!($dot, " tmm2, tmm5, tmm6"),
-                            concat!($dot, " tmm3, tmm5, tmm7"),
-                            "add {above}, 64",
-                            "add {below}, 64",
-                            "add {left}, 1024",
-                            "add {right}, 1024",
-                            "dec {steps}",
-                            "jnz 2b",
-                            "tilestored [{sums} + {line} * 2], tmm0",
-                            "tilestored [{sums} + {line} * 2 + 64], tmm1",
-                            "tilestored [{sums} + {line} * 2 + 2048], tmm2",
-                            "tilestored [{sums} + {line} * 2 + 2112], tmm3",
-                            above = inout(reg) block.values => _,
-                            below = inout(reg) block.values.add(HEIGHT * block.stride) => _,
-                            left = inout(reg) block.weights[0] => _,
-                            right = inout(reg) block.weights[1] => _,
-                            steps = inout(reg) block.stride => _,
-                            stride = in(reg) stride,
-                            line = in(reg) Line::BYTES,
-                            sums = in(reg) sums.as_mut_ptr(),
-                            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
-                            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
-                            options(nostack),
-                        );
-                    } else {
-                        asm!(
-                            "tilezero tmm0",
-                            "tilezero tmm1",
-                            "2:",
-                            "tileloadd tmm4, [{above} + {stride} * 1]",
-                            "tileloadd tmm6, [{left} + {line} * 1]",
-                            concat!($dot, " tmm0, tmm4, tmm6"),
-                            "tileloadd tmm7, [{right} + {line} * 1]",
-                            concat!($dot, " tmm1, tmm4, tmm7"),
-                            "add {above}, 64",
-                            "add {left}, 1024",
-                            "add {right}, 1024",
-                            "dec {steps}",
-                            "jnz 2b",
-                            "tilestored [{sums} + {line} * 2], tmm0",
-                            "tilestored [{sums} + {line} * 2 + 64], tmm1",
-                            above = inout(reg) block.values => _,
-                            left = inout(reg) block.weights[0] => _,
-                            right = inout(reg) block.weights[1] => _,
-                            steps = inout(reg) block.stride => _,
-                            stride = in(reg) stride,
-                            line = in(reg) Line::BYTES,
-                            sums = in(reg) sums.as_mut_ptr(),
-                            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
-                            options(nostack),
-                        );
-                    }
+                    asm!(
+                        "tilezero tmm0",
+                        "tilezero tmm1",
+                        "2:",
+                        "tileloadd tmm2, [{values} + {stride} * 1]",
+                        "tileloadd tmm3, [{left} + {line} * 1]",
+                        concat!($dot, " tmm0, tmm2, tmm3"),
+                        "tileloadd tmm4, [{right} + {line} * 1]",
+                        concat!($dot, " tmm1, tmm2, tmm4"),
+                        "add {values}, 64",
+                        "add {left}, 1024",
+                        "add {right}, 1024",
+                        "dec {steps}",
+                        "jnz 2b",
+                        "tilestored [{sums} + {row} * 1], tmm0",
+                        "tilestored [{sums} + {row} * 1 + 64], tmm1",
+                        values = inout(reg) block.values => _,
+                        left = inout(reg) block.weights[0] => _,
+                        right = inout(reg) block.weights[1] => _,
+                        steps = inout(reg) block.stride => _,
+                        stride = in(reg) stride,
+                        line = in(reg) Line::BYTES,
+                        row = in(reg) row,
+                        sums = in(reg) to.sums,
+                        out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _,
+                        options(nostack),
+                    );
                 }
             }
         }

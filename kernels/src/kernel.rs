@@ -11,6 +11,8 @@ use crate::weights::{PANEL, Rows};
 pub struct Kernel<F: Format> {
     name: &'static str,
     run: Run<F>,
+    /// Writes a product without a copy, if the kernel can.
+    place: Option<PlaceRun<F>>,
     /// Rows that it multiplies at once.
     rows: usize,
     saturates: bool,
@@ -19,6 +21,9 @@ pub struct Kernel<F: Format> {
 
 /// A kernel's code. It may only be called where the CPU has the instructions.
 pub(crate) type Run<F> = unsafe fn(&Job<'_>, &mut dyn FnMut(Tile<'_, <F as Format>::Sum>));
+
+/// Likewise, to write a product.
+pub(crate) type PlaceRun<F> = unsafe fn(&Job<'_>, tiles::Place<<F as Format>::Sum>);
 
 /// A product to be computed. [`crate::Weights`] checks that all of it fits: `panels` are whole panels of `depth` lines,
 /// one for each 16 of `outputs`, and the rows have a line for each 16 of `depth`.
@@ -88,6 +93,22 @@ impl<F: Format> Kernel<F> {
         // SAFETY: a kernel is made only where the CPU has its instructions.
         unsafe { (self.run)(job, each) }
     }
+
+    /// Writes the product to `out`, `[rows, stride]`. Rows have room for pairs of panels, and `job` begins with the first.
+    pub(crate) fn place(self, job: &Job<'_>, out: &mut [F::Sum], stride: usize) {
+        assert!(
+            stride >= job.panel_count().next_multiple_of(2) * PANEL && out.len() >= job.rows.count() * stride
+        );
+        match self.place {
+            // SAFETY: a kernel is made only where the CPU has its instructions, and there is room for all rows.
+            Some(place) => unsafe { place(job, tiles::Place { sums: out.as_mut_ptr(), stride }) },
+            None => self.run(job, &mut |tile| {
+                for (row, sums) in tile.each() {
+                    out[row * stride..][tile.columns.clone()].copy_from_slice(sums);
+                }
+            }),
+        }
+    }
 }
 
 impl<F: Format> Clone for Kernel<F> {
@@ -113,10 +134,10 @@ impl Kernel<Int8> {
 }
 
 /// A function for the kernels of a format. Each has its name, what it needs, its code, and the rows that it multiplies at
-/// once; then whether it saturates, or is portable.
+/// once; then whether it saturates, or is portable. After `=>` comes what writes a product without a copy.
 macro_rules! kernels {
     ($function:ident, $format:ty, [$(
-        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr, $rows:expr $(, $property:ident)?;
+        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr $(=> $place:expr)?, $rows:expr $(, $property:ident)?;
     )*]) => {
         pub(crate) fn $function() -> &'static [Kernel<$format>] {
             static KERNELS: OnceLock<Vec<Kernel<$format>>> = OnceLock::new();
@@ -124,8 +145,11 @@ macro_rules! kernels {
                 let mut kernels = Vec::new();
                 $($(#[$attribute])* if $has {
                     kernels.push(Kernel {
+                        $(place: Some($place),)?
                         $($property: true,)?
-                        ..Kernel { name: $name, run: $run, rows: $rows, saturates: false, portable: false }
+                        ..Kernel {
+                            name: $name, run: $run, place: None, rows: $rows, saturates: false, portable: false,
+                        }
                     });
                 })*
                 kernels
@@ -136,7 +160,7 @@ macro_rules! kernels {
 
 kernels!(int8, Int8, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    "amx-int8" if crate::amx::has_int8() => crate::amx::int8, tiles::ROWS;
+    "amx-int8" if crate::amx::has_int8() => crate::amx::int8 => crate::amx::place_int8, tiles::ROWS;
     #[cfg(target_arch = "x86_64")]
     "avx512-vnni" if crate::x86::has_avx512_vnni() => crate::x86::int8_avx512_vnni, 12;
     #[cfg(target_arch = "x86_64")]
@@ -146,14 +170,14 @@ kernels!(int8, Int8, [
     #[cfg(target_arch = "x86_64")]
     "avx2" if crate::x86::has_avx2() => crate::x86::int8_avx2, 6, saturates;
     "portable" if true => crate::portable::vectors::<Int8>, 4, portable;
-    "portable tiles" if true => crate::portable::tiles::<Int8>, tiles::ROWS, portable;
+    "portable tiles" if true => crate::portable::tiles::<Int8> => crate::portable::place_tiles::<Int8>, tiles::ROWS, portable;
 ]);
 
 kernels!(bf16, Bf16, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16, tiles::ROWS;
+    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16 => crate::amx::place_bf16, tiles::ROWS;
     "portable" if true => crate::portable::vectors::<Bf16>, 4, portable;
-    "portable tiles" if true => crate::portable::tiles::<Bf16>, tiles::ROWS, portable;
+    "portable tiles" if true => crate::portable::tiles::<Bf16> => crate::portable::place_tiles::<Bf16>, tiles::ROWS, portable;
 ]);
 
 kernels!(f32, F32, [
@@ -162,5 +186,5 @@ kernels!(f32, F32, [
     #[cfg(target_arch = "x86_64")]
     "avx2" if crate::x86::has_avx2() => crate::x86::f32_avx2, 6;
     "portable" if true => crate::portable::vectors::<F32>, 4, portable;
-    "portable tiles" if true => crate::portable::tiles::<F32>, tiles::ROWS, portable;
+    "portable tiles" if true => crate::portable::tiles::<F32> => crate::portable::place_tiles::<F32>, tiles::ROWS, portable;
 ]);

@@ -3,6 +3,7 @@
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
 mod format;
+mod hold;
 mod kernel;
 mod line;
 mod portable;
@@ -17,6 +18,7 @@ mod x86;
 mod tests;
 
 pub use format::{Bf16, F32, Format, Int8};
+pub use hold::Hold;
 pub use kernel::{Kernel, Tile};
 pub use line::Line;
 pub use transpose::{Strided, transpose};

@@ -6,7 +6,7 @@ use std::marker::PhantomData;
 use crate::format::Format;
 use crate::kernel::{Job, Tile};
 use crate::line::Line;
-use crate::tiles::{self, Block, Tiles};
+use crate::tiles::{self, Block, Place, Tiles};
 use crate::vectors::{self, Vectors};
 use crate::weights::PANEL;
 
@@ -22,6 +22,13 @@ pub(crate) unsafe fn vectors<F: Format>(job: &Job<'_>, each: &mut dyn FnMut(Tile
 pub(crate) unsafe fn tiles<F: Format>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
     // SAFETY: as the caller says; any CPU has the instructions.
     unsafe { tiles::multiply::<Plain<F>>(job, each) }
+}
+
+/// # Safety
+/// `job` and `to` fit.
+pub(crate) unsafe fn place_tiles<F: Format>(job: &Job<'_>, to: Place<F::Sum>) {
+    // SAFETY: as the caller says; any CPU has the instructions.
+    unsafe { tiles::place::<Plain<F>>(job, to) }
 }
 
 struct Plain<F>(PhantomData<F>);
@@ -79,13 +86,14 @@ impl<F: Format> Vectors for Plain<F> {
 impl<F: Format> Tiles for Plain<F> {
     type Sum = F::Sum;
 
-    unsafe fn block(block: &Block, sums: &mut [F::Sum; tiles::BLOCK]) {
-        for (row, sums) in sums.chunks_exact_mut(2 * PANEL).enumerate().take(block.rows) {
-            // SAFETY: the block may be read, as the caller says.
-            let (values, weights) = unsafe {
+    unsafe fn block(block: &Block, to: Place<F::Sum>) {
+        for row in 0..block.rows {
+            // SAFETY: the block may be read, and its sums written, as the caller says.
+            let (values, weights, sums) = unsafe {
                 let values = block.values.add(row * block.stride);
                 let values = std::slice::from_raw_parts(values, block.stride);
-                (values, block.weights.map(|panel| std::slice::from_raw_parts(panel, block.depth)))
+                let weights = block.weights.map(|panel| std::slice::from_raw_parts(panel, block.depth));
+                (values, weights, std::slice::from_raw_parts_mut(to.sums.add(row * to.stride), 2 * PANEL))
             };
             for (sums, lines) in sums.chunks_exact_mut(PANEL).zip(weights) {
                 sums.fill(F::Sum::default());

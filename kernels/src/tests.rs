@@ -1,6 +1,6 @@
 //! Every kernel that this CPU has against the definition, over edges in all three dimensions.
 
-use bytemuck::Pod;
+use bytemuck::{Pod, Zeroable};
 use half::bf16;
 use proptest::prelude::{Strategy, proptest};
 use proptest::test_runner::TestCaseError;
@@ -32,14 +32,14 @@ fn lines<T: Pod>(values: &[T], inputs: usize) -> Vec<Line> {
 fn product<F: Format>(
     kernel: Kernel<F>,
     values: &[F::Value],
-    weights: &[F::Weight],
+    source: &[F::Weight],
     [rows, inputs, outputs]: [usize; 3],
     columns: std::ops::Range<usize>,
 ) -> (Vec<F::Sum>, Vec<u32>) {
-    let weights = Weights::pack(kernel, weights, [outputs, inputs]);
+    let weights = Weights::pack(kernel, source, [outputs, inputs]);
     let lines = lines(values, inputs);
     let (mut out, mut times) = (vec![F::Sum::default(); rows * outputs], vec![0; rows * outputs]);
-    weights.multiply(Rows::new(&lines, weights.row_lines()), columns, |tile| {
+    weights.multiply(Rows::new(&lines, weights.row_lines()), columns.clone(), |tile| {
         for (row, sums) in tile.each() {
             for (column, &sum) in tile.columns.clone().zip(sums) {
                 out[row * outputs + column] = sum;
@@ -47,7 +47,34 @@ fn product<F: Format>(
             }
         }
     });
+    if columns == (0..outputs) {
+        // Written in one go, it is the same, and so it is with weights that were turned.
+        let stride = outputs.next_multiple_of(2 * PANEL);
+        let turned = weights_of_turned(kernel, source, [outputs, inputs]);
+        for weights in [&weights, &turned] {
+            let mut whole = vec![F::Sum::default(); rows * stride];
+            weights.multiply_into(Rows::new(&lines, weights.row_lines()), &mut whole, stride);
+            let rows = whole.chunks_exact(stride.max(1)).zip(out.chunks_exact(outputs.max(1)));
+            rows.for_each(|(whole, row)| assert!(same(&whole[..outputs], row), "{kernel:?}"));
+        }
+    }
     (out, times)
+}
+
+/// Packs `weights`, `[outputs, inputs]`, from their transpose.
+fn weights_of_turned<F: Format>(kernel: Kernel<F>, weights: &[F::Weight], shape: [usize; 2]) -> Weights<F> {
+    let [outputs, inputs] = shape;
+    let turned: Vec<F::Weight> =
+        (0..weights.len()).map(|at| weights[at % outputs * inputs + at / outputs]).collect();
+    // What was there before must not count.
+    let mut packed =
+        Weights::pack(kernel, &[turned.first().copied().unwrap_or(F::Weight::zeroed()); 40 * 130], [40, 130]);
+    packed.repack_turned(&turned, shape);
+    packed
+}
+
+fn same<T: Pod>(one: &[T], other: &[T]) -> bool {
+    bytemuck::cast_slice::<_, u8>(one) == bytemuck::cast_slice::<_, u8>(other)
 }
 
 /// Checks all kernels of a format. `value` and `weight` make numbers of noise, and `close` compares a sum with the

@@ -1,17 +1,17 @@
-//! Products in tiles: 32 rows by two panels at a time.
+//! Products in tiles: 16 rows by two panels at a time. Blocks of 32 rows need fewer loads, but measured slower, as the CPU
+//! has less of what is done with one block to overlap with the next.
+
+use std::ops::Range;
 
 use crate::kernel::{Job, Tile};
 use crate::line::Line;
 use crate::weights::PANEL;
 
-/// Rows of a tile.
-pub(crate) const HEIGHT: usize = 16;
+/// Rows of a tile, and of a block.
+pub(crate) const ROWS: usize = 16;
 
-/// Rows of a block: two tiles.
-pub(crate) const ROWS: usize = 2 * HEIGHT;
-
-/// Sums of a block: two tiles high and two wide.
-pub(crate) const BLOCK: usize = ROWS * 2 * PANEL;
+/// Sums of a block: two tiles.
+const BLOCK: usize = ROWS * 2 * PANEL;
 
 /// Rows and panels that are multiplied together. [`multiply`] makes them, and sees to it that all lines are there.
 pub(crate) struct Block {
@@ -27,16 +27,25 @@ pub(crate) struct Block {
     pub(crate) depth: usize,
 }
 
+/// Where sums are written.
+#[derive(Clone, Copy)]
+pub(crate) struct Place<S> {
+    pub(crate) sums: *mut S,
+    /// From a row to the next.
+    pub(crate) stride: usize,
+}
+
 /// The instructions that such a product needs.
 pub(crate) trait Tiles {
     /// One number of a product.
     type Sum: Copy + Default;
 
-    /// Sets `sums`, `[rows, 32]`, to the product of a block; what lies beyond its rows is left as it is.
+    /// Writes the product of a block, `[rows, 32]`.
     ///
     /// # Safety
-    /// The CPU has the instructions, what they need is set up on this thread, and `block` is as its fields say.
-    unsafe fn block(block: &Block, sums: &mut [Self::Sum; BLOCK]);
+    /// The CPU has the instructions, what they need is set up on this thread, `block` is as its fields say, and so many
+    /// sums may be written.
+    unsafe fn block(block: &Block, to: Place<Self::Sum>);
 }
 
 /// Aligned as the rows of tiles are.
@@ -47,12 +56,37 @@ struct Sums<S>([S; BLOCK]);
 /// The CPU has the instructions of `T`, and `job` fits.
 #[inline(always)]
 pub(crate) unsafe fn multiply<T: Tiles>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, T::Sum>)) {
-    let (count, panels) = (job.rows.count(), job.panel_count());
     let mut sums = Sums([T::Sum::default(); BLOCK]);
-    // All rows meet a panel before the next.
+    each_block(job, |block, rows, panel| {
+        let to = Place { sums: sums.0.as_mut_ptr(), stride: 2 * PANEL };
+        // SAFETY: the CPU has the instructions; there is room for a whole block.
+        unsafe { T::block(&block, to) };
+        each(Tile { rows, columns: job.columns(panel, 2), sums: &sums.0, stride: 2 * PANEL });
+    });
+}
+
+/// Writes the whole product, `[rows, stride]`. Rows have room for pairs of panels.
+///
+/// # Safety
+/// The CPU has the instructions of `T`, `job` fits, and as many sums may be written.
+#[inline(always)]
+pub(crate) unsafe fn place<T: Tiles>(job: &Job<'_>, to: Place<T::Sum>) {
+    each_block(job, |block, rows, panel| {
+        // SAFETY: as the caller says.
+        unsafe {
+            let sums = to.sums.add(rows.start * to.stride + panel * PANEL);
+            T::block(&block, Place { sums, ..to });
+        }
+    });
+}
+
+/// Runs `work` with each block of a job that fits, its rows, and its first panel. All rows meet a panel before the next.
+#[inline(always)]
+fn each_block(job: &Job<'_>, mut work: impl FnMut(Block, Range<usize>, usize)) {
+    let (count, panels) = (job.rows.count(), job.panel_count());
     for panel in (0..panels).step_by(2) {
-        let width = 2.min(panels - panel);
-        let weights = [panel, panel + width - 1].map(|panel| job.panels[panel * job.depth..].as_ptr());
+        let last = panels.min(panel + 2) - 1;
+        let weights = [panel, last].map(|panel| job.panels[panel * job.depth..].as_ptr());
         for first in (0..count).step_by(ROWS) {
             let rows = first..count.min(first + ROWS);
             let block = Block {
@@ -62,10 +96,7 @@ pub(crate) unsafe fn multiply<T: Tiles>(job: &Job<'_>, each: &mut dyn FnMut(Tile
                 weights,
                 depth: job.depth,
             };
-            // SAFETY: the job fits: there are as many rows and panels, and each row has a line for each 16 of a
-            // panel's.
-            unsafe { T::block(&block, &mut sums.0) };
-            each(Tile { rows, columns: job.columns(panel, width), sums: &sums.0, stride: 2 * PANEL });
+            work(block, rows, panel);
         }
     }
 }

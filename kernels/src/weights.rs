@@ -100,6 +100,40 @@ impl<F: Format> Weights<F> {
         }
     }
 
+    /// Packs other weights in the place of these, which are turned: `[inputs, outputs]`. An input that fills up the last
+    /// group is zero.
+    ///
+    /// # Panics
+    /// If `weights` has another length.
+    pub fn repack_turned(&mut self, weights: &[F::Weight], [outputs, inputs]: [usize; 2]) {
+        assert!(weights.len() == outputs * inputs, "weights of another shape");
+        let group = 4 / size_of::<F::Weight>();
+        (self.inputs, self.outputs) = (inputs, outputs);
+        let depth = self.depth();
+        self.lines.resize(outputs.div_ceil(PANEL) * depth, Line::default());
+        if !outputs.is_multiple_of(PANEL) || inputs < depth * group {
+            self.lines.fill(Line::default());
+        }
+        for (at, rows) in weights.chunks(outputs.max(1) * group).enumerate() {
+            for (panel, first) in (0..outputs).step_by(PANEL).enumerate() {
+                let columns = first..outputs.min(first + PANEL);
+                let line = std::slice::from_mut(&mut self.lines[panel * depth + at]);
+                let to: &mut [F::Weight] = Line::values_mut(line);
+                if let (true, true) = (group == 2, rows.len() == 2 * outputs)
+                    && let (Ok(even), Ok(odd)) =
+                        (rows[columns.clone()].try_into(), rows[outputs..][columns.clone()].try_into())
+                {
+                    interleave(even, odd, to);
+                    continue;
+                }
+                for (place, row) in rows.chunks_exact(outputs).enumerate() {
+                    let row = &row[columns.clone()];
+                    to.chunks_exact_mut(group).zip(row).for_each(|(to, value)| to[place] = *value);
+                }
+            }
+        }
+    }
+
     /// The lines of a panel.
     fn depth(&self) -> usize {
         self.row_lines() * GROUPS
@@ -141,5 +175,26 @@ impl<F: Format> Weights<F> {
         let depth = self.depth();
         let panels = &self.lines[panels.start * depth..panels.end * depth];
         self.kernel.run(&Job { rows, panels, depth, outputs }, &mut each);
+    }
+
+    /// Multiplies `rows` with all weights, and writes the product to `out`, `[rows, stride]`. What is written there beyond
+    /// the outputs means nothing.
+    ///
+    /// # Panics
+    /// If the rows have another length, `stride` is less than a multiple of two panels that has all outputs, or `out` has
+    /// not as many rows.
+    pub fn multiply_into(&self, rows: Rows<'_>, out: &mut [F::Sum], stride: usize) {
+        assert!(rows.each == self.row_lines(), "rows of {} lines, not {}", rows.each, self.row_lines());
+        if self.outputs > 0 && rows.count() > 0 {
+            let job = Job { rows, panels: &self.lines, depth: self.depth(), outputs: 0..self.outputs };
+            self.kernel.place(&job, out, stride);
+        }
+    }
+}
+
+/// Writes the values of two rows one by one; of a known number, since that becomes a few vectors.
+fn interleave<T: Copy>(even: &[T; PANEL], odd: &[T; PANEL], to: &mut [T]) {
+    for (to, (even, odd)) in to.chunks_exact_mut(2).zip(even.iter().zip(odd)) {
+        (to[0], to[1]) = (*even, *odd);
     }
 }

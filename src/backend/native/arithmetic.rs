@@ -266,7 +266,7 @@ impl Arithmetic for Int8 {
 
     fn block_rows() -> usize {
         entopic_kernels::Int8::fastest()
-            .map_or(LEAST_BLOCK_ROWS, |kernel| LEAST_BLOCK_ROWS.next_multiple_of(kernel.rows()))
+            .map_or(LEAST_BLOCK_ROWS, |kernel| LEAST_BLOCK_ROWS.max(4 * kernel.rows()))
     }
 
     const BF16_ATTENTION: bool = true;

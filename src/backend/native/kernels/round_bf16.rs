@@ -15,25 +15,33 @@ impl SimdOp for RoundBf16<'_> {
     #[inline(always)]
     fn eval<I: Isa>(self, isa: I) {
         let Self { values, rounded } = self;
-        let (floats, ints, halves) = (isa.f32(), isa.i32(), isa.i16());
+        let (floats, halves) = (isa.f32(), isa.i16());
         let width = floats.len();
         let (vectors, rest) = values.split_at(values.len() - values.len() % (2 * width));
         let (to, to_rest) = rounded.split_at_mut(vectors.len());
         let to: &mut [i16] = bytemuck::cast_slice_mut(to);
-        let (just_below_half, one) = (ints.splat(0x7FFF), ints.splat(1));
         for (values, to) in vectors.chunks_exact(2 * width).zip(to.chunks_exact_mut(2 * width)) {
-            let [low, high] = floats.load_many::<2>(values).map(|values| {
-                let bits: I::I32 = values.reinterpret_cast();
-                let odd = ints.and(ints.shift_right::<16>(bits), one);
-                // The upper half, which fits 16 bits.
-                ints.shift_right::<16>(ints.add(bits, ints.add(just_below_half, odd)))
-            });
-            halves.store(ints.narrow_saturate(low, high), to);
+            halves.store(round_bf16(isa, floats.load_many::<2>(values)), to);
         }
         for (value, to) in rest.iter().zip(to_rest) {
             *to = bf16::from_f32(*value);
         }
     }
+}
+
+/// Two vectors rounded to bfloat16, as the bits of one vector.
+#[inline(always)]
+pub(super) fn round_bf16<I: Isa>(isa: I, [low, high]: [I::F32; 2]) -> I::I16 {
+    isa.i32().narrow_saturate(upper_half(isa, low), upper_half(isa, high))
+}
+
+/// The upper 16 bits of `values`, rounded to.
+#[inline(always)]
+fn upper_half<I: Isa>(isa: I, values: I::F32) -> I::I32 {
+    let ints = isa.i32();
+    let bits: I::I32 = values.reinterpret_cast();
+    let odd = ints.and(ints.shift_right::<16>(bits), ints.splat(1));
+    ints.shift_right::<16>(ints.add(bits, ints.add(ints.splat(0x7FFF), odd)))
 }
 
 #[cfg(test)]

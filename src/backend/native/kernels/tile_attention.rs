@@ -1,17 +1,20 @@
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
-use entopic_kernels::{Bf16, Kernel, Line, Rows, Strided, Weights, transpose};
+use entopic_kernels::{Bf16, Hold, Kernel, Line, PANEL, Rows, Weights};
 use half::bf16;
 use rten_simd::ops::{BitOps, NumOps};
-use rten_simd::{Isa, SimdOp};
+use rten_simd::{Isa, Simd, SimdOp};
 
 use super::attention::{Part, fold};
 use super::exp::exp2_of_negative;
-use super::round_bf16::RoundBf16;
+use super::round_bf16::{RoundBf16, round_bf16};
 
 /// Queries that are worked on together: the rows of two tiles.
 const ROWS: usize = 32;
+
+/// Those whose weights are.
+const SOME: usize = 4;
 
 /// Scaled dot-product attention of some heads, each window for itself, as
 /// [`Attention`](super::attention::Attention), but with both products in bfloat16 and no relation between places.
@@ -30,56 +33,136 @@ pub(crate) struct TileAttention<'a> {
     pub(crate) scratch: &'a mut TileScratch,
 }
 
-/// Turns the scores of a query into weights that are to be divided by their sum, and gives `1 / sum`.
+/// Rounds what some rows have of a head.
+struct RoundRows<'a> {
+    part: Part<'a>,
+    rows: Range<usize>,
+    size: usize,
+    /// `[rows, stride]`. What lies beyond the head's values is left as it is.
+    to: &'a mut [bf16],
+    stride: usize,
+}
+
+impl SimdOp for RoundRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { part, rows, size, to, stride } = self;
+        for (row, to) in rows.zip(to.chunks_exact_mut(stride.max(1))) {
+            RoundBf16 { values: part.row(row, size), rounded: &mut to[..size] }.eval(isa);
+        }
+    }
+}
+
+/// Writes rows of sums, each times a factor of its own.
+struct Scale<'a> {
+    /// `[rows, stride]`, in whole vectors.
+    sums: &'a [f32],
+    stride: usize,
+    /// `[rows]`.
+    factors: &'a [f32],
+    /// `[rows, size]`.
+    to: &'a mut [f32],
+    size: usize,
+}
+
+impl SimdOp for Scale<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { sums, stride, factors, to, size } = self;
+        let ops = isa.f32();
+        let rows = sums.chunks_exact(stride).zip(to.chunks_exact_mut(size));
+        for ((sums, to), factor) in rows.zip(factors) {
+            let factor = ops.splat(*factor);
+            let whole = size - size % ops.len();
+            for (sums, to) in sums.chunks_exact(ops.len()).zip(to[..whole].chunks_exact_mut(ops.len())) {
+                ops.store(ops.mul(ops.load(sums), factor), to);
+            }
+            if whole < size {
+                let rest = ops.mul(ops.load(&sums[whole..]), factor).to_array();
+                to[whole..].copy_from_slice(&rest.as_ref()[..size - whole]);
+            }
+        }
+    }
+}
+
+/// Turns the scores of some queries into weights that are to be divided by their sum, and gives `1 / sum`.
 struct Softmax<'a> {
-    /// Whole vectors.
-    scores: &'a mut [f32],
+    keys: usize,
     scale: f32,
-    /// As long.
+    /// `[queries, stride]`, in pairs of vectors.
+    scores: &'a mut [f32],
+    stride: usize,
+    /// As the scores.
     weights: &'a mut [bf16],
+    /// `[queries]`.
+    shares: &'a mut [f32],
 }
 
 impl SimdOp for Softmax<'_> {
-    type Output = f32;
+    type Output = ();
 
     #[inline(always)]
-    fn eval<I: Isa>(self, isa: I) -> f32 {
-        let Self { scores, scale, weights } = self;
-        let ops = isa.f32();
-        let width = ops.len();
-        let mut largest = ops.splat(f32::NEG_INFINITY);
-        for scores in scores.chunks_exact(width) {
-            largest = ops.max(largest, ops.load(scores));
-        }
-        let largest = fold(largest, |a, b| if a > b { a } else { b });
+    fn eval<I: Isa>(self, isa: I) {
+        let Self { keys, scale, scores, stride, weights, shares } = self;
+        let (ops, halves) = (isa.f32(), isa.i16());
+        let pair = 2 * ops.len();
         // Weights are powers of two, not of e.
         let scale = ops.splat(LOG2_E * scale);
-        let offset = ops.mul(ops.splat(-largest), scale);
-        let mut total = ops.zero();
-        for scores in scores.chunks_exact_mut(width) {
-            let weight = exp2_of_negative(isa, ops.mul_add(ops.load(scores), scale, offset));
-            total = ops.add(total, weight);
-            ops.store(weight, scores);
+        // Rows do not wait for each other's sums, so some are worked on together.
+        let rows = scores.chunks_mut(SOME * stride).zip(weights.chunks_mut(SOME * stride));
+        for ((scores, weights), shares) in rows.zip(shares.chunks_mut(SOME)) {
+            let weights: &mut [i16] = bytemuck::cast_slice_mut(weights);
+            let mut largest = [ops.splat(f32::NEG_INFINITY); SOME];
+            for (scores, largest) in scores.chunks_exact_mut(stride).zip(&mut largest) {
+                scores[keys..].fill(f32::NEG_INFINITY);
+                for scores in scores.chunks_exact(ops.len()) {
+                    *largest = ops.max(*largest, ops.load(scores));
+                }
+            }
+            let mut offsets = [0.0; SOME];
+            for (offset, largest) in offsets.iter_mut().zip(largest) {
+                *offset = -fold(largest, |a, b| if a > b { a } else { b });
+            }
+            let mut totals = [ops.zero(); SOME];
+            let rows = scores.chunks_exact(stride).zip(weights.chunks_exact_mut(stride));
+            for ((total, offset), (scores, weights)) in totals.iter_mut().zip(offsets).zip(rows) {
+                let offset = ops.mul(ops.splat(offset), scale);
+                for (scores, weights) in scores.chunks_exact(pair).zip(weights.chunks_exact_mut(pair)) {
+                    // Not by a closure: it would not have the vectors' instructions.
+                    let [low, high] = ops.load_many::<2>(scores);
+                    let low = exp2_of_negative(isa, ops.mul_add(low, scale, offset));
+                    let high = exp2_of_negative(isa, ops.mul_add(high, scale, offset));
+                    *total = ops.add(*total, ops.add(low, high));
+                    halves.store(round_bf16(isa, [low, high]), weights);
+                }
+            }
+            for (share, total) in shares.iter_mut().zip(totals) {
+                *share = fold(total, |a, b| a + b).recip();
+            }
         }
-        RoundBf16 { values: scores, rounded: weights }.eval(isa);
-        fold(total, |a, b| a + b).recip()
     }
 }
 
 /// Buffers of one head and window, taken once and reused.
 #[derive(Default)]
 pub(crate) struct TileScratch {
+    /// The columns of the head.
+    size: usize,
     /// `[queries, lines]`.
     queries: Vec<Line>,
-    /// `[keys, size]`.
+    /// `[keys, size]`: keys, then values.
     rounded: Vec<bf16>,
-    /// `[size, keys, up to an even number]`.
-    columns: Vec<f32>,
     packed: Option<Packed>,
-    /// `[ROWS, keys, up to whole lines]`.
+    /// `[ROWS, keys, up to whole lines of weights]`.
     scores: Vec<f32>,
     /// `[ROWS, lines]`: scores, turned into weights that are not divided by their sum yet.
     weights: Vec<Line>,
+    /// `[ROWS, size, up to two panels]`: sums of values.
+    sums: Vec<f32>,
 }
 
 struct Packed {
@@ -93,6 +176,7 @@ impl TileAttention<'_> {
     pub(crate) fn run(self) {
         let Self { kernel, parts, bounds: [bounds, key_bounds], heads, size, scale, out, scratch } = self;
         let tokens = bounds.last().copied().unwrap_or(0);
+        let _hold = Hold::new();
         for (window, keys_of) in bounds.windows(2).zip(key_bounds.windows(2)) {
             let (window, keys_of) = (window[0]..window[1], keys_of[0]..keys_of[1]);
             for (head, out) in heads.clone().zip(out.chunks_exact_mut((tokens * size).max(1))) {
@@ -114,63 +198,50 @@ impl TileScratch {
         keys_of: Range<usize>,
         size: usize,
     ) {
-        let (lines, count) = (Line::holding::<bf16>(size), keys_of.len());
+        let count = keys_of.len();
+        let lines = Line::holding::<bf16>(size);
+        let stride = lines * Line::BYTES / size_of::<bf16>();
+        if self.size != size {
+            // What lies beyond the values of a head is zero, and stays so.
+            self.queries.clear();
+            self.size = size;
+        }
         self.queries.resize(window.len() * lines, Line::default());
-        for (token, to) in window.zip(self.queries.chunks_exact_mut(lines.max(1))) {
-            let (to, rest) = Line::values_mut(to).split_at_mut(size);
-            RoundBf16 { values: queries.row(token, size), rounded: to }.dispatch();
-            rest.fill(bf16::ZERO);
-        }
-        let even = count.next_multiple_of(2);
-        self.rounded.resize(even * size, bf16::ZERO);
-        for (token, to) in keys_of.clone().zip(self.rounded.chunks_exact_mut(size.max(1))) {
-            RoundBf16 { values: keys.row(token, size), rounded: to }.dispatch();
-        }
+        let to = Line::values_mut(&mut self.queries);
+        RoundRows { part: queries, rows: window, size, to, stride }.dispatch();
         self.packed.take_if(|packed| packed.keys.kernel().name() != kernel.name());
         let empty = || Weights::pack(kernel, &[], [0, 0]);
         let packed = self.packed.get_or_insert_with(|| Packed { keys: empty(), values: empty() });
-        packed.keys.repack(&self.rounded[..count * size], size, [count, size]);
-        // Values are added up over keys, so these have to lie side by side.
-        self.columns.clear();
-        self.columns.resize(size * even, 0.0);
-        let rows = &values.rows[values.width * keys_of.start + values.first..];
-        let to = Strided { values: &mut self.columns[..], stride: even };
-        transpose(Strided { values: rows, stride: values.width }, to, [count, size]);
-        RoundBf16 { values: &self.columns, rounded: &mut self.rounded }.dispatch();
-        packed.values.repack(&self.rounded, even, [size, even]);
+        self.rounded.resize(count * size, bf16::ZERO);
+        RoundRows { part: keys, rows: keys_of.clone(), size, to: &mut self.rounded, stride: size }.dispatch();
+        packed.keys.repack(&self.rounded, size, [count, size]);
+        RoundRows { part: values, rows: keys_of, size, to: &mut self.rounded, stride: size }.dispatch();
+        // Values are added up over keys.
+        packed.values.repack_turned(&self.rounded, [size, count]);
     }
 
     /// `out` is `[queries, size]`.
     fn attend(&mut self, keys: usize, size: usize, scale: f32, out: &mut [f32]) {
-        let Self { queries, packed, scores, weights, .. } = self;
+        let Self { queries, packed, scores, weights, sums, .. } = self;
         let Some(packed) = packed else { return };
         let lines = packed.values.row_lines();
-        // Scores become weights in place, and whole lines of these are read.
+        // Whole lines of weights are read.
         let stride = lines * Line::BYTES / size_of::<bf16>();
         scores.resize(ROWS * stride, 0.0);
         weights.resize(ROWS * lines, Line::default());
+        let width = size.next_multiple_of(2 * PANEL);
+        sums.resize(ROWS * width, 0.0);
         let blocks = queries.chunks(ROWS * packed.keys.row_lines()).zip(out.chunks_mut(ROWS * size));
         for (queries, out) in blocks {
             let rows = Rows::new(queries, packed.keys.row_lines());
-            packed.keys.multiply(rows, 0..keys, |tile| {
-                for (row, sums) in tile.each() {
-                    scores[row * stride..][tile.columns.clone()].copy_from_slice(sums);
-                }
-            });
+            packed.keys.multiply_into(rows, scores, stride);
             let mut shares = [0.0; ROWS];
-            let scores = scores.chunks_exact_mut(stride.max(1));
-            let each = scores.zip(weights.chunks_exact_mut(lines.max(1))).zip(&mut shares);
-            for ((scores, to), share) in each.take(rows.count()) {
-                scores[keys..].fill(f32::NEG_INFINITY);
-                *share = Softmax { scores, scale, weights: Line::values_mut(to) }.dispatch();
-            }
+            let shares = &mut shares[..rows.count()];
+            let to = Line::values_mut(weights);
+            Softmax { keys, scale, scores, stride, weights: to, shares }.dispatch();
             let rows = Rows::new(&weights[..rows.count() * lines], lines);
-            packed.values.multiply(rows, 0..size, |tile| {
-                for (row, sums) in tile.each() {
-                    let out = &mut out[row * size..][tile.columns.clone()];
-                    out.iter_mut().zip(sums).for_each(|(to, sum)| *to = sum * shares[row]);
-                }
-            });
+            packed.values.multiply_into(rows, sums, width);
+            Scale { sums, stride: width, factors: shares, to: out, size }.dispatch();
         }
     }
 }
