@@ -96,7 +96,7 @@ impl TaggedDocument {
     }
 }
 
-/// What a page shows.
+/// The contents of a page.
 struct Page<'a> {
     document: &'a TaggedDocument,
     text: &'a str,
@@ -269,7 +269,7 @@ impl<'a> Page<'a> {
             @if topics.is_empty() { p { "None." } }
             (list(shown))
             @if !topics.is_empty() && !topics.iter().any(Topic::fits) {
-                p.note { "The likeliest of these labels may not fit: none holds by itself." }
+                p.note { "None of these topics fits well; the text may be about something else." }
             }
             @if !folded.is_empty() {
                 details {
@@ -338,7 +338,7 @@ impl<'a> Page<'a> {
     }
 }
 
-/// How much was read.
+/// The part of the text that was read.
 fn coverage(coverage: &Coverage) -> Markup {
     let windows = if coverage.windows == 1 { "window" } else { "windows" };
     html! {

@@ -3,6 +3,7 @@
 use std::iter;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ndarray::Array2;
 
@@ -63,6 +64,9 @@ const CHUNK_BYTES: usize = 256 * 1024;
 /// The cost of a text in addition to its bytes: its bookkeeping and its result.
 const TEXT_BYTES: usize = 256;
 
+/// How long a chunk waits for further texts: where they come slowly, as from a pipe, what is there is worked on.
+const PATIENCE: Duration = Duration::from_millis(50);
+
 /// The results of `texts`, in their order, computed chunk by chunk as they are asked for: `work` gives one result
 /// for each text of a chunk, and `bytes` the length of a text.
 pub(crate) fn stream<T, O>(
@@ -76,6 +80,7 @@ pub(crate) fn stream<T, O>(
         if let Some(result) = ready.next() {
             return Some(result);
         }
+        let started = Instant::now();
         let mut total = 0;
         let mut chunk: Vec<T> = Vec::new();
         while let Some(text) = texts.next_if(|text| {
@@ -83,6 +88,9 @@ pub(crate) fn stream<T, O>(
             total <= CHUNK_BYTES || chunk.is_empty()
         }) {
             chunk.push(text);
+            if started.elapsed() > PATIENCE {
+                break;
+            }
         }
         if chunk.is_empty() {
             return None;
@@ -261,7 +269,7 @@ pub(crate) fn run_documents<R: Reader>(
 
 #[cfg(test)]
 mod tests {
-    use super::{CHUNK_BYTES, stream};
+    use super::{CHUNK_BYTES, PATIENCE, stream};
 
     /// The chunks that `texts` fall into.
     fn chunks<'t>(texts: &[&'t str]) -> Vec<Vec<&'t str>> {
@@ -286,5 +294,19 @@ mod tests {
         assert!(chunks(&texts).len() > 2);
         assert!(chunks(&[""; 10_000]).len() > 2);
         assert!(chunks(&[]).is_empty());
+    }
+
+    #[test]
+    fn slow_texts_do_not_wait_for_one_another() {
+        let taken = std::cell::Cell::new(0);
+        let slow = (0..4).inspect(|_| {
+            std::thread::sleep(2 * PATIENCE);
+            taken.set(taken.get() + 1);
+        });
+        let results = stream(slow, |_| 1, |chunk: &[i32]| chunk.iter().map(|text| Ok(*text)).collect());
+        for (at, text) in results.enumerate() {
+            assert_eq!((text.expect("nothing fails here"), taken.get()), (at as i32, at + 1));
+        }
+        assert_eq!(taken.get(), 4);
     }
 }

@@ -114,7 +114,7 @@ impl fmt::Debug for Redaction {
 pub struct Redacted {
     /// The text; outside the replacements it is as it was.
     pub text: String,
-    /// What was replaced, in the order of the text. Who has it can undo the redaction: keep it apart from the text.
+    /// The replacements, in the order of the text. Anyone who has them can undo the redaction: store them apart from the text.
     pub replacements: Vec<Replacement>,
 }
 
@@ -124,9 +124,9 @@ pub struct Redacted {
 pub struct Replacement {
     /// The label of the entity; where several overlapped, that of the longest.
     pub label: String,
-    /// What stood there.
+    /// The original text.
     pub original: String,
-    /// What stands there now.
+    /// The text in its place.
     pub replacement: String,
     /// Its place in the redacted text.
     pub span: Span,

@@ -179,6 +179,8 @@ impl TopicClassifier {
 
     /// The scores of `labels` for `text`. A text of any length is read whole; an empty one has no topics.
     ///
+    /// A call for each of many short texts takes up to twice the time of [`classify_batch`](Self::classify_batch), which fills all threads.
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Labels`] if the label set was prepared for another model; those of the [limits](Limits);

@@ -17,7 +17,7 @@ use crate::labels::{LabelList, LabelMap};
 use crate::offsets::Offsets;
 use crate::style::When;
 
-/// How a model may be named in this build.
+/// The ways to name a model in this build.
 #[cfg(feature = "hub")]
 macro_rules! model_forms {
     () => {
@@ -28,7 +28,7 @@ macro_rules! model_forms {
     };
 }
 
-/// How a model may be named in this build.
+/// The ways to name a model in this build.
 #[cfg(not(feature = "hub"))]
 macro_rules! model_forms {
     () => {
@@ -88,7 +88,8 @@ pub(crate) struct TagArgs {
     pub(crate) inputs: Inputs,
     /// The input has a token and its tag in each line, as `entopic eval ner` reads it; the entities are of these words.
     /// Requires --format conll
-    #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding"])]
+    #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding", "resume", "groups", "rules",
+        "built_in", "topics", "topic", "topics_file", "multi_label"])]
     pub(crate) words: bool,
     #[command(flatten)]
     pub(crate) topics: Topics,
@@ -102,7 +103,7 @@ pub(crate) struct TagArgs {
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// The file or folder for the results; it has its name once they are complete [default: standard output]
+    /// Write the results to this file or folder; it is named PATH.partial until it is complete [default: standard output]
     #[arg(long, short, value_name = "FILE|DIR/")]
     pub(crate) output: Option<PathBuf>,
     /// Resume a run that was cut off, with the same options: its documents are in FILE.partial. Requires --format jsonl
@@ -121,7 +122,7 @@ pub(crate) struct TagArgs {
     pub(crate) run: RunOptions,
 }
 
-/// How entities are found.
+/// Options of the search for entities.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Entities {
     #[arg(long, help = concat!("The model for entities: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
@@ -174,24 +175,24 @@ pub(crate) struct RedactArgs {
     /// The replacement of an entity
     #[arg(long = "with", value_enum, default_value_t = Cover::Label)]
     pub(crate) cover: Cover,
-    /// The character of --with mask
-    #[arg(long, value_name = "CHAR", default_value_t = '█')]
-    pub(crate) mask: char,
+    /// The character that replaces each character, with --with mask [default: █]
+    #[arg(long, value_name = "CHAR")]
+    pub(crate) mask: Option<char>,
     /// The file with the key of --with hash, at least 16 bytes, for example from `openssl rand -hex 32`
     #[arg(long, value_name = "FILE", required_if_eq("cover", "hash"))]
     pub(crate) key: Option<PathBuf>,
     /// Take out entities with these labels alone, separated by commas [default: all]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) only: Option<LabelList>,
-    /// Write what was replaced to this file, for --undo. Who has it can read what was taken out: keep it apart
+    /// Save the replaced text to this file, for --undo. Anyone who has it can restore the names: store it apart
     #[arg(long, value_name = "FILE", conflicts_with = "undo")]
     pub(crate) map: Option<PathBuf>,
-    /// Put back what this file, of --map, says; the inputs are redacted documents
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["map", "only", "key"])]
+    /// Restore the original texts from a file that --map wrote; the inputs are the redacted documents
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["map", "only", "key", "mask"])]
     pub(crate) undo: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) entities: Entities,
-    /// The file for the result; it has its name once it is complete [default: standard output]
+    /// Write the result to this file; it is named FILE.partial until it is complete [default: standard output]
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
     #[command(flatten)]
@@ -200,8 +201,9 @@ pub(crate) struct RedactArgs {
 
 const REDACT_HELP: &str = "Texts stay texts, JSON lines stay JSON lines, and tables become CSV.
 
-Only what was found is taken out. A model misses some names: measure its recall on texts of yours with
-`entopic eval entities`, and read the result before you rely on it.
+Only the text is redacted: other fields and columns are copied unchanged. Only what was found is taken out. A model
+misses some names: measure its recall on texts of yours with `entopic eval entities`, and read the result before you
+rely on it. To undo, give the same --lines, --input-format and --text-field.
 
 Examples:
   entopic redact letter.txt --built-in email,phone,iban
@@ -234,7 +236,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic man ~/.local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// The folder
+    /// The folder to write one page per command to [default: print the main page]
     pub(crate) folder: Option<PathBuf>,
 }
 
@@ -321,8 +323,7 @@ pub(crate) struct EvalTopicsArgs {
 #[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct Topics {
-    /// The candidate topics, separated by commas [default: the labels of the file to score, or the topics of news
-    /// agencies]
+    /// The candidate topics, separated by commas [default: 17 news topics; to score a file, its labels]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
     /// A candidate topic, which may have commas; given once per topic
@@ -340,7 +341,7 @@ pub(crate) struct Topics {
 pub(crate) struct BenchArgs {
     /// One text per line; empty lines are skipped
     pub(crate) file: PathBuf,
-    /// What to do with the texts
+    /// The work to measure
     #[arg(long, value_enum)]
     pub(crate) task: Task,
     #[arg(long, help = concat!("The model: ", model_forms!(), " [default: ner-en-small or topics-en-small]"), value_name = model_forms!(value))]
@@ -355,7 +356,7 @@ pub(crate) struct BenchArgs {
     /// Timed passes over the file, after one that is not timed; the median is printed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) repeat: NonZeroUsize,
-    /// Add where the time goes in one more pass, stage by stage; exact with --threads 1
+    /// Also report the time of each stage, from one more pass; exact with --threads 1
     #[arg(long)]
     pub(crate) stages: bool,
     #[command(flatten)]
@@ -366,24 +367,24 @@ pub(crate) struct BenchArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic models list --task ner")]
 pub(crate) struct ListArgs {
-    /// Only models for this
+    /// List only models for this task
     #[arg(long, value_parser = named(entopic::Task::NAMES), value_name = "TASK")]
     pub(crate) task: Option<entopic::Task>,
-    /// What to print
+    /// The output format
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
-    /// A file of models known by name, besides entopic's own
+    /// A registry file to use in addition to entopic's own
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
 }
 
-/// Print all that is known of a model.
+/// Print everything known about a model.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic models show ner-en-small")]
 pub(crate) struct ShowArgs {
     /// Its name, or its id on the hub
     pub(crate) name: String,
-    /// What to print
+    /// The output format
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
     /// A file of models known by name, looked into before entopic's own
@@ -399,7 +400,7 @@ pub(crate) struct PullArgs {
     /// The models: names of the registry, or ids of the hub
     #[arg(value_name = "NAME|OWNER/NAME[@REVISION]", required = true)]
     pub(crate) names: Vec<String>,
-    /// What to print; JSON is a line for each model
+    /// The output format; JSON is one line per model
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
     #[command(flatten)]
@@ -415,20 +416,24 @@ pub(crate) struct CheckArgs {
     /// The models: names of the registry, or folders that it names; those of the hub are fetched
     #[arg(value_name = "NAME|./DIR", required_unless_present = "all_bundled")]
     pub(crate) names: Vec<String>,
-    /// Those in the build
+    /// Check all models that are compiled in
     #[arg(long)]
     pub(crate) all_bundled: bool,
     #[command(flatten)]
     pub(crate) places: Places,
 }
 
-/// How models are found and run.
+/// Options for loading and running models.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunOptions {
     /// Threads to run on [default: one for each core]
     #[arg(long, visible_alias = "jobs", value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// The number format of products [default: int8, or f32 with libtorch]
+    #[cfg_attr(
+        feature = "libtorch",
+        doc = "The number format of matrix products [default: int8; f32 with libtorch]"
+    )]
+    #[cfg_attr(not(feature = "libtorch"), doc = "The number format of matrix products [default: int8]")]
     #[arg(long, value_parser = named(Precision::NAMES), value_name = "FORMAT")]
     pub(crate) precision: Option<Precision>,
     /// The backend that runs models
@@ -443,7 +448,7 @@ pub(crate) struct RunOptions {
     pub(crate) places: Places,
 }
 
-/// Where models are found.
+/// The places of models.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Places {
     /// A file of models known by name, looked into before entopic's own

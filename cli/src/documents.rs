@@ -27,8 +27,17 @@ pub(crate) struct Documents {
     pub(crate) bytes: Option<u64>,
     /// Bytes that were read of them.
     pub(crate) done: Rc<Cell<u64>>,
+    /// Whether the next document can be read without waiting for whoever writes it.
+    pub(crate) is_ready: Rc<Cell<bool>>,
     all: Results,
     kinds: Vec<Kind>,
+}
+
+/// The treatment of blank lines where each line is a document.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Blank {
+    Skip,
+    Keep,
 }
 
 /// The kinds of inputs.
@@ -54,8 +63,8 @@ impl Kind {
 
 impl Documents {
     /// Finds the files. They are opened as their documents are asked for.
-    pub(crate) fn find(inputs: &Inputs) -> Result<Self, Failure> {
-        let opening = Opening { encoding: inputs.encoding, advice: Advice::Option, done: Rc::default() };
+    pub(crate) fn find(inputs: &Inputs, blank: Blank) -> Result<Self, Failure> {
+        let opening = Opening { encoding: inputs.encoding, advice: Advice::Option, ..Opening::new() };
         let files = files(inputs)?;
         // A folder has a list, whatever the number of its files.
         let is_one = matches!(&files[..], [(_, InputFormat::Text)]) && !inputs.files[0].is_dir();
@@ -69,10 +78,10 @@ impl Documents {
         let size =
             |path: &Path| path.metadata().ok().filter(std::fs::Metadata::is_file).map(|data| data.len());
         let bytes = files.iter().map(|(path, _)| size(path)).sum();
-        let (count, done) = (files.len(), Rc::clone(&opening.done));
+        let (count, done, is_ready) = (files.len(), Rc::clone(&opening.done), Rc::clone(&opening.is_ready));
         let field = inputs.text_field.clone();
         let all = files.into_iter().flat_map(move |(path, format)| {
-            of_file(&path, format, field.as_deref(), &opening).unwrap_or_else(|failure| {
+            of_file(&path, format, field.as_deref(), blank, &opening).unwrap_or_else(|failure| {
                 let file = match path == Path::new("-") {
                     true => STANDARD_INPUT.into(),
                     false => path.display().to_string().into(),
@@ -80,7 +89,7 @@ impl Documents {
                 Box::new(std::iter::once(Err(Unread { place: Place { file, line: None }, failure })))
             })
         });
-        Ok(Self { is_one, files: count, bytes, done, all: Box::new(all), kinds })
+        Ok(Self { is_one, files: count, bytes, done, is_ready, all: Box::new(all), kinds })
     }
 
     /// The kind of all inputs.
@@ -107,11 +116,22 @@ fn of_file(
     path: &Path,
     format: InputFormat,
     field: Option<&str>,
+    blank: Blank,
     opening: &Opening,
 ) -> Result<Results, Failure> {
     if format == InputFormat::Parquet {
+        if path
+            .extension()
+            .is_some_and(|ending| ["gz", "zst"].iter().any(|packed| ending.eq_ignore_ascii_case(packed)))
+        {
+            let message = format!(
+                "{} is a compressed Parquet file, which cannot be read; decompress it first",
+                path.display()
+            );
+            return Err(Failure::new(message));
+        }
         #[cfg(feature = "parquet")]
-        return parquet::read(path, field);
+        return parquet::read(path, field, &opening.done);
         #[cfg(not(feature = "parquet"))]
         return Err(Failure::new("this build cannot read Parquet; build it with the feature parquet"));
     }
@@ -121,14 +141,16 @@ fn of_file(
         InputFormat::Text | InputFormat::Parquet => {
             let place = Place { file, line: None };
             Box::new(std::iter::once(match stream.text() {
-                Ok(text) => Ok(plain(place, text)),
+                Ok(text) => Ok(plain(place, text, None)),
                 Err(failure) => Err(Unread { place, failure }),
             }))
         }
-        InputFormat::Lines => Box::new(lines(stream, |place, text| Ok(plain(place, text)))),
+        InputFormat::Lines => {
+            Box::new(lines(stream, blank, |place, text, end| Ok(plain(place, text, Some(end)))))
+        }
         InputFormat::Jsonl => {
             let field = field.unwrap_or(TEXT).to_owned();
-            Box::new(lines(stream, move |place, line| json::read(place, &line, &field)))
+            Box::new(lines(stream, Blank::Skip, move |place, line, _| json::read(place, &line, &field)))
         }
         InputFormat::Csv => table::read(stream, b',', field)?,
         InputFormat::Tsv => table::read(stream, b'\t', field)?,
@@ -136,24 +158,25 @@ fn of_file(
 }
 
 /// A document that is no more than a text.
-fn plain(place: Place, text: String) -> Document {
+fn plain(place: Place, text: String, end: Option<&'static str>) -> Document {
     let mut fields = vec![("file".to_owned(), Field::of(&*place.file))];
     fields.extend(place.line.map(|line| ("line".to_owned(), Field::of(&line))));
     fields.push((TEXT.to_owned(), Field::Text));
-    Document { place, text, fields }
+    Document { place, text, fields, end }
 }
 
-/// The documents of the lines that are not blank.
+/// The documents of the lines.
 fn lines(
     mut stream: Stream,
-    read: impl Fn(Place, String) -> Result<Document, Unread>,
+    blank: Blank,
+    read: impl Fn(Place, String, &'static str) -> Result<Document, Unread>,
 ) -> impl Iterator<Item = Result<Document, Unread>> {
     let file: Rc<str> = stream.name.as_str().into();
-    std::iter::from_fn(move || stream.line()).filter_map(move |(line, text)| {
-        let place = Place { file: Rc::clone(&file), line: Some(line) };
-        match text {
-            Ok(text) if text.trim().is_empty() => None,
-            Ok(text) => Some(read(place, text)),
+    std::iter::from_fn(move || stream.line()).filter_map(move |line| {
+        let place = Place { file: Rc::clone(&file), line: Some(line.number) };
+        match line.text {
+            Ok(text) if blank == Blank::Skip && text.trim().is_empty() => None,
+            Ok(text) => Some(read(place, text, line.end)),
             Err(failure) => Some(Err(Unread { place, failure })),
         }
     })

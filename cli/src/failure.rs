@@ -1,4 +1,4 @@
-//! What the command says when it cannot go on.
+//! The message of a command that cannot continue.
 
 use std::error::Error;
 use std::fmt;

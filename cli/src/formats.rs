@@ -33,7 +33,7 @@ struct Stream<F> {
     has_begun: bool,
 }
 
-/// Where results go.
+/// The destination of results.
 pub(crate) enum Target {
     Stream(Sink),
     Folder(Folder),

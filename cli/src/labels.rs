@@ -46,7 +46,7 @@ impl FromStr for LabelMap {
 }
 
 impl LabelMap {
-    /// What `label` is called, or `None` if it is dropped.
+    /// The new name of `label`, or `None` if it is dropped.
     pub(crate) fn apply<'l>(&'l self, label: &'l str) -> Option<&'l str> {
         match self.0.iter().find(|(from, _)| from == label) {
             Some((_, to)) => to.as_deref(),

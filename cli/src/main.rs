@@ -7,6 +7,7 @@ mod bench;
 mod documents;
 mod eval;
 mod failure;
+mod failures;
 mod formats;
 mod input;
 mod labels;

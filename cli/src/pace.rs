@@ -1,4 +1,4 @@
-//! How far a run over documents is: a bar on a terminal, a line a minute elsewhere.
+//! The progress of a run over documents: a bar on a terminal, one line per minute elsewhere.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -13,13 +13,13 @@ use crate::progress::bar;
 /// Inputs of fewer bytes are done in a moment.
 const LONG: u64 = 1 << 20;
 
-/// How often the bar is drawn, so that it shows that the command is alive between two sections.
+/// The time between two drawings of the bar, which shows that the command is alive between two sections.
 const TICK: Duration = Duration::from_millis(200);
 
 /// The time between two lines where there is no terminal.
 const LOG: Duration = Duration::from_secs(60);
 
-/// How far a run over documents is.
+/// The progress of a run over documents.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bar: ProgressBar,

@@ -1,14 +1,15 @@
 //! `entopic redact`: documents without the names that are in them.
 
 use std::io::{self, BufRead, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use entopic::{Limits, Ner, Redacted, Redaction, Rules, TaggedDocument, redact};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Cover, RedactArgs};
+use crate::args::{Cover, Entities, RedactArgs};
 use crate::documents::document::{Document, Unread};
-use crate::documents::{Documents, Kind};
+use crate::documents::{Blank, Documents, Kind};
 use crate::failure::Failure;
 use crate::formats::TAGGED;
 use crate::formats::plain::{self, Form};
@@ -18,9 +19,15 @@ use crate::run::{self, Ended, Output};
 use crate::sink::Sink;
 use crate::stop::Stop;
 use crate::stream::{Opening, Stream};
-use crate::{load, output};
+use crate::{failures, load, output};
 
-/// What was replaced in a document: a line of the file that --undo reads.
+/// Fields in which `entopic tag` writes what it found.
+const TELLING: [&str; 2] = [TAGGED, "entities"];
+
+/// The mask if none is named.
+const MASK: char = '█';
+
+/// The replacements in a document: one line of the file that --undo reads.
 #[derive(Serialize, Deserialize)]
 struct Line {
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -31,7 +38,7 @@ struct Line {
 }
 
 pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
-    let documents = Documents::find(&args.inputs)?;
+    let documents = Documents::find(&args.inputs, Blank::Keep)?;
     let form = match documents.kind()? {
         Kind::Texts => Form::Text,
         Kind::Objects => Form::Jsonl,
@@ -45,6 +52,10 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     for path in args.output.iter().chain(&args.map) {
         args.inputs.refuse_as_output(path)?;
     }
+    if args.map.is_some() && args.map == args.output {
+        return Err(Failure::new("--map and --output name one file; name two"));
+    }
+    refuse_unused(args)?;
     // The outputs are begun last, so that a run that cannot begin leaves nothing behind.
     let (ended, covered) = match &args.undo {
         Some(map) => {
@@ -76,6 +87,32 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     covered.end(ended)
 }
 
+/// Refuses options that would change nothing.
+fn refuse_unused(args: &RedactArgs) -> Result<(), Failure> {
+    if args.key.is_some() && args.cover != Cover::Hash {
+        return Err(Failure::new("--key is for --with hash; add it"));
+    }
+    if args.mask.is_some() && args.cover != Cover::Mask {
+        return Err(Failure::new("--mask is for --with mask; add it"));
+    }
+    let Entities { entity_types, aggregation, boundaries, clean_spans, prepare_text, rules, model } =
+        &args.entities;
+    let is_given = [
+        entity_types.is_some(),
+        aggregation.is_some(),
+        boundaries.is_some() || clean_spans.is_some() || prepare_text.is_some(),
+        rules.rules.is_some() || !rules.built_in.is_empty(),
+        model != Ner::BUNDLED,
+        args.cover != Cover::Label,
+    ];
+    match args.undo.is_some() && is_given.contains(&true) {
+        true => Err(Failure::new(
+            "--undo restores what its file says; leave out the options of what is found and replaced",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Checks that every label of --only may be found.
 fn check_labels(args: &RedactArgs, ner: &Ner, rules: Option<&Rules>) -> Result<(), Failure> {
     let mut known = ner.entity_types().to_vec();
@@ -93,12 +130,13 @@ fn check_labels(args: &RedactArgs, ner: &Ner, rules: Option<&Rules>) -> Result<(
 }
 
 fn redaction(args: &RedactArgs) -> Result<Redaction, Failure> {
-    if args.mask.is_whitespace() || args.mask.is_control() {
+    let mask = args.mask.unwrap_or(MASK);
+    if mask.is_whitespace() || mask.is_control() {
         return Err(Failure::new("--mask must be a character that is seen"));
     }
     let redaction = match (args.cover, &args.key) {
         (Cover::Label, _) => Redaction::label(),
-        (Cover::Mask, _) => Redaction::mask(args.mask),
+        (Cover::Mask, _) => Redaction::mask(mask),
         (Cover::Pseudonym, _) => Redaction::pseudonym(),
         (Cover::Hash, Some(path)) => {
             let key = Input::read(path)?;
@@ -120,7 +158,11 @@ struct Covered {
     rules: Option<Rules>,
     map: Option<Sink>,
     is_one: bool,
-    failures: Vec<String>,
+    /// The failure of the first document that failed, and how many did.
+    first: Option<String>,
+    failed: usize,
+    /// The path of the file for them, if the output is one, and the file once there is one that failed.
+    failures: Option<(PathBuf, Option<Sink>)>,
     count: usize,
     progress: Progress,
 }
@@ -133,18 +175,31 @@ impl Covered {
         rules: Option<Rules>,
     ) -> Result<Self, Failure> {
         let redaction = redaction(args)?;
+        let failures = args.output.as_ref().map(|path| failures::beside(path));
+        if let Some(old) = &failures {
+            failures::remove(old)?;
+        }
         let out = match &args.output {
             Some(path) => Sink::create(path)?,
             None => Sink::standard_output(),
         };
+        let map = match args.map.as_deref().map(Sink::create).transpose() {
+            Ok(map) => map,
+            Err(failure) => {
+                out.abandon()?;
+                return Err(failure);
+            }
+        };
         Ok(Self {
             out,
-            writer: plain::Writer::new(form, documents.is_one),
+            writer: plain::Writer::new(form, documents.files > 1),
             redaction,
             rules,
-            map: args.map.as_deref().map(Sink::create).transpose()?,
+            map,
             is_one: documents.is_one,
-            failures: Vec::new(),
+            first: None,
+            failed: 0,
+            failures: failures.map(|path| (path, None)),
             count: 0,
             progress: Progress::new(documents),
         })
@@ -164,6 +219,7 @@ impl Covered {
     /// Takes back what was begun.
     fn abandon(self) -> Result<(), Failure> {
         self.map.map(Sink::abandon).transpose()?;
+        self.failures.and_then(|(_, sink)| sink).map(Sink::abandon).transpose()?;
         self.out.abandon()
     }
 
@@ -178,12 +234,16 @@ impl Covered {
         match ended {
             Ended::Unread => return Ok(ExitCode::SUCCESS),
             Ended::Stopped => {
-                output::warn(&format!("stopped after {} documents; the output is not complete", self.count));
+                let place = self.out.incomplete();
+                output::warn(&format!(
+                    "stopped after {} documents; the incomplete output is {place}",
+                    self.count
+                ));
                 return Ok(ExitCode::from(130));
             }
             Ended::Complete => {}
         }
-        if let (true, Some(failure)) = (self.is_one, self.failures.first()) {
+        if let (true, Some(failure)) = (self.is_one, &self.first) {
             let failure = Failure::new(failure.clone());
             self.abandon()?;
             return Err(failure);
@@ -192,19 +252,32 @@ impl Covered {
         if let Some(map) = self.map {
             map.finish()?;
         }
-        match self.failures.len() {
+        let place = match self.failures {
+            Some((path, Some(sink))) => {
+                sink.finish()?;
+                format!("; {} says why", path.display())
+            }
+            _ => String::new(),
+        };
+        match self.failed {
             0 => Ok(ExitCode::SUCCESS),
-            failed => Err(Failure::new(format!("{failed} of {} documents failed", self.count + failed))),
+            failed => {
+                Err(Failure::new(format!("{failed} of {} documents failed{place}", self.count + failed)))
+            }
         }
     }
 }
 
 impl Output for Covered {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure> {
-        if document.fields.iter().any(|(name, _)| name == TAGGED) {
-            let failure = Failure::new(format!(
-                "its field {TAGGED:?} has the names that would be taken out of the text; remove the field first"
-            ));
+        let tells = document.fields.iter().find(|(name, _)| TELLING.contains(&name.as_str()));
+        let refused = match tells {
+            Some((name, _)) => Err(Failure::new(format!(
+                "its field {name:?} has the names that would be taken out of the text; remove or rename the field first"
+            ))),
+            None => self.writer.check(document),
+        };
+        if let Err(failure) = refused {
             self.failed(&Unread { place: document.place.clone(), failure })?;
             return Ok(true);
         }
@@ -228,10 +301,20 @@ impl Output for Covered {
 
     fn failed(&mut self, unread: &Unread) -> Result<(), Failure> {
         let message = unread.message();
-        if !self.is_one {
-            output::warn(&format!("warning: {message}"));
+        self.failed += 1;
+        match &mut self.failures {
+            _ if self.is_one => {}
+            None => output::warn(&format!("warning: {message}")),
+            Some((path, sink)) => {
+                let sink = match sink {
+                    Some(sink) => sink,
+                    None => sink.insert(Sink::create(path)?),
+                };
+                let written = sink.write_all(failures::line(unread)?.as_bytes());
+                written.map_err(|error| sink.failure(&error))?;
+            }
         }
-        self.failures.push(message);
+        self.first.get_or_insert(message);
         Ok(())
     }
 }
@@ -261,6 +344,7 @@ fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), F
                 document.place
             )));
         };
+        output.writer.check(&document)?;
         if !output.put(&document, &text)? {
             return Ok(());
         }

@@ -34,7 +34,7 @@ pub(crate) trait Output {
     fn failed(&mut self, unread: &Unread) -> Result<(), Failure>;
 }
 
-/// How a run ended.
+/// The end of a run.
 pub(crate) enum Ended {
     Complete,
     /// It was interrupted.
@@ -44,11 +44,41 @@ pub(crate) enum Ended {
 }
 
 /// Hands the texts of `documents` to `tag`, which gives a result for each, in their order, and those to `output`. The first
-/// `skip` documents are left out.
+/// `skip` documents are left out. What comes over a pipe is handed over, and answered, as far as it is there.
 pub(crate) fn run<I>(
     documents: Documents,
     skip: usize,
-    tag: impl FnOnce(Texts) -> I,
+    tag: impl Fn(Texts) -> I,
+    output: &mut impl Output,
+) -> Result<Ended, Failure>
+where
+    I: Iterator<Item = Result<TaggedDocument, Error>>,
+{
+    let is_ready = Rc::clone(&documents.is_ready);
+    let source = Rc::new(RefCell::new(documents.skip(skip).peekable()));
+    while source.borrow_mut().peek().is_some() {
+        let (documents, is_ready) = (Rc::clone(&source), Rc::clone(&is_ready));
+        let mut is_over = false;
+        let there = std::iter::from_fn(move || {
+            if is_over {
+                return None;
+            }
+            let document = documents.borrow_mut().next();
+            is_over = !is_ready.get();
+            document
+        });
+        match answer(there, &tag, output)? {
+            Ended::Complete => {}
+            ended => return Ok(ended),
+        }
+    }
+    Ok(Ended::Complete)
+}
+
+/// The same for documents that can be read without waiting.
+fn answer<I>(
+    documents: impl Iterator<Item = Result<Document, Unread>> + 'static,
+    tag: impl Fn(Texts) -> I,
     output: &mut impl Output,
 ) -> Result<Ended, Failure>
 where
@@ -57,7 +87,7 @@ where
     // Those that the library has taken and not yet answered; it takes some hundred at once.
     let waiting: Rc<RefCell<VecDeque<Entry>>> = Rc::default();
     let entries = Rc::clone(&waiting);
-    let texts = documents.skip(skip).map(move |document| {
+    let texts = documents.map(move |document| {
         let entry = document.map(Rc::new);
         let text = Text(entry.as_ref().ok().cloned());
         entries.borrow_mut().push_back(entry);

@@ -1,4 +1,4 @@
-//! What shells and manuals need: completions and pages, made of the command line itself.
+//! Completions for shells, and manual pages, made of the command line itself.
 
 use std::io;
 

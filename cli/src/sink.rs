@@ -1,4 +1,5 @@
-//! Where results go: standard output, a file, or a folder. A file or folder is complete once it has its name.
+//! The destinations of results: standard output, a file, or a folder. A file or folder has its final name once it is
+//! complete.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
@@ -16,7 +17,7 @@ pub(crate) struct Sink {
     is_standard_output: bool,
 }
 
-/// What a file is called until it is complete.
+/// The name of a file until it is complete.
 pub(crate) fn partial(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".partial");
@@ -84,6 +85,14 @@ impl Sink {
     /// The failure of a write.
     pub(crate) fn failure(&self, error: &io::Error) -> Failure {
         Failure::because(format!("{} cannot be written", self.name), error)
+    }
+
+    /// The place of an incomplete output.
+    pub(crate) fn incomplete(&self) -> String {
+        match &self.rename {
+            Some((partial, _)) => format!("in {}", partial.display()),
+            None => format!("on {}", self.name),
+        }
     }
 
     /// Takes back a file that has nothing to say.
@@ -166,9 +175,30 @@ impl Folder {
         fs::write(self.partial.join(name), contents)
     }
 
+    /// Adds to a file.
+    pub(crate) fn append(&self, name: &str, contents: &str) -> io::Result<()> {
+        let file = OpenOptions::new().create(true).append(true).open(self.partial.join(name));
+        file.and_then(|mut file| file.write_all(contents.as_bytes()))
+    }
+
+    /// The path of a file, once it is complete.
+    pub(crate) fn path_of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
     /// The failure of a write.
     pub(crate) fn failure(&self, error: &io::Error) -> Failure {
         unwritable(&self.path, error)
+    }
+
+    /// Takes it back.
+    pub(crate) fn abandon(self) -> Result<(), Failure> {
+        fs::remove_dir_all(&self.partial).map_err(|error| self.failure(&error))
+    }
+
+    /// Its place while it is incomplete.
+    pub(crate) fn incomplete(&self) -> String {
+        format!("in {}", self.partial.display())
     }
 
     /// Ends it: it is complete.

@@ -14,17 +14,21 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::failure::Failure;
 
-/// What gzip files begin with, and no UTF-8 text does: 0x8B goes on with a character, but 0x1F is
+/// The first bytes of gzip files, and of no UTF-8 text: 0x8B goes on with a character, but 0x1F is
 /// a whole one.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
-/// What Zstandard files begin with; it is no UTF-8 either.
+/// The first bytes of Zstandard files; they are not UTF-8 either.
 const ZSTANDARD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
-/// Bytes at the beginning of a file by which its encoding is judged.
-const BEGINNING: usize = 64 * 1024;
+/// Bytes at the beginning of a file by which its form and encoding are judged. They are few, as a pipe may have no more for
+/// now.
+const BEGINNING: usize = 4;
 
-/// What a message advises for another encoding.
+/// Bytes that are read, and decoded, at once.
+const READ: usize = 64 * 1024;
+
+/// The advice in messages about another encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
     /// The option --encoding.
@@ -34,7 +38,7 @@ pub(crate) enum Advice {
 }
 
 impl Advice {
-    /// What to do about a file in `encoding`.
+    /// The way out for a file in `encoding`.
     fn of(self, encoding: &str) -> String {
         match self {
             Self::Option => format!("read it with --encoding {encoding}"),
@@ -43,7 +47,7 @@ impl Advice {
     }
 }
 
-/// How files are opened.
+/// Options for opening files.
 #[derive(Clone)]
 pub(crate) struct Opening {
     /// The encoding, if it is not to be found out.
@@ -51,21 +55,39 @@ pub(crate) struct Opening {
     pub(crate) advice: Advice,
     /// Counts the bytes that were read of the files themselves.
     pub(crate) done: Rc<Cell<u64>>,
+    /// Set to whether a line can be read without waiting for whoever writes it. It always can of files.
+    pub(crate) is_ready: Rc<Cell<bool>>,
 }
 
 impl Opening {
     /// Files of commands without an option for the encoding.
     pub(crate) fn new() -> Self {
-        Self { encoding: None, advice: Advice::Convert, done: Rc::default() }
+        Self {
+            encoding: None,
+            advice: Advice::Convert,
+            done: Rc::default(),
+            is_ready: Rc::new(Cell::new(true)),
+        }
     }
+}
+
+/// A line of a file.
+pub(crate) struct Line {
+    /// From 1.
+    pub(crate) number: u64,
+    pub(crate) text: Result<String, Failure>,
+    /// The line end; empty at the end of the file.
+    pub(crate) end: &'static str,
 }
 
 /// An open file, decompressed, in UTF-8 if it is text; what claims to be UTF-8 is not yet checked.
 pub(crate) struct Stream {
     /// The path, or `standard input`: what messages call it.
     pub(crate) name: String,
-    reader: Box<dyn BufRead>,
+    reader: BufReader<Box<dyn Read>>,
     advice: Advice,
+    /// As [`Opening::is_ready`], for standard input.
+    is_ready: Option<Rc<Cell<bool>>>,
     /// The byte and the line at which the next line begins.
     byte: u64,
     line: u64,
@@ -74,7 +96,8 @@ pub(crate) struct Stream {
 impl Stream {
     /// Opens the file `path`, or standard input if it is `-`.
     pub(crate) fn open(path: &Path, opening: &Opening) -> Result<Self, Failure> {
-        let (name, file): (String, Box<dyn Read>) = if path == Path::new("-") {
+        let is_input = path == Path::new("-");
+        let (name, file): (String, Box<dyn Read>) = if is_input {
             ("standard input".to_owned(), Box::new(io::stdin()))
         } else {
             let name = path.display().to_string();
@@ -86,12 +109,14 @@ impl Stream {
             (name, Box::new(file))
         };
         let file = Counted { inner: file, done: Rc::clone(&opening.done) };
-        Self::decode(name, Box::new(file), opening)
+        let mut stream = Self::decode(name, Box::new(file), opening)?;
+        stream.is_ready = is_input.then(|| Rc::clone(&opening.is_ready));
+        Ok(stream)
     }
 
     fn decode(name: String, file: Box<dyn Read>, opening: &Opening) -> Result<Self, Failure> {
         let failed = |error: &io::Error| Failure::because(format!("{name} cannot be read"), error);
-        let (beginning, file) = peek(file, ZSTANDARD.len()).map_err(|error| failed(&error))?;
+        let (beginning, file) = peek(file, BEGINNING).map_err(|error| failed(&error))?;
         let plain: Box<dyn Read> = if beginning.starts_with(&GZIP) {
             Box::new(MultiGzDecoder::new(file))
         } else if beginning.starts_with(&ZSTANDARD) {
@@ -109,12 +134,24 @@ impl Stream {
                 false => failed(error),
             };
         let (beginning, plain) = peek(plain, BEGINNING).map_err(|error| damaged(&error))?;
-        let reader: Box<dyn BufRead> =
-            match opening.encoding.map_or_else(|| encoding_of(&name, &beginning), Ok)? {
-                encoding if encoding == UTF_8 => Box::new(BufReader::new(plain)),
-                encoding => Box::new(BufReader::new(Transcoder::new(plain, encoding))),
-            };
-        let mut stream = Self { name, reader, advice: opening.advice, byte: 0, line: 0 };
+        let marked = Encoding::for_bom(&beginning).map(|(encoding, _)| encoding);
+        let encoding = match (opening.encoding, marked) {
+            (Some(named), Some(marked)) if named != marked => {
+                return Err(Failure::new(format!(
+                    "{name} begins with the mark of {}, not of {}; leave --encoding out",
+                    marked.name().to_ascii_lowercase(),
+                    named.name().to_ascii_lowercase()
+                )));
+            }
+            (Some(named), _) => named,
+            (None, _) => encoding_of(&name, &beginning)?,
+        };
+        let reader: Box<dyn Read> = match encoding == UTF_8 {
+            true => plain,
+            false => Box::new(Transcoder::new(plain, encoding)),
+        };
+        let reader = BufReader::with_capacity(READ, reader);
+        let mut stream = Self { name, reader, advice: opening.advice, is_ready: None, byte: 0, line: 0 };
         stream.skip_mark()?;
         Ok(stream)
     }
@@ -145,28 +182,32 @@ impl Stream {
         Ok(text)
     }
 
-    /// The next line without its end, and its number, from 1. After an error that is of one line, the next call gives the
-    /// line behind it; after one of the file, none.
-    pub(crate) fn line(&mut self) -> Option<(u64, Result<String, Failure>)> {
+    /// The next line. After an error that is of one line, the next call gives the line behind it; after one of the file,
+    /// none.
+    pub(crate) fn line(&mut self) -> Option<Line> {
         let mut bytes = Vec::new();
-        match self.reader.read_until(b'\n', &mut bytes) {
+        let read = self.reader.read_until(b'\n', &mut bytes);
+        if let Some(is_ready) = &self.is_ready {
+            let there = self.reader.buffer();
+            let end = there.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
+            is_ready.set(!there[..end].trim_ascii().is_empty());
+        }
+        match read {
             Ok(0) => return None,
             Ok(_) => {}
             Err(error) => {
-                self.reader = Box::new(Cursor::new([]));
-                return Some((self.line + 1, Err(unreadable(&self.name, &error))));
+                self.reader = BufReader::new(Box::new(Cursor::new([])));
+                let number = self.line + 1;
+                let what = format!("{}: line {number} and all lines after it cannot be read", self.name);
+                return Some(Line { number, text: Err(Failure::because(what, &error)), end: "" });
             }
         }
         let start = self.byte;
         self.byte += bytes.len() as u64;
         self.line += 1;
-        if bytes.ends_with(b"\n") {
-            bytes.pop();
-            if bytes.ends_with(b"\r") {
-                bytes.pop();
-            }
-        }
-        Some((self.line, self.utf8(bytes, start, self.line)))
+        let end = ["\r\n", "\n"].into_iter().find(|end| bytes.ends_with(end.as_bytes())).unwrap_or_default();
+        bytes.truncate(bytes.len() - end.len());
+        Some(Line { number: self.line, text: self.utf8(bytes, start, self.line), end })
     }
 
     /// `bytes` as text; they begin at `byte` and `line`.
@@ -189,7 +230,7 @@ impl Stream {
     }
 
     /// The bytes that follow.
-    pub(crate) fn into_reader(self) -> Box<dyn BufRead> {
+    pub(crate) fn into_reader(self) -> impl BufRead + 'static {
         self.reader
     }
 }
@@ -290,7 +331,7 @@ struct Transcoder {
     /// Bytes to decode, and how many of them are decoded.
     bytes: Vec<u8>,
     at: usize,
-    /// What was decoded, and how much of it was read.
+    /// The decoded text, and the number of bytes of it that were read.
     text: Vec<u8>,
     given: usize,
     /// All bytes that were decoded, for messages.
@@ -317,13 +358,13 @@ impl Transcoder {
     /// Decodes some more.
     fn decode(&mut self) -> io::Result<()> {
         if self.at == self.bytes.len() && !self.is_last {
-            self.bytes.resize(BEGINNING, 0);
+            self.bytes.resize(READ, 0);
             let count = self.inner.read(&mut self.bytes)?;
             self.bytes.truncate(count);
             self.at = 0;
             self.is_last = count == 0;
         }
-        self.text.resize(BEGINNING, 0);
+        self.text.resize(READ, 0);
         let source = &self.bytes[self.at..];
         let (result, read, written) =
             self.decoder.decode_to_utf8_without_replacement(source, &mut self.text, self.is_last);

@@ -23,7 +23,7 @@ const WIDTH: usize = 100;
 /// The narrowest terminal that is written for.
 const NARROWEST: usize = 40;
 
-/// How a report looks.
+/// The look of a report.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Style {
     pub(crate) colours: bool,

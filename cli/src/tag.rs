@@ -4,14 +4,15 @@ mod long;
 mod words;
 
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use entopic::{Limits, TaggedDocument, Tagger};
 
 use self::long::{Begun, LongRun, Settings};
 use crate::args::{Format, TagArgs};
-use crate::documents::Documents;
 use crate::documents::document::{Document, Unread};
+use crate::documents::{Blank, Documents};
 use crate::failure::Failure;
 use crate::formats;
 use crate::formats::writer::{Problem, Writer};
@@ -20,13 +21,13 @@ use crate::pace::Progress;
 use crate::run::{self, Ended, Output};
 use crate::sink::{Folder, Sink};
 use crate::stop::Stop;
-use crate::{load, output};
+use crate::{failures, load, output};
 
 pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     if args.words {
         return words::run(args);
     }
-    let documents = Documents::find(&args.inputs)?;
+    let documents = Documents::find(&args.inputs, Blank::Skip)?;
     let tagger = load::tagger(args)?;
     // It is begun last, so that a run that cannot begin leaves nothing behind.
     let Some(target) = Target::open(args, &documents)? else { return Ok(ExitCode::SUCCESS) };
@@ -41,7 +42,7 @@ pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     output.end(ended, &tagger)
 }
 
-/// Where the results of a run go.
+/// The destination of a run's results.
 pub(crate) enum Target {
     /// Standard output, or a pipe or device.
     Stream(Sink),
@@ -72,6 +73,7 @@ impl Target {
             }
             return Ok(Some(Self::Stream(Sink::standard_output())));
         };
+        args.inputs.refuse_as_output(path)?;
         let is_folder = path.is_dir() || path.as_os_str().to_string_lossy().ends_with(['/', '\\']);
         match args.format {
             Format::Brat => return Ok(Some(Self::Folder(Folder::create(path)?))),
@@ -80,12 +82,23 @@ impl Target {
             }
             _ => {}
         }
-        args.inputs.refuse_as_output(path)?;
+        if std::fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
+            return match args.resume {
+                true => Err(Failure::new(format!(
+                    "{} is a pipe or a device, which cannot be resumed; leave out --resume",
+                    path.display()
+                ))),
+                false => Ok(Some(Self::Stream(Sink::create(path)?))),
+            };
+        }
         let settings = Settings::of(args, documents.bytes);
         match LongRun::begin(path, args.resume, &settings)? {
             Begun::Run(sink, run) => Ok(Some(Self::File(sink, run))),
             Begun::Complete { failures: None } => {
-                output::warn(&format!("note: {} is complete", path.display()));
+                output::warn(&format!(
+                    "note: {} is complete, and stays as it is; its options are not compared. Remove it to run again",
+                    path.display()
+                ));
                 Ok(None)
             }
             Begun::Complete { failures: Some(failures) } => Err(Failure::new(format!(
@@ -97,7 +110,7 @@ impl Target {
     }
 }
 
-/// What becomes of the documents of a run.
+/// Writes the documents of a run and counts them.
 struct Results {
     writer: Box<dyn Writer>,
     run: Option<LongRun>,
@@ -105,6 +118,8 @@ struct Results {
     progress: Progress,
     written: usize,
     failed: usize,
+    /// The file with those that failed, if the folder of the results has one.
+    place: Option<PathBuf>,
     /// The failure of the first document, which is that of the run if it is the only one.
     first: Option<String>,
     /// The first language that the models do not know, and how many documents have one.
@@ -132,6 +147,7 @@ impl Results {
             progress,
             written: 0,
             failed: 0,
+            place: None,
             first: None,
             foreign: None,
             foreign_count: 0,
@@ -145,7 +161,7 @@ impl Results {
 
     /// Says that the first document failed, now that it is not the only one.
     fn warn_of_first(&mut self) {
-        if let (Some(message), None) = (self.first.take(), &self.run) {
+        if let (Some(message), None, None) = (self.first.take(), &self.run, &self.place) {
             warn_of(&message);
         }
     }
@@ -158,9 +174,10 @@ impl Results {
                     .flush()
                     .map_err(|error| Failure::because("the output cannot be written", &error))?;
                 let done = self.done() + self.written + self.failed;
-                let advice = match &self.run {
-                    Some(run) => run.advice(),
-                    None => "the output is not complete".to_owned(),
+                let advice = match (&self.run, self.writer.incomplete()) {
+                    (Some(run), _) => run.advice(),
+                    (None, Some(place)) => format!("the incomplete output is {place}"),
+                    (None, None) => "the output is not complete".to_owned(),
                 };
                 output::warn(&format!("stopped after {done} documents; {advice}"));
                 // As shells report a program that an interrupt ended.
@@ -170,11 +187,12 @@ impl Results {
         }
         if let (Some(message), 1) = (self.first.take(), self.done() + self.written + self.failed) {
             self.run.map(LongRun::abandon).transpose()?;
+            self.writer.abandon()?;
             return Err(Failure::new(message));
         }
         let failed = self.failed + self.run.as_ref().map_or(0, LongRun::failed_before);
         let all = self.done() + self.written + self.failed;
-        let place = self.run.as_ref().map(LongRun::finish_failures).transpose()?.flatten();
+        let place = self.run.as_ref().map(LongRun::finish_failures).transpose()?.flatten().or(self.place);
         self.writer.finish()?;
         self.run.map(LongRun::finish).transpose()?;
         if let Some(language) = &self.foreign {
@@ -239,8 +257,14 @@ impl Output for Results {
                     .map_err(|error| Failure::because("the output cannot be written", &error))?;
                 run.failed(unread)?;
             }
-            None if self.written + self.failed > 1 => warn_of(&unread.message()),
-            None => {}
+            None => {
+                let noted = self.writer.failed(&failures::line(unread)?);
+                self.place =
+                    noted.map_err(|error| Failure::because("the output cannot be written", &error))?;
+                if self.place.is_none() && self.written + self.failed > 1 {
+                    warn_of(&unread.message());
+                }
+            }
         }
         if self.written + self.failed == 1 {
             self.first = Some(unread.message());

@@ -4,6 +4,7 @@ mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -173,6 +174,20 @@ fn folders_have_a_page_or_two_files_for_each_document() {
     let annotations = fs::read_to_string(folder.path("brat/000001-posts.ann")).expect("it should be written");
     assert!(annotations.starts_with("T1\tPER 0 3\tAda\n#1\tAnnotatorNotes T1\t"), "{annotations}");
     assert!(annotations.contains("\nT2\tLOC 13 17\tOslo\n"), "{annotations}");
+    let types = fs::read_to_string(folder.path("brat/annotation.conf")).expect("it should be written");
+    assert!(types.starts_with("[entities]\nLOC\nPER\n[relations]\n"), "{types}");
+
+    let bad = folder.file("bad.jsonl", "{\"text\": \"Ada lives in Oslo.\"}\n{\"body\": 1}\n");
+    let (bad_pages, redacted) = (shown(&folder.path("bad/")), shown(&folder.path("redacted.jsonl")));
+    for (arguments, place) in [
+        (["tag", &bad, "--format", "html", "-o", &bad_pages].as_slice(), "bad/failed.jsonl"),
+        (&["redact", &bad, "-o", &redacted], "redacted.jsonl.failed"),
+    ] {
+        let message = failure(arguments, b"", 1);
+        assert!(message.contains("1 of 2 documents failed") && message.contains(place), "{message}");
+        let failures = objects(&fs::read_to_string(folder.path(place)).expect("it should be written"));
+        assert_eq!((failures.len(), &failures[0]["line"]), (1, &2.into()));
+    }
 
     let one = folder.file("a.txt", "Ada lives in Oslo.");
     let page = printed(&["tag", &one, "--format", "html"]);
@@ -180,6 +195,51 @@ fn folders_have_a_page_or_two_files_for_each_document() {
     let annotation = printed(&["tag", &one, "--format", "web-annotation"]);
     let annotation = &objects(&annotation)[0];
     assert_eq!(annotation["items"][0]["target"]["selector"][1]["suffix"], " lives in Oslo.");
+    let ids: BTreeSet<&str> =
+        annotation["items"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect();
+    assert_eq!(Some(ids.len()), annotation["items"].as_array().map(Vec::len));
+    assert!(ids.iter().any(|id| id.ends_with("/a.txt#annotation=1")), "{ids:?}");
+}
+
+#[test]
+fn an_output_is_no_input_of_the_next_run() {
+    let folder = Folder::new();
+    folder.file("a.txt", "Ada lives in Oslo.");
+    let input = shown(&folder.path("."));
+    for format in ["jsonl", "brat"] {
+        let message =
+            failure(&["tag", &input, "--format", format, "-o", &shown(&folder.path("out.jsonl"))], b"", 1);
+        assert!(message.contains("choose an output path outside it"), "{message}");
+    }
+    let packed = folder.file("a.parquet.gz", b"");
+    let message = failure(&["tag", &packed, "--format", "jsonl"], b"", 1);
+    assert!(message.contains("decompress it first"), "{message}");
+}
+
+/// A pipe may have no more for a long time.
+#[test]
+fn what_is_there_is_answered() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_entopic"))
+        .args(["tag", "-", "--lines", "--format", "jsonl"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the command should start");
+    let mut input = child.stdin.take().expect("it is a pipe");
+    let mut results = BufReader::new(child.stdout.take().expect("it is a pipe"));
+    // Lines that come before the model is loaded are one chunk.
+    std::thread::sleep(Duration::from_secs(2));
+    for lines in [["Ada lives in Oslo.", "Zoë Keller lives in London."], ["Ada.", "Zoë Keller."]] {
+        write!(input, "{}\n{}\n", lines[0], lines[1]).expect("it should read on");
+        for line in lines {
+            let mut result = String::new();
+            results.read_line(&mut result).expect("it should answer");
+            assert!(result.contains(line), "{result}");
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(input);
+    assert!(child.wait().expect("it should end").success());
 }
 
 #[test]
@@ -350,6 +410,53 @@ fn redaction_can_be_undone_with_its_map() {
     let table = folder.file("posts.csv", "id,text\n1,Ada lives in Oslo.\n");
     assert_eq!(printed(&["redact", &table]), "id,text\n1,[PER] lives in [LOC].\n");
     assert!(failure(&["redact", &posts, &table], b"", 1).contains("of several forms"));
+}
+
+#[test]
+fn redaction_leaves_all_else_as_it_is() {
+    let folder = Folder::new();
+    let lines = "Ada lives in Oslo.\r\n\r\n \nNo name\nZoë Keller";
+    let input = folder.file("lines.txt", lines);
+    let map = shown(&folder.path("map.jsonl"));
+    let redacted = printed(&["redact", &input, "--lines", "--map", &map]);
+    assert_eq!(redacted, "[PER] lives in [LOC].\r\n\r\n \nNo name\n[PER]");
+    let redacted = folder.file("redacted.txt", redacted);
+    assert_eq!(printed(&["redact", &redacted, "--lines", "--undo", &map]), lines);
+    let two = [folder.file("a.txt", "Ada.\n"), folder.file("b.txt", "Zoë Keller lives in Oslo")];
+    assert_eq!(printed(&["redact", &two[0], &two[1]]), "[PER].\n[PER] lives in [LOC]\n");
+
+    let tables = [folder.file("a.csv", "id,text\n1,Ada lives.\n"), folder.file("b.csv", "text,id\nAda,2\n")];
+    let message = failure(&["redact", &tables[0], &tables[1], "-o", &shown(&folder.path("out.csv"))], b"", 1);
+    assert!(message.contains("1 of 2 documents failed"), "{message}");
+    let failures = fs::read_to_string(folder.path("out.csv.failed")).expect("it should be written");
+    assert!(failures.contains("those of the first table id, text"), "{failures}");
+    let tagged = folder.file("tagged.csv", "text,entities\nAda lives.,Ada\nBob lives.,Bob\n");
+    let message = failure(&["redact", &tagged, "-o", &shown(&folder.path("none.csv"))], b"", 1);
+    assert!(message.contains("2 of 2 documents failed"), "{message}");
+}
+
+#[test]
+fn options_without_a_use_are_refused() {
+    let folder = Folder::new();
+    let (input, gold) = (folder.file("a.txt", "Ada lives in Oslo."), folder.file("gold.tsv", "Ada\tB-PER\n"));
+    let key = folder.file("key", "0123456789abcdef0123456789abcdef");
+    let (page, out) = (shown(&folder.path("page/")), shown(&folder.path("out")));
+    let table: [(&[&str], &str); 8] = [
+        (&["redact", &input, "--key", &key], "--key is for --with hash"),
+        (&["redact", &input, "--mask", "x"], "--mask is for --with mask"),
+        (&["redact", &input, "--undo", &key, "--built-in", "email"], "--undo restores what its file says"),
+        (&["redact", &input, "-o", &out, "--map", &out], "name two"),
+        (&["redact", &input, "-o", &out, "--map", "/none/map"], "cannot be written"),
+        (&["tag", &gold, "--words", "--format", "conll", "-o", &gold], "is an input"),
+        (&["tag", &gold, "--words", "--format", "conll", "--offsets", "bytes"], "leave out --offsets"),
+        (&["tag", "missing.txt", "--format", "html", "-o", &page], "cannot be read"),
+    ];
+    for (arguments, expected) in table {
+        let message = failure(arguments, b"", 1);
+        assert!(message.contains(expected), "{arguments:?}: {message}");
+    }
+    let left: BTreeSet<String> = files(folder.path(".").as_path());
+    assert_eq!(left, ["a.txt", "gold.tsv", "key"].map(str::to_owned).into());
 }
 
 #[test]

@@ -98,7 +98,7 @@ pub(crate) unsafe fn place_bf16(job: &Job<'_>, to: Place<f32>) {
 
 #[derive(Clone, Copy)]
 struct State {
-    /// How many [`Held`] there are.
+    /// The number of [`Held`] values.
     holds: usize,
     /// The rows that tiles are set for, or 0.
     rows: usize,

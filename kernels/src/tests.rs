@@ -28,7 +28,7 @@ fn lines<T: Pod>(values: &[T], inputs: usize) -> Vec<Line> {
     lines
 }
 
-/// What `kernel` gives for `columns`, `[rows, outputs]`, and how often it gave each sum.
+/// The product of `kernel` for `columns`, `[rows, outputs]`, and the number of times it gave each sum.
 fn product<F: Format>(
     kernel: Kernel<F>,
     values: &[F::Value],

@@ -27,7 +27,7 @@ pub(crate) struct Block {
     pub(crate) depth: usize,
 }
 
-/// Where sums are written.
+/// The destination of sums.
 #[derive(Clone, Copy)]
 pub(crate) struct Place<S> {
     pub(crate) sums: *mut S,

@@ -42,7 +42,7 @@ impl<'a> Rows<'a> {
         Self { lines, each }
     }
 
-    /// How many there are.
+    /// The number of rows.
     pub fn count(&self) -> usize {
         self.lines.len() / self.each
     }
@@ -144,12 +144,12 @@ impl<F: Format> Weights<F> {
         Line::holding::<F::Value>(self.inputs)
     }
 
-    /// How many numbers a row has.
+    /// The numbers in a row of inputs.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// How many numbers a row of a product has.
+    /// The numbers in a row of the product.
     pub fn outputs(&self) -> usize {
         self.outputs
     }

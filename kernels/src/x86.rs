@@ -195,7 +195,7 @@ pub(crate) unsafe fn transpose_square(from: *const f32, from_stride: usize, to: 
     }
 }
 
-/// What `vpdpbusd` does, on CPUs that lack it: pairs of products are added up in 16 bits first.
+/// The work of `vpdpbusd`, on CPUs that lack it: pairs of products are added up in 16 bits first.
 #[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
 fn add_pairs_512(sums: __m512i, values: __m512i, weights: __m512i) -> __m512i {

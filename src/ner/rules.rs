@@ -91,8 +91,9 @@ impl Rules {
                         });
                     }
                 }
-                Finder::Pattern(pattern) => {
-                    let compiled = RegexBuilder::new(pattern).size_limit(PATTERN_BYTES).build();
+                Finder::Pattern { pattern, ignore_case } => {
+                    let mut builder = RegexBuilder::new(pattern);
+                    let compiled = builder.case_insensitive(*ignore_case).size_limit(PATTERN_BYTES).build();
                     match compiled {
                         Ok(regex) => patterns.push((number, regex)),
                         Err(error) => return refuse(format!("the pattern of {place} is not valid: {error}")),
@@ -193,7 +194,7 @@ impl Rules {
         matches.into_iter().map(|found| self.entity(text, &index, found)).collect()
     }
 
-    /// What the rules find in `text`, to stand next to what a model finds.
+    /// The entities that the rules find in `text`, to add to those of a model.
     pub(crate) fn settled(&self, text: &str) -> Vec<Settled> {
         let rules = &self.compiled.rules;
         let mut matches = self.matches(text);

@@ -10,8 +10,9 @@ use crate::failure::Failure;
 /// The documents.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Inputs {
-    /// Files, folders (all files in them), or `-` for standard input. By its ending a file is JSON lines (.jsonl,
-    /// .ndjson), a table (.csv, .tsv, .parquet) or else one text; each may be compressed (gzip, Zstandard)
+    /// Files, folders (their .txt, .md, .jsonl, .csv, .tsv and .parquet files, hidden ones excepted), or `-` for standard
+    /// input. By its ending a file is JSON lines (.jsonl, .ndjson), a table (.csv, .tsv, .parquet) or else one text; all
+    /// but Parquet may be compressed (gzip, Zstandard)
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub(crate) files: Vec<PathBuf>,
     /// The form of the inputs [default: by the endings of their names]
@@ -36,21 +37,32 @@ impl Inputs {
 }
 
 impl Inputs {
-    /// Refuses a path to be written that is one of the inputs.
+    /// Refuses a path to be written that is one of the inputs, or in a folder of them, where the next run would read it.
     pub(crate) fn refuse_as_output(&self, path: &Path) -> Result<(), Failure> {
-        let is_input =
-            |input: &PathBuf| matches!((path.canonicalize(), input.canonicalize()), (Ok(a), Ok(b)) if a == b);
-        match self.files.iter().any(is_input) {
-            true => {
-                Err(Failure::new(format!("{} is an input; name another file for the output", path.display())))
+        let name = path.display();
+        // The output need not be there yet, but its folder.
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        let place = folder.canonicalize().ok().zip(path.file_name()).map(|(folder, name)| folder.join(name));
+        for (input, file) in self.files.iter().filter_map(|file| Some((file.canonicalize().ok()?, file))) {
+            if path.canonicalize().is_ok_and(|path| path == input) {
+                return Err(Failure::new(format!("{name} is an input; name another file for the output")));
             }
-            false => Ok(()),
+            if input.is_dir() && place.as_ref().is_some_and(|place| place.starts_with(&input)) {
+                return Err(Failure::new(format!(
+                    "{name} is inside the input folder {}; choose an output path outside it",
+                    file.display()
+                )));
+            }
         }
+        Ok(())
     }
 }
 
 fn encoding(name: &str) -> Result<&'static Encoding, String> {
-    Encoding::for_label(name.as_bytes())
+    Encoding::for_label_no_replacement(name.as_bytes())
         .ok_or_else(|| "it is none of the encodings of https://encoding.spec.whatwg.org/".into())
 }
 
@@ -59,13 +71,14 @@ fn encoding(name: &str) -> Result<&'static Encoding, String> {
 pub(crate) enum InputFormat {
     /// One text
     Text,
-    /// A text in each line that is not blank
+    /// One document per non-blank line
     Lines,
     /// An object in each line, with a text in one field
     Jsonl,
-    /// Rows under names of columns
+    /// Comma-separated, with a header row
     Csv,
-    /// As CSV, with tabs
+    /// Tab-separated, with a header row
     Tsv,
+    /// Apache Parquet
     Parquet,
 }

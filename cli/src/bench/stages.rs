@@ -1,4 +1,4 @@
-//! Where the time of a pass goes: the library's spans, added up.
+//! The time of a pass by stage: the library's spans, added up.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;

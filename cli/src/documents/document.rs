@@ -14,6 +14,8 @@ pub(crate) struct Document {
     pub(crate) text: String,
     /// The fields of the input in their order.
     pub(crate) fields: Vec<(String, Field)>,
+    /// The line end behind the text, if the text is one line of a file.
+    pub(crate) end: Option<&'static str>,
 }
 
 /// A field of a document.
@@ -39,7 +41,7 @@ impl AsRef<str> for Document {
     }
 }
 
-/// Where a document is from.
+/// The source of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     /// The path, or `standard input`.

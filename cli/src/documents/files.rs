@@ -18,7 +18,7 @@ const SHOWN: usize = 5;
 pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
     let given = inputs.format();
     let mut files = Files::new();
-    let mut skipped = Vec::new();
+    let (mut skipped, mut links) = (Vec::new(), Vec::new());
     for path in &inputs.files {
         if !path.is_dir() {
             files.push((path.clone(), format_of(path, given)?));
@@ -33,6 +33,10 @@ pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
             let entry = entry
                 .map_err(|error| Failure::because(format!("{} cannot be read", path.display()), &error))?;
             if !entry.path().is_file() {
+                // They may lead back to where they are.
+                if entry.path_is_symlink() && entry.path().is_dir() {
+                    links.push(entry.into_path());
+                }
                 continue;
             }
             match by_name(entry.path()) {
@@ -41,15 +45,8 @@ pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
             }
         }
     }
-    if !skipped.is_empty() {
-        let names: Vec<String> = skipped.iter().take(SHOWN).map(|path| path.display().to_string()).collect();
-        let more = if skipped.len() > SHOWN { ", …" } else { "" };
-        output::warn(&format!(
-            "note: {} files with other endings are not read: {}{more}",
-            skipped.len(),
-            names.join(", ")
-        ));
-    }
+    note("files with other endings", &skipped);
+    note("folders behind links", &links);
     if files.is_empty() {
         return Err(Failure::new(
             "the folder has no file to read: .txt, .md, .jsonl, .ndjson, .csv, .tsv or .parquet, or one of these with .gz or \
@@ -57,6 +54,16 @@ pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
         ));
     }
     Ok(files)
+}
+
+/// Says which `paths` are left out.
+fn note(what: &str, paths: &[PathBuf]) {
+    if paths.is_empty() {
+        return;
+    }
+    let names: Vec<String> = paths.iter().take(SHOWN).map(|path| path.display().to_string()).collect();
+    let more = if paths.len() > SHOWN { ", …" } else { "" };
+    output::warn(&format!("note: {} {what} are not read: {}{more}", paths.len(), names.join(", ")));
 }
 
 /// The format of a file that an argument names.

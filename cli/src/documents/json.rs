@@ -38,7 +38,7 @@ impl<'de> Deserialize<'de> for Fields {
 pub(super) fn read(place: Place, line: &str, field: &str) -> Result<Document, Unread> {
     let failed = |message: String| Unread { place: place.clone(), failure: Failure::new(message) };
     let Fields(fields) =
-        serde_json::from_str(line).map_err(|error| failed(format!("it is not valid: {error}")))?;
+        serde_json::from_str(line).map_err(|error| failed(format!("it is not valid JSON: {error}")))?;
     let mut text = None;
     let mut names = Vec::new();
     let fields = fields.into_iter().map(|(name, value)| {
@@ -48,7 +48,7 @@ pub(super) fn read(place: Place, line: &str, field: &str) -> Result<Document, Un
         }
         if name == field {
             let read: String = serde_json::from_str(value.get()).map_err(|_| {
-                failed(format!("the field {field:?} is no string; --text-field names another"))
+                failed(format!("the field {field:?} is not a string; choose another with --text-field"))
             })?;
             text = Some(read);
             return Ok((name, Field::Text));
@@ -62,5 +62,5 @@ pub(super) fn read(place: Place, line: &str, field: &str) -> Result<Document, Un
             "it has no field {field:?}; its fields are: {others}; --text-field names another"
         )));
     };
-    Ok(Document { place, text, fields })
+    Ok(Document { place, text, fields, end: None })
 }

@@ -1,5 +1,6 @@
 //! Documents as rows of Parquet.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, stdin};
 use std::path::Path;
@@ -10,6 +11,8 @@ use arrow_cast::display::{ArrayFormatter, FormatOptions};
 use arrow_schema::DataType;
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::errors::ParquetError;
+use parquet::file::reader::ChunkReader;
 use serde_json::value::RawValue;
 
 use super::document::{Document, Field, Place, Results, Unread};
@@ -20,8 +23,10 @@ use crate::failure::Failure;
 const ROWS: usize = 1024;
 
 /// The documents of a Parquet file; its column `field` has the texts, by default the one named `text`, or the only one.
-pub(super) fn read(path: &Path, field: Option<&str>) -> Result<Results, Failure> {
-    let (name, reader) = open(path)?;
+/// `done` counts the bytes of the file that its rows, one as large as another, stand for.
+pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Result<Results, Failure> {
+    let (name, all, reader) = open(path)?;
+    let (size, before, done) = (path.metadata().map_or(0, |data| data.len()), done.get(), Rc::clone(done));
     let file: Rc<str> = name.as_str().into();
     let schema = reader.schema();
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
@@ -44,18 +49,20 @@ pub(super) fn read(path: &Path, field: Option<&str>) -> Result<Results, Failure>
         let rows = batch.map_err(|error| error.to_string()).and_then(|batch| {
             let rows = rows(&batch, column, &place).map_err(|error| error.to_string())?;
             first += batch.num_rows() as u64;
+            done.set(before + (size as f64 * (first - 1) as f64 / all.max(1) as f64) as u64);
             Ok(rows)
         });
         Some(rows.unwrap_or_else(|error| {
             is_over = true;
-            let failure = Failure::new(format!("this row and those behind it cannot be read: {error}"));
+            let failure = Failure::new(format!("this row and all rows after it cannot be read: {error}"));
             vec![Err(Unread { place, failure })]
         }))
     });
     Ok(Box::new(batches.flatten()))
 }
 
-fn open(path: &Path) -> Result<(String, ParquetRecordBatchReader), Failure> {
+/// The name of a file, the number of its rows, and its rows.
+fn open(path: &Path) -> Result<(String, i64, ParquetRecordBatchReader), Failure> {
     let is_input = path == Path::new("-");
     let name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
     let failed =
@@ -63,15 +70,20 @@ fn open(path: &Path) -> Result<(String, ParquetRecordBatchReader), Failure> {
     let built = if is_input {
         let mut bytes = Vec::new();
         stdin().lock().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes));
-        builder.and_then(|builder| builder.with_batch_size(ROWS).build())
+        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).and_then(with_rows)
     } else {
         let file = File::open(path).map_err(|error| failed(&error))?;
-        let builder = ParquetRecordBatchReaderBuilder::try_new(file);
-        builder.and_then(|builder| builder.with_batch_size(ROWS).build())
+        ParquetRecordBatchReaderBuilder::try_new(file).and_then(with_rows)
     };
-    let reader = built.map_err(|error| failed(&error))?;
-    Ok((name, reader))
+    let (rows, reader) = built.map_err(|error| failed(&error))?;
+    Ok((name, rows, reader))
+}
+
+fn with_rows<T: ChunkReader + 'static>(
+    builder: ParquetRecordBatchReaderBuilder<T>,
+) -> Result<(i64, ParquetRecordBatchReader), ParquetError> {
+    let rows = builder.metadata().file_metadata().num_rows();
+    Ok((rows, builder.with_batch_size(ROWS).build()?))
 }
 
 /// The documents of `batch`, the first of which is at `first`.
@@ -114,7 +126,8 @@ fn rows(
             };
             fields.push((name, field));
         }
-        documents.push(Ok(Document { place, text: formatter.value(row).try_to_string()?, fields }));
+        let text = formatter.value(row).try_to_string()?;
+        documents.push(Ok(Document { place, text, fields, end: None }));
     }
     Ok(documents)
 }

@@ -38,7 +38,7 @@ pub(super) fn read(stream: Stream, delimiter: u8, field: Option<&str>) -> Result
                     (name.to_owned(), Field::of(value))
                 });
                 let fields = fields.collect();
-                Some(Ok(Document { place, text, fields }))
+                Some(Ok(Document { place, text, fields, end: None }))
             }
             Err(error) => {
                 is_over = matches!(error.kind(), ErrorKind::Io(_));
@@ -59,6 +59,7 @@ fn message(error: &csv::Error) -> String {
         ErrorKind::Utf8 { err, .. } => {
             format!("column {} is not UTF-8; name the encoding with --encoding", err.field() + 1)
         }
+        ErrorKind::Io(error) => format!("this row and all rows after it cannot be read: {error}"),
         _ => error.to_string(),
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::document::{Document, Field, Place};
-use super::{Documents, Kind};
+use super::{Blank, Documents, Kind};
 use crate::args::inputs::{InputFormat, Inputs};
 
 fn inputs(folder: &TempDir, files: &[(&str, &[u8])]) -> Inputs {
@@ -20,7 +20,7 @@ fn inputs(folder: &TempDir, files: &[(&str, &[u8])]) -> Inputs {
 
 /// Each document's text, or the message of its failure, behind the name of its place.
 fn read(inputs: &Inputs) -> Vec<String> {
-    let documents = Documents::find(inputs).expect("the files should be found");
+    let documents = Documents::find(inputs, Blank::Skip).expect("the files should be found");
     let shown = |place: &Place| {
         let name = Path::new(&*place.file)
             .file_name()
@@ -60,12 +60,15 @@ fn formats_follow_from_names() {
             "d.tsv:2 seven"
         ]
     );
-    let documents = Documents::find(&inputs).expect("the files should be found");
+    let documents = Documents::find(&inputs, Blank::Skip).expect("the files should be found");
     assert!(!documents.is_one && documents.kind().is_err());
     assert!(documents.bytes.is_some_and(|bytes| bytes > 60));
     let lines = Inputs { files: vec![inputs.files[0].clone()], lines: true, ..inputs };
     assert_eq!(read(&lines), ["a.txt:1 one", "a.txt:2 two"]);
-    assert_eq!(Documents::find(&lines).and_then(|documents| documents.kind()).ok(), Some(Kind::Texts));
+    assert_eq!(
+        Documents::find(&lines, Blank::Skip).and_then(|documents| documents.kind()).ok(),
+        Some(Kind::Texts)
+    );
 }
 
 #[test]
@@ -104,10 +107,10 @@ fn a_document_that_cannot_be_read_costs_itself_alone() {
         ..inputs
     });
     let expected = [
-        "a.jsonl:1 failed: the field \"text\" is no string",
+        "a.jsonl:1 failed: the field \"text\" is not a string",
         "a.jsonl:2 failed: it has no field \"text\"; its fields are: \"body\"",
         "a.jsonl:3 failed: it is not valid",
-        "a.jsonl:4 failed: it is not valid: invalid type: sequence, expected an object",
+        "a.jsonl:4 failed: it is not valid JSON: invalid type: sequence, expected an object",
         "a.jsonl:5 failed: ",
         "a.jsonl:6 good",
         "b.csv:2 failed: it has 1 columns, and the first line 2",
@@ -135,7 +138,7 @@ fn other_fields_stay_as_they_are_written() {
     let line =
         br#"{"z": 1.10, "text": "x", "a": {"b": [1,  2]}, "big": 123456789012345678901234567890, "z": null}"#;
     let inputs = inputs(&folder, &[("a.jsonl", line)]);
-    let mut documents = Documents::find(&inputs).expect("the file should be found");
+    let mut documents = Documents::find(&inputs, Blank::Skip).expect("the file should be found");
     let document: Document = documents.next().expect("it should have one").expect("it should be valid");
     let fields: Vec<String> = document
         .fields
@@ -159,7 +162,7 @@ fn other_fields_stay_as_they_are_written() {
 fn json_in_one_piece_is_asked_about() {
     let folder = tempfile::tempdir().expect("a folder should be made");
     let inputs = inputs(&folder, &[("a.json", b"[]")]);
-    let failure = Documents::find(&inputs).err().expect("it should be refused").to_string();
+    let failure = Documents::find(&inputs, Blank::Skip).err().expect("it should be refused").to_string();
     assert!(failure.contains("--input-format jsonl"), "{failure}");
     let as_text = Inputs { input_format: Some(InputFormat::Text), ..inputs };
     assert_eq!(read(&as_text), ["a.json []"]);

@@ -33,7 +33,7 @@ struct Gold {
 
 /// A text and its entities, whose places are in characters.
 struct Document {
-    /// Where in the file it stands.
+    /// Its line in the file.
     line: usize,
     text: String,
     mentions: Vec<Mention>,

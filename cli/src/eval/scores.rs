@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// How often a label was right, given, and due.
+/// Counts of a label: correct, predicted, and annotated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) correct: usize,
@@ -10,13 +10,13 @@ pub(crate) struct Counts {
     pub(crate) gold: usize,
 }
 
-/// How well one label is found.
+/// Precision, recall and F1 of one label.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct Scores {
     pub(crate) precision: f64,
     pub(crate) recall: f64,
     pub(crate) f1: f64,
-    /// How often the label is in the data.
+    /// The number of times the label is in the data.
     pub(crate) support: usize,
 }
 

@@ -29,7 +29,7 @@ struct Line {
 struct Document {
     text: String,
     gold: Gold,
-    /// Where in the file it stands.
+    /// Its line in the file.
     line: usize,
 }
 

@@ -22,6 +22,9 @@ impl Streamed for Annotations {
         tagged: &TaggedDocument,
     ) -> Result<(), Problem> {
         let source = source(document);
+        // Addresses of their own, which need not lead anywhere: the document's, with a number.
+        let joined = if source.contains('#') { "&" } else { "#" };
+        let id = |number: usize| format!("{source}{joined}annotation={number}");
         let entities = tagged.entities.iter().map(|entity| of_entity(entity, &document.text, &source));
         let topics = tagged.topics.iter().filter(|topic| topic.fits()).map(|topic| {
             json!({
@@ -31,10 +34,15 @@ impl Streamed for Annotations {
                 "target": source,
             })
         });
+        let mut items: Vec<Value> = entities.chain(topics).collect();
+        for (number, item) in (1..).zip(&mut items) {
+            item["id"] = json!(id(number));
+        }
         let page = json!({
             "@context": "http://www.w3.org/ns/anno.jsonld",
+            "id": id(0),
             "type": "AnnotationPage",
-            "items": entities.chain(topics).collect::<Vec<Value>>(),
+            "items": items,
         });
         serde_json::to_writer(&mut *out, &page).map_err(io::Error::from)?;
         Ok(out.write_all(b"\n")?)

@@ -1,34 +1,54 @@
 //! brat's standoff format (<https://brat.nlplab.org/standoff.html>): for each document its text and a file of annotations.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io;
+use std::path::PathBuf;
+use std::{io, iter};
 
 use entopic::{Entity, TaggedDocument};
 
 use super::writer::{Problem, Writer};
 use crate::documents::document::Document;
 use crate::failure::Failure;
+use crate::failures;
 use crate::sink::Folder as Target;
 
-/// A folder with `.txt` and `.ann` of each document.
-pub(super) struct Folder(Target);
+/// A folder with `.txt` and `.ann` of each document, and the configuration that brat needs to show them.
+pub(super) struct Folder {
+    target: Target,
+    /// brat's type of each label.
+    types: Types,
+}
 
 impl Folder {
     pub(super) fn new(target: Target) -> Self {
-        Self(target)
+        Self { target, types: Types::default() }
     }
 }
 
 impl Writer for Folder {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
-        let name = self.0.name_for(&document.place);
-        self.0.write(&format!("{name}.txt"), &document.text)?;
+        let name = self.target.name_for(&document.place);
+        self.target.write(&format!("{name}.txt"), &document.text)?;
         let mut annotations = String::new();
         for (number, entity) in (1..).zip(&tagged.entities) {
-            let line = annotation(number, entity);
+            let line = annotation(number, self.types.of(&entity.label), entity);
             annotations.push_str(&line);
         }
-        Ok(self.0.write(&format!("{name}.ann"), &annotations)?)
+        Ok(self.target.write(&format!("{name}.ann"), &annotations)?)
+    }
+
+    fn failed(&mut self, line: &str) -> io::Result<Option<PathBuf>> {
+        self.target.append(failures::IN_FOLDER, line)?;
+        Ok(Some(self.target.path_of(failures::IN_FOLDER)))
+    }
+
+    fn abandon(self: Box<Self>) -> Result<(), Failure> {
+        self.target.abandon()
+    }
+
+    fn incomplete(&self) -> Option<String> {
+        Some(self.target.incomplete())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -36,12 +56,17 @@ impl Writer for Folder {
     }
 
     fn finish(self: Box<Self>) -> Result<(), Failure> {
-        self.0.finish()
+        let types: Vec<&str> = self.types.0.values().map(String::as_str).collect();
+        let configuration =
+            format!("[entities]\n{}\n[relations]\n[events]\n[attributes]\n", types.join("\n"));
+        let written = self.target.write("annotation.conf", &configuration);
+        written.map_err(|error| self.target.failure(&error))?;
+        self.target.finish()
     }
 }
 
 /// An entity with a note that has its score, and its kind if it has one. A line end within it splits it in two.
-fn annotation(number: usize, entity: &Entity) -> String {
+fn annotation(number: usize, label: &str, entity: &Entity) -> String {
     let mut parts: Vec<(usize, usize)> = Vec::new();
     let mut place = entity.span.chars.start;
     for line in entity.text.split_inclusive(['\n', '\r']) {
@@ -53,8 +78,6 @@ fn annotation(number: usize, entity: &Entity) -> String {
     }
     let parts: Vec<String> = parts.iter().map(|(start, end)| format!("{start} {end}")).collect();
     let lines: Vec<&str> = entity.text.split(['\n', '\r']).filter(|line| !line.is_empty()).collect();
-    // brat's types are of letters, digits, hyphens and underscores.
-    let label = entity.label.replace(|c: char| !c.is_alphanumeric() && c != '-', "_");
     let mut annotation = format!("T{number}\t{label} {}\t{}\n", parts.join(";"), lines.join(" "));
     let kind = entity.kind.as_deref().map(|kind| format!("{kind}, ")).unwrap_or_default();
     // Writing to a string does not fail.
@@ -66,11 +89,29 @@ fn annotation(number: usize, entity: &Entity) -> String {
     annotation
 }
 
+/// Labels and brat's types for them, which have letters of ASCII, digits, hyphens and underscores. Labels that would have one
+/// type get a number.
+#[derive(Default)]
+struct Types(BTreeMap<String, String>);
+
+impl Types {
+    fn of(&mut self, label: &str) -> &str {
+        if !self.0.contains_key(label) {
+            let plain = label.replace(|c: char| !c.is_ascii_alphanumeric() && c != '-', "_");
+            let numbered = (2..).map(|number| format!("{plain}_{number}"));
+            let mut free = iter::once(plain.clone()).chain(numbered);
+            let own = free.find(|name| self.0.values().all(|taken| taken != name)).unwrap_or(plain.clone());
+            self.0.insert(label.to_owned(), own);
+        }
+        &self.0[label]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use entopic::{Entity, Span};
 
-    use super::annotation;
+    use super::{Types, annotation};
 
     #[test]
     fn an_entity_over_two_lines_is_in_two_parts() {
@@ -78,8 +119,15 @@ mod tests {
         let span = Span::find(text, "New\r\nYork").expect("it should be there");
         let entity = Entity::new("big city", text, span, 0.5);
         assert_eq!(
-            annotation(3, &entity),
+            annotation(3, Types::default().of("big city"), &entity),
             "T3\tbig_city 3 6;8 12\tNew York\n#3\tAnnotatorNotes T3\t0.5000, found by the model\n"
         );
+    }
+
+    #[test]
+    fn labels_have_types_of_their_own() {
+        let mut types = Types::default();
+        let found = ["人物", "地点", "PER", "人物"].map(|label| types.of(label).to_owned());
+        assert_eq!(found, ["__", "___2", "PER", "__"]);
     }
 }

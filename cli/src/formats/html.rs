@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use entopic::{HtmlOptions, TaggedDocument};
 use maud::{DOCTYPE, html};
@@ -9,6 +10,7 @@ use maud::{DOCTYPE, html};
 use super::writer::{Problem, Streamed, Writer};
 use crate::documents::document::Document;
 use crate::failure::Failure;
+use crate::failures;
 use crate::sink::Folder as Target;
 
 /// The page of one document.
@@ -58,6 +60,19 @@ impl Writer for Folder {
         let topic = tagged.topics.first().map(|topic| topic.label.clone()).unwrap_or_default();
         self.entries.push(Entry { page, place, topic, labels });
         Ok(())
+    }
+
+    fn failed(&mut self, line: &str) -> io::Result<Option<PathBuf>> {
+        self.target.append(failures::IN_FOLDER, line)?;
+        Ok(Some(self.target.path_of(failures::IN_FOLDER)))
+    }
+
+    fn abandon(self: Box<Self>) -> Result<(), Failure> {
+        self.target.abandon()
+    }
+
+    fn incomplete(&self) -> Option<String> {
+        Some(self.target.incomplete())
     }
 
     fn flush(&mut self) -> io::Result<()> {

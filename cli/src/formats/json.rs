@@ -36,7 +36,8 @@ impl Object for Options {
         if self.offsets != Offsets::Utf16 {
             return Ok(serde_json::to_writer(out, &object)?);
         }
-        let mut object = serde_json::to_value(&object)?;
+        // By its text, so that numbers stay as they are written.
+        let mut object: Value = serde_json::from_str(&serde_json::to_string(&object)?)?;
         add_utf16(&mut object, &Places::new(&document.text, Offsets::Utf16));
         Ok(serde_json::to_writer(out, &object)?)
     }

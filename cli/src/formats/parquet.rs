@@ -22,12 +22,18 @@ use crate::offsets::{Offsets, Places};
 use crate::output;
 use crate::sink::Sink;
 
-/// Rows that are kept before they are handed over as one batch.
+/// Rows, and bytes of texts, that are kept before they are handed over as one batch.
 const ROWS: usize = 1024;
+const BYTES: usize = 16 << 20;
+
+/// Bytes that are encoded before they are written as a group of rows.
+const GROUP_BYTES: usize = 64 << 20;
 
 pub(super) struct Table {
     writer: ArrowWriter<Sink>,
     rows: Rows,
+    /// Of their texts.
+    bytes: usize,
     offsets: Offsets,
 }
 
@@ -165,12 +171,17 @@ impl Table {
         let properties = WriterProperties::builder().set_compression(compression).build();
         let writer =
             ArrowWriter::try_new(out, schema(), Some(properties)).map_err(|error| failure(&error))?;
-        Ok(Self { writer, rows: Rows::new(), offsets })
+        Ok(Self { writer, rows: Rows::new(), bytes: 0, offsets })
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
         let batch = self.rows.batch().map_err(io::Error::other)?;
-        self.writer.write(&batch).map_err(io::Error::other)
+        self.bytes = 0;
+        self.writer.write(&batch).map_err(io::Error::other)?;
+        match self.writer.in_progress_size() > GROUP_BYTES {
+            true => self.writer.flush().map_err(io::Error::other),
+            false => Ok(()),
+        }
     }
 }
 
@@ -181,7 +192,8 @@ fn failure(error: &ParquetError) -> Failure {
 impl Writer for Table {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
         self.rows.push(document, tagged, self.offsets).map_err(Problem::Document)?;
-        if self.rows.file.len() >= ROWS {
+        self.bytes += document.text.len();
+        if self.rows.file.len() >= ROWS || self.bytes >= BYTES {
             self.hand_over()?;
         }
         Ok(())

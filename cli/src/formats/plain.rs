@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use crate::documents::document::{Document, Field};
+use crate::failure::Failure;
 
 /// The form of the documents.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -15,13 +16,28 @@ pub(crate) enum Form {
 /// Writes documents in the form that they came in.
 pub(crate) struct Writer {
     form: Form,
-    is_one: bool,
-    has_header: bool,
+    /// Whether texts are of several files.
+    are_many: bool,
+    /// Of tables, once the first row is written.
+    columns: Option<Vec<String>>,
 }
 
 impl Writer {
-    pub(crate) fn new(form: Form, is_one: bool) -> Self {
-        Self { form, is_one, has_header: false }
+    pub(crate) fn new(form: Form, are_many: bool) -> Self {
+        Self { form, are_many, columns: None }
+    }
+
+    /// Refuses a row of a table that has other columns than the first.
+    pub(crate) fn check(&self, document: &Document) -> Result<(), Failure> {
+        let own = || document.fields.iter().map(|(name, _)| name.as_str());
+        match &self.columns {
+            Some(columns) if !own().eq(columns) => Err(Failure::new(format!(
+                "its columns are {}, and those of the first table {}; redact tables with other columns in a run of their own",
+                own().collect::<Vec<_>>().join(", "),
+                columns.join(", ")
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Writes `document` with `text` in the place of its own.
@@ -29,8 +45,10 @@ impl Writer {
         match self.form {
             Form::Text => {
                 out.write_all(text.as_bytes())?;
-                // Lines of one file, and files one after another.
-                if self.is_one { Ok(()) } else { out.write_all(b"\n") }
+                let end = document.end.unwrap_or_default();
+                // Files one after another are kept apart.
+                let apart = self.are_many && end.is_empty() && !text.ends_with('\n');
+                out.write_all(if apart { b"\n" } else { end.as_bytes() })
             }
             Form::Jsonl => {
                 out.write_all(b"{")?;
@@ -39,8 +57,10 @@ impl Writer {
             }
             Form::Csv => {
                 let mut rows = csv::Writer::from_writer(out);
-                if !std::mem::replace(&mut self.has_header, true) {
-                    rows.write_record(document.fields.iter().map(|(name, _)| name))?;
+                if self.columns.is_none() {
+                    let columns: Vec<String> = document.fields.iter().map(|(name, _)| name.clone()).collect();
+                    rows.write_record(&columns)?;
+                    self.columns = Some(columns);
                 }
                 rows.write_record(document.fields.iter().map(|(_, field)| cell(field, text)))?;
                 rows.flush()

@@ -1,6 +1,7 @@
 //! The traits of formats.
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use entopic::TaggedDocument;
 
@@ -31,11 +32,26 @@ pub(crate) trait Writer {
 
     /// Ends the output, which is complete.
     fn finish(self: Box<Self>) -> Result<(), Failure>;
+
+    /// Notes a document that failed, by a line of JSON, and gives the file for them; none where standard error is for them.
+    fn failed(&mut self, _line: &str) -> io::Result<Option<PathBuf>> {
+        Ok(None)
+    }
+
+    /// Takes back what is no file that a run of its own takes care of.
+    fn abandon(self: Box<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    /// The place of an incomplete output, unless it is a file.
+    fn incomplete(&self) -> Option<String> {
+        None
+    }
 }
 
 /// A format of documents one after another in one stream.
 pub(super) trait Streamed {
-    /// What stands before the first document.
+    /// Writes the part before the first document.
     fn begin(&mut self, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }
@@ -47,7 +63,7 @@ pub(super) trait Streamed {
         tagged: &TaggedDocument,
     ) -> Result<(), Problem>;
 
-    /// What stands behind the last.
+    /// Writes the part after the last document.
     fn end(&mut self, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }

@@ -49,7 +49,7 @@ pub(super) fn lines(entry: &ModelEntry) -> Result<String, Failure> {
     Ok(known.into_iter().map(|(key, value)| format!("{key} = {}\n", toml(value))).collect())
 }
 
-/// Where a fetched model is, and what it is made of.
+/// The place and the files of a fetched model.
 #[cfg(feature = "hub")]
 pub(super) fn fetched(model: &FetchedModel) -> String {
     let mut text = format!("{}@{}\n", model.id, model.revision);

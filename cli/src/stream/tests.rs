@@ -1,5 +1,4 @@
 use std::io::{Cursor, Write};
-use std::rc::Rc;
 
 use encoding_rs::Encoding;
 use flate2::Compression;
@@ -20,7 +19,7 @@ fn zstandard(text: &str) -> Vec<u8> {
 }
 
 fn open(bytes: Vec<u8>, encoding: Option<&'static Encoding>) -> Result<Stream, Failure> {
-    let opening = Opening { encoding, advice: Advice::Option, done: Rc::default() };
+    let opening = Opening { encoding, advice: Advice::Option, ..Opening::new() };
     Stream::decode("a".into(), Box::new(Cursor::new(bytes)), &opening)
 }
 
@@ -104,9 +103,10 @@ fn bytes_that_are_not_utf8_are_named() {
 fn a_bad_line_costs_itself_alone() {
     let mut stream = open(b"\xEF\xBB\xBFone\r\n\xE9\n\nlast".to_vec(), None).expect("it should open");
     let lines: Vec<_> = std::iter::from_fn(|| stream.line()).collect();
-    let shown: Vec<(u64, Option<&str>)> =
-        lines.iter().map(|(at, line)| (*at, line.as_deref().ok())).collect();
-    assert_eq!(shown, [(1, Some("one")), (2, None), (3, Some("")), (4, Some("last"))]);
-    let failure = lines[1].1.as_ref().expect_err("it should fail").to_string();
+    let shown: Vec<(u64, Option<&str>, &str)> =
+        lines.iter().map(|line| (line.number, line.text.as_deref().ok(), line.end)).collect();
+    let expected = [(1, Some("one"), "\r\n"), (2, None, "\n"), (3, Some(""), "\n"), (4, Some("last"), "")];
+    assert_eq!(shown, expected);
+    let failure = lines[1].text.as_ref().expect_err("it should fail").to_string();
     assert!(failure.contains("at byte 8, in line 2"), "{failure}");
 }

@@ -2,24 +2,22 @@
 //!
 //! While a run writes `results.jsonl`, there are `results.jsonl.partial` with the documents that are done, a line for each;
 //! `results.jsonl.failed.partial` with those that failed, if any did; and `results.jsonl.run` with the run's settings. When
-//! it is complete, the failures lose their ending, then the results, and then the settings are removed. A run that goes on removes a last line
-//! that was cut off, and begins behind as many documents as there are whole lines in both files. A failure is written
-//! only once all documents before it are, so these are always the first documents of the inputs.
+//! it is complete, the failures lose their ending, then the results, and then the settings are removed. A run that goes on
+//! removes a last line that was cut off, and begins behind as many documents as there are whole lines in both files. A
+//! failure is written only once all documents before it are, so these are always the first documents of the inputs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
-use serde::Serialize;
-
 use crate::args::{Format, TagArgs};
 use crate::documents::document::Unread;
 use crate::failure::Failure;
-use crate::output;
 use crate::sink::{self, Sink};
 use crate::style::When;
+use crate::{failures, output};
 
-/// What a run that goes on must have in common with the one before it.
+/// The settings that a resumed run must share with the run before it.
 pub(super) struct Settings {
     text: String,
     can_go_on: bool,
@@ -64,15 +62,6 @@ pub(super) enum Begun {
     },
 }
 
-/// A document that failed, as a line of the file for them.
-#[derive(Serialize)]
-struct Failed<'a> {
-    file: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<u64>,
-    error: String,
-}
-
 fn beside(path: &Path, ending: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(ending);
@@ -87,26 +76,28 @@ impl LongRun {
         let mut run = Self {
             path: path.to_owned(),
             settings: beside(path, ".run"),
-            failures: beside(path, ".failed"),
+            failures: failures::beside(path),
             failed: None,
             can_go_on: settings.can_go_on,
             done: 0,
             failed_before: 0,
         };
         let partial = sink::partial(path);
-        let failures = sink::partial(&run.failures);
+        let partial_failures = sink::partial(&run.failures);
         if !resume || !partial.exists() {
             if resume && path.exists() {
                 // The last step of a run that was cut off in it.
-                remove(&run.settings)?;
+                failures::remove(&run.settings)?;
                 return Ok(Begun::Complete { failures: run.failures.exists().then_some(run.failures) });
             }
-            if !partial.exists() && settings.can_go_on {
+            if !partial.exists() {
                 // Before there are results to go on with. What an older run left is of no more use.
-                for old in [&failures, &run.failures] {
-                    remove(old)?;
+                for old in [&partial_failures, &run.failures] {
+                    failures::remove(old)?;
                 }
-                write_whole(&run.settings, &settings.text).map_err(|error| failed(&error))?;
+                if settings.can_go_on {
+                    write_whole(&run.settings, &settings.text).map_err(|error| failed(&error))?;
+                }
             }
             return Ok(Begun::Run(Sink::create(path)?, run));
         }
@@ -116,7 +107,7 @@ impl LongRun {
         })?;
         if before != settings.text {
             return Err(Failure::new(format!(
-                "{} was begun with other options, inputs or another version: {}; resume with the same, or remove {0} and {}",
+                "{} was begun with other options or inputs ({} differs); give the same, or remove {0} and {}",
                 partial.display(),
                 difference(&before, &settings.text),
                 run.settings.display()
@@ -124,16 +115,16 @@ impl LongRun {
         }
         if run.failures.exists() {
             // It was cut off between its last two steps.
-            fs::rename(&run.failures, &failures).map_err(|error| failed(&error))?;
+            fs::rename(&run.failures, &partial_failures).map_err(|error| failed(&error))?;
         }
         run.done = whole_lines(&partial).map_err(|error| failed(&error))?;
-        if failures.exists() {
-            run.failed_before = whole_lines(&failures).map_err(|error| failed(&error))?;
+        if partial_failures.exists() {
+            run.failed_before = whole_lines(&partial_failures).map_err(|error| failed(&error))?;
             run.done += run.failed_before;
-            let open = OpenOptions::new().append(true).open(&failures);
+            let open = OpenOptions::new().append(true).open(&partial_failures);
             run.failed = Some(open.map_err(|error| failed(&error))?);
         }
-        output::warn(&format!("note: {} documents are done", run.done));
+        output::warn(&format!("note: resuming after {} documents", run.done));
         Ok(Begun::Run(Sink::go_on(path)?, run))
     }
 
@@ -159,22 +150,20 @@ impl LongRun {
                 self.failed.insert(open.map_err(|error| unwritable(&error))?)
             }
         };
-        let line =
-            Failed { file: &unread.place.file, line: unread.place.line, error: unread.failure.to_string() };
-        let line = output::json(&line)? + "\n";
+        let line = failures::line(unread)?;
         file.write_all(line.as_bytes()).map_err(|error| unwritable(&error))
     }
 
-    /// What to do about a run that did not end.
+    /// The way out for a run that was cut off.
     pub(super) fn advice(&self) -> String {
-        let can_go_on = if self.can_go_on { "; go on with --resume" } else { ", which is not complete" };
+        let can_go_on = if self.can_go_on { "; add --resume to continue" } else { ", which is not complete" };
         format!("they are in {}{can_go_on}", sink::partial(&self.path).display())
     }
 
     /// Takes back a run that wrote nothing.
     pub(super) fn abandon(self) -> Result<(), Failure> {
         for path in [sink::partial(&self.path), sink::partial(&self.failures), self.settings] {
-            remove(&path)?;
+            failures::remove(&path)?;
         }
         Ok(())
     }
@@ -193,7 +182,7 @@ impl LongRun {
 
     /// Ends the run, whose results have their name.
     pub(super) fn finish(self) -> Result<(), Failure> {
-        remove(&self.settings)
+        failures::remove(&self.settings)
     }
 }
 
@@ -202,16 +191,6 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     let partial = sink::partial(path);
     fs::write(&partial, text)?;
     fs::rename(partial, path)
-}
-
-/// Removes a file, if it is there.
-fn remove(path: &Path) -> Result<(), Failure> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Failure::because(format!("{} cannot be removed", path.display()), &error))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The number of whole lines of a file. A last line that was cut off is removed.
@@ -239,11 +218,19 @@ fn whole_lines(path: &Path) -> io::Result<usize> {
     }
 }
 
-/// The first lines that differ.
+/// The first field of the options that differs, as far as it can be told.
 fn difference(before: &str, now: &str) -> String {
-    let mut pairs = before.lines().zip(now.lines());
-    match pairs.find(|(before, now)| before != now) {
-        Some((before, now)) => format!("`{}` and `{}`", before.trim(), now.trim()),
-        None => "one has more of them".to_owned(),
+    // Options are printed one below another, each with its name.
+    let mut field = "the version, the inputs or their size";
+    for (before, now) in before.lines().zip(now.lines()) {
+        if let Some((name, _)) = now.trim_start().split_once(':')
+            && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+        {
+            field = name;
+        }
+        if before != now {
+            return field.replace('_', "-");
+        }
     }
+    "a file that they name".to_owned()
 }

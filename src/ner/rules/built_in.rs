@@ -49,8 +49,8 @@ named!(BuiltIn, "a built-in set of rules", [
 
 /// A compiled set.
 pub(super) enum Set {
-    /// What matches and passes the check.
-    Pattern(Regex, fn(&str) -> bool),
+    Pattern(Regex),
+    Phone(Regex),
     Email,
     /// Links without a scheme.
     Web(Regex),
@@ -58,7 +58,7 @@ pub(super) enum Set {
     Codes(Regex, RangeInclusive<usize>, fn(&str) -> bool),
 }
 
-const MONTH: &str = r"(?:January|February|March|April|May|June|July|August|September|October|November|December|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)";
+const MONTH: &str = r"(?:(?:January|February|March|April|May|June|July|August|September|October|November|December)\b|(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?)";
 const WEEKDAY: &str = r"(?:(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day|(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun)\b\.?)";
 const DAY: &str = r"(?:0?[1-9]|[12][0-9]|3[01])(?:st|nd|rd|th)?";
 const YEAR: &str = r"(?:1[0-9]{3}|20[0-9]{2})";
@@ -115,18 +115,57 @@ fn percent() -> String {
 
 const PHONE: &str = concat!(
     // +44 20 7946 0958, +49 (0)30 1234-567
-    r"\+[1-9][0-9]{0,2}(?:[\s.\u{A0}/-]?\([0-9]{1,4}\))?(?:[\s.\u{A0}/-]?[0-9]{1,5}){2,6}\b",
+    r"\+[1-9][0-9]{0,2}(?:[ \t.\u{A0}/-]?\([0-9]{1,4}\))?(?:[ \t.\u{A0}/-]?[0-9]{1,5}){2,6}\b",
     // (020) 7946 0958
-    r"|\(0?[0-9]{2,5}\)[\s.-]?[0-9]{2,5}(?:[\s.-][0-9]{2,5}){1,3}\b",
+    r"|\(0?[0-9]{2,5}\)[ \t\u{A0}.-]?[0-9]{2,5}(?:[ \t\u{A0}.-][0-9]{2,5}){1,3}\b",
     // 555-867-5309, 555.867.5309
     r"|\b[2-9][0-9]{2}[-.][0-9]{3}[-.][0-9]{4}\b",
     // 030/1234567, 020 7946 0958
-    r"|\b0[1-9][0-9]{1,4}[\s/-][0-9]{3,8}(?:[\s-][0-9]{2,5}){0,3}\b",
+    r"|\b0[1-9][0-9]{1,4}[ \t\u{A0}/-][0-9]{3,8}(?:[ \t\u{A0}-][0-9]{2,5}){0,3}\b",
 );
 
-/// The digits of a telephone number (ITU-T E.164 has at most 15).
-fn is_phone(text: &str) -> bool {
-    (7..=15).contains(&text.bytes().filter(u8::is_ascii_digit).count())
+/// Digits of a telephone number (ITU-T E.164 has at most 15).
+const PHONE_DIGITS: RangeInclusive<usize> = 7..=15;
+
+/// The telephone numbers in `text`. A match may go on with digits that are not of the number: then as many groups belong to
+/// it as a number may have digits.
+fn phones(regex: &Regex, text: &str) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while let Some(run) = regex.find_at(text, at) {
+        let end = groups_of_phone(run.as_str(), &text[run.end()..]);
+        let range = run.start()..run.start() + end.unwrap_or(0);
+        at = if range.is_empty() { run.end() } else { range.end };
+        if !range.is_empty() && stands_alone(text, &range) {
+            found.push(range);
+        }
+    }
+    found
+}
+
+/// The end of the number that `run` begins with; `behind` follows the run.
+fn groups_of_phone(run: &str, behind: &str) -> Option<usize> {
+    let (mut digits, mut end, mut begin) = (0, None, 0);
+    let bytes = run.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        if !byte.is_ascii_digit() {
+            continue;
+        }
+        digits += 1;
+        if at == 0 || !bytes[at - 1].is_ascii_digit() {
+            begin = at;
+        }
+        let is_last = !bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
+        // A last group with a zero and a long one behind it are a number of their own.
+        let next = behind.trim_start_matches([' ', '\t', '\u{A0}']);
+        let others = at + 1 == bytes.len()
+            && bytes[begin] == b'0'
+            && next.bytes().take_while(u8::is_ascii_digit).count() > 4;
+        if is_last && PHONE_DIGITS.contains(&digits) && !(others && end.is_some()) {
+            end = Some(at + 1);
+        }
+    }
+    end
 }
 
 /// The lengths of IBANs, from Norway's to the longest that ISO 13616 allows.
@@ -174,13 +213,12 @@ impl BuiltIn {
                     .with_source(error)
             })
         };
-        let any: fn(&str) -> bool = |_| true;
         Ok(match self {
-            Self::Date => Set::Pattern(regex(&date())?, any),
-            Self::Time => Set::Pattern(regex(&time())?, any),
-            Self::Money => Set::Pattern(regex(&money())?, any),
-            Self::Percent => Set::Pattern(regex(&percent())?, any),
-            Self::Phone => Set::Pattern(regex(PHONE)?, is_phone),
+            Self::Date => Set::Pattern(regex(&date())?),
+            Self::Time => Set::Pattern(regex(&time())?),
+            Self::Money => Set::Pattern(regex(&money())?),
+            Self::Percent => Set::Pattern(regex(&percent())?),
+            Self::Phone => Set::Phone(regex(PHONE)?),
             Self::Card => Set::Codes(regex(r"\b[0-9](?:[ \u{A0}-]?[0-9])*\b")?, CARD_DIGITS, is_card),
             Self::Email => Set::Email,
             Self::Url => Set::Web(regex(
@@ -192,14 +230,15 @@ impl BuiltIn {
 }
 
 impl Set {
-    /// Where it finds something; the places are in order for each part of it.
+    /// The ranges of its matches, in order for each of its parts.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
         match self {
-            Self::Pattern(regex, check) => {
-                let found = regex.find_iter(text).filter(|found| check(found.as_str()));
-                // Neither part of a longer number.
-                found.map(|found| found.range()).filter(|range| stands_alone(text, range)).collect()
+            Self::Pattern(regex) => {
+                // Not part of a longer number.
+                let found = regex.find_iter(text).map(|found| found.range());
+                found.filter(|range| stands_alone(text, range)).collect()
             }
+            Self::Phone(regex) => phones(regex, text),
             Self::Email => links(text, LinkKind::Email),
             Self::Web(regex) => {
                 let mut found = links(text, LinkKind::Url);

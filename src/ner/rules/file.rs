@@ -48,21 +48,23 @@ pub(super) fn toml(text: &str) -> Result<Vec<Rule>, Error> {
 
 fn rule(entry: Entry) -> Result<Rule, String> {
     let Entry { label, kind, priority, phrases, pattern, built_in, ignore_case, exact_space } = entry;
-    let of_phrases = phrases.is_some();
+    let takes = (phrases.is_some() || pattern.is_some(), phrases.is_some());
     let finder = match (phrases, pattern, built_in) {
         (Some(phrases), None, None) => Finder::Phrases {
             phrases,
             ignore_case: ignore_case.unwrap_or_default(),
             exact_space: exact_space.unwrap_or_default(),
         },
-        (None, Some(pattern), None) => Finder::Pattern(pattern),
+        (None, Some(pattern), None) => {
+            Finder::Pattern { pattern, ignore_case: ignore_case.unwrap_or_default() }
+        }
         (None, None, Some(name)) => {
             Finder::BuiltIn(name.parse::<BuiltIn>().map_err(|error| error.to_string())?)
         }
         _ => return Err("it must have exactly one of phrases, pattern and built_in".into()),
     };
-    if !of_phrases && (ignore_case.is_some() || exact_space.is_some()) {
-        return Err("ignore_case and exact_space are for phrases; in a pattern, write (?i)".into());
+    if !takes.0 && ignore_case.is_some() || !takes.1 && exact_space.is_some() {
+        return Err("ignore_case is for phrases and patterns, and exact_space for phrases".into());
     }
     let label = match (label, &finder) {
         (Some(label), _) => label,
@@ -95,23 +97,39 @@ fn pattern(line: &str) -> Result<Rule, String> {
         _id: Option<Value>,
     }
     let Line { label, pattern, .. } = serde_json::from_str(line).map_err(|error| error.to_string())?;
-    let (phrase, ignore_case) = match pattern {
-        Value::String(phrase) => (phrase, false),
+    let (phrases, ignore_case) = match pattern {
+        Value::String(phrase) => (vec![phrase], false),
         Value::Array(tokens) => {
             let tokens: Vec<(String, bool)> = tokens.iter().map(token).collect::<Result<_, _>>()?;
             let ignore_case = tokens.iter().any(|(_, lower)| *lower);
             if tokens.iter().any(|(_, lower)| *lower != ignore_case) {
                 return Err(
-                    "its tokens are of LOWER and of TEXT; write a pattern of TOML, with (?i) for a part"
+                    "its tokens are of LOWER and of TEXT; use a pattern in a TOML rules file, with (?i) where case does not \
+                     matter"
                         .into(),
                 );
             }
             let words: Vec<String> = tokens.into_iter().map(|(word, _)| word).collect();
-            (words.join(" "), ignore_case)
+            (spaced(&words), ignore_case)
         }
         _ => return Err("the pattern is neither a string nor a list of tokens".into()),
     };
-    Ok(Rule::phrases(label, [phrase]).ignore_case(ignore_case))
+    Ok(Rule::phrases(label, phrases).ignore_case(ignore_case))
+}
+
+/// The texts that tokens may stand for: with white space between all, and, as spaCy's tokens may touch, without it beside
+/// signs.
+fn spaced(words: &[String]) -> Vec<String> {
+    let is_sign = |word: &str| !word.contains(char::is_alphanumeric);
+    let mut tight = String::new();
+    for (at, word) in words.iter().enumerate() {
+        if at > 0 && !is_sign(word) && !is_sign(&words[at - 1]) {
+            tight.push(' ');
+        }
+        tight.push_str(word);
+    }
+    let spaced = words.join(" ");
+    if spaced == tight { vec![spaced] } else { vec![spaced, tight] }
 }
 
 /// The text of a token, and whether its case is ignored.

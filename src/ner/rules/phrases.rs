@@ -1,6 +1,7 @@
 //! Phrases in a text, all in one pass.
 
 use aho_corasick::{AhoCorasick, BuildError};
+use unicode_normalization::char::is_combining_mark;
 
 use super::rule::Match;
 
@@ -64,7 +65,11 @@ impl Phrases {
 /// Whether no word goes on over either end of `start..end`.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let inside = text[start..end].chars();
-    let is_word = |character: Option<char>| character.is_some_and(char::is_alphanumeric);
+    let is_word = |character: Option<char>| {
+        character.is_some_and(|character| {
+            character.is_alphanumeric() || character == '_' || is_combining_mark(character)
+        })
+    };
     let before = is_word(text[..start].chars().next_back()) && is_word(inside.clone().next());
     let behind = is_word(text[end..].chars().next()) && is_word(inside.clone().next_back());
     !before && !behind
@@ -78,7 +83,7 @@ fn spaces(text: &str) -> String {
 /// A text with a space for each run of white space, in lower case if case is ignored.
 struct Folded {
     text: String,
-    /// Where characters begin here and in the source, at those bytes from which on the distance is another.
+    /// Bytes here and in the source from which on the distance between the two is another.
     shifts: Vec<(usize, usize)>,
     source: usize,
 }

@@ -16,7 +16,7 @@ pub struct Rule {
 #[derive(Clone, Debug)]
 pub(super) enum Finder {
     Phrases { phrases: Vec<String>, ignore_case: bool, exact_space: bool },
-    Pattern(String),
+    Pattern { pattern: String, ignore_case: bool },
     BuiltIn(BuiltIn),
 }
 
@@ -35,7 +35,7 @@ impl Rule {
     /// Finds what matches `pattern`, in the syntax of the crate `regex`, which takes time linear in the text. If it has a
     /// group named `entity`, as in `order no\. (?<entity>\d+)`, that part is the entity.
     pub fn pattern(label: impl Into<String>, pattern: impl Into<String>) -> Self {
-        Self::new(label, Finder::Pattern(pattern.into()))
+        Self::new(label, Finder::Pattern { pattern: pattern.into(), ignore_case: false })
     }
 
     /// A built-in set, with its own label.
@@ -68,16 +68,17 @@ impl Rule {
         self
     }
 
-    /// Whether phrases are found in upper and lower case alike; not by default. In a pattern, write `(?i)` for it.
+    /// Whether phrases and patterns match upper and lower case alike; not by default. Built-in sets have rules of their
+    /// own.
     #[must_use]
     pub fn ignore_case(mut self, ignore: bool) -> Self {
-        if let Finder::Phrases { ignore_case, .. } = &mut self.finder {
+        if let Finder::Phrases { ignore_case, .. } | Finder::Pattern { ignore_case, .. } = &mut self.finder {
             *ignore_case = ignore;
         }
         self
     }
 
-    /// Whether white space in phrases stands for itself alone; not by default.
+    /// Whether white space in phrases stands for itself alone; not by default. In patterns it always does.
     #[must_use]
     pub fn exact_space(mut self, exact: bool) -> Self {
         if let Finder::Phrases { exact_space, .. } = &mut self.finder {

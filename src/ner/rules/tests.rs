@@ -15,7 +15,7 @@ fn found(rules: &Rules, text: &str) -> Vec<(String, String)> {
     rules.find(text).into_iter().map(|entity| (entity.label, entity.text)).collect()
 }
 
-/// What a built-in set finds in a text.
+/// The matches of a built-in set in a text.
 fn by(set: BuiltIn, text: &str) -> Vec<String> {
     found(&rules([Rule::built_in(set)]), text).into_iter().map(|(_, text)| text).collect()
 }
@@ -39,6 +39,7 @@ fn built_in_sets_find_what_they_are_for_and_nothing_like_it() {
                 ("in March 2024, since May", &["March 2024"]),
                 ("version 1.2.3, 10.0.0.1, 99/99/99, 2024-13-01, he may 5 times, 192.168.10.20", &[]),
                 ("Mark 7 and Marching 12 men", &[]),
+                ("10 Mayors, 3 Augustinians, 12 Marchers, 5 Juneteenth", &[]),
             ],
         ),
         (
@@ -100,6 +101,16 @@ fn built_in_sets_find_what_they_are_for_and_nothing_like_it() {
                     &["555-867-5309", "(020) 7946 0958", "030/1234567"],
                 ),
                 ("2024-03-11, 1000-2000, 3.141.5926, +5 points", &[]),
+                (
+                    "Tel. 020 7946 0958\n020 7946 0959\nFax 020 7946 0960",
+                    &["020 7946 0958", "020 7946 0959", "020 7946 0960"],
+                ),
+                (
+                    "+49 30 12345678\n10115 Berlin, +49 30 123456\n10115",
+                    &["+49 30 12345678", "+49 30 123456"],
+                ),
+                ("+44 20 7946 0958 2024 12 31", &["+44 20 7946 0958"]),
+                ("030 1234567 089 7654321", &["030 1234567", "089 7654321"]),
             ],
         ),
         (
@@ -149,6 +160,7 @@ fn phrases_are_whole_words_in_any_white_space() {
     assert_eq!(texts(&plain, "The New\n  York Times of New York"), ["New\n  York Times", "New York"]);
     assert_eq!(texts(&plain, "New Yorkers, NEW YORK, New York Timeshare"), ["New York"]);
     assert_eq!(texts(&plain, "C++ and C++11 in İzmir, 東京"), ["C++", "C++", "İzmir", "東京"]);
+    assert!(texts(&rules([Rule::phrases("X", ["Jose", "foo"])]), "Jose\u{301}, foo_bar").is_empty());
     let folded = rules([Rule::phrases("X", ["İzmir", "straße", "ΟΔΟΣ"]).ignore_case(true)]);
     assert_eq!(texts(&folded, "aİ İZMIR İzmir; STRAßE"), ["İZMIR", "İzmir", "STRAßE"]);
     let folded = rules([Rule::phrases("X", ["ali", "groß", "k", "\u{307}zmir", "ⱥb"]).ignore_case(true)]);
@@ -205,6 +217,11 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
          {\"label\": \"GPE\", \"pattern\": [{\"LOWER\": \"san\"}, {\"LOWER\": \"francisco\"}]}\n",
     );
     let spacy = spacy.expect("the patterns should be valid");
+    let signs = Rules::from_jsonl(
+        "{\"label\": \"X\", \"pattern\": [{\"LOWER\": \"covid\"}, {\"LOWER\": \"-\"}, {\"LOWER\": \"19\"}]}",
+    );
+    let signs = signs.expect("the pattern should be valid");
+    assert_eq!(found(&signs, "COVID-19 or covid - 19").len(), 2);
     let expected = [("ORG", "Apple"), ("GPE", "SAN Francisco")];
     assert_eq!(
         found(&spacy, "Apple in SAN Francisco"),
@@ -219,7 +236,7 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
         ("[[rule]]\nlabel = \"A\"\npattern = \"(\"", "the pattern of rule 1 (\"A\") is not valid"),
         ("[[rule]]\nlabel = \"A\"\npattern = '\\w{1000}{1000}'", "size limit"),
         ("[[rule]]\nbuilt_in = \"dates\"", "choose one of date, time"),
-        ("[[rule]]\nlabel = \"A\"\npattern = \"x\"\nignore_case = true", "write (?i)"),
+        ("[[rule]]\nlabel = \"A\"\npattern = \"x\"\nexact_space = true", "exact_space for phrases"),
         ("[[rules]]", "unknown field `rules`"),
     ];
     for (text, expected) in table {
