@@ -22,7 +22,7 @@ use crate::stream::{Opening, Stream};
 use crate::{failures, load, output};
 
 /// Fields in which `entopic tag` writes what it found.
-const TELLING: [&str; 2] = [TAGGED, "entities"];
+const LEAKING: [&str; 2] = [TAGGED, "entities"];
 
 /// The mask if none is named.
 const MASK: char = '█';
@@ -270,8 +270,8 @@ impl Covered {
 
 impl Output for Covered {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure> {
-        let tells = document.fields.iter().find(|(name, _)| TELLING.contains(&name.as_str()));
-        let refused = match tells {
+        let leaking = document.fields.iter().find(|(name, _)| LEAKING.contains(&name.as_str()));
+        let refused = match leaking {
             Some((name, _)) => Err(Failure::new(format!(
                 "its field {name:?} has the names that would be taken out of the text; remove or rename the field first"
             ))),

@@ -16,7 +16,7 @@ pub(crate) enum Form {
 /// Writes documents in the form that they came in.
 pub(crate) struct Writer {
     form: Form,
-    /// Whether texts are of several files.
+    /// Whether the texts come from several files.
     are_many: bool,
     /// Of tables, once the first row is written.
     columns: Option<Vec<String>>,

@@ -218,7 +218,7 @@ fn whole_lines(path: &Path) -> io::Result<usize> {
     }
 }
 
-/// The first field of the options that differs, as far as it can be told.
+/// The first option that differs.
 fn difference(before: &str, now: &str) -> String {
     // Options are printed one below another, each with its name.
     let mut field = "the version, the inputs or their size";
