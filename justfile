@@ -42,7 +42,7 @@ with := "--package entopic --package entopic-cli --features entopic/hub,entopic/
 test:
     cargo test
     cargo test --package entopic-kernels
-    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test documents
+    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test documents --test serve
     cargo test {{with}} --doc
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.

@@ -63,7 +63,7 @@ impl GroupOptions {
 
     /// Treats part of a name as short for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
     /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. Of several people, the one
-    /// who was named last.
+    /// who was named last; none if more than 200 have that name.
     #[must_use]
     pub fn parts(mut self, apply: bool) -> Self {
         self.parts = apply;
@@ -158,8 +158,17 @@ impl Owners {
     }
 
     fn join(&mut self, a: usize, b: usize) {
-        let (a, b) = (self.find(a), self.find(b));
+        let (a, b) = (self.shorten(a), self.shorten(b));
         self.0[a.max(b)] = a.min(b);
+    }
+
+    /// As [`find`](Self::find); the way there is half as long the next time.
+    fn shorten(&mut self, mut at: usize) -> usize {
+        while self.0[at] != at {
+            self.0[at] = self.0[self.0[at]];
+            at = self.0[at];
+        }
+        at
     }
 }
 
@@ -191,6 +200,10 @@ fn names<'a>(entities: &'a [Entity], options: &GroupOptions) -> Vec<Name<'a>> {
     names
 }
 
+/// The most names that one is compared with, so that the work grows with the number of names and not with its square. A
+/// word that more names have than that tells nothing of which is meant.
+const MOST_COMPARED: usize = 200;
+
 /// Names by their label and each of their words.
 struct Index<'a>(HashMap<(&'a str, &'a str), Vec<usize>>);
 
@@ -208,9 +221,11 @@ impl<'a> Index<'a> {
         Self(index)
     }
 
-    /// The names with this label and word.
-    fn with(&self, label: &'a str, word: Option<&'a String>) -> &[usize] {
-        word.and_then(|word| self.0.get(&(label, word.as_str()))).map_or(&[], Vec::as_slice)
+    /// The names that may have all words of `name`: those with its rarest word, unless they are too many.
+    fn with_words_of(&self, name: &'a Name<'_>) -> &[usize] {
+        let lists = name.words.iter().filter_map(|word| self.0.get(&(name.label, word.as_str())));
+        let rarest = lists.min_by_key(|list| list.len()).map_or(&[][..], Vec::as_slice);
+        if rarest.len() > MOST_COMPARED { &[] } else { rarest }
     }
 }
 
@@ -290,17 +305,10 @@ fn join_whole_names<'a>(names: &'a [Name<'_>], index: &Index<'a>, owners: &mut O
         let bag = name::bag(&name.words);
         (name.label == "ORG" && bag.len() > 1).then(|| bag.join(" "))
     });
-    for (at, name) in names.iter().enumerate() {
-        let sharing = |word| index.with(name.label, word).iter().copied().filter(move |&other| other != at);
-        if name.label == "PER" {
-            for other in sharing(name.words.first()).chain(sharing(name.words.last())) {
-                if name::same_person(&name.words, &names[other].words) {
-                    owners.join(at, other);
-                }
-            }
-            continue;
-        }
-        let wholes = sharing(name.words.first()).filter(|&other| {
+    join_people(names, owners);
+    for (at, name) in names.iter().enumerate().filter(|(_, name)| name.label != "PER") {
+        let others = index.with_words_of(name).iter().copied().filter(|&other| other != at);
+        let wholes = others.filter(|&other| {
             let whole = &names[other].words;
             match (name.label, name.known) {
                 // *Unilever plc* is not short for *Hindustan Unilever*.
@@ -320,6 +328,31 @@ fn join_whole_names<'a>(names: &'a [Name<'_>], index: &Index<'a>, owners: &mut O
         things.dedup();
         if let [thing] = things[..] {
             owners.join(at, thing);
+        }
+    }
+}
+
+/// Full names of one person, with and without middle names, their first or last perhaps as an initial.
+fn join_people(names: &[Name<'_>], owners: &mut Owners) {
+    let people = || {
+        let all = names.iter().enumerate().filter(|(_, name)| name.label == "PER");
+        all.filter_map(|(at, name)| match &name.words[..] {
+            [first, .., last] => Some((at, name, first.as_str(), last.as_str())),
+            _ => None,
+        })
+    };
+    let mut by_ends: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
+    for (at, _, first, last) in people() {
+        by_ends.entry((first, last)).or_default().push(at);
+    }
+    let initial = |word: &'_ str| word.chars().next().map_or(0, char::len_utf8);
+    for (at, name, first, last) in people() {
+        for ends in [(first, last), (&first[..initial(first)], last), (first, &last[..initial(last)])] {
+            for &other in by_ends.get(&ends).into_iter().flatten().take(MOST_COMPARED) {
+                if other != at && name::same_person(&name.words, &names[other].words) {
+                    owners.join(at, other);
+                }
+            }
         }
     }
 }
@@ -348,10 +381,10 @@ fn assign(
             if !options.parts || name.label != "PER" {
                 return Vec::new();
             }
-            let wholes = index.with("PER", name.words.first()).iter().copied();
+            let wholes = index.with_words_of(name).iter().copied();
             let wholes = wholes.filter(|&other| name::is_part(&name.words, &names[other].words));
             let spelt = if let [word] = &name.words[..] { accounts.get(word) } else { None };
-            wholes.chain(spelt.into_iter().flatten().copied()).collect()
+            wholes.chain(spelt.into_iter().flatten().copied().take(MOST_COMPARED)).collect()
         })
         .collect();
     // The last mention of each person.

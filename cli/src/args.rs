@@ -51,11 +51,13 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     Tag(TagArgs),
     Redact(RedactArgs),
+    #[cfg(feature = "serve")]
+    Serve(ServeArgs),
     #[command(subcommand)]
     Eval(Eval),
     Bench(BenchArgs),
     #[command(subcommand)]
-    Models(Models),
+    Models(ModelsCommand),
     Completions(CompletionsArgs),
     Man(ManArgs),
 }
@@ -63,7 +65,7 @@ pub(crate) enum Command {
 /// The models that are known by name.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  entopic models list --task ner")]
-pub(crate) enum Models {
+pub(crate) enum ModelsCommand {
     List(ListArgs),
     Show(ShowArgs),
     #[cfg(feature = "hub")]
@@ -92,14 +94,7 @@ pub(crate) struct TagArgs {
         "built_in", "topics", "topic", "topics_file", "multi_label"])]
     pub(crate) words: bool,
     #[command(flatten)]
-    pub(crate) topics: Topics,
-    #[command(flatten)]
-    pub(crate) entities: Entities,
-    #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
-    pub(crate) topic_model: String,
-    /// Score each topic by itself: several may fit, or none
-    #[arg(long)]
-    pub(crate) multi_label: bool,
+    pub(crate) models: Models,
     /// The form of the results
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
@@ -118,6 +113,20 @@ pub(crate) struct TagArgs {
     /// When to print colours
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = When::Auto)]
     pub(crate) color: When,
+}
+
+/// The two models and what they are asked for.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Models {
+    #[command(flatten)]
+    pub(crate) topics: Topics,
+    #[command(flatten)]
+    pub(crate) entities: Entities,
+    #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
+    pub(crate) topic_model: String,
+    /// Score each topic by itself: several may fit, or none
+    #[arg(long)]
+    pub(crate) multi_label: bool,
     #[command(flatten)]
     pub(crate) run: RunOptions,
 }
@@ -222,6 +231,40 @@ pub(crate) enum Cover {
     /// [PER-1], the same for all mentions of one person or thing in a document
     Pseudonym,
 }
+
+/// Answer requests over HTTP: entities and topics of the documents that they send.
+#[cfg(feature = "serve")]
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_HELP)]
+pub(crate) struct ServeArgs {
+    /// The address and port to listen on; port 0 takes a free one. Other machines reach it only if this is not a loopback
+    /// address, such as 0.0.0.0:8080
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// A file with the token that requests must have, as Authorization: Bearer TOKEN [default: no token]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
+    /// The most bytes of a request's body
+    #[arg(long, value_name = "BYTES", default_value = "4194304", value_parser = clap::value_parser!(u32).range(1..=1 << 28))]
+    pub(crate) max_body: u32,
+    /// The most seconds that a body may take to arrive, and then its answer to be ready
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub(crate) timeout: u32,
+    /// The most short requests, and the most long ones, that may wait; more are refused with status 503
+    #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) max_waiting: u32,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[cfg(feature = "serve")]
+const SERVE_HELP: &str = "Paths: POST /v1/entities, /v1/topics, /v1/tag and /v1/html; GET /health, /ready, /metrics and
+/openapi.json, which describes them all; and a form for people at /.
+
+Examples:
+  entopic serve
+  curl -s localhost:8080/v1/tag --json '{\"text\": \"Ada Lovelace lived in London.\", \"labels\": [\"science\", \"sport\"]}'
+  entopic serve --listen 0.0.0.0:8080 --token-file token.txt --threads 8";
 
 /// Print a script that completes commands and options in a shell.
 #[derive(Debug, Args)]

@@ -11,11 +11,11 @@ use std::cell::Cell;
 use std::path::Path;
 use std::rc::Rc;
 
-use self::document::{Document, Field, Place, Results, STANDARD_INPUT, TEXT, Unread};
+use self::document::{Document, Field, Place, Results, TEXT, Unread};
 use self::files::files;
 use crate::args::inputs::{InputFormat, Inputs};
 use crate::failure::Failure;
-use crate::stream::{Advice, Opening, Stream};
+use crate::stream::{Advice, Opening, STANDARD_INPUT, Stream};
 
 /// The documents of a run.
 pub(crate) struct Documents {

@@ -13,24 +13,32 @@ mod text;
 pub(crate) mod writer;
 
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use entopic::TaggedDocument;
 
-use self::writer::{Problem, Streamed, Writer};
+use self::writer::{Filed, Problem, Streamed, Writer};
 use crate::args::{Format, TagArgs};
 use crate::documents::document::Document;
 use crate::failure::Failure;
+use crate::failures;
 use crate::sink::{Folder, Sink};
 use crate::style::Style;
 
 pub(crate) use conll::sentence as conll_sentence;
-pub(crate) use json::TAGGED;
+pub(crate) use json::{Options as JsonOptions, TAGGED};
 
-/// A format and where it goes.
+/// A format of one file and where it goes.
 struct Stream<F> {
     format: F,
     out: Sink,
     has_begun: bool,
+}
+
+/// A format of a folder and where it goes.
+struct Files<F> {
+    format: F,
+    folder: Folder,
 }
 
 /// The destination of results.
@@ -68,14 +76,47 @@ impl<F: Streamed> Writer for Stream<F> {
     }
 }
 
+impl<F: Filed> Writer for Files<F> {
+    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
+        self.format.document(&mut self.folder, document, tagged)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn finish(mut self: Box<Self>) -> Result<(), Failure> {
+        let ended = self.format.end(&self.folder);
+        ended.map_err(|error| self.folder.failure(&error))?;
+        self.folder.finish()
+    }
+
+    fn failed(&mut self, line: &str) -> io::Result<Option<PathBuf>> {
+        self.folder.append(failures::IN_FOLDER, line)?;
+        Ok(Some(self.folder.path_of(failures::IN_FOLDER)))
+    }
+
+    fn abandon(self: Box<Self>) -> Result<(), Failure> {
+        self.folder.abandon()
+    }
+
+    fn incomplete(&self) -> Option<String> {
+        Some(self.folder.incomplete())
+    }
+}
+
 /// The writer of the format that the options name.
 pub(crate) fn writer(args: &TagArgs, is_one: bool, target: Target) -> Result<Box<dyn Writer>, Failure> {
     fn stream<F: Streamed + 'static>(format: F, out: Sink) -> Box<dyn Writer> {
         Box::new(Stream { format, out, has_begun: false })
     }
     let out = match (target, args.format) {
-        (Target::Folder(folder), Format::Html) => return Ok(Box::new(html::Folder::new(folder))),
-        (Target::Folder(folder), Format::Brat) => return Ok(Box::new(brat::Folder::new(folder))),
+        (Target::Folder(folder), Format::Html) => {
+            return Ok(Box::new(Files { format: html::Pages::default(), folder }));
+        }
+        (Target::Folder(folder), Format::Brat) => {
+            return Ok(Box::new(Files { format: brat::Standoff::default(), folder }));
+        }
         (Target::Stream(_), Format::Brat) => {
             return Err(folder_needed("brat has two files for each document"));
         }

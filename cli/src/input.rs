@@ -8,7 +8,7 @@ use crate::stream::{Opening, Stream};
 /// A text and where it is from.
 #[derive(Debug)]
 pub(crate) struct Input {
-    /// The path, or `standard input`: what messages call it.
+    /// As [`Stream`] has it: what messages call it.
     pub(crate) name: String,
     pub(crate) text: String,
 }

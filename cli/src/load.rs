@@ -8,7 +8,7 @@ use entopic::{
 };
 use serde::Deserialize;
 
-use crate::args::{ALL, Entities, RuleOptions, RunOptions, TagArgs, Topics};
+use crate::args::{ALL, Entities, Models, RuleOptions, RunOptions, Topics};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::labels::LabelList;
@@ -54,9 +54,18 @@ fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
     Ok(model.into())
 }
 
-pub(crate) fn tagger(args: &TagArgs) -> Result<Tagger, Failure> {
+/// Both models with their options.
+pub(crate) fn tagger(args: &Models) -> Result<Tagger, Failure> {
+    tagger_with(args, rules(&args.entities.rules)?.as_ref())
+}
+
+/// Both models with their options and `rules`, which were read from the options before.
+pub(crate) fn tagger_with(args: &Models, rules: Option<&Rules>) -> Result<Tagger, Failure> {
     let engine = engine(&args.run)?;
-    let ner = with_rules(&with_entities(&engine, &args.entities)?, &args.entities.rules)?;
+    let mut ner = with_entities(&engine, &args.entities)?;
+    if let Some(rules) = rules {
+        ner = ner.with(EntityOptions::new().rules(rules.clone()))?;
+    }
     let mut topic_options = TopicOptions::new();
     if let Some(prepare) = args.entities.prepare_text {
         topic_options = topic_options.prepare_text(prepare);

@@ -19,6 +19,8 @@ mod pace;
 mod progress;
 mod redact;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod shell;
 mod sink;
 mod stop;
@@ -49,6 +51,8 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Models(command) => return models::run(command),
         Command::Tag(args) => return tag::run(args),
         Command::Redact(args) => return redact::run(args),
+        #[cfg(feature = "serve")]
+        Command::Serve(args) => serve::run(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
         Command::Eval(Eval::Ner(args)) => eval::ner::run(args),

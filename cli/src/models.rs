@@ -10,18 +10,18 @@ use entopic::{ModelEntry, Registry, Source};
 
 #[cfg(feature = "hub")]
 use crate::args::PullArgs;
-use crate::args::{CheckArgs, ListArgs, ListFormat, Models, ShowArgs};
+use crate::args::{CheckArgs, ListArgs, ListFormat, ModelsCommand, ShowArgs};
 use crate::failure::Failure;
 use crate::text::printable;
 use crate::{load, output};
 
-pub(crate) fn run(command: &Models) -> Result<ExitCode, Failure> {
+pub(crate) fn run(command: &ModelsCommand) -> Result<ExitCode, Failure> {
     match command {
-        Models::List(args) => list(args),
-        Models::Show(args) => show(args),
+        ModelsCommand::List(args) => list(args),
+        ModelsCommand::Show(args) => show(args),
         #[cfg(feature = "hub")]
-        Models::Pull(args) => pull(args),
-        Models::Check(args) => return check(args),
+        ModelsCommand::Pull(args) => pull(args),
+        ModelsCommand::Check(args) => return check(args),
     }?;
     Ok(ExitCode::SUCCESS)
 }

@@ -71,6 +71,9 @@ impl Opening {
     }
 }
 
+/// The name of standard input in messages and results.
+pub(crate) const STANDARD_INPUT: &str = "standard input";
+
 /// A line of a file.
 pub(crate) struct Line {
     /// From 1.
@@ -82,7 +85,7 @@ pub(crate) struct Line {
 
 /// An open file, decompressed, in UTF-8 if it is text; what claims to be UTF-8 is not yet checked.
 pub(crate) struct Stream {
-    /// The path, or `standard input`: what messages call it.
+    /// The path, or [`STANDARD_INPUT`]: what messages call it.
     pub(crate) name: String,
     reader: BufReader<Box<dyn Read>>,
     advice: Advice,
@@ -98,7 +101,7 @@ impl Stream {
     pub(crate) fn open(path: &Path, opening: &Opening) -> Result<Self, Failure> {
         let is_input = path == Path::new("-");
         let (name, file): (String, Box<dyn Read>) = if is_input {
-            ("standard input".to_owned(), Box::new(io::stdin()))
+            (STANDARD_INPUT.to_owned(), Box::new(io::stdin()))
         } else {
             let name = path.display().to_string();
             let opened = File::open(path).and_then(|file| match file.metadata()?.is_dir() {

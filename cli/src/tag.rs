@@ -28,7 +28,7 @@ pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
         return words::run(args);
     }
     let documents = Documents::find(&args.inputs, Blank::Skip)?;
-    let tagger = load::tagger(args)?;
+    let tagger = load::tagger(&args.models)?;
     // It is begun last, so that a run that cannot begin leaves nothing behind.
     let Some(target) = Target::open(args, &documents)? else { return Ok(ExitCode::SUCCESS) };
     let stop = Stop::on_interrupt()?;

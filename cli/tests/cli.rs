@@ -40,11 +40,15 @@ fn tag_reads_standard_input_and_prints_one_object() {
     assert_eq!(document["coverage"]["chars"], NEWS.chars().count());
     let entities = document["entities"].as_array().expect("it should be a list");
     assert!(
-        entities.iter().any(|entity| entity["text"] == "Berlin" && entity["label"] == "LOC"),
+        entities
+            .iter()
+            .any(|entity| entity["text"] == "Berlin" && entity["label"] == "LOC" && entity["kind"] == "city"),
         "{document}"
     );
     for entity in entities {
-        assert_eq!(keys(entity), ["label", "score", "span", "text"]);
+        let kind = entity.get("kind").map(|_| "kind");
+        let expected: Vec<&str> = kind.into_iter().chain(["label", "score", "span", "text"]).collect();
+        assert_eq!(keys(entity), expected);
         let (bytes, chars) = (range(&entity["span"], "bytes"), range(&entity["span"], "chars"));
         assert_eq!(entity["text"], NEWS[bytes]);
         let by_chars: String = NEWS.chars().skip(chars.start).take(chars.len()).collect();
@@ -65,7 +69,7 @@ fn tag_prints_text_for_people() {
     assert!(report.contains("] met the mayor of [Oslo LOC] on Monday."), "{report}");
     let count = NEWS.chars().count();
     let read = format!("Read {count} of {count} characters");
-    for part in ["Topics\n", "\nNames\n", "  1 ×  LOC\n", &read] {
+    for part in ["Topics\n", "\nNames\n", "  1 ×  LOC (city)\n", &read] {
         assert!(report.contains(part), "no {part:?} in {report}");
     }
 }
@@ -238,6 +242,7 @@ fn eval_entities_scores_documents_as_they_are() {
     assert_eq!(report["matches"]["strict"]["correct"], 2, "{report}");
     let written = fs::read_to_string(&predictions).expect("the file should be written");
     assert!(written.contains("{\"start\":34,\"end\":40,\"label\":\"LOC\""), "{written}");
+    assert!(written.contains("\"kind\":\"city\""), "{written}");
     let report = json(&["eval", "entities", &file, "--map", "PER="], b"");
     assert_eq!(report["labels"]["PER"], serde_json::Value::Null);
 

@@ -3,6 +3,8 @@ use std::marker::PhantomData;
 /// While there is one, products on this thread leave the CPU's tiles as they are set, and the next ones need not set them
 /// again: worth it for many small products. It must not outlive them by much, as the system saves tiles that are set with
 /// the thread. Where the CPU has no tiles, it does nothing.
+///
+/// Other code that uses AMX must not run on the thread meanwhile: it would set the tiles otherwise.
 #[derive(Debug)]
 pub struct Hold {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

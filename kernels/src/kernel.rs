@@ -96,8 +96,11 @@ impl<F: Format> Kernel<F> {
 
     /// Writes the product to `out`, `[rows, stride]`. Rows have room for pairs of panels, and `job` begins with the first.
     pub(crate) fn place(self, job: &Job<'_>, out: &mut [F::Sum], stride: usize) {
+        let room = job.rows.count().checked_mul(stride);
         assert!(
-            stride >= job.panel_count().next_multiple_of(2) * PANEL && out.len() >= job.rows.count() * stride
+            stride >= job.panel_count().next_multiple_of(2) * PANEL
+                && room.is_some_and(|room| out.len() >= room),
+            "the product does not fit"
         );
         match self.place {
             // SAFETY: a kernel is made only where the CPU has its instructions, and there is room for all rows.

@@ -71,7 +71,10 @@ impl<F: Format> Weights<F> {
     /// # Panics
     /// If `weights` has another length.
     pub fn repack(&mut self, weights: &[F::Weight], width: usize, [outputs, inputs]: [usize; 2]) {
-        assert!(weights.len() == outputs * width && inputs <= width, "weights of another shape");
+        assert!(
+            outputs.checked_mul(width) == Some(weights.len()) && inputs <= width,
+            "weights of another shape"
+        );
         let group = 4 / size_of::<F::Weight>();
         (self.inputs, self.outputs) = (inputs, outputs);
         let depth = self.depth();
@@ -106,7 +109,7 @@ impl<F: Format> Weights<F> {
     /// # Panics
     /// If `weights` has another length.
     pub fn repack_turned(&mut self, weights: &[F::Weight], [outputs, inputs]: [usize; 2]) {
-        assert!(weights.len() == outputs * inputs, "weights of another shape");
+        assert!(outputs.checked_mul(inputs) == Some(weights.len()), "weights of another shape");
         let group = 4 / size_of::<F::Weight>();
         (self.inputs, self.outputs) = (inputs, outputs);
         let depth = self.depth();

@@ -1,14 +1,15 @@
-// Opens pages of `entopic tag --format html` in Chromium and checks them from outside: the marks are the entities, links
-// jump, nothing hostile runs, nothing is asked of a network, and axe finds no barrier.
+// Opens pages of `entopic tag --format html` and of `entopic serve` in Chromium and checks them from outside: the marks are
+// the entities, links jump, nothing hostile runs, nothing is asked of a network, and axe finds no barrier.
 //
 //   node check.mjs ENTOPIC ARTICLE [SCREENSHOT]
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import fs from "node:fs";
 import { createRequire } from "node:module";
 import os from "node:os";
 import path from "node:path";
+import readline from "node:readline";
 import { pathToFileURL } from "node:url";
 
 import puppeteer from "puppeteer-core";
@@ -132,6 +133,48 @@ async function check(name, { address, document, text }) {
   await page.close();
 }
 
+/** Starts a service on a free port and gives its process and its address. */
+async function serve() {
+  const service = spawn(entopic, ["serve", "--listen", "127.0.0.1:0"], { stdio: ["ignore", "ignore", "pipe"] });
+  for await (const line of readline.createInterface({ input: service.stderr })) {
+    const address = line.match(/^listening on (http:.*)$/)?.[1];
+    if (address) return { service, address: `${address}/` };
+  }
+  throw new Error("the service does not say where it is");
+}
+
+/** Types a text into the form of the service, by the keyboard alone, and looks at the page that it answers with. */
+async function checkForm(text) {
+  const { service, address } = await serve();
+  try {
+    const { page, faults } = await open(address);
+    assert.deepEqual(await barriers(page), [], "form: axe");
+    assert.equal(await page.evaluate(() => document.activeElement.id), "text", "form: the first stop of the keyboard");
+    await page.$eval("#text", (area, text) => { area.value = text; }, text);
+    await page.keyboard.press("Tab");
+    await page.keyboard.type("politics, <script>window.hostile=8</script>");
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    const seen = await page.evaluate(() => ({
+      marks: document.querySelectorAll(".text mark").length,
+      topics: [...document.querySelectorAll(".topics li > span:first-child")].map((label) => label.textContent),
+      hostile: window.hostile,
+    }));
+    assert(seen.marks > 0, "form: there should be marks");
+    assert.deepEqual(seen.topics.sort(), ["<script>window.hostile=8</script>", "politics"], "form: topics");
+    assert.equal(seen.hostile, undefined, "form: a script of the text ran");
+    assert.deepEqual(await barriers(page), [], "form: axe of the answer");
+    assert.deepEqual(faults, [], "form");
+    await page.goto(address);
+    await page.type("#text", "Ada Lovelace");
+    await page.type("#labels", "a,a");
+    await Promise.all([page.waitForNavigation(), page.keyboard.press("Enter")]);
+    assert.match(await page.$eval("[role=alert]", (wrong) => wrong.textContent), /"a"/, "form: what is wrong");
+    assert.deepEqual(await barriers(page), [], "form: axe of a refusal");
+  } finally {
+    service.kill("SIGTERM");
+  }
+}
+
 try {
   const news = tagged("article", article);
   assert(news.bytes < LARGEST, `the article's page has ${news.bytes} bytes`);
@@ -148,6 +191,8 @@ try {
   assert.equal((await page.$$("tbody tr")).length, 2);
   assert.deepEqual(await barriers(page), [], "index: axe");
   assert.deepEqual(faults, [], "index");
+
+  await checkForm(fs.readFileSync(hostile, "utf8"));
 
   if (screenshot) {
     const { page } = await open(news.address);

@@ -1,6 +1,7 @@
 //! The mentions that name one thing, against passages that were labelled by hand: `tests/data/mention_groups.txt`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use entopic::{Entity, GroupOptions, Span, groups};
 use pathfinding::kuhn_munkres::kuhn_munkres;
@@ -205,4 +206,32 @@ fn groups_have_names_and_weights() {
     assert_eq!(groups[2].country, Some(3));
     assert!((groups.iter().map(|group| group.salience).sum::<f32>() - 1.0).abs() < 1e-5);
     assert!(entopic::groups("", &[], &GroupOptions::new()).is_empty());
+}
+
+/// Names are looked up by their words, and no name is compared with all of thousands.
+#[test]
+fn the_work_does_not_grow_with_the_square_of_the_names() {
+    let person = |at: usize| match at % 4 {
+        0 => "Ada".to_owned(),
+        1 => format!("Ada Lovelace{at}"),
+        2 => format!("Ada {at} Lovelace"),
+        _ => format!("A. Babbage{at}"),
+    };
+    let organisation = |at: usize| format!("Bank {at} Corporation of {}", at / 2);
+    for (label, name) in [("PER", &person as &dyn Fn(usize) -> String), ("ORG", &organisation)] {
+        let mut text = String::new();
+        let mut entities = Vec::new();
+        for at in 0..60_000 {
+            let name = name(at);
+            let place = text.len()..text.len() + name.len();
+            text.push_str(&name);
+            text.push('\n');
+            let span = Span { bytes: place.clone(), chars: place };
+            entities.push(Entity::new(label, &text, span, 0.9));
+        }
+        let begun = Instant::now();
+        let groups = groups(&text, &entities, &GroupOptions::new());
+        assert!(begun.elapsed() < Duration::from_secs(10), "{label}: {:?}", begun.elapsed());
+        assert_eq!(groups.iter().map(|group| group.mentions.len()).sum::<usize>(), entities.len());
+    }
 }

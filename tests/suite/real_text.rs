@@ -114,9 +114,9 @@ fn the_rules_can_be_switched_off() {
     let text = "Chen Wei - Dana Cohen - Bob Keller";
     assert_eq!(found(options(), text).len(), 3);
     assert!(found(options().boundaries(false), text).len() < 3);
-    let text = "The Ministry of Health in Kenya said so.";
-    assert_eq!(found(options(), text), ["Ministry of Health", "Kenya"]);
-    assert_eq!(found(options().clean_spans(false), text), ["Ministry of Health in", "Kenya"]);
+    let text = "He works at Acme Inc.";
+    assert_eq!(found(options(), text), ["Acme Inc."]);
+    assert_eq!(found(options().clean_spans(false), text), ["Acme Inc"]);
     assert_eq!(found(options(), "Griﬃn met Merkel"), ["Griﬃn", "Merkel"]);
     assert_eq!(found(options().prepare_text(false), "Griﬃn met Merkel"), ["Merkel"]);
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use serde_json::value::RawValue;
 
 use crate::failure::Failure;
+use crate::stream::STANDARD_INPUT;
 
 /// A document and what its input says in addition.
 #[derive(Debug)]
@@ -44,14 +45,11 @@ impl AsRef<str> for Document {
 /// The source of a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
-    /// The path, or `standard input`.
+    /// The path, or [`STANDARD_INPUT`].
     pub(crate) file: Rc<str>,
     /// The number of its line or row, from 1, in a file with several documents.
     pub(crate) line: Option<u64>,
 }
-
-/// The name of standard input.
-pub(super) const STANDARD_INPUT: &str = "standard input";
 
 impl Place {
     pub(crate) fn is_standard_input(&self) -> bool {

@@ -18,6 +18,7 @@ use serde_json::value::RawValue;
 use super::document::{Document, Field, Place, Results, Unread};
 use super::table::column_of;
 use crate::failure::Failure;
+use crate::stream::STANDARD_INPUT;
 
 /// Rows that are decoded at once.
 const ROWS: usize = 1024;
@@ -64,7 +65,7 @@ pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Re
 /// The name of a file, the number of its rows, and its rows.
 fn open(path: &Path) -> Result<(String, i64, ParquetRecordBatchReader), Failure> {
     let is_input = path == Path::new("-");
-    let name = if is_input { "standard input".to_owned() } else { path.display().to_string() };
+    let name = if is_input { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
     let failed =
         |error: &dyn std::error::Error| Failure::because(format!("{name} cannot be read as Parquet"), error);
     let built = if is_input {

@@ -2,66 +2,43 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::{io, iter};
 
 use entopic::{Entity, TaggedDocument};
 
-use super::writer::{Problem, Writer};
+use super::writer::{Filed, Problem};
 use crate::documents::document::Document;
-use crate::failure::Failure;
-use crate::failures;
-use crate::sink::Folder as Target;
+use crate::sink::Folder;
 
-/// A folder with `.txt` and `.ann` of each document, and the configuration that brat needs to show them.
-pub(super) struct Folder {
-    target: Target,
+/// `.txt` and `.ann` of each document, and the configuration that brat needs to show them.
+#[derive(Default)]
+pub(super) struct Standoff {
     /// brat's type of each label.
     types: Types,
 }
 
-impl Folder {
-    pub(super) fn new(target: Target) -> Self {
-        Self { target, types: Types::default() }
-    }
-}
-
-impl Writer for Folder {
-    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
-        let name = self.target.name_for(&document.place);
-        self.target.write(&format!("{name}.txt"), &document.text)?;
+impl Filed for Standoff {
+    fn document(
+        &mut self,
+        folder: &mut Folder,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
+        let name = folder.name_for(&document.place);
+        folder.write(&format!("{name}.txt"), &document.text)?;
         let mut annotations = String::new();
         for (number, entity) in (1..).zip(&tagged.entities) {
             let line = annotation(number, self.types.of(&entity.label), entity);
             annotations.push_str(&line);
         }
-        Ok(self.target.write(&format!("{name}.ann"), &annotations)?)
+        Ok(folder.write(&format!("{name}.ann"), &annotations)?)
     }
 
-    fn failed(&mut self, line: &str) -> io::Result<Option<PathBuf>> {
-        self.target.append(failures::IN_FOLDER, line)?;
-        Ok(Some(self.target.path_of(failures::IN_FOLDER)))
-    }
-
-    fn abandon(self: Box<Self>) -> Result<(), Failure> {
-        self.target.abandon()
-    }
-
-    fn incomplete(&self) -> Option<String> {
-        Some(self.target.incomplete())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), Failure> {
+    fn end(&mut self, folder: &Folder) -> io::Result<()> {
         let types: Vec<&str> = self.types.0.values().map(String::as_str).collect();
         let configuration =
             format!("[entities]\n{}\n[relations]\n[events]\n[attributes]\n", types.join("\n"));
-        let written = self.target.write("annotation.conf", &configuration);
-        written.map_err(|error| self.target.failure(&error))?;
-        self.target.finish()
+        folder.write("annotation.conf", &configuration)
     }
 }
 

@@ -2,16 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use entopic::{HtmlOptions, TaggedDocument};
 use maud::{DOCTYPE, html};
 
-use super::writer::{Problem, Streamed, Writer};
+use super::writer::{Filed, Problem, Streamed};
 use crate::documents::document::Document;
-use crate::failure::Failure;
-use crate::failures;
-use crate::sink::Folder as Target;
+use crate::sink::Folder;
 
 /// The page of one document.
 pub(super) struct One;
@@ -27,9 +24,9 @@ impl Streamed for One {
     }
 }
 
-/// A folder with a page for each document, and an index of them.
-pub(super) struct Folder {
-    target: Target,
+/// A page for each document, and an index of them.
+#[derive(Default)]
+pub(super) struct Pages {
     entries: Vec<Entry>,
 }
 
@@ -41,18 +38,17 @@ struct Entry {
     labels: BTreeMap<String, usize>,
 }
 
-impl Folder {
-    pub(super) fn new(target: Target) -> Self {
-        Self { target, entries: Vec::new() }
-    }
-}
-
-impl Writer for Folder {
-    fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
+impl Filed for Pages {
+    fn document(
+        &mut self,
+        folder: &mut Folder,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem> {
         let place = document.place.to_string();
-        let page = format!("{}.html", self.target.name_for(&document.place));
+        let page = format!("{}.html", folder.name_for(&document.place));
         let options = HtmlOptions::new().title(place.as_str());
-        self.target.write(&page, &tagged.to_html_with(&document.text, &options))?;
+        folder.write(&page, &tagged.to_html_with(&document.text, &options))?;
         let mut labels = BTreeMap::new();
         for entity in &tagged.entities {
             *labels.entry(entity.label.clone()).or_default() += 1;
@@ -62,27 +58,8 @@ impl Writer for Folder {
         Ok(())
     }
 
-    fn failed(&mut self, line: &str) -> io::Result<Option<PathBuf>> {
-        self.target.append(failures::IN_FOLDER, line)?;
-        Ok(Some(self.target.path_of(failures::IN_FOLDER)))
-    }
-
-    fn abandon(self: Box<Self>) -> Result<(), Failure> {
-        self.target.abandon()
-    }
-
-    fn incomplete(&self) -> Option<String> {
-        Some(self.target.incomplete())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-
-    fn finish(self: Box<Self>) -> Result<(), Failure> {
-        let index = index(&self.entries);
-        self.target.write("index.html", &index).map_err(|error| self.target.failure(&error))?;
-        self.target.finish()
+    fn end(&mut self, folder: &Folder) -> io::Result<()> {
+        folder.write("index.html", &index(&self.entries))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use entopic::{GroupOptions, MentionGroup, Span, TaggedDocument, groups};
+use entopic::{Entity, GroupOptions, MentionGroup, Span, TaggedDocument, groups};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -14,32 +14,46 @@ use crate::offsets::{Offsets, Places};
 /// The key of what was found, next to the fields of the input. An input that was tagged before has it; it is replaced.
 pub(crate) const TAGGED: &str = "tagged";
 
+/// What an object of JSON has in addition.
 #[derive(Clone, Copy)]
-pub(super) struct Options {
-    pub(super) offsets: Offsets,
-    pub(super) groups: bool,
+pub(crate) struct Options {
+    pub(crate) offsets: Offsets,
+    pub(crate) groups: bool,
 }
 
-/// A tagged document, with its groups if they are asked for.
+/// What was found in a text, with its groups if they are asked for.
 #[derive(Serialize)]
-struct Tagged<'a> {
+struct WithGroups<'a, T> {
     #[serde(flatten)]
-    tagged: &'a TaggedDocument,
+    found: &'a T,
     #[serde(skip_serializing_if = "Option::is_none")]
     groups: Option<Vec<MentionGroup>>,
 }
 
-impl Object for Options {
-    fn write(&self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()> {
-        let groups = self.groups.then(|| groups(&document.text, &tagged.entities, &GroupOptions::new()));
-        let object = Tagged { tagged, groups };
+impl Options {
+    /// Writes what was found in `text` as an object; its groups are those of `entities`.
+    pub(crate) fn write_found(
+        self,
+        out: &mut dyn Write,
+        text: &str,
+        found: &impl Serialize,
+        entities: &[Entity],
+    ) -> io::Result<()> {
+        let groups = self.groups.then(|| groups(text, entities, &GroupOptions::new()));
+        let object = WithGroups { found, groups };
         if self.offsets != Offsets::Utf16 {
             return Ok(serde_json::to_writer(out, &object)?);
         }
         // By its text, so that numbers stay as they are written.
         let mut object: Value = serde_json::from_str(&serde_json::to_string(&object)?)?;
-        add_utf16(&mut object, &Places::new(&document.text, Offsets::Utf16));
+        add_utf16(&mut object, &Places::new(text, Offsets::Utf16));
         Ok(serde_json::to_writer(out, &object)?)
+    }
+}
+
+impl Object for Options {
+    fn write(&self, out: &mut dyn Write, document: &Document, tagged: &TaggedDocument) -> io::Result<()> {
+        self.write_found(out, &document.text, tagged, &tagged.entities)
     }
 }
 

@@ -7,6 +7,7 @@ use entopic::TaggedDocument;
 
 use crate::documents::document::Document;
 use crate::failure::Failure;
+use crate::sink::Folder;
 
 /// The reason why a document was not written.
 #[derive(Debug)]
@@ -67,4 +68,18 @@ pub(super) trait Streamed {
     fn end(&mut self, _out: &mut dyn Write) -> io::Result<()> {
         Ok(())
     }
+}
+
+/// A format of files in a folder.
+pub(super) trait Filed {
+    /// Writes the files of a document.
+    fn document(
+        &mut self,
+        folder: &mut Folder,
+        document: &Document,
+        tagged: &TaggedDocument,
+    ) -> Result<(), Problem>;
+
+    /// Writes the file that is about all documents.
+    fn end(&mut self, folder: &Folder) -> io::Result<()>;
 }

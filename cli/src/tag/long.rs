@@ -28,10 +28,14 @@ impl Settings {
     pub(super) fn of(args: &TagArgs, bytes: Option<u64>) -> Self {
         let mut args = args.clone();
         args.resume = false;
-        args.run.threads = None;
+        args.models.run.threads = None;
         args.color = When::Auto;
         let size = bytes.map(|bytes| format!("{bytes} bytes")).unwrap_or_default();
-        let named = [&args.entities.rules.rules, &args.topics.topics_file, &args.run.places.registry];
+        let named = [
+            &args.models.entities.rules.rules,
+            &args.models.topics.topics_file,
+            &args.models.run.places.registry,
+        ];
         let contents: Vec<String> =
             named.into_iter().flatten().filter_map(|path| fs::read_to_string(path).ok()).collect();
         let contents = contents.join("\n");

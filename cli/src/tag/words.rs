@@ -33,7 +33,7 @@ pub(super) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     }
     let input = Input::read(file)?;
     let sentences = sentences::read(&input)?;
-    let ner = load::tagger(args)?.ner().clone();
+    let ner = load::tagger(&args.models)?.ner().clone();
     let mut out = match &args.output {
         Some(path) => Sink::create(path)?,
         None => Sink::standard_output(),

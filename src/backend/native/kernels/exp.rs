@@ -15,8 +15,9 @@ pub(super) fn exp2_of_negative<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let x = floats.max(x, floats.splat(-126.0));
     let whole = floats.to_int_round(x);
     let rest = floats.sub(x, ints.to_float(whole));
-    let mut value = floats.zero();
-    for factor in POLYNOMIAL.into_iter().rev() {
+    let [lower @ .., highest] = POLYNOMIAL;
+    let mut value = floats.splat(highest);
+    for factor in lower.into_iter().rev() {
         value = floats.mul_add(value, rest, floats.splat(factor));
     }
     // What is added to the exponent's bits multiplies by a power of two.

@@ -34,8 +34,9 @@ impl SimdUnaryOp<f32> for Gelu {
         let ops = isa.f32();
         let size = ops.max(x, ops.sub(ops.zero(), x));
         let near = ops.min(size, ops.splat(END));
-        let mut tail = ops.zero();
-        for factor in TAIL.into_iter().rev() {
+        let [lower @ .., highest] = TAIL;
+        let mut tail = ops.splat(highest);
+        for factor in lower.into_iter().rev() {
             tail = ops.mul_add(tail, near, ops.splat(factor));
         }
         let power = ops.mul(ops.mul(near, near), ops.splat(-0.5 * LOG2_E));

@@ -1,0 +1,147 @@
+//! `entopic serve`: the models as a service over HTTP.
+//!
+//! A request passes [`routes`], which reads and checks it, [`service`], which finds the work that it asks for, and
+//! [`queue`], where a thread answers it together with others.
+
+mod body;
+mod form;
+mod labels;
+mod metrics;
+mod queue;
+mod refusal;
+mod requests;
+mod routes;
+mod schema;
+mod service;
+mod work;
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum_server::Handle;
+use axum_server::accept::NoDelayAcceptor;
+use tokio::sync::Semaphore;
+use tracing::level_filters::LevelFilter;
+
+use self::metrics::Metrics;
+use self::queue::Queue;
+use self::service::Service;
+use self::work::Works;
+use crate::args::ServeArgs;
+use crate::failure::Failure;
+use crate::{load, output};
+
+/// The least time that requests have to be answered when the service ends.
+const GRACE: Duration = Duration::from_secs(30);
+
+/// The time that the head of a request may take to arrive, and that a connection may be idle.
+const HEAD: Duration = Duration::from_secs(75);
+
+/// Requests whose labels are prepared, or whose large answers are written, at once.
+const DESKS: usize = 2;
+
+/// Memory for bodies, in bodies of the greatest size.
+const BODIES: usize = 8;
+
+/// The fewest characters of a token.
+const SHORTEST_TOKEN: usize = 16;
+
+pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
+    let token = args.token_file.as_deref().map(token).transpose()?;
+    let rules = load::rules(&args.models.entities.rules)?;
+    let tagger = load::tagger_with(&args.models, rules.as_ref())?;
+    let listener = TcpListener::bind(args.listen)
+        .map_err(|error| Failure::because(format!("{} cannot be listened on", args.listen), &error))?;
+    let failed = |error: &io::Error| Failure::because("the service cannot be started", error);
+    let address = listener.local_addr().map_err(|error| failed(&error))?;
+    tracing_subscriber::fmt()
+        .with_max_level(LevelFilter::INFO)
+        .with_writer(io::stderr)
+        // It would say so on standard error, which has gone away.
+        .log_internal_errors(false)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    let timeout = Duration::from_secs(args.timeout.into());
+    let metrics = Metrics::new();
+    let queue = Queue::start(args.max_waiting as usize, Arc::new(metrics.observer()));
+    let service = Arc::new(Service {
+        works: Works::new(tagger, rules),
+        queue: queue.map_err(|error| failed(&error))?,
+        metrics,
+        bodies: body::Limits {
+            most: args.max_body as usize,
+            time: timeout,
+            memory: Arc::new(Semaphore::new(BODIES * args.max_body as usize)),
+        },
+        timeout,
+        token,
+        desks: Arc::new(Semaphore::new(DESKS)),
+        is_ending: AtomicBool::new(false),
+    });
+    if !service.has_token() && !address.ip().is_loopback() {
+        output::warn(
+            "warning: anyone who reaches this address may use the service; --token-file would require a token",
+        );
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.map_err(|error| failed(&error))?;
+    let served = runtime.block_on(async {
+        let handle = Handle::new();
+        tokio::spawn(end_on_signal(handle.clone(), Arc::clone(&service)));
+        let head = timeout.min(HEAD);
+        let mut server = axum_server::from_tcp(listener)?.http1_only().first_request_timeout(head);
+        server.http_builder().http1().header_read_timeout(head);
+        output::warn(&format!("listening on http://{address}"));
+        let server = server.acceptor(NoDelayAcceptor::new()).handle(handle);
+        server.serve(routes::router(service).into_make_service()).await
+    });
+    // What is being prepared for nobody is not waited for.
+    runtime.shutdown_background();
+    served.map_err(|error| Failure::because("the service failed", &error))
+}
+
+/// Ends the service when the process is asked to end: no new connections, and some time for the requests that are there.
+async fn end_on_signal(handle: Handle<SocketAddr>, service: Arc<Service>) {
+    asked_to_end().await;
+    service.is_ending.store(true, Ordering::Relaxed);
+    output::warn("ending; another interrupt ends at once");
+    handle.graceful_shutdown(Some(GRACE.max(service.timeout)));
+    asked_to_end().await;
+    handle.shutdown();
+}
+
+/// Waits for an interrupt or, on Unix, a request to terminate.
+async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without signals only the end of the process ends it.
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+/// The token in the file `path`.
+fn token(path: &Path) -> Result<String, Failure> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| Failure::because(format!("{} cannot be read", path.display()), &error))?;
+    let token = text.trim();
+    if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(Failure::new(format!(
+            "{} must have a token of at least {SHORTEST_TOKEN} visible characters of ASCII; `openssl rand -hex 32` makes one",
+            path.display()
+        )));
+    }
+    Ok(token.to_owned())
+}
