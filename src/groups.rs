@@ -63,7 +63,7 @@ impl GroupOptions {
 
     /// Treats part of a name as short for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
     /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. Of several people, the one
-    /// who was named last; none if more than 200 have that name.
+    /// who was named last. Words that more than 200 names of a document share are left out of account.
     #[must_use]
     pub fn parts(mut self, apply: bool) -> Self {
         self.parts = apply;
@@ -162,7 +162,7 @@ impl Owners {
         self.0[a.max(b)] = a.min(b);
     }
 
-    /// As [`find`](Self::find); the way there is half as long the next time.
+    /// As [`find`](Self::find), and halves the path.
     fn shorten(&mut self, mut at: usize) -> usize {
         while self.0[at] != at {
             self.0[at] = self.0[self.0[at]];
@@ -200,8 +200,8 @@ fn names<'a>(entities: &'a [Entity], options: &GroupOptions) -> Vec<Name<'a>> {
     names
 }
 
-/// The most names that one is compared with, so that the work grows with the number of names and not with its square. A
-/// word that more names have than that tells nothing of which is meant.
+/// The most names that share a word, or first and last name, and are still compared, so that the work grows with the
+/// number of names and not with its square. A word in more names than that does not identify one.
 const MOST_COMPARED: usize = 200;
 
 /// Names by their label and each of their words.
@@ -272,8 +272,12 @@ fn join_acronyms(text: &str, entities: &[Entity], names: &[Name<'_>], owners: &m
         }
     }
     for (at, name) in names.iter().enumerate().filter(|(_, name)| name::is_acronym(name.text)) {
-        for &other in by_letters.get(&(name.label, name::letters(name.text))).into_iter().flatten() {
-            owners.join(at, other);
+        if let Some(others) = by_letters.get_mut(&(name.label, name::letters(name.text))) {
+            // They are one from now on, so that the next acronym needs the first alone.
+            for other in others.drain(1..) {
+                owners.join(at, other);
+            }
+            owners.join(at, others[0]);
         }
     }
     // One of two neighbours, in brackets behind the other.
@@ -348,7 +352,8 @@ fn join_people(names: &[Name<'_>], owners: &mut Owners) {
     let initial = |word: &'_ str| word.chars().next().map_or(0, char::len_utf8);
     for (at, name, first, last) in people() {
         for ends in [(first, last), (&first[..initial(first)], last), (first, &last[..initial(last)])] {
-            for &other in by_ends.get(&ends).into_iter().flatten().take(MOST_COMPARED) {
+            let alike = by_ends.get(&ends).filter(|alike| alike.len() <= MOST_COMPARED);
+            for &other in alike.into_iter().flatten() {
                 if other != at && name::same_person(&name.words, &names[other].words) {
                     owners.join(at, other);
                 }
@@ -384,7 +389,8 @@ fn assign(
             let wholes = index.with_words_of(name).iter().copied();
             let wholes = wholes.filter(|&other| name::is_part(&name.words, &names[other].words));
             let spelt = if let [word] = &name.words[..] { accounts.get(word) } else { None };
-            wholes.chain(spelt.into_iter().flatten().copied().take(MOST_COMPARED)).collect()
+            let spelt = spelt.filter(|spelt| spelt.len() <= MOST_COMPARED);
+            wholes.chain(spelt.into_iter().flatten().copied()).collect()
         })
         .collect();
     // The last mention of each person.

@@ -44,6 +44,7 @@
 //! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
 //!   and the level `TRACE`. Without it, nothing of that is compiled.
 
+#![deny(missing_docs)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 // Rooms, each of which depends only on those above it.

@@ -1,10 +1,12 @@
 """Trains the NER model and its teacher, scores it on the development sets and exports it.
 
-The first stage learns the corpora, the second written documents of all genres. What is exported is the mean of both, as
-the second alone forgets news.
+The first stage learns the corpora, the second written documents of all genres. The second alone forgets some of the first:
+the mean of both models (mean.py) keeps most of each.
 """
 
 import argparse
+import hashlib
+import json
 import random
 from pathlib import Path
 
@@ -19,11 +21,8 @@ from corpora import KINDS, LABELS, TRAIN
 from layout import TOKEN_TYPES
 from samples import annotated_samples, renamed_samples, unlabelled_samples, written_samples
 
-#: What the second stage reads: the written documents and sentences with other names so often, and as many of the other
-#: samples.
-WRITTEN_ROUNDS, RENAMED_ROUNDS, ANNOTATED, UNLABELLED = 3, 1, 15000, 8000
-#: Its rate, as a share of the first's, and the share of its weights in the model.
-SECOND_RATE, SECOND_SHARE = 0.75, 0.8
+#: The rate of the second stage, as a share of the first's.
+SECOND_RATE = 0.75
 #: Kinds that the library calls otherwise; it gives none for those without a name.
 KIND_NAMES = {"ORG:other": "ORG:other organisation", "MISC:other": "MISC:"}
 
@@ -61,18 +60,9 @@ def extended(folder: Path) -> BertForTokenClassification:
     return model
 
 
-def mean(first: dict, second: dict, share: float) -> dict:
-    """The weights between both, `share` of the second; of the head's rows of kinds, which the first hardly knows, the
-    second's."""
-    state = {}
-    for name, tensor in second.items():
-        if not tensor.is_floating_point():
-            state[name] = tensor
-            continue
-        state[name] = (1 - share) * first[name] + share * tensor
-        if name.startswith("classifier."):
-            state[name][len(LABELS) :] = tensor[len(LABELS) :]
-    return state
+def has_kinds(folder: Path) -> bool:
+    """Whether the exported model has a head for kinds."""
+    return "kinds" in json.loads((folder / "config.json").read_text(encoding="utf-8"))
 
 
 def groups_of(model: BertForTokenClassification, rate: float) -> list[dict]:
@@ -113,8 +103,12 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="the data folder; its ner/, nli/, topics/ and written/ hold the corpora")
     parser.add_argument("--work", type=Path, required=True, help="where the checkpoints go; a cut-off run goes on")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
-    parser.add_argument("--start", type=Path, help="an exported model in the place of the first stage")
-    parser.add_argument("--share", type=float, default=SECOND_SHARE, help="the second stage's share in the weights")
+    parser.add_argument("--start", type=Path, help="an exported model instead of the first stage")
+    parser.add_argument("--first", type=Path, help="also export the model of the first stage, to this folder")
+    parser.add_argument("--written", type=int, default=3, help="rounds over the written documents in the second stage")
+    parser.add_argument("--renamed", type=int, default=1, help="the same over sentences with other names")
+    parser.add_argument("--annotated", type=int, default=15000, help="samples of corpora in the second stage")
+    parser.add_argument("--unlabelled", type=int, default=8000, help="unlabelled samples in the second stage")
     parser.add_argument("--alone", action="store_true", help="no teacher: learn from the annotation alone")
     parser.add_argument("--only", choices=[corpus.name for corpus in TRAIN], help="train on this corpus alone")
     parser.add_argument("--rate", type=float, default=2e-4)
@@ -128,6 +122,8 @@ def main() -> None:
     args = parser.parse_args()
     if args.only and not args.alone:
         parser.error("--only needs --alone: teacher and unlabelled texts are of all corpora")
+    if args.only and args.start:
+        parser.error("--only is for the first stage, which --start leaves out")
 
     torch.set_num_threads(args.threads)
     guide = None if args.alone else teacher.train(args.data, args.work / "teacher", args.seed, args.bf16)
@@ -158,22 +154,24 @@ def main() -> None:
         model = build_model()
         with loop.bf16(model, args.bf16):
             tagger.train(model, groups_of(model, args.rate), steps, args.work / "ner.pt", soft=soft)
+    if args.first:
+        export(model, args.first)
     if not args.only:
-        mixed = WRITTEN_ROUNDS * written + rng.sample(annotated, min(ANNOTATED, len(annotated)))
+        mixed = args.written * written + rng.sample(annotated, min(args.annotated, len(annotated)))
         if guide:
-            renamed = renamed_samples(args.data, tokenizer, rng)
+            # The same whether the first stage ran or not, as the teacher's answers are kept.
+            renamed = renamed_samples(args.data, tokenizer, random.Random(args.seed + 2))
             teacher.teach(renamed, guide, args.work / "taught-renamed", args.bf16)
-            mixed += RENAMED_ROUNDS * renamed + rng.sample(unlabelled, min(UNLABELLED, len(unlabelled)))
+            mixed += args.renamed * renamed + rng.sample(unlabelled, min(args.unlabelled, len(unlabelled)))
         rng.shuffle(mixed)
         steps = tagger.batches(mixed, args.batch, rng)
         # The same dropout whether the first stage ran just now or was there.
         torch.manual_seed(args.seed)
-        first = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        name = args.start.name if args.start else "ner"
+        # A run goes on only from the same start.
+        start = hashlib.sha256(b"".join(t.numpy().tobytes() for t in model.state_dict().values())).hexdigest()[:12]
         with loop.bf16(model, args.bf16):
             groups = groups_of(model, SECOND_RATE * args.rate)
-            tagger.train(model, groups, steps, args.work / f"{name}-second.pt", soft=soft)
-        model.load_state_dict(mean(first, model.state_dict(), args.share))
+            tagger.train(model, groups, steps, args.work / f"second-{start}.pt", soft=soft)
 
     export(model, args.out)
     tagger.report(model, args.data, tokenizer, "f32")

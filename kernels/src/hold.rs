@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 /// again: worth it for many small products. It must not outlive them by much, as the system saves tiles that are set with
 /// the thread. Where the CPU has no tiles, it does nothing.
 ///
-/// Other code that uses AMX must not run on the thread meanwhile: it would set the tiles otherwise.
+/// Other code that uses AMX must not run on the thread meanwhile: it would change their configuration.
 #[derive(Debug)]
 pub struct Hold {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

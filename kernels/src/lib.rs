@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;

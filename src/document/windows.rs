@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 /// The runs of tokens that go through the model, in the order of the text. Together they hold
-/// every token; neighbours overlap by their context.
+/// every token; parts of one sentence overlap by their context.
 #[derive(Debug)]
 pub(crate) struct Windows {
     ranges: Vec<Range<usize>>,
@@ -16,6 +16,8 @@ impl Windows {
     /// at least 1.
     pub(crate) fn plan(sentences: &[usize], tokens: usize, budget: usize, context: usize) -> Self {
         let context = context.min((budget - 1) / 2);
+        // Tokens without any text have no sentence.
+        let sentences = if sentences.is_empty() { &[0] } else { sentences };
         let mut ranges: Vec<Range<usize>> = Vec::new();
         let mut open: Option<Range<usize>> = None;
         let ends = sentences.iter().skip(1).copied().chain([tokens]);
@@ -54,7 +56,8 @@ impl Windows {
     }
 
     /// For each token the window that gives it most context: the one whose nearer end is farthest.
-    /// Where the text itself ends, nothing is missing.
+    /// Where the text itself ends, nothing is missing; windows of whole
+    /// sentences do not overlap.
     pub(crate) fn owners(&self) -> Vec<usize> {
         let mut owners = vec![0; self.tokens];
         let mut contexts = vec![None; self.tokens];

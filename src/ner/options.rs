@@ -110,7 +110,7 @@ impl EntityOptions {
     /// Whether the layout of a text bounds entities: no entity crosses a tab, a blank line, a bullet, a table's cell,
     /// the separator of a list, or the end of a line that is no wrapped prose. On by default with
     /// [`Aggregation::Word`] and for models with types in their input; for the former a word behind a boundary
-    /// begins an entity even if the model, which sees no layout, continues the one before.
+    /// begins an entity even if the model continues the one before.
     ///
     /// The separators are `;`, `|`, `•` and the like, emoji, `—`, a dash between spaces, and `/` between spaces or
     /// words of three letters and more.

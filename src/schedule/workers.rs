@@ -1,5 +1,6 @@
 //! The threads that models run on.
 
+use std::cell::Cell;
 use std::hint;
 use std::num::NonZero;
 use std::panic::resume_unwind;
@@ -145,6 +146,7 @@ impl Workers {
                     break;
                 }
                 own.push((index, f(index)));
+                give_way();
             }
             done.lock().unwrap_or_else(PoisonError::into_inner).append(&mut own);
         };
@@ -152,6 +154,24 @@ impl Workers {
         let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
         done.sort_unstable_by_key(|(index, _)| *index);
         done.into_iter().map(|(_, value)| value).collect()
+    }
+}
+
+/// Calls that may stand on one another in the stack of a worker.
+const MOST_STACKED: usize = 4;
+
+thread_local! {
+    /// Calls that stand on one another in the stack of this thread.
+    static STACKED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Lets the next call that waits for this worker run, so that no short call waits for the end of a long one.
+fn give_way() {
+    let stacked = STACKED.get();
+    if stacked < MOST_STACKED {
+        STACKED.set(stacked + 1);
+        let _reset = OnDrop(|| STACKED.set(stacked));
+        rayon::yield_now();
     }
 }
 
@@ -222,6 +242,10 @@ impl<F: Fn()> Drop for OnDrop<F> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+    use std::time::Duration;
+
     use super::Workers;
 
     #[test]
@@ -233,6 +257,29 @@ mod tests {
         let (a, b) =
             pool.install(|| rayon::join(|| workers.map(100, |i| i * i), || workers.map(100, |i| i * i)));
         assert_eq!((a, b), (expected.clone(), expected));
+    }
+
+    #[test]
+    fn a_short_call_does_not_wait_for_the_end_of_a_long_one() {
+        const LAST: usize = 999;
+        let workers = Workers::new(Some(1)).expect("the threads should start");
+        let (begun, done) = (AtomicBool::new(false), AtomicBool::new(false));
+        let was_done = thread::scope(|scope| {
+            let long = scope.spawn(|| {
+                workers.map(LAST + 1, |index| {
+                    begun.store(true, Ordering::SeqCst);
+                    thread::sleep(Duration::from_millis(1));
+                    index < LAST || done.load(Ordering::SeqCst)
+                })
+            });
+            while !begun.load(Ordering::SeqCst) {
+                thread::yield_now();
+            }
+            assert_eq!(workers.map(3, |index| index), [0, 1, 2]);
+            done.store(true, Ordering::SeqCst);
+            long.join().expect("no group should panic")
+        });
+        assert!(was_done.into_iter().all(|was_done| was_done));
     }
 
     #[test]

@@ -23,7 +23,7 @@ const SENTENCES: [&str; 12] = [
     "Shares fell after {} left the bank.",
 ];
 
-/// Sentences where names of companies usually stand; there, names seldom in the news are taken for these.
+/// Sentences where names of companies usually stand.
 const OF_COMPANIES: [usize; 2] = [1, 10];
 
 /// Headlines in capitals and the entities in them.

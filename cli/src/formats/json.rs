@@ -14,7 +14,7 @@ use crate::offsets::{Offsets, Places};
 /// The key of what was found, next to the fields of the input. An input that was tagged before has it; it is replaced.
 pub(crate) const TAGGED: &str = "tagged";
 
-/// What an object of JSON has in addition.
+/// Optional parts of a result in JSON.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
     pub(crate) offsets: Offsets,
