@@ -26,7 +26,9 @@ use crate::sink::{Folder, Sink};
 use crate::style::Style;
 
 pub(crate) use conll::sentence as conll_sentence;
-pub(crate) use json::{Options as JsonOptions, TAGGED};
+#[cfg(feature = "serve")]
+pub(crate) use json::Options as JsonOptions;
+pub(crate) use json::TAGGED;
 
 /// A format of one file and where it goes.
 struct Stream<F> {

@@ -235,10 +235,13 @@ fn words_of_very_many_names_identify_none() {
     }
 }
 
+/// Makes the name with a number.
+type Naming = fn(usize) -> String;
+
 /// Names that share words or letters are not compared with all others: this takes minutes where they are.
 #[test]
 fn very_many_names_are_grouped() {
-    let kinds: [(&str, fn(usize) -> String); 3] = [
+    let kinds: [(&str, Naming); 3] = [
         ("PER", |at| match at % 4 {
             0 => "Ada".to_owned(),
             1 => format!("Ada Lovelace{at}"),
