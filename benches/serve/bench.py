@@ -5,7 +5,7 @@
 
 TEXTS has a document in each line. wrk (Debian's package) is the load, on this machine, so that it takes a part of the
 CPU. The peer needs fastapi, uvicorn, onnxruntime and tokenizers in the environment of PYTHON, and a FOLDER with
-tokenizer.json and int8.onnx next to the safetensors that entopic reads, as benches/peers/models.py makes it.
+tokenizer.json and model.int8.onnx next to the safetensors that entopic reads, as benches/peers/models.py makes it.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def main() -> None:
                         rows.setdefault((f"entopic {path}", connections), []).append(row | {"resident": resident(process)})
             if args.peer:
                 command = [args.peer, "-m", "uvicorn", "peer:app", "--port", "8766", "--log-level", "error"]
-                environment = os.environ | {"MODEL": args.model, "ONNX": "int8.onnx", "THREADS": str(args.threads)}
+                environment = os.environ | {"MODEL": str(Path(args.model).resolve()), "ONNX": "model.int8.onnx", "THREADS": str(args.threads)}
                 with service(command, "http://127.0.0.1:8766/docs", cwd=HERE, env=environment) as process:
                     for connections in CONNECTIONS:
                         row = load("http://127.0.0.1:8766/v1/entities", bodies, connections, args.seconds)

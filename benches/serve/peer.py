@@ -1,6 +1,6 @@
 """A service as its users would write it: FastAPI, tokenizers and ONNX Runtime, a request at a time.
 
-    MODEL=FOLDER ONNX=int8.onnx uvicorn peer:app
+    MODEL=FOLDER ONNX=model.int8.onnx uvicorn peer:app
 """
 
 import json

@@ -7,7 +7,7 @@
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use std::{io, thread};
@@ -63,14 +63,18 @@ struct Client {
 
 /// Requests that are read together.
 struct Batch {
-    clients: Vec<Arc<Client>>,
+    /// Not kept by it, as they keep it.
+    clients: Vec<Weak<Client>>,
     /// Stops the work; raised when all clients have left.
     stop: Arc<AtomicBool>,
 }
 
 impl Batch {
     fn stop_if_all_left(&self) {
-        if self.clients.iter().all(|client| client.has_left.load(Ordering::SeqCst)) {
+        let has_left = |client: &Weak<Client>| {
+            client.upgrade().is_none_or(|client| client.has_left.load(Ordering::SeqCst))
+        };
+        if self.clients.iter().all(has_left) {
             self.stop.store(true, Ordering::SeqCst);
         }
     }
@@ -232,7 +236,7 @@ fn answer(mut jobs: Vec<Job>) {
             jobs.into_iter().partition(|job| Arc::ptr_eq(&job.work, &work));
         jobs = others;
         let stop = Arc::new(AtomicBool::new(false));
-        let clients = same.iter().map(|job| Arc::clone(&job.client)).collect();
+        let clients = same.iter().map(|job| Arc::downgrade(&job.client)).collect();
         let batch = Arc::new(Batch { clients, stop: Arc::clone(&stop) });
         for job in &same {
             // A request is in one batch.
@@ -264,7 +268,7 @@ struct Part {
 impl Part {
     fn new(job: Job) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let batch = Arc::new(Batch { clients: vec![Arc::clone(&job.client)], stop: Arc::clone(&stop) });
+        let batch = Arc::new(Batch { clients: vec![Arc::downgrade(&job.client)], stop: Arc::clone(&stop) });
         let _ = job.client.batch.set(Arc::clone(&batch));
         batch.stop_if_all_left();
         Self { job, found: Vec::new(), stop }
