@@ -111,7 +111,7 @@ impl<'t> Document<'t> {
         before(window.start)..before(window.end)
     }
 
-    /// The document as windows of at most `budget` tokens; parts of a sentence that is longer overlap by `context` tokens.
+    /// The document as windows of at most `budget` tokens.
     pub(crate) fn windows(&self, budget: usize, context: usize) -> Windows {
         Windows::plan(&self.sentences, self.tokens.len(), budget, context)
     }

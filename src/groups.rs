@@ -63,7 +63,7 @@ impl GroupOptions {
 
     /// Treats part of a name as short for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
     /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. Of several people, the one
-    /// who was named last. Words that more than 200 names of a document share are left out of account.
+    /// who was named last. Words that more than 200 names of a document share are ignored.
     #[must_use]
     pub fn parts(mut self, apply: bool) -> Self {
         self.parts = apply;

@@ -43,7 +43,7 @@ const GRACE: Duration = Duration::from_secs(30);
 const HEAD: Duration = Duration::from_secs(75);
 
 /// Requests whose labels are prepared, or whose large answers are written, at once.
-const DESKS: usize = 2;
+const BACKGROUND: usize = 2;
 
 /// Memory for bodies, in bodies of the greatest size.
 const BODIES: usize = 8;
@@ -80,7 +80,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         },
         timeout,
         token,
-        desks: Arc::new(Semaphore::new(DESKS)),
+        background: Arc::new(Semaphore::new(BACKGROUND)),
         is_ending: AtomicBool::new(false),
     });
     if !service.has_token() && !address.ip().is_loopback() {

@@ -23,8 +23,8 @@ use crate::schedule::Limits;
 use crate::stage::stage;
 use crate::tags::{self, Tag, TagScheme};
 
-/// Tokens of the neighbouring part that a part of a long sentence has on each side, as a share of the window: 1 / 16. It
-/// helps the words next to a cut.
+/// Tokens of its neighbours that a window has on each side, as a share of the window: 1 / 16. It helps the words next
+/// to a cut; an eighth more tokens are computed.
 const CONTEXT_SHARE: usize = 16;
 
 /// The decoding of a token classifier's rows.

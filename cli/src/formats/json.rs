@@ -21,7 +21,7 @@ pub(crate) struct Options {
     pub(crate) groups: bool,
 }
 
-/// What was found in a text, with its groups if they are asked for.
+/// The result for a text, with its groups if they are requested.
 #[derive(Serialize)]
 struct WithGroups<'a, T> {
     #[serde(flatten)]

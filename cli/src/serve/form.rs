@@ -11,7 +11,7 @@ use super::requests::{Answer, Asked};
 use super::work::{Search, Wanted};
 use crate::args::ALL;
 
-/// What the form sends.
+/// The fields of the form.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Fields {

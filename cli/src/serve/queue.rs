@@ -21,7 +21,7 @@ use super::work::{Found, Work};
 /// The size of a batch: some tenths of a second of work on two threads.
 const BATCH: usize = 48 * 1024;
 
-/// What a text adds to the size of a batch besides its bytes, so that many empty texts are not nothing.
+/// The size of a text in a batch besides its bytes, so that many empty texts have a size.
 const TEXT: usize = 256;
 
 /// The time that a request waits for others, if the batch before it had several.
@@ -53,7 +53,7 @@ struct Job {
     _memory: Option<Arc<OwnedSemaphorePermit>>,
 }
 
-/// Whether the client of a request still waits.
+/// The client of a request.
 #[derive(Default)]
 struct Client {
     has_left: AtomicBool,
@@ -95,7 +95,7 @@ impl Drop for Place {
     }
 }
 
-/// The lane has no free place.
+/// The lane is full.
 #[derive(Debug)]
 pub(super) struct Full;
 
@@ -192,7 +192,7 @@ impl Queue {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether a lane has no free place.
+    /// Whether a lane is full.
     pub(super) fn is_full(&self) -> bool {
         [&self.short, &self.long].iter().any(|lane| lane.taken.load(Ordering::Relaxed) >= self.places)
     }

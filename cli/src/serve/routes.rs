@@ -32,7 +32,7 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// The most bytes of the form at the root. Its token is in it, so that anyone may send as much.
 const FORM: usize = 1 << 20;
 
-/// Bytes of text above which an answer is written beside the tasks of the connections.
+/// Bytes of text above which an answer is written in the background.
 const LARGE: usize = 32 * 1024;
 
 #[derive(OpenApi)]
@@ -171,10 +171,10 @@ async fn answer_to(
     let is_large = texts.iter().map(String::len).sum::<usize>() > LARGE;
     match answer {
         Answer::Json(options) if is_large || options.groups => {
-            service.beside(deadline, move || json_of(&texts, &found, is_one, options)).await?
+            service.in_background(deadline, move || json_of(&texts, &found, is_one, options)).await?
         }
         Answer::Json(options) => json_of(&texts, &found, is_one, options),
-        Answer::Html(title) => service.beside(deadline, move || page_of(&texts, found, title)).await,
+        Answer::Html(title) => service.in_background(deadline, move || page_of(&texts, found, title)).await,
     }
 }
 

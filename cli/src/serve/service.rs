@@ -25,8 +25,8 @@ pub(super) struct Service {
     pub(super) timeout: Duration,
     /// What requests must have, if anything.
     pub(super) token: Option<String>,
-    /// Places for work beside the models: preparing labels, writing large answers.
-    pub(super) desks: Arc<Semaphore>,
+    /// Permits for background work: preparing labels, writing large answers.
+    pub(super) background: Arc<Semaphore>,
     pub(super) is_ending: AtomicBool,
 }
 
@@ -107,21 +107,22 @@ impl Service {
         let raise = Raise(Arc::default());
         let limits = Limits::new().deadline(deadline).cancel(Arc::clone(&raise.0));
         let service = Arc::clone(self);
-        let prepared = self.beside(deadline, move || service.works.prepare(key, &wanted, &limits)).await?;
+        let prepared =
+            self.in_background(deadline, move || service.works.prepare(key, &wanted, &limits)).await?;
         drop(raise);
         prepared
     }
 
-    /// Runs `work` beside the tasks of the connections, at most as many at once as there are desks.
-    pub(super) async fn beside<T: Send + 'static>(
+    /// Runs `work` outside the tasks of the connections; a few run at once, and others wait.
+    pub(super) async fn in_background<T: Send + 'static>(
         &self,
         deadline: Instant,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<T, Refusal> {
         let done = async {
-            let desk = Arc::clone(&self.desks).acquire_owned().await;
+            let permit = Arc::clone(&self.background).acquire_owned().await;
             let done = spawn_blocking(move || {
-                let _desk = desk;
+                let _permit = permit;
                 work()
             });
             done.await.map_err(|error| Refusal::failed(error.to_string()))
