@@ -1,13 +1,17 @@
 # All that CI runs.
-check: fmt clippy doc example no-c deny test formats browser libtorch emulated
+check: fmt english clippy doc example no-c deny test formats browser libtorch emulated
 
 # Formatting, as rustfmt.toml says.
 fmt:
     cargo fmt --all --check
 
+# Turns of phrase that are not plain English.
+english:
+    python3 scripts/english.py
+
 # Lints, with and without the bundled models and the hub.
 clippy:
-    cargo clippy --workspace --all-targets --features internals,tracing -- -D warnings
+    cargo clippy --workspace --all-targets --features internals,tracing,entopic-cli/cluster -- -D warnings
     cargo clippy --package entopic-cli --no-default-features --all-targets -- -D warnings
     cargo clippy --package entopic --no-default-features -- -D warnings
     cargo clippy --package entopic --all-targets -- -D warnings
@@ -35,15 +39,18 @@ no-c:
 deny:
     cargo deny --workspace check licenses bans sources
 
-# The features that need no native library, with the command in the same build.
-with := "--package entopic --package entopic-cli --features entopic/hub,entopic/onnx"
+# The features that need no native library, with the command and what has to do with Arrow in the same build.
+with := "--package entopic --package entopic-cli --package entopic-arrow --package entopic-datafusion --features entopic/hub,entopic/onnx,entopic-cli/cluster"
 
 # README's second command, then what the features `hub` and `onnx` add, and the command, which has the first.
 test:
     cargo test
     cargo test --package entopic-kernels
-    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test documents --test serve
+    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test documents --test serve --test sql --test cluster
     cargo test {{with}} --doc
+    cargo build {{with}} --example sql --example dataframe
+    target/debug/examples/sql > /dev/null
+    target/debug/examples/dataframe > /dev/null
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:
@@ -81,7 +88,7 @@ real:
     target/real/venv/bin/pip install --quiet numpy onnxruntime tokenizers
     target/real/venv/bin/python scripts/real.py target/real target/release/entopic
 
-# Criterion benchmarks: tokens and documents a second.
+# Criterion benchmarks: tokens and documents per second.
 bench:
     cargo bench
 

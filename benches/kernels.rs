@@ -1,5 +1,5 @@
-//! The engine's parts by themselves, on one thread. `products` is what the matrix products of a layer
-//! take alone: tokens a second divided by the number of layers are the limit of the whole engine.
+//! The engine's parts separately, on one thread. `products` measures only the matrix products of a layer: its tokens
+//! per second, divided by the number of layers, are the limit of the whole engine.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 

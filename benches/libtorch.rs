@@ -1,6 +1,6 @@
-//! The native engine beside rust-bert on libtorch: the bundled model for entities on the same texts, with two
-//! threads, all texts in one call and one text a call. Tokens and documents a second. With
-//! `ENTOPIC_BENCH_DEVICE=cuda` the CUDA device 0 as well, in both precisions.
+//! The native engine and rust-bert on libtorch, in tokens and documents per second: the bundled model for entities on
+//! the same texts, with two threads, all texts in one call and one text per call. With `ENTOPIC_BENCH_DEVICE=cuda`, the
+//! CUDA device 0 as well, in both precisions.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
@@ -41,7 +41,7 @@ fn backends(criterion: &mut Criterion) {
             measure(&mut group, mix, texts.len(), || tokens(&texts));
             if texts.len() > 1 {
                 let one_by_one = || texts.chunks(1).map(tokens).sum();
-                measure(&mut group, &format!("{mix}, one a call"), texts.len(), one_by_one);
+                measure(&mut group, &format!("{mix}, one per call"), texts.len(), one_by_one);
             }
         }
         group.finish();

@@ -1,4 +1,4 @@
-//! Loading the bundled models: what a process waits for before its first text.
+//! The time to load the bundled models, for which a process waits before its first text.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 

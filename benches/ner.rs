@@ -1,5 +1,5 @@
-//! Named-entity recognition with the bundled model, by the lengths of the texts, by threads and by
-//! precision: all texts in one call, and one text a call. Tokens and documents a second.
+//! Named-entity recognition with the bundled model, in tokens and documents per second, by the lengths of the texts, by
+//! threads and by precision: all texts in one call, and one text per call.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 
@@ -26,7 +26,7 @@ fn ner(criterion: &mut Criterion) {
                 measure(&mut group, name, texts.len(), || tokens(&texts));
                 if texts.len() > 1 {
                     let one_by_one = || texts.chunks(1).map(tokens).sum();
-                    measure(&mut group, &format!("{name}, one a call"), texts.len(), one_by_one);
+                    measure(&mut group, &format!("{name}, one per call"), texts.len(), one_by_one);
                 }
             }
             group.finish();

@@ -1,5 +1,5 @@
-//! Topic classification with the bundled bi-encoder, by the number of labels, by threads, by the
-//! lengths of the texts and by precision. Tokens and documents a second.
+//! Topic classification with the bundled bi-encoder, in tokens and documents per second, by the number of labels, by
+//! threads, by the lengths of the texts and by precision.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 

@@ -1,5 +1,5 @@
 //! A stream inside tokio: texts come from asynchronous code, a blocking task tags them, and results go back. Bounded
-//! channels hold a fast source back.
+//! channels slow down a fast source.
 //!
 //! ```text
 //! cargo run --release --example async_stream
@@ -12,20 +12,20 @@ use entopic::{TaggedDocument, Tagger};
 use tokio::sync::mpsc;
 use tokio::task;
 
-/// Texts and results that may wait.
+/// The number of texts, and of results, that may wait.
 const WAITING: usize = 32;
 
-/// Tags whatever comes out of `texts`, in its order.
+/// Tags the texts from `texts`, in their order.
 fn tag(
     tagger: Tagger,
     mut texts: mpsc::Receiver<String>,
 ) -> mpsc::Receiver<Result<TaggedDocument, entopic::Error>> {
     let (send, results) = mpsc::channel(WAITING);
-    // The models compute on threads of their own, and the iterator blocks until they are done: it must not run on a
+    // The models compute on the engine's threads, and the iterator blocks until they are done, so it must not run on a
     // thread of the runtime that other tasks need.
     task::spawn_blocking(move || {
         for document in tagger.tag_iter(iter::from_fn(|| texts.blocking_recv())) {
-            // Nobody waits for results any more: the rest is not computed.
+            // If nobody waits for results any more, the rest is not computed.
             if send.blocking_send(document).is_err() {
                 return;
             }
@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     task::spawn(async move {
         for number in 1..=200 {
-            // It waits while the models have enough to do.
+            // This waits while the models have enough to do.
             let text = format!("Ada Lovelace sent letter {number} from London to Charles Babbage.");
             if send.send(text).await.is_err() {
                 return;

@@ -9,7 +9,7 @@ use std::thread;
 use entopic::Tagger;
 
 fn main() -> Result<(), entopic::Error> {
-    // Each paragraph of the article as a document of its own.
+    // Each paragraph of the article is a document.
     let article = include_str!("data/article.txt");
     let paragraphs: Vec<&str> = article.lines().filter(|line| line.len() > 40).collect();
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), entopic::Error> {
     let labels = tagger.topics().label_set(["politics", "economy", "war", "sport"])?;
     let tagger = tagger.with_labels(labels)?;
 
-    // Results come in the order of the documents, one each: a document that fails costs only itself.
+    // There is one result per document, in the same order: a document that fails does not affect the others.
     for (paragraph, result) in paragraphs.iter().zip(tagger.tag_batch(&paragraphs)) {
         let document = match result {
             Ok(document) => document,

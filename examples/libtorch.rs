@@ -5,14 +5,14 @@
 //! cargo run --release --features libtorch --example libtorch -- [cpu | cuda]
 //! ```
 //!
-//! docs/backends.md says where libtorch comes from, and which backend is for whom.
+//! docs/backends.md says where to get libtorch, and which backend suits which use.
 
 use std::env;
 use std::time::Instant;
 
 use entopic::{Backend, Device, Engine, Error, Precision, Tagger, news_topics};
 
-/// The same models on any engine: everything else stays as it is.
+/// Loads the same models on any engine; the rest of the code does not depend on it.
 fn load(engine: &Engine) -> Result<Tagger, Error> {
     let (ner, topics) = (engine.ner("ner-en-small")?, engine.topics("topics-en-small")?);
     let labels = topics.label_set(news_topics())?;

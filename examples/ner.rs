@@ -11,7 +11,7 @@ fn main() -> Result<(), entopic::Error> {
 
     let ner = Ner::bundled()?;
     for entity in ner.tag(article)?.entities.iter().take(20) {
-        // Spans count bytes and characters of your own text.
+        // Spans count the bytes and characters of the original text.
         assert_eq!(entity.span.of(article), entity.text);
         println!(
             "{:>4} to {:<4} {:5} {:.2}  {}",
@@ -19,7 +19,7 @@ fn main() -> Result<(), entopic::Error> {
         );
     }
 
-    // A view with other options shares the weights: here only what the model is sure of, and people most of all.
+    // A view with other options shares the weights. This one keeps only entities with high scores, people above all.
     let sure = ner.with(EntityOptions::new().threshold(0.9).label_threshold("PER", 0.99))?;
     println!(
         "{} of {} entities are sure",
@@ -27,7 +27,7 @@ fn main() -> Result<(), entopic::Error> {
         ner.tag(article)?.entities.len()
     );
 
-    // A text that comes as words is tagged by word.
+    // A text that is already split into words is tagged by word.
     let words = ["Marie", "Curie", "taught", "at", "the", "Sorbonne", "."];
     for entity in ner.tag_words(&words)?.entities {
         println!("{:?} is {}", &words[entity.words.clone()], entity.label);

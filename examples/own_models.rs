@@ -1,11 +1,11 @@
-//! Loads a token classifier, here a BERT, from a folder, as the Hugging Face hub lays it out (`config.json`, `tokenizer.json` and
-//! `model.safetensors`), and uses it with several options without loading it again.
+//! Loads a token classifier, here a BERT, from a folder with the layout of the Hugging Face hub (`config.json`,
+//! `tokenizer.json` and `model.safetensors`), and uses it with several options without loading it again.
 //!
 //! ```text
 //! cargo run --release --example own_models -- path/to/bert-base-NER
 //! ```
 //!
-//! Without a path it runs a tiny model with random weights, which finds nonsense.
+//! Without a path, it runs a tiny model with random weights, whose results are meaningless.
 
 use std::env;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ fn main() -> Result<(), entopic::Error> {
         println!("{aggregation:8} {}", found.join(", "));
     }
 
-    // A registry gives models names, and the facts that their files do not state.
+    // A registry gives models names, and adds facts that are not in their files.
     let entry = format!(
         "[[model]]\nname = \"mine\"\ntask = \"ner\"\narchitecture = \"bert\"\nwindow = 64\n\
          source = {{ folder = {:?} }}\n",
@@ -40,7 +40,7 @@ fn main() -> Result<(), entopic::Error> {
     let named = Engine::builder().registry(registry).build()?;
     println!("by name: {:?}", named.ner("mine").map(|ner| ner.tags().len()));
 
-    // An error names the thing, the cause and the valid choices, and has a kind to act on.
+    // An error names the thing, the cause and the valid choices, and has a kind for programs.
     if let Err(error) = engine.ner("bert-bas-ner") {
         assert_eq!(error.kind(), ErrorKind::UnknownModel);
         println!("\n{error}");

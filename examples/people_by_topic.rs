@@ -1,4 +1,4 @@
-//! Lists the people of many documents by the topic that they are named in.
+//! Lists the people in many documents by the topic of the documents that name them.
 //!
 //! ```text
 //! cargo run --release --example people_by_topic
@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use entopic::Tagger;
 
 fn main() -> Result<(), entopic::Error> {
-    // Each paragraph of the article as a document of its own.
+    // Each paragraph of the article is a document.
     let article = include_str!("data/article.txt");
     let paragraphs = article.lines().filter(|line| line.len() > 40);
 
@@ -18,7 +18,7 @@ fn main() -> Result<(), entopic::Error> {
     let tagger = tagger.with_labels(labels)?;
 
     let mut people: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
-    // A stream: texts are taken as results are asked for.
+    // A stream: texts are taken as results are requested.
     for document in tagger.tag_iter(paragraphs) {
         let document = document?;
         let Some(topic) = document.topics.first() else { continue };

@@ -1,12 +1,12 @@
-//! A small HTTP service on axum: entities and topics of a text, with labels and a time limit per request; the work
-//! for a client that leaves is cancelled.
+//! A small HTTP service on axum: entities and topics of a text, with labels and a time limit per request. The work for
+//! a client that leaves is cancelled.
 //!
 //! ```text
 //! cargo run --release --example service -- 127.0.0.1:8080
 //! curl -d '{"text": "Kenya voted.", "labels": ["politics", "sport"]}' http://127.0.0.1:8080/tag
 //! ```
 //!
-//! Without an address it asks itself one question and ends.
+//! Without an address, it sends itself one request and ends.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,21 +24,21 @@ use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
-/// The longest work on one request.
+/// The maximum time for one request.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The longest text.
+/// The maximum length of a text.
 const MAX_BYTES: usize = 1 << 20;
 
 #[derive(Deserialize)]
 struct Question {
     text: String,
-    /// The tagger's own if there are none.
+    /// The candidate topics; the tagger's own by default.
     #[serde(default)]
     labels: Vec<String>,
 }
 
-/// A flag that is raised when it is dropped.
+/// A guard that raises a flag when it is dropped.
 struct CancelOnDrop(Arc<AtomicBool>);
 
 impl Drop for CancelOnDrop {
@@ -48,17 +48,17 @@ impl Drop for CancelOnDrop {
 }
 
 async fn tag(State(tagger): State<Tagger>, Json(question): Json<Question>) -> Response {
-    // axum drops this future, and so the guard, if the client leaves: the work then stops.
+    // If the client leaves, axum drops this future and the guard with it, which stops the work.
     let guard = CancelOnDrop(Arc::default());
     let limits =
         Limits::new().deadline(Instant::now() + PATIENCE).max_bytes(MAX_BYTES).cancel(guard.0.clone());
-    // Models compute on threads of their own, and the call blocks until they are done.
+    // Models compute on the engine's threads, and the call blocks until they are done.
     let work = tokio::task::spawn_blocking(move || {
         let tagger = tagger.within(&limits);
         if question.labels.is_empty() {
             return tagger.tag(&question.text);
         }
-        // Labels that were asked for before come out of a cache.
+        // Labels that were used before come from a cache.
         let labels = tagger.topics().label_set(question.labels)?;
         tagger.tag_with(&question.text, &labels)
     });
@@ -96,7 +96,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Asks the service one question.
+/// Sends the service one request.
 async fn ask(address: std::net::SocketAddr) -> io::Result<String> {
     let body = r#"{"text": "Kenya's parliament in Nairobi voted.", "labels": ["politics", "sport"]}"#;
     let mut stream = TcpStream::connect(address).await?;

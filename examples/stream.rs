@@ -1,12 +1,12 @@
-//! A pipeline of threads: one reads documents, the models tag them, one writes results. Bounded channels between them
-//! hold a fast reader back, so memory does not grow with the input.
+//! A pipeline of threads: one reads documents, the models tag them, and one writes results. Bounded channels between
+//! them slow down a fast reader, so that memory does not grow with the input.
 //!
 //! ```text
 //! cargo run --release --example stream -- documents.jsonl results.jsonl
 //! ```
 //!
-//! Each line of the input is `{"text": …}`. Without arguments it reads and writes a few lines of its own. The command
-//! does the same with more formats, and goes on after a kill: `entopic tag documents.jsonl --format jsonl -o
+//! Each line of the input is `{"text": …}`. Without arguments, the example tags a built-in sample. The command does the
+//! same with more formats, and can resume a run that was killed: `entopic tag documents.jsonl --format jsonl -o
 //! results.jsonl --resume`.
 
 use std::error::Error;
@@ -18,7 +18,7 @@ use std::{env, io, thread};
 use entopic::Tagger;
 use serde::Deserialize;
 
-/// Documents that may wait between two threads.
+/// The number of documents that may wait between two threads.
 const WAITING: usize = 64;
 
 const SAMPLE: &str = "{\"text\": \"Ada lived in London.\"}\n{\"text\": \"Marie lived in Paris.\"}\n";
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             for (number, line) in (1..).zip(input.lines()) {
                 let line: Line =
                     serde_json::from_str(&line?).map_err(|error| format!("line {number}: {error}"))?;
-                // It waits while the models have enough to do, and ends when they are gone.
+                // This waits while the models have enough to do, and fails when their thread has ended.
                 if send_text.send(line.text).is_err() {
                     break;
                 }

@@ -1,4 +1,4 @@
-//! Tags a news article: who and what is in it, and what it is about.
+//! Tags a news article with its entities and topics.
 //!
 //! ```text
 //! cargo run --release --example tag_article

@@ -1,4 +1,4 @@
-//! Asks which of your own topics an article is about, and which passages say so.
+//! Scores the topics that you choose for an article, and shows the passages that support them.
 //!
 //! ```text
 //! cargo run --release --example topics
@@ -14,13 +14,13 @@ fn main() -> Result<(), entopic::Error> {
     let labels =
         classifier.label_set(["politics", "economy", "sanctions", "sport", "health", "entertainment"])?;
 
-    // By default one topic holds, and the scores sum to 1.
+    // By default, exactly one topic is assumed to be right, and the scores sum to 1.
     let classified = classifier.classify(article, &labels)?;
     for topic in &classified.topics {
         println!("{:>5.1} %  {}", topic.score * 100.0, topic.label);
     }
 
-    // A long text is read in windows; each topic names those with the highest scores for it.
+    // A long text is read in windows; the evidence for a topic is the windows with the highest scores.
     if let Some(topic) = classified.topics.first()
         && let Some(evidence) = topic.evidence.first()
     {
@@ -28,7 +28,7 @@ fn main() -> Result<(), entopic::Error> {
         println!("\nMost about {}: {passage}...", topic.label);
     }
 
-    // In multi-label mode each score stands by itself, and passages can be compared.
+    // In multi-label mode, each topic is scored independently, and passages can be compared.
     let options = TopicOptions::new().scoring(Scoring::MultiLabel).passages(true);
     let classifier = classifier.with(options)?;
     let labels = classifier.label_set(["Eastern Europe", "diplomacy", "football"])?;

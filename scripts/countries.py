@@ -2,7 +2,7 @@
 """Writes src/groups/countries.tsv: code, names and nationalities of countries, in English.
 
 Names are those of Unicode CLDR (the npm package cldr-localenames-full, licence Unicode-3.0), nationalities those of the npm
-package i18n-nationality (MIT); what both lack is below. Give the folders of both packages, unpacked.
+package i18n-nationality (MIT); names that both lack are below. The arguments are the unpacked folders of both packages.
 """
 
 import json
@@ -41,7 +41,7 @@ FORMER = {
     "GB-WLS": ("Wales", "Welsh|Welshman|Welshmen"),
     "GB-NIR": ("Northern Ireland", "Northern Irish"),
 }
-#: Codes of CLDR that are no countries.
+#: Codes of CLDR that are not countries.
 GROUPS = {"EU", "EZ", "UN", "QO", "XA", "XB", "ZZ"}
 
 
@@ -57,7 +57,7 @@ def main() -> None:
             plain = name.replace(" & ", " and ").replace("’", "'").replace("St. ", "Saint ")
             rows.setdefault(code, ([], []))[0].append(plain)
     for code, name in nationalities.items():
-        # Of some, the package has the name of the country once more.
+        # For some countries, the package repeats the name of the country as the nationality.
         if code in rows and name not in rows[code][0] and "Island" not in name:
             rows[code][1].append(name)
     for code, (names, people) in (MORE | FORMER).items():

@@ -1,9 +1,9 @@
-"""Reads what `entopic tag` writes with readers that others wrote: seqeval, pyarrow, a JSON-LD processor, a brat parser,
-spaCy's displaCy, and Python's own csv and json.
+"""Reads the output of `entopic tag` with independent readers: seqeval, pyarrow, a JSON-LD processor, a brat parser,
+spaCy's displaCy, and Python's csv and json.
 
     python formats.py ENTOPIC
 
-needs seqeval, pyarrow, pyld, pybrat and spacy.
+It needs seqeval, pyarrow, pyld, pybrat and spacy.
 """
 
 import csv
@@ -27,7 +27,7 @@ ARTICLE = ROOT / "examples/data/article.txt"
 PASSAGES = ROOT / "tests/data/mention_groups.txt"
 MENTION = re.compile(r"\[([^|\]]+)\|([^|\]]+)\|[^\]]+\]")
 
-#: The terms of the Web Annotation vocabulary that the format uses; its context lies at w3.org, which is not asked.
+#: The terms of the Web Annotation vocabulary that the format uses; the context at w3.org is not downloaded.
 CONTEXT = {
     "@context": {
         "oa": "http://www.w3.org/ns/oa#",
@@ -73,7 +73,7 @@ def read_conll(text: str) -> list[list[str]]:
 
 
 def check_conll(folder: Path) -> None:
-    """seqeval gives the scores that `entopic eval ner` gives."""
+    """seqeval and `entopic eval ner` compute the same scores."""
     lines = []
     for passage in PASSAGES.read_text().split("\n---\n"):
         body = passage.strip().split("\n", 1)[1]
@@ -96,7 +96,7 @@ def check_conll(folder: Path) -> None:
     for name, score in scores.items():
         assert abs(score - report[name]) < 1e-9, (name, score, report[name])
     print(f"conll: seqeval's F1 over {report['sentences']} passages is {100 * scores['f1']:.2f}, as eval's")
-    # Tags of raw text are well formed: seqeval reads as many entities as there are.
+    # Tags of raw text are well formed: seqeval reads as many entities as the model found.
     document = json.loads(entopic("tag", ARTICLE, "--format", "json"))
     tags = read_conll(entopic("tag", ARTICLE, "--format", "conll"))
     assert sum(tag.startswith("B-") for sentence in tags for tag in sentence) == len(document["entities"])

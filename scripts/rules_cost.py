@@ -1,4 +1,4 @@
-"""Measures what rules add to the time of tagging: 1,000 phrases, and all built-in sets, next to the bundled model.
+"""Measures the time that rules add to tagging with the bundled model: 1,000 phrases, and all built-in sets.
 
     python rules_cost.py ENTOPIC [ROUNDS]
 """

@@ -20,24 +20,23 @@ pub(crate) trait Runner: Send + Sync {
         Threads::Callers
     }
 
-    /// Runs `batch`: an array for each of its sequences, in their order. By the model's task it has
+    /// Runs `batch` and returns one array per sequence, in order. Depending on the model's task, an array has
     ///
     /// * one row per token, special tokens included, of label logits;
     /// * one row: label logits, or an embedding;
     /// * for models with labels in their input, the scores that [`Marks`](crate::batch::Marks) call for.
     ///
-    /// A backend that needs padding pads inside.
+    /// A backend that needs padding adds it itself.
     fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error>;
 }
 
 /// The threads that compute.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Threads {
-    /// The calling thread. A batch of many sequences is shared out among workers in groups that fit their
-    /// caches.
+    /// The calling thread. A batch of many sequences is divided among workers, in groups that fit their caches.
     Callers,
-    /// Threads of the backend, which take one batch after another: at most `batch_tokens` tokens, in sequences
-    /// of similar length, padded to a multiple of `multiple`.
+    /// The backend's threads, which take one batch at a time: at most `batch_tokens` tokens, in sequences of similar
+    /// length, padded to a multiple of `multiple`.
     #[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "no such backend is in the build"))]
     Own { batch_tokens: usize, multiple: usize },
 }

@@ -19,7 +19,7 @@ pub(crate) struct RaggedBatch {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Sequence {
     pub(crate) ids: Vec<u32>,
-    /// As long as `ids`.
+    /// The token type of each token; as long as `ids`.
     pub(crate) token_types: Vec<u32>,
     pub(crate) marks: Marks,
 }

@@ -1,4 +1,4 @@
-//! The models that are known, and the places of their files.
+//! The known models and the locations of their files.
 
 pub(crate) mod files;
 #[cfg(feature = "hub")]

@@ -1,10 +1,10 @@
-//! Classes of characters that names do not consist of.
+//! Classes of characters that are not part of names.
 
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory};
 
-/// Whether nothing of `character` is seen: direction marks, joiners, variation selectors, tags, soft hyphens and
-/// the byte order mark. These are Unicode's default-ignorable characters, but for letters that fill a place, and
-/// the marks of keycaps.
+/// Returns whether `character` is invisible: direction marks, joiners, variation selectors, tags, soft hyphens and the
+/// byte order mark. These are Unicode's default-ignorable characters except letters that are fillers, and the mark of
+/// keycaps.
 pub(crate) fn is_invisible(character: char) -> bool {
     matches!(character,
         '\u{AD}' | '\u{34F}' | '\u{61C}' | '\u{180B}'..='\u{180F}' | '\u{200B}'..='\u{200F}'
@@ -12,13 +12,13 @@ pub(crate) fn is_invisible(character: char) -> bool {
         | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E0FFF}')
 }
 
-/// Whether `character` is an emoji, a sign such as `™`, `°` or `→`, or the character that stands for undecodable
-/// bytes. Currency signs and accents are not: they belong to amounts and letters.
+/// Returns whether `character` is an emoji, a sign such as `™`, `°` or `→`, or the replacement character of undecodable
+/// bytes. Currency signs and accents are not symbols: they belong to amounts and letters.
 pub(crate) fn is_symbol(character: char) -> bool {
     if character.is_ascii() || character.is_alphanumeric() {
         return false;
     }
-    // The skin tones of emoji are accents by their category.
+    // By their category, the skin tones of emoji are accents.
     matches!(character, '\u{1F3FB}'..='\u{1F3FF}')
         || matches!(
             character.general_category(),
@@ -26,7 +26,7 @@ pub(crate) fn is_symbol(character: char) -> bool {
         )
 }
 
-/// Whether `character` is a hyphen or a dash.
+/// Returns whether `character` is a hyphen or a dash.
 pub(crate) fn is_dash(character: char) -> bool {
     matches!(character, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{FE58}' | '\u{FE63}' | '\u{FF0D}')
 }

@@ -15,16 +15,15 @@ use crate::error::{Error, ErrorKind};
 
 /// The tensors of one model, over the bytes of its weight files.
 ///
-/// They are stored as F32, F16, BF16 or F64 and given as f32, one at a time, when they are asked for.
-/// Matrices may be stored as int8, too, by the convention of compressed-tensors: `X.weight` as
-/// `I8 [rows, columns]` and `X.weight_scale` as numbers `[rows, 1]`, with
-/// `value = int8 * scale of its row`.
+/// Tensors stored as F32, F16, BF16 or F64 are converted to f32 one at a time, on request. Matrices may also be
+/// stored as int8, in the format of compressed-tensors: `X.weight` as `I8 [rows, columns]` and `X.weight_scale` as
+/// numbers `[rows, 1]`, with `value = int8 * scale of its row`.
 pub(crate) struct Checkpoint<'a> {
     files: Vec<(&'a str, Tensors<'a>)>,
-    /// The file of each tensor, where there are several.
+    /// The file of each tensor, if there are several files.
     index: Option<&'a Index>,
-    /// Beginnings of names, and other beginnings that they may have: `bert.` and nothing, in checkpoints of the
-    /// bare encoder.
+    /// Pairs of prefixes: a tensor whose name starts with the first may be stored under the second. Checkpoints of a
+    /// bare encoder have nothing in place of `bert.`.
     aliases: Vec<[&'static str; 2]>,
 }
 
@@ -39,7 +38,7 @@ pub(crate) enum Format {
 /// The bytes of a model's weights: one file, or the shards of an index.
 pub(crate) struct WeightFiles {
     format: Format,
-    /// Each with its name for messages.
+    /// Each file's name for messages, and its bytes.
     files: Vec<(String, Bytes)>,
     index: Option<Index>,
 }
@@ -49,21 +48,21 @@ impl WeightFiles {
         Self { format, files, index }
     }
 
-    /// Their tensors; `aliases` has the other beginnings that names may have.
+    /// Opens the files; `aliases` are the alternative prefixes of tensor names.
     pub(crate) fn open(&self, aliases: &[[&'static str; 2]]) -> Result<Checkpoint<'_>, Error> {
         let files: Vec<(&str, &[u8])> =
             self.files.iter().map(|(name, bytes)| (name.as_str(), &**bytes)).collect();
         Checkpoint::open_as(self.format, &files, self.index.as_ref(), aliases)
     }
 
-    /// The same with the tensors of one more file, called `name` in messages.
+    /// Adds one more file, called `name` in messages.
     #[cfg(feature = "libtorch")]
     pub(crate) fn with(mut self, name: String, bytes: Bytes) -> Self {
         self.files.push((name, bytes));
         self
     }
 
-    /// How large they are.
+    /// The total size of the files in bytes.
     #[cfg(feature = "libtorch")]
     pub(crate) fn bytes(&self) -> usize {
         self.files.iter().map(|(_, bytes)| bytes.len()).sum()
@@ -76,7 +75,7 @@ enum Tensors<'a> {
     Pickle(StateDict<'a>),
 }
 
-/// A matrix as it is stored, `[rows, columns]`, row-major.
+/// A matrix in its stored type, `[rows, columns]`, row-major.
 pub(crate) struct Matrix<'a> {
     pub(crate) rows: usize,
     pub(crate) columns: usize,
@@ -85,7 +84,7 @@ pub(crate) struct Matrix<'a> {
 
 pub(crate) enum Values<'a> {
     F32(Cow<'a, [f32]>),
-    /// `scales` holds one factor a row.
+    /// `scales` holds one factor per row.
     Int8 {
         values: Cow<'a, [i8]>,
         scales: Cow<'a, [f32]>,
@@ -93,13 +92,13 @@ pub(crate) enum Values<'a> {
 }
 
 impl<'a> Checkpoint<'a> {
-    /// Reads the headers of safetensors `files`, each a name for messages and its bytes.
+    /// Reads the headers of safetensors `files`: pairs of a name for messages and the bytes.
     pub(crate) fn open(files: &[(&'a str, &'a [u8])], aliases: &[[&'static str; 2]]) -> Result<Self, Error> {
         Self::open_as(Format::Safetensors, files, None, aliases)
     }
 
-    /// Reads what `files`, each a name for messages and its bytes, say of their tensors. They are the
-    /// shards of `index`, in its order, if there is one.
+    /// Reads the headers of `files`, pairs of a name for messages and the bytes. With an `index`, the files are its
+    /// shards, in its order.
     pub(crate) fn open_as(
         format: Format,
         files: &[(&'a str, &'a [u8])],
@@ -158,7 +157,7 @@ impl<'a> Checkpoint<'a> {
         Ok(self.read_f32(name, &[])?.first().copied().unwrap_or_default())
     }
 
-    /// How many rows the tensor `name` has.
+    /// The number of rows of the tensor `name`.
     pub(crate) fn rows(&self, name: &str) -> Result<usize, Error> {
         let (_, tensor) = self.find(name)?;
         Ok(tensor.shape.first().copied().unwrap_or_default())
@@ -233,13 +232,13 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// Every tensor must be where the index says.
+/// Checks that every tensor is in the shard that the index names.
 fn check_index(index: &Index, files: &[(&str, Tensors<'_>)]) -> Result<(), Error> {
     let missing = index.places.iter().filter(|(name, shard)| !files[**shard].1.has(name));
     // The first by name, so that the message is the same each time.
     let Some((name, shard)) = missing.min() else { return Ok(()) };
     let message = format!(
-        "{} says that the tensor {name:?} is in {}, which does not have it; they are of two models, or damaged",
+        "{} places the tensor {name:?} in {}, which does not contain it; the files are damaged or of different models",
         index.file, files[*shard].0
     );
     Err(Error::new(ErrorKind::Weights, message))
@@ -260,16 +259,15 @@ fn finite_f32<'a>(file: &str, name: &str, tensor: Tensor<'a>) -> Result<Cow<'a, 
     let dtype = tensor.dtype;
     let Some(values) = tensor.into_f32() else {
         let message = format!(
-            "tensor {name:?} in {file} has type {dtype:?}; F32, F16, BF16 and F64 are read, and matrices of I8 \
-             with scales"
+            "tensor {name:?} in {file} has type {dtype:?}; supported are F32, F16, BF16 and F64, and matrices of \
+             I8 with scales"
         );
         return Err(Error::new(ErrorKind::Weights, message));
     };
     if values.iter().all(|value| value.is_finite()) {
         return Ok(values);
     }
-    let message =
-        format!("tensor {name:?} in {file} holds values that are no finite numbers; fetch it again");
+    let message = format!("tensor {name:?} in {file} holds values that are not finite; fetch the file again");
     Err(Error::new(ErrorKind::Weights, message))
 }
 
@@ -286,7 +284,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// The matrix as int8 with one scale a row, quantising it if it is stored as f32.
+    /// The matrix as int8 with one scale per row; it is quantised if it is stored as f32.
     pub(crate) fn to_int8(&self) -> (Cow<'_, [i8]>, Cow<'_, [f32]>) {
         match &self.values {
             Values::Int8 { values, scales } => (Cow::Borrowed(values), Cow::Borrowed(scales)),
@@ -333,7 +331,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Some of its columns.
+    /// A copy of some of the columns.
     pub(crate) fn columns(&self, columns: Range<usize>) -> Matrix<'static> {
         let values = self.to_f32();
         let rows = values.chunks_exact(self.columns).flat_map(|row| &row[columns.clone()]);
@@ -341,7 +339,7 @@ impl<'a> Matrix<'a> {
         Matrix { rows: self.rows, columns: columns.len(), values }
     }
 
-    /// `parts` one below another: products that share their input become one product.
+    /// Stacks the rows of `parts`: products that share their input become one product.
     pub(crate) fn stack(parts: &[Matrix<'a>]) -> Matrix<'a> {
         let rows = parts.iter().map(|part| part.rows).sum();
         let columns = parts.first().map_or(0, |part| part.columns);
@@ -468,7 +466,7 @@ mod tests {
             matrix.as_ref().into_iter().for_each(|matrix| assert_eq!(matrix.to_f32().len(), 6));
             read += usize::from(matrix.is_ok() && checkpoint.vector("a.bias", 3).is_ok());
         }
-        assert!((100..5900).contains(&read), "{read} are read: the mutations tell nothing");
+        assert!((100..5900).contains(&read), "{read} files were read: the mutations test nothing");
     }
 
     #[test]

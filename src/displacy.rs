@@ -1,4 +1,4 @@
-//! Tagged documents as spaCy's displaCy shows them.
+//! Tagged documents in the format of spaCy's displaCy.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,8 +6,8 @@ use crate::ner::entity::segments;
 use crate::span::Span;
 use crate::tagger::TaggedDocument;
 
-/// A document with its entities, as displaCy renders it with `manual=True`. As JSON it is what spaCy's documentation
-/// calls the *ent* style.
+/// A document with its entities, in the form that displaCy renders with `manual=True`. As JSON, it is the input for the
+/// style that spaCy's documentation calls *ent*.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DisplacyDocument {
@@ -15,7 +15,7 @@ pub struct DisplacyDocument {
     pub text: String,
     /// The entities in the order of the text; they do not overlap.
     pub ents: Vec<DisplacyEntity>,
-    /// A heading over the text; displaCy needs the key, not a heading.
+    /// A heading above the text; displaCy needs the key, but the heading may be null.
     pub title: Option<String>,
 }
 
@@ -23,17 +23,17 @@ pub struct DisplacyDocument {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DisplacyEntity {
-    /// The character (code point) that it begins at.
+    /// The character (code point) at which the entity begins.
     pub start: usize,
-    /// The character behind it.
+    /// The character after the entity.
     pub end: usize,
-    /// Its label.
+    /// The label of the entity.
     pub label: String,
 }
 
 impl TaggedDocument {
-    /// The document for displaCy. `text` is the document. Of entities that overlap, which displaCy cannot show, one is
-    /// given, as [`segments`](crate::segments) chooses it.
+    /// Converts the document for displaCy. `text` is the text of the document. displaCy cannot show entities that
+    /// overlap: of these, only the one that [`segments`](crate::segments) chooses is included.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {

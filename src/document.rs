@@ -16,16 +16,16 @@ use crate::span::{CharIndex, Span};
 use crate::stage::stage;
 use crate::tokenizer::{TextTokenizer, Tokens, WordTokens};
 
-/// A text that was tokenised, once and whole.
+/// A text that was tokenised as a whole.
 pub(crate) struct Document<'t> {
     pub(crate) text: &'t str,
     pub(crate) index: CharIndex<'t>,
     pub(crate) tokens: Tokens,
-    /// The token that each sentence begins with, in order; the first is 0.
+    /// The first token of each sentence, in order; that of the first sentence is 0.
     pub(crate) sentences: Vec<usize>,
-    /// The words, if the caller gave them or the text was tokenised word by word.
+    /// The words, if the caller passed them or the text was tokenised word by word.
     pub(crate) words: Vec<Word>,
-    /// Whether the text is as an author wrote it, not words joined by spaces.
+    /// True if the text is as an author wrote it; false if it is words joined by spaces.
     pub(crate) has_layout: bool,
 }
 
@@ -33,9 +33,9 @@ pub(crate) struct Document<'t> {
 #[derive(Clone, Debug)]
 pub(crate) struct Word {
     pub(crate) bytes: Range<usize>,
-    /// Its first token, if it was tokenised by itself and the tokenizer does not drop it.
+    /// The first token of the word, if the word was tokenised by itself and the tokenizer does not drop it.
     pub(crate) token: Option<usize>,
-    /// The token at its place: its first, or if it has none the last before the next word.
+    /// The token at the place of the word: its first token, or if it has none, the last token before the next word.
     at: usize,
 }
 
@@ -47,7 +47,7 @@ impl<'t> Document<'t> {
         Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words: Vec::new(), has_layout: true })
     }
 
-    /// Reads `text`, whose `words` the caller gave as byte ranges in order, as a whole.
+    /// Reads `text` as a whole. The caller passed its `words`, as byte ranges in order.
     pub(crate) fn with_words(
         text: &'t str,
         words: Vec<Range<usize>>,
@@ -58,7 +58,7 @@ impl<'t> Document<'t> {
         Ok(Self { words, has_layout: false, ..Self::read(text, tokenizer, prepare)? })
     }
 
-    /// Reads the `words` of `text`, byte ranges in order, each tokenised by itself.
+    /// Reads the `words` of `text`, byte ranges in order, and tokenises each by itself.
     pub(crate) fn of_words(
         text: &'t str,
         words: Vec<Range<usize>>,
@@ -93,7 +93,8 @@ impl<'t> Document<'t> {
         Ok(Self { text, index: CharIndex::new(text), tokens, sentences, words, has_layout: true })
     }
 
-    /// The document as windows of at most `budget` tokens, with no context, which cut no word that fits.
+    /// The document as windows of at most `budget` tokens, without context, which split no word that fits into a
+    /// window.
     pub(crate) fn windows_of_words(&self, budget: usize) -> Windows {
         let starts: Vec<usize> = self.words.iter().filter_map(|word| word.token).collect();
         Windows::plan(
@@ -104,14 +105,14 @@ impl<'t> Document<'t> {
         )
     }
 
-    /// The words that begin in `window`, a range of tokens. One that the tokenizer drops goes with the
-    /// word before.
+    /// The words that begin in `window`, a range of tokens. A word that the tokenizer drops belongs to the window of
+    /// the word before it.
     pub(crate) fn words_in(&self, window: &Range<usize>) -> Range<usize> {
         let before = |token: usize| self.words.partition_point(|word| word.at < token);
         before(window.start)..before(window.end)
     }
 
-    /// The document as windows of at most `budget` tokens.
+    /// The document as windows of at most `budget` tokens, of which up to `context` on each side are from neighbours.
     pub(crate) fn windows(&self, budget: usize, context: usize) -> Windows {
         Windows::plan(&self.sentences, self.tokens.len(), budget, context)
     }
@@ -135,7 +136,7 @@ impl<'t> Document<'t> {
     }
 }
 
-/// One row per token of the document, each from the window that gives the token most context.
+/// One row per token of the document, each from the window that gives the token the most context.
 ///
 /// `outputs` has the rows of each window, of which the first `leading` are those of special tokens.
 pub(crate) fn merge(windows: &Windows, outputs: &[Array2<f32>], leading: usize) -> Array2<f32> {

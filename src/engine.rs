@@ -21,7 +21,7 @@ use crate::topics::{self, TopicClassifier};
 /// Loads models, and owns what they share: threads, precision, registry, hub, vocabularies, and a cache of label
 /// embeddings.
 ///
-/// An `Engine` is a handle; cloning it costs nothing. Its threads end when the last handle and the last model of it are
+/// An `Engine` is a handle; cloning it costs nothing. Its threads end when its last handle and its last model are
 /// dropped.
 ///
 /// ```
@@ -57,7 +57,7 @@ pub struct EngineBuilder {
     label_cache: Option<usize>,
 }
 
-/// Labels in the cache by default: with 384 values each, 6 MB.
+/// The default number of labels in the cache: 6 MB with 384 values per label.
 const LABEL_CACHE: usize = 4096;
 
 impl Engine {
@@ -78,24 +78,24 @@ impl Engine {
         EngineBuilder::default()
     }
 
-    /// Loads a model for named-entity recognition: a name of the [registry](Self::registry), or with the feature `hub`
-    /// `owner/name` or `owner/name@revision` on the Hugging Face hub, as text; a folder as a
-    /// [`Path`](std::path::Path); or [`ModelFiles`](crate::ModelFiles).
+    /// Loads a model for named-entity recognition. `model` is a string with a name in the [registry](Self::registry)
+    /// or, with the feature `hub`, a model of the Hugging Face hub (`owner/name` or `owner/name@revision`); a folder as
+    /// a [`Path`](std::path::Path); or [`ModelFiles`](crate::ModelFiles).
     ///
     /// # Errors
     ///
-    /// They name the file or value that is unknown, missing, damaged or out of range, and the valid choices; see
+    /// Errors name the file or value that is unknown, missing, damaged or out of range, and the valid choices; see
     /// [`ErrorKind`](crate::ErrorKind).
     pub fn ner(&self, model: impl Into<ModelRef>) -> Result<Ner, Error> {
         Ner::new(load(&self.resources, model.into(), &ner::TASKS, ner::PURPOSE)?)
     }
 
-    /// Loads a model for topic classification, named as for [`ner`](Self::ner). A sequence classifier is taken for an NLI
-    /// model, and a bare encoder for an embedding model.
+    /// Loads a model for topic classification, named as for [`ner`](Self::ner). A sequence classifier is treated as an
+    /// NLI model, and a bare encoder as an embedding model.
     ///
     /// # Errors
     ///
-    /// As [`ner`](Self::ner).
+    /// The same as [`ner`](Self::ner).
     pub fn topics(&self, model: impl Into<ModelRef>) -> Result<TopicClassifier, Error> {
         let model = load(&self.resources, model.into(), &topics::TASKS, topics::PURPOSE)?;
         TopicClassifier::new(model, Arc::clone(&self.labels))
@@ -113,8 +113,8 @@ impl Engine {
 }
 
 impl EngineBuilder {
-    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A call with
-    /// one short text runs on a second pool of as many threads, at most 16, so that it does not wait for longer calls.
+    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A call with one short text runs
+    /// on a second pool with the same number of threads, but at most 16, so that it does not wait for longer calls.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
@@ -136,15 +136,15 @@ impl EngineBuilder {
         self
     }
 
-    /// The number format of products; by default [`Precision::Int8`] with the native backend, and [`Precision::F32`] with
-    /// libtorch.
+    /// The number format of products; by default [`Precision::Int8`] with the native backend, and [`Precision::F32`]
+    /// with libtorch.
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
         self
     }
 
-    /// The models known by name; [`Registry::default`] if not set. To add own models to entopic's, give
+    /// The models known by name; [`Registry::default`] if not set. To add your own models to entopic's, pass
     /// `Registry::default().with(own)`.
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
@@ -160,8 +160,8 @@ impl EngineBuilder {
         self
     }
 
-    /// The most label embeddings that are cached, of all models together; 4,096 by default, and none with 0. The ones
-    /// used longest ago go first.
+    /// The most label embeddings that are cached, for all models together; 4,096 by default, and none with 0. The least
+    /// recently used are evicted first.
     #[must_use]
     pub fn label_cache(mut self, labels: usize) -> Self {
         self.label_cache = Some(labels);
@@ -172,8 +172,8 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`](crate::ErrorKind::Options) if a value is out of range, or the backend has no use for it;
-    /// [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started.
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) if a value is out of range, or the backend does not support
+    /// it; [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started.
     pub fn build(self) -> Result<Engine, Error> {
         #[cfg(feature = "libtorch")]
         if self.backend == Backend::Native && self.device.is_some() {
@@ -212,7 +212,7 @@ impl Ner {
     /// The name of the bundled model.
     pub const BUNDLED: &str = "ner-en-small";
 
-    /// The bundled English model `ner-en-small`: `PER`, `LOC`, `ORG` and `MISC`. It has an [`Engine`] of its own.
+    /// The bundled English model `ner-en-small`: `PER`, `LOC`, `ORG` and `MISC`. It runs on a new [`Engine`].
     ///
     /// # Errors
     ///
@@ -226,7 +226,7 @@ impl TopicClassifier {
     /// The name of the bundled model.
     pub const BUNDLED: &str = "topics-en-small";
 
-    /// The bundled English model `topics-en-small`, a bi-encoder. It has an [`Engine`] of its own.
+    /// The bundled English model `topics-en-small`, a bi-encoder. It runs on a new [`Engine`].
     ///
     /// # Errors
     ///

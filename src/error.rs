@@ -7,31 +7,31 @@ use std::sync::Arc;
 pub enum ErrorKind {
     /// No model has this name, or the hub does not know it.
     UnknownModel,
-    /// The model is known, but not on this machine or not in this build; or its folder does not exist.
+    /// The model is known, but not available on this machine or in this build; or its folder does not exist.
     ModelUnavailable,
     /// The model cannot do this task.
     WrongTask,
-    /// A model's `config.json` is missing, cut off or contradicts itself.
+    /// The `config.json` of a model is missing, cut off or contradictory.
     Config,
-    /// A model's tokenizer files are missing or unusable, or refused a text.
+    /// The tokenizer files of a model are missing or unusable, or the tokenizer rejected a text.
     Tokenizer,
-    /// A weight file is missing or cut off, or a tensor in it is missing or mis-shaped.
+    /// A weight file is missing or cut off, or a tensor in it is missing or has the wrong shape.
     Weights,
     /// A registry (`models.toml`) cannot be read.
     Registry,
     /// The labels are missing or unusable.
     Labels,
-    /// A model could not be fetched: the network, the hub or what it sent. Trying again may help.
+    /// A model could not be downloaded, because of the network, the hub or its response. Trying again may help.
     Download,
-    /// A model is private or gated: a token is missing or may not read it.
+    /// A model is private or gated, and the token is missing or has no access to it.
     Access,
-    /// A file differs from the checksum that the hub or a registry has for it.
+    /// A file does not match its checksum in the hub or in a registry.
     Checksum,
     /// A lock file cannot be read or written, or a model differs from its entry there.
     Lock,
     /// A rule for entities, or a file of rules, is unusable.
     Rules,
-    /// An option has a value that it cannot have, or the model has no use for it.
+    /// An option has an invalid value, or the model does not support it.
     Options,
     /// A text is longer than the limit of its call.
     TooLong,
@@ -43,7 +43,7 @@ pub enum ErrorKind {
     System,
 }
 
-/// The error of every call in this crate.
+/// The error type of every call in this crate.
 ///
 /// The message names the file, tensor, model or label, the cause, and the valid choices.
 /// Cloning is cheap: when one batch fails, each of its documents gets the error.
@@ -73,7 +73,7 @@ impl Error {
 /// The message of a panic.
 pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> &str {
     let message = panic.downcast_ref::<String>().map(String::as_str);
-    message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it does not say why")
+    message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("the panic has no message")
 }
 
 impl fmt::Display for Error {

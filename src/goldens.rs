@@ -15,12 +15,12 @@ use tempfile::TempDir;
 
 use crate::{Engine, Precision};
 
-/// A fixture, and the backends that its golden holds for.
+/// A fixture and the backends that are checked against its golden.
 #[derive(Clone, Copy)]
 pub(crate) struct Fixture {
     pub(crate) name: &'static str,
     native: bool,
-    /// Whether the native backend is checked in int8, too.
+    /// True if the native backend is also checked in bf16 and int8.
     int8: bool,
     /// rust-bert has the architecture and, where its epsilon is fixed, the same epsilon.
     #[cfg_attr(not(feature = "libtorch"), allow(dead_code))]
@@ -30,28 +30,28 @@ pub(crate) struct Fixture {
     graph: Option<&'static str>,
 }
 
-/// For the native backend alone.
+/// A fixture for the native backend alone.
 pub(crate) const fn native(name: &'static str) -> Fixture {
     Fixture { name, native: true, int8: true, libtorch: false, graph: None }
 }
 
-/// For the native backend and libtorch.
+/// A fixture for the native backend and libtorch.
 pub(crate) const fn both(name: &'static str) -> Fixture {
     Fixture { libtorch: true, ..native(name) }
 }
 
-/// For libtorch alone.
+/// A fixture for libtorch alone.
 pub(crate) const fn torch(name: &'static str) -> Fixture {
     Fixture { native: false, ..both(name) }
 }
 
 impl Fixture {
-    /// Not in int8: the layers of its random weights amplify what is rounded.
+    /// Limits the native backend to f32: the layers' random weights amplify rounding errors.
     pub(crate) const fn f32_only(self) -> Self {
         Self { int8: false, ..self }
     }
 
-    /// Also for ONNX, by the graph of the fixture `graph`.
+    /// Adds ONNX, with the graph of the fixture `graph`.
     pub(crate) const fn graph(self, graph: &'static str) -> Self {
         Self { graph: Some(graph), ..self }
     }
@@ -63,26 +63,26 @@ pub(crate) struct Run {
     pub(crate) fixture: &'static str,
     pub(crate) engine: Engine,
     pub(crate) folder: PathBuf,
-    /// Whether it computes in f32, and so gives the golden's numbers, labels and spans, to the rounding.
+    /// True if the run computes in f32, and so matches the golden's numbers, labels and spans up to rounding.
     pub(crate) is_exact: bool,
-    /// The most that its numbers may differ from the golden's; see [`Comparison::difference`].
+    /// The largest allowed difference from the golden's numbers; see [`Comparison::difference`].
     tolerance: f32,
-    /// A folder that was made for the run.
+    /// The temporary folder of the run, if it has one.
     _made: Option<TempDir>,
 }
 
-/// The difference of logits in f32, by the order of sums.
+/// The allowed difference of logits in f32, which comes from the order of sums.
 const TOLERANCE: f32 = 1e-4;
 
-/// The difference in bf16, relative to the golden's numbers: activations and weights have 8 significant bits.
+/// The allowed difference in bf16, relative to the golden's numbers: activations and weights have 8 significant bits.
 const BF16_TOLERANCE: f32 = 0.1;
 
-/// The difference in int8, relative to the golden's numbers. The models are 32 columns wide and random, so errors do
-/// not average out: the largest seen is 0.13 with 8-bit activations.
+/// The allowed difference in int8, relative to the golden's numbers. The models are 32 columns wide and random, so
+/// errors do not average out: the largest seen is 0.13 with 8-bit activations.
 const INT8_TOLERANCE: f32 = 0.3;
 
-/// Portable kernels round each product and each sum, since CPUs without a fused multiply-add have no other way. Tests
-/// are told that these run, by `just emulated`.
+/// The allowed difference of the native backend in f32. Portable kernels round each product and each sum, because
+/// CPUs without a fused multiply-add cannot do otherwise; `just emulated` sets the variable when it runs them.
 pub(crate) fn native_tolerance() -> f32 {
     let portable = std::env::var("ENTOPIC_EXPECT_KERNELS").is_ok_and(|kernels| kernels.contains("rten-gemm"));
     if portable { 2.0 * TOLERANCE } else { TOLERANCE }
@@ -211,13 +211,13 @@ impl Comparison {
         }
     }
 
-    /// The largest difference; or in int8 the root mean square of the differences, relative to that of the golden's
-    /// numbers.
+    /// The largest difference; in bf16 and int8, the root mean square of the differences, relative to that of the
+    /// golden's numbers.
     fn difference(&self, run: &Run) -> f32 {
         if run.is_exact { self.largest } else { (self.squared_error / self.squared_size).sqrt() }
     }
 
-    /// Checks that the run is near to its golden, and that something was compared.
+    /// Checks that the run is close to its golden, and that something was compared.
     pub(crate) fn check(&self, run: &Run) {
         let difference = self.difference(run);
         println!("{}: difference {difference:.1e}", run.name);
@@ -235,7 +235,7 @@ pub(crate) fn difference<'a>(
     comparison.largest
 }
 
-/// A copy of the fixture `name` with the epsilon of layer norms that rust-bert computes with, whatever config.json says.
+/// A copy of the fixture `name` with the layer norm epsilon that rust-bert uses whatever config.json says.
 #[cfg(feature = "libtorch")]
 fn with_epsilon_of_rust_bert(name: &str) -> TempDir {
     let copy = TempDir::new().expect("a folder should be made");

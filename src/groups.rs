@@ -1,4 +1,4 @@
-//! The mentions of a document that name one thing.
+//! Groups the mentions of a document that name the same thing.
 
 mod alternatives;
 mod name;
@@ -10,22 +10,22 @@ use serde::{Deserialize, Serialize};
 use self::alternatives::Known;
 use crate::ner::entity::Entity;
 
-/// The entities of a document that name one thing, by [`groups`].
+/// The entities of a document that name the same thing, as found by [`groups`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MentionGroup {
-    /// The longest of its names; of these the one that stands first.
+    /// The longest of its names; of several, the first in the text.
     pub name: String,
-    /// The label of most of its mentions; of several the first one's.
+    /// The most frequent label of its mentions; of several, the first in the text.
     pub label: String,
-    /// The kind of most of its mentions that have one.
+    /// The most frequent kind of its mentions that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The indices of its entities, in the order of the text.
     pub mentions: Vec<usize>,
-    /// Its share in what the document is about, 0 to 1; those of all groups add up to 1. A group weighs as many as it has
-    /// mentions, times one, and half more if it is named in the first line of several, and up to half more the
-    /// nearer to the beginning it is named first.
+    /// The share of the group in the subject of the document, 0 to 1; the shares of all groups add up to 1. The weight
+    /// of a group is its number of mentions times a factor. The factor is 1, plus 0.5 if the first mention is in the
+    /// first of several lines, plus up to 0.5 the nearer the first mention is to the beginning.
     pub salience: f32,
     /// For a nationality, the index of the country's group, if the document names the country.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -48,13 +48,13 @@ impl Default for GroupOptions {
 }
 
 impl GroupOptions {
-    /// All rules.
+    /// Options with which all rules apply.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Treats names as one that differ only by case, accents, dots, *the*, a possessive, or the legal form of a company:
-    /// *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*.
+    /// Treats names as the same if they differ only by case, accents, dots, *the*, a possessive, or the legal form of a
+    /// company: *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*.
     #[must_use]
     pub fn variants(mut self, apply: bool) -> Self {
         self.variants = apply;
@@ -62,25 +62,25 @@ impl GroupOptions {
     }
 
     /// Treats part of a name as short for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
-    /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. Of several people, the one
-    /// who was named last. Words that more than 200 names of a document share are ignored.
+    /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. If several people match,
+    /// the one who was named last is chosen. Words that more than 200 names of a document share are ignored.
     #[must_use]
     pub fn parts(mut self, apply: bool) -> Self {
         self.parts = apply;
         self
     }
 
-    /// Treats an acronym as short for the name whose first letters it has, or that it follows or precedes in brackets: *WHO*
-    /// for *World Health Organization*.
+    /// Treats an acronym as short for a name if it has the first letters of the name, or if one of the two follows the
+    /// other in brackets: *WHO* for *World Health Organization*.
     #[must_use]
     pub fn acronyms(mut self, apply: bool) -> Self {
         self.acronyms = apply;
         self
     }
 
-    /// Uses other names of countries and some organisations: *USSR* for *Soviet Union*, *Burma* for *Myanmar*.
-    /// Nationalities stay apart from their countries, but name one thing among themselves (*French*, *Frenchman*), and are
-    /// [linked](MentionGroup::country).
+    /// Uses other names of countries and some organisations: *USSR* for *Soviet Union*, *Burma* for *Myanmar*. The
+    /// names of a nationality (*French*, *Frenchman*) make one group, separate from that of the country but
+    /// [linked](MentionGroup::country) to it.
     #[must_use]
     pub fn alternatives(mut self, apply: bool) -> Self {
         self.alternatives = apply;
@@ -88,7 +88,7 @@ impl GroupOptions {
     }
 }
 
-/// A name as it is written, with one label, and where it stands.
+/// A name as written, with one label, and its mentions.
 struct Name<'a> {
     text: &'a str,
     label: &'a str,
@@ -97,11 +97,10 @@ struct Name<'a> {
     mentions: Vec<usize>,
 }
 
-/// Groups `entities` of `text` by what they name. They are in order and do not overlap. The groups come by salience, the
-/// highest first; every entity is in one.
+/// Groups the `entities` of `text` by the things that they name. The entities must be in the order of the text and must
+/// not overlap. The groups are in the order of salience, the highest first; every entity is in exactly one group.
 ///
-/// The rules are deterministic and know no more than the names, their order and [`GroupOptions`]; pronouns are not
-/// resolved.
+/// The rules are deterministic and use only the names, their order and [`GroupOptions`]; pronouns are not resolved.
 ///
 /// ```
 /// use entopic::{Entity, GroupOptions, Span, groups};
@@ -142,7 +141,7 @@ pub fn groups(text: &str, entities: &[Entity], options: &GroupOptions) -> Vec<Me
     collect(text, entities, &names, &group_of)
 }
 
-/// Sets of names that are one.
+/// Sets of names for the same thing (union-find).
 struct Owners(Vec<usize>);
 
 impl Owners {
@@ -162,7 +161,7 @@ impl Owners {
         self.0[a.max(b)] = a.min(b);
     }
 
-    /// As [`find`](Self::find), and halves the path.
+    /// Does the same as [`find`](Self::find), and halves the path.
     fn shorten(&mut self, mut at: usize) -> usize {
         while self.0[at] != at {
             self.0[at] = self.0[self.0[at]];
@@ -178,7 +177,7 @@ fn names<'a>(entities: &'a [Entity], options: &GroupOptions) -> Vec<Name<'a>> {
     let mut index: HashMap<(&str, String), usize> = HashMap::new();
     for (mention, entity) in entities.iter().enumerate() {
         let words = match entity.text.split_once(", ") {
-            // *Sousa, Marta*, as lists have it.
+            // *Sousa, Marta*, as in lists.
             Some((family, given)) if entity.label == "PER" => name::words(&format!("{given} {family}")),
             _ => name::words(&entity.text),
         };
@@ -200,11 +199,11 @@ fn names<'a>(entities: &'a [Entity], options: &GroupOptions) -> Vec<Name<'a>> {
     names
 }
 
-/// The most names that share a word, or first and last name, and are still compared, so that the work grows with the
-/// number of names and not with its square. A word in more names than that does not identify one.
+/// The most names with a common word, or with the same first and last name, that are compared. It makes the work grow
+/// with the number of names and not with its square. A word in more names than that does not identify one.
 const MOST_COMPARED: usize = 200;
 
-/// Names by their label and each of their words.
+/// The names by their label and each of their words.
 struct Index<'a>(HashMap<(&'a str, &'a str), Vec<usize>>);
 
 impl<'a> Index<'a> {
@@ -221,7 +220,7 @@ impl<'a> Index<'a> {
         Self(index)
     }
 
-    /// The names that may have all words of `name`: those with its rarest word, unless they are too many.
+    /// The names that may have all words of `name`: those with its rarest word, unless there are too many.
     fn with_words_of(&self, name: &'a Name<'_>) -> &[usize] {
         let lists = name.words.iter().filter_map(|word| self.0.get(&(name.label, word.as_str())));
         let rarest = lists.min_by_key(|list| list.len()).map_or(&[][..], Vec::as_slice);
@@ -229,7 +228,7 @@ impl<'a> Index<'a> {
     }
 }
 
-/// Joins names that agree in `key`.
+/// Joins names with the same `key`.
 fn join_by<K: std::hash::Hash + Eq>(
     names: &[Name<'_>],
     owners: &mut Owners,
@@ -243,7 +242,7 @@ fn join_by<K: std::hash::Hash + Eq>(
     }
 }
 
-/// A name that has another label once is taken for the same thing where it has one label three times.
+/// Joins a name that has a label only once with the same name under a label that it has at least three times.
 fn join_labels(names: &[Name<'_>], owners: &mut Owners) {
     let frequent = names.iter().enumerate().filter(|(_, name)| name.mentions.len() >= 3);
     let frequent: HashMap<&[String], usize> =
@@ -273,14 +272,14 @@ fn join_acronyms(text: &str, entities: &[Entity], names: &[Name<'_>], owners: &m
     }
     for (at, name) in names.iter().enumerate().filter(|(_, name)| name::is_acronym(name.text)) {
         if let Some(others) = by_letters.get_mut(&(name.label, name::letters(name.text))) {
-            // They are one from now on, so that the next acronym needs the first alone.
+            // They are joined from now on, so the next acronym needs only the first.
             for other in others.drain(1..) {
                 owners.join(at, other);
             }
             owners.join(at, others[0]);
         }
     }
-    // One of two neighbours, in brackets behind the other.
+    // Of two neighbours, the second is in brackets after the first.
     let all = names.iter().enumerate();
     let of: HashMap<usize, usize> =
         all.flat_map(|(at, name)| name.mentions.iter().map(move |&mention| (mention, at))).collect();
@@ -303,7 +302,8 @@ fn join_acronyms(text: &str, entities: &[Entity], names: &[Name<'_>], owners: &m
     }
 }
 
-/// Full names of one person, names of one organisation in another order, and parts that only one name has.
+/// Joins the full names of a person, the names of an organisation with their words in another order, and parts of names
+/// with the only name that contains them.
 fn join_whole_names<'a>(names: &'a [Name<'_>], index: &Index<'a>, owners: &mut Owners) {
     join_by(names, owners, |name| {
         let bag = name::bag(&name.words);
@@ -326,7 +326,7 @@ fn join_whole_names<'a>(names: &'a [Name<'_>], index: &Index<'a>, owners: &mut O
                 _ => false,
             }
         });
-        // Of several, none is meant more than another.
+        // A part of several names is ambiguous.
         let mut things: Vec<usize> = wholes.map(|other| owners.find(other)).collect();
         things.sort_unstable();
         things.dedup();
@@ -336,7 +336,7 @@ fn join_whole_names<'a>(names: &'a [Name<'_>], index: &Index<'a>, owners: &mut O
     }
 }
 
-/// Full names of one person, with and without middle names, their first or last perhaps as an initial.
+/// Joins the full names of a person, with and without middle names. The first or the last name may be an initial.
 fn join_people(names: &[Name<'_>], owners: &mut Owners) {
     let people = || {
         let all = names.iter().enumerate().filter(|(_, name)| name.label == "PER");
@@ -362,8 +362,8 @@ fn join_people(names: &[Name<'_>], owners: &mut Owners) {
     }
 }
 
-/// The group of each mention, as the name that it belongs to. A person's name that is part of others goes to the one of
-/// these who was named last, or else first.
+/// The group of each mention, as the name to which it belongs. A name that is part of the names of several people goes
+/// to the one who was named last before it, or if there is none, to the one who is named first.
 fn assign(
     names: &[Name<'_>],
     index: &Index<'_>,
@@ -379,7 +379,7 @@ fn assign(
     {
         accounts.entry(name.words.concat()).or_default().push(at);
     }
-    // The people that each name may stand for.
+    // The people for whom each name may stand.
     let people: Vec<Vec<usize>> = names
         .iter()
         .map(|name| {
@@ -411,7 +411,7 @@ fn assign(
     group_of
 }
 
-/// The groups, by salience.
+/// The groups in the order of salience, the highest first.
 fn collect(
     text: &str,
     entities: &[Entity],
@@ -469,7 +469,7 @@ fn collect(
     linked.collect()
 }
 
-/// The most frequent of `values`; of several the one that comes first.
+/// The most frequent of `values`; of several, the one that comes first.
 fn vote<'a>(values: impl Iterator<Item = &'a str>) -> Option<String> {
     let mut counts: Vec<(&str, usize)> = Vec::new();
     for value in values {

@@ -3,7 +3,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Whether `text` is lower-case hexadecimal.
+/// Returns whether `text` is lower-case hexadecimal.
 #[cfg(feature = "hub")]
 pub(crate) fn is_hex(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))

@@ -1,10 +1,10 @@
-//! The checks of labels that callers give.
+//! Checks of labels that callers pass.
 
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind};
 
-/// Checks labels that a caller gives; `noun` is the word for one in messages, and `example` is one.
+/// Checks labels that a caller passes. In messages, `noun` is the word for a label, and `example` is an example of one.
 pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), Error> {
     let refuse = |message: String| Err(Error::new(ErrorKind::Labels, message));
     if labels.is_empty() {
@@ -26,8 +26,8 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
     Ok(())
 }
 
-/// Refuses labels that differ by case or white space alone: most models read them alike, and would share one's score
-/// among them.
+/// Rejects labels that differ by case or white space alone: most models read them as the same label, and would split
+/// its score among them.
 pub(crate) fn check_apart(labels: &[String], noun: &str) -> Result<(), Error> {
     let mut seen: HashMap<String, &str> = HashMap::new();
     for label in labels {

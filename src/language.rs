@@ -1,19 +1,19 @@
-//! The language of a text, where it is not one that a model knows.
+//! Detects texts in a language that a model does not know.
 
 #[cfg(feature = "language")]
 use whatlang::{Info, Lang};
 
-/// The letters that are looked at: enough to tell a language, at a cost of some ten microseconds.
+/// The number of characters that are examined: enough to recognise a language, at a cost of some ten microseconds.
 #[cfg(feature = "language")]
 const SAMPLE: usize = 600;
 
-/// The ISO 639-1 code of the language that `text` looks like, if that is none of `known` and it is fairly sure. Nothing is
-/// said of short texts, of models whose languages are not known, and in builds without the feature `language`.
+/// The ISO 639-1 code of the apparent language of `text`, if it is none of `known` and its detection is reliable.
+/// `None` for short texts, for models without known languages, and in builds without the feature `language`.
 pub(crate) fn foreign(text: &str, known: &[String]) -> Option<String> {
     #[cfg(feature = "language")]
     {
         let end = text.char_indices().nth(SAMPLE).map_or(text.len(), |(at, _)| at);
-        // Otherwise most texts of names and numbers would be asked about in vain.
+        // Avoids most detections that would be in vain, such as those of short lists of names and numbers.
         let text = &text[..end];
         let is_english = || ENGLISH.iter().filter(|word| text.contains(**word)).count() > 1;
         if known.is_empty() || end < SHORTEST || known.iter().any(|known| known == "en") && is_english() {
@@ -30,15 +30,15 @@ pub(crate) fn foreign(text: &str, known: &[String]) -> Option<String> {
     }
 }
 
-/// Words of English that other languages lack. Two of them show most texts to be English at no cost, and some with foreign
-/// names that trigrams would not.
+/// English words that other languages lack. Two of them identify most English texts at no cost, and also some with
+/// foreign names that trigrams would not recognise as English.
 #[cfg(feature = "language")]
 const ENGLISH: [&str; 18] = [
     " the ", " and ", " with ", " from ", " has ", " that ", " which ", " while ", " said ", " this ",
     " are ", " were ", " after ", " who ", " its ", " not ", " his ", " would ",
 ];
 
-/// The bytes of the shortest text whose language is asked for.
+/// The length in bytes of the shortest text whose language is detected.
 #[cfg(feature = "language")]
 const SHORTEST: usize = 60;
 

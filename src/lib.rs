@@ -12,42 +12,41 @@
 //!
 //! * [`Tagger`] does both tasks in one call; [`Ner`] and [`TopicClassifier`] do one each. `bundled()` loads the English
 //!   models that are compiled in.
-//! * [`Engine`] loads any other model: one of the [`Registry`] by name, a folder with a checkpoint as the Hugging Face hub
-//!   lays it out, [`ModelFiles`] in memory, or with the feature `hub` a model of that hub. It owns the threads and all
-//!   else that models share.
+//! * [`Engine`] loads any other model: a model of the [`Registry`] by name, a folder with a checkpoint in the layout of
+//!   the Hugging Face hub, [`ModelFiles`] in memory, or with the feature `hub` a model of that hub. It owns the threads
+//!   and everything else that models share.
 //! * Loaded models are cheap handles. [`EntityOptions`] and [`TopicOptions`] make views with other options, and
 //!   [`Limits`] views with a deadline, without loading anything again.
-//! * A text of any length is read whole, in windows of whole sentences. Every result has a [`Coverage`] that says which
-//!   part of it the model read.
-//! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone (within 1e-4
-//!   with the features `onnx` and `libtorch`).
-//!   Models run on threads of their own, so calls may come from any thread pool. They block until they are done: inside
-//!   an async runtime, use its way to run blocking code.
-//! * [`Aggregation`] has transformers' strategies, equal to its pipelines with [`Precision::F32`], and a better default.
-//!   [`Precision::Int8`] is the default: faster, and within some tenths of a point of F1.
+//! * A text of any length is read whole, in windows of whole sentences. Every result has a [`Coverage`], which reports
+//!   the part of the text that the model read.
+//! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone
+//!   (within 1e-4 with the features `onnx` and `libtorch`). Models run on the threads of the engine, so calls may come
+//!   from any thread pool. Calls block until they are done; in an async runtime, use its function for blocking code.
+//! * [`Aggregation`] has the strategies of transformers, with equal results in [`Precision::F32`], and a better
+//!   default. [`Precision::Int8`] is the default precision: faster, and within a few tenths of a point of F1.
 //!
 //! # Features
 //!
 //! * `bundled` (default): the models `ner-en-small` and `topics-en-small` in the build, 34 MB.
-//! * `hub`: models of the Hugging Face hub by their ids, `owner/name` or `owner/name@revision`, found in
-//!   the cache that its clients share or downloaded into it, verified and resumed. Its TLS compiles C.
-//! * `onnx`: checkpoints that exist as ONNX only (`model.onnx` or `onnx/model.onnx`, and no other
-//!   weights), run by the crate `rten`, of any architecture: token classification, NLI, embeddings. The
-//!   graph sets the number format; [`Precision`] has no effect. A batch gives what its documents
-//!   give alone within 1e-4. A damaged file is an error, but a hostile graph may take any time and memory:
-//!   load only graphs that you trust. `rten` starts one pool of its own for the process, a thread
-//!   for each core, which loads models and sleeps after, and reads environment variables that begin with
-//!   `RTEN_`; where `RTEN_TIMING` is set, it prints.
+//! * `hub`: models of the Hugging Face hub by their ids, `owner/name` or `owner/name@revision`, from the cache that all
+//!   clients of the hub share. Models that are not in it are downloaded; downloads are verified and resumed. The TLS
+//!   library of this feature compiles C.
+//! * `onnx`: checkpoints that exist only as ONNX (`model.onnx` or `onnx/model.onnx`, and no other weights), of any
+//!   architecture, run by the crate `rten`: token classification, NLI, embeddings. The graph sets the number format;
+//!   [`Precision`] has no effect. A batch gives the same results as its documents alone, within 1e-4. A damaged file is
+//!   an error, but a hostile graph may take any amount of time and memory: load only graphs that you trust. `rten`
+//!   starts one thread pool for the process, with one thread per core, which loads models and then sleeps. `rten` reads
+//!   environment variables that begin with `RTEN_`, and prints if `RTEN_TIMING` is set.
 //! * `libtorch`: `Backend::LibTorch`, rust-bert's model types on libtorch 2.4, on a CPU or a CUDA device.
-//!   docs/backends.md of the repository says how to install libtorch, what differs, and when to use it. It
-//!   compiles C++. libtorch reads environment variables of its own.
-//! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic`
-//!   and the level `TRACE`. Without it, nothing of that is compiled.
+//!   docs/backends.md in the repository explains how to install libtorch, what differs, and when to use it. The feature
+//!   compiles C++, and libtorch reads its own environment variables.
+//! * `tracing`: a span of the crate `tracing` around each stage of a call, with the target `entopic` and the level
+//!   `TRACE`. Without the feature, the spans are not compiled.
 
 #![deny(missing_docs)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-// Rooms, each of which depends only on those above it.
+// Groups of modules, each of which depends only on those above it.
 
 mod batch;
 mod bytes;

@@ -41,20 +41,20 @@ pub(crate) struct Model {
     pub(crate) max_length: usize,
 }
 
-/// The form in which a model reads texts: prepared or as they are, in windows of some length, with a prefix.
+/// The way a model reads texts: prepared or unchanged, in windows of a given length, with a prefix.
 #[derive(Clone, Debug)]
 pub(crate) struct Framing {
     /// The tokens of a window, special tokens included; at most the model's `max_length`.
     pub(crate) window: usize,
     /// The prefix of each text, tokenised.
     prefix: Vec<u32>,
-    /// Whether texts are prepared before they are tokenised.
+    /// True if texts are prepared before they are tokenised.
     pub(crate) prepare: bool,
 }
 
 impl Model {
-    /// The framing with windows of `window` tokens and `prefix` before each text, prepared or not; the registry's, or
-    /// the longest windows, no prefix and texts as they are, for what is `None`.
+    /// Builds a framing: windows of `window` tokens, `prefix` before each text, and texts prepared or not. `None`
+    /// stands for the registry's value or, without one, for the longest windows, no prefix and unchanged texts.
     pub(crate) fn framing(
         &self,
         window: Option<usize>,
@@ -77,12 +77,12 @@ impl Model {
         Ok(Framing { window, prefix, prepare: prepare.unwrap_or(self.profile.prepare_text) })
     }
 
-    /// How many tokens of a text fit a window.
+    /// The number of tokens of a text that fit in a window.
     pub(crate) fn budget(&self, framing: &Framing) -> usize {
         framing.window - self.tokenizer.specials() - framing.prefix.len()
     }
 
-    /// The sequence of `range` of a text's tokens.
+    /// Builds the sequence of `range` of a text's tokens.
     pub(crate) fn sequence(&self, framing: &Framing, tokens: &Tokens, range: Range<usize>) -> Sequence {
         let ids = &tokens.ids[range.clone()];
         if !framing.prefix.is_empty() {
@@ -104,11 +104,11 @@ impl Model {
         sequence
     }
 
-    /// The sequence of `range` of a text's tokens and the tokens of a second text.
+    /// Builds the sequence of `range` of a text's tokens and the tokens of a second text.
     pub(crate) fn pair(&self, tokens: &Tokens, range: Range<usize>, second: &[u32]) -> Sequence {
         let mut sequence = self.tokenizer.pair(&tokens.ids[range], second);
         if self.token_types != TokenTypes::Segment {
-            // The tokenizer numbers the two texts; the model does not tell them apart.
+            // The tokenizer numbers the two texts; the model does not distinguish them.
             sequence.token_types.fill(0);
         }
         sequence

@@ -1,6 +1,6 @@
 //! Names of plain enums.
 
-/// `Display` and `FromStr` for a plain enum, from one table of its names.
+/// Implements `Display` and `FromStr` for a plain enum, from one table of its names.
 macro_rules! named {
     ($type:ty, $what:literal, [$($(#[$meta:meta])* $variant:path => $name:literal),* $(,)?]) => {
         impl $type {

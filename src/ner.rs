@@ -27,14 +27,16 @@ use crate::model::{Framing, Model};
 use crate::pipeline;
 use crate::schedule::Limits;
 
-/// The tasks of the models that a [`Ner`] runs, and their name in messages.
+/// The tasks of the models that a [`Ner`] runs.
 pub(crate) const TASKS: [Task; 2] = [Task::Ner, Task::ZeroShotNer];
+
+/// The name of these tasks in messages.
 pub(crate) const PURPOSE: &str = "named-entity recognition";
 
 /// Finds the entities of texts: named-entity recognition.
 ///
-/// The model is a token classifier, whose entity types are its own, or one that takes entity types as input
-/// (GLiNER): these are given with [`EntityOptions::entity_types`].
+/// The model is a token classifier, which has fixed entity types, or it takes entity types as input (GLiNER). In that
+/// case, set them with [`EntityOptions::entity_types`].
 ///
 /// A `Ner` is a handle: cloning it costs nothing, and views of one model with other [options](Self::with) or
 /// [limits](Self::within) share its weights and threads. Every call takes `&self` and may come from any thread.
@@ -57,34 +59,34 @@ pub struct Ner {
     limits: Limits,
 }
 
-/// The decoding of the model's rows.
+/// The decoding of the rows that the model computes.
 enum Decoding {
     Tags(Tagging),
     Prompted(Prompting),
 }
 
 impl Ner {
-    /// A handle of `model`, which does one of [`TASKS`].
+    /// Makes a handle to `model`, which does one of [`TASKS`].
     pub(crate) fn new(model: Model) -> Result<Self, Error> {
         let (model, options) = (Arc::new(model), EntityOptions::new());
         let decoding = Arc::new(Decoding::new(&model, &options)?);
         Ok(Self { model, options, decoding, limits: Limits::new() })
     }
 
-    /// The same model with other options. Nothing is loaded; types in the model's input are tokenised.
+    /// The same model with other options. Nothing is loaded again; entity types for the model's input are tokenised.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`] if the model has no use for an option, or a value is out of range;
-    /// [`ErrorKind::Labels`] if a type is blank or given twice, there is none, they take more than three quarters of a
-    /// window, or a threshold is for a type that is not sought.
+    /// [`ErrorKind::Options`] if the model does not support an option, or a value is out of range;
+    /// [`ErrorKind::Labels`] if the list of entity types is empty, a type is blank or given twice, the types take more
+    /// than three quarters of a window, or a threshold is for a type that is not among them.
     pub fn with(&self, options: EntityOptions) -> Result<Self, Error> {
         let options = options.over(&self.options);
         let decoding = Arc::new(Decoding::new(&self.model, &options)?);
         Ok(Self { model: Arc::clone(&self.model), options, decoding, limits: self.limits.clone() })
     }
 
-    /// The same model with limits on each call, in addition to those it has.
+    /// The same model with limits on each call, in addition to its current ones.
     #[must_use]
     pub fn within(&self, limits: &Limits) -> Self {
         Self { limits: limits.over(&self.limits), ..self.clone() }
@@ -95,7 +97,7 @@ impl Ner {
         &self.model.name
     }
 
-    /// The entity types that are found: the model's own, or those given with [`EntityOptions::entity_types`].
+    /// The entity types that are found: those of the model, or those set with [`EntityOptions::entity_types`].
     pub fn entity_types(&self) -> &[String] {
         match &*self.decoding {
             Decoding::Tags(tagging) => &tagging.types,
@@ -103,40 +105,42 @@ impl Ner {
         }
     }
 
-    /// The kinds that [`Entity::kind`](crate::Entity::kind) may be, behind the entity type and a colon, such as `LOC:city`; none for a model
-    /// that tells no kinds.
+    /// The possible values of [`Entity::kind`](crate::Entity::kind), each after its entity type and a colon, such as
+    /// `LOC:city`. Empty for a model that does not distinguish kinds.
     pub fn entity_kinds(&self) -> Vec<String> {
         let named = self.model.role.kinds().iter().filter(|kind| !kind.ends_with(':'));
         named.cloned().collect()
     }
 
-    /// The raw tags of a token classifier, such as `B-PER`, in the order of its columns; none for a model that takes
-    /// types as input.
+    /// The raw tags of a token classifier, such as `B-PER`, in the order of its columns. Empty for a model that takes
+    /// entity types as input.
     pub fn tags(&self) -> &[String] {
         self.model.role.labels()
     }
 
-    /// The entities of `text`. A text of any length is read whole; an empty one has none.
+    /// The entities of `text`. A text of any length is read whole; an empty text has no entities.
     ///
-    /// A call for each of many short texts takes up to twice the time of [`tag_batch`](Self::tag_batch), which fills all threads.
+    /// For many short texts, one call per text takes up to twice as long as [`tag_batch`](Self::tag_batch), which keeps
+    /// all threads busy.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Labels`] if the model takes entity types as input and none are set; those of the
-    /// [limits](Limits); [`ErrorKind::Tokenizer`] if the tokenizer refuses the text, which no common tokenizer does.
+    /// [`ErrorKind::Labels`] if the model takes entity types as input and none are set; the errors of the
+    /// [limits](Limits); [`ErrorKind::Tokenizer`] if the tokenizer rejects the text (no common tokenizer does).
     pub fn tag(&self, text: &str) -> Result<TaggedText, Error> {
         pipeline::first(self.tag_iter([text]))
     }
 
-    /// The entities of each of `texts`, in their order: the same as [`tag`](Self::tag) gives for each alone. A text that
-    /// fails costs itself alone. Apart from the results, memory does not grow with the number of texts.
+    /// The entities of each of `texts`, in their order: the same as [`tag`](Self::tag) returns for each text alone. An
+    /// error in one text does not affect the others. Apart from the results, memory does not grow with the number of
+    /// texts.
     pub fn tag_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Result<TaggedText, Error>> {
         self.tag_iter(texts).collect()
     }
 
-    /// [`tag_batch`](Self::tag_batch) as a stream: texts are taken and results computed as they are asked for, some
-    /// hundred kilobytes of text at a time, longer texts in sections of half a megabyte. So memory does not grow with the
-    /// texts, apart from their results.
+    /// [`tag_batch`](Self::tag_batch) as a stream: texts are read and results computed on demand, a few hundred
+    /// kilobytes of text at a time, and longer texts in sections of half a megabyte. Apart from the results, memory
+    /// does not grow with the number or the length of the texts.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -160,12 +164,12 @@ impl Ner {
         )
     }
 
-    /// The entities of a text that is given as words, as corpora have it. Entities are whole words: a word has the label
-    /// of its first token.
+    /// The entities of a text that is passed as words, as in annotated corpora. Entities consist of whole words: a word
+    /// has the label of its first token.
     ///
     /// # Errors
     ///
-    /// As [`tag`](Self::tag).
+    /// The same as [`tag`](Self::tag).
     pub fn tag_words<T: AsRef<str>>(&self, words: &[T]) -> Result<TaggedWords, Error> {
         pipeline::first(self.tag_words_batch(&[words]).into_iter())
     }
@@ -189,16 +193,17 @@ impl Ner {
         results.collect()
     }
 
-    /// The logits of each token of `text`, for callers that decode by themselves.
+    /// The logits of each token of `text`, for callers with their own decoding.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongTask`] if the model takes entity types as input: it scores spans of words, not tokens. Else as
-    /// [`tag`](Self::tag).
+    /// [`ErrorKind::WrongTask`] if the model takes entity types as input: it scores spans of words, not tokens.
+    /// Otherwise the same as [`tag`](Self::tag).
     pub fn logits(&self, text: &str) -> Result<TokenLogits, Error> {
         let Decoding::Tags(tagging) = &*self.decoding else {
             let message = format!(
-                "the model {:?} has no logits of tokens: it takes entity types as input and scores spans of words",
+                "the model {:?} has no token logits: it takes entity types as input and scores spans of words; choose \
+                 a token classifier",
                 self.model.name
             );
             return Err(Error::new(ErrorKind::WrongTask, message));
@@ -223,7 +228,8 @@ impl Ner {
         }
     }
 
-    /// Whether documents that it [reads](Self::read) can be read by another model with the same tokenizer and framing.
+    /// Returns whether another model with the same tokenizer and framing can use the documents that this one
+    /// [reads](Self::read).
     pub(crate) fn reads_whole_texts(&self) -> bool {
         matches!(*self.decoding, Decoding::Tags(_))
     }
@@ -254,7 +260,7 @@ impl Ner {
         }
     }
 
-    /// The entities of documents of this model, and those of the rules.
+    /// The entities that the model and the rules find in documents of this model.
     pub(crate) fn tag_texts(
         &self,
         documents: &[Result<Document<'_>, Error>],
@@ -271,7 +277,7 @@ impl Ner {
         tagged.into_iter().zip(found).map(with_rules).collect()
     }
 
-    /// The model's entities of documents.
+    /// The entities that the model finds in documents.
     fn tag_documents(&self, documents: &[Result<Document<'_>, Error>]) -> Vec<Result<TaggedText, Error>> {
         match &*self.decoding {
             Decoding::Tags(tagging) => {
@@ -292,7 +298,11 @@ impl Decoding {
             Role::Tags { scheme, kinds, .. } => Ok(Self::Tags(Tagging::new(model, *scheme, kinds, options)?)),
             Role::PromptedEntities(style) => Ok(Self::Prompted(Prompting::new(model, style, options)?)),
             role => {
-                let message = format!("the model {:?} is for {}", model.name, role.task().description());
+                let message = format!(
+                    "the model {:?} is for {}; choose a model for named-entity recognition",
+                    model.name,
+                    role.task().description()
+                );
                 Err(Error::new(ErrorKind::WrongTask, message))
             }
         }

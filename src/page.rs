@@ -13,27 +13,27 @@ use crate::span::Span;
 use crate::tagger::TaggedDocument;
 use crate::topics::result::Topic;
 
-/// The style sheet of every page. It asks for nothing from elsewhere.
+/// The style sheet of every page. It loads nothing from elsewhere.
 const STYLE: &str = include_str!("page/page.css");
 
-/// The rights of a page: its own styles and nothing else, no script and no request.
+/// The content security policy of a page: its own styles, but no scripts and no requests.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'";
 
-/// Colours of labels that people tell apart with any colour vision (Okabe and Ito, *Color Universal Design*, 2008).
+/// Colours of labels, distinct to people with any colour vision (Okabe and Ito, *Color Universal Design*, 2008).
 const HUES: [&str; 8] =
     ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#999999"];
 
-/// Lines under mentions; with the colours they tell 32 labels apart, and the label itself stands behind each mention.
+/// Lines under mentions. With the colours they distinguish 32 labels; the label itself follows each mention.
 const STROKES: [&str; 4] = ["solid", "dashed", "dotted", "double"];
 
-/// Topics below this share are folded away.
+/// Topics with a score below this one are folded away.
 const UNLIKELY: f32 = 0.02;
 
-/// Topics that are shown however unlikely they are.
+/// The number of topics that are shown however unlikely they are.
 const SHOWN_TOPICS: usize = 3;
 
-/// The longest title and the longest beginning of a passage, in characters.
+/// The greatest length of a title, and of the beginning of a passage, in characters.
 const TITLE: usize = 80;
 const BEGINNING: usize = 60;
 
@@ -45,7 +45,7 @@ pub struct HtmlOptions {
 }
 
 impl HtmlOptions {
-    /// The first line of the text as the title, and all rules for groups.
+    /// The default options: the first line of the text as the title, and all rules for groups.
     pub fn new() -> Self {
         Self::default()
     }
@@ -66,12 +66,13 @@ impl HtmlOptions {
 }
 
 impl TaggedDocument {
-    /// A page in HTML that shows the document: `text` with its entities marked, the things that they name with their
-    /// mentions, the topics with the passages that speak for them, and how much was read. `text` is the document.
+    /// An HTML page that shows the document: `text` with its entities marked, the things that they name with their
+    /// mentions, the topics with the passages that support them, and the coverage. `text` is the text of the document.
     ///
-    /// The page is one file without scripts and asks for nothing from elsewhere. It is for keyboards and screen readers,
-    /// light and dark screens, and print. All text is escaped; a zero byte, which HTML cannot have, becomes U+FFFD. Of
-    /// entities that overlap, one is marked, as [`segments`](crate::segments) chooses it; all are listed.
+    /// The page is one file without scripts, and loads nothing from elsewhere. It works with keyboards and screen
+    /// readers, on light and dark screens, and in print. All text is escaped; a zero byte, which HTML does not allow,
+    /// becomes U+FFFD. Of overlapping entities, only the one that [`segments`](crate::segments) chooses is marked; all
+    /// are listed.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -104,7 +105,7 @@ struct Page<'a> {
     groups: Vec<MentionGroup>,
     /// The group of each entity.
     group_of: HashMap<usize, usize>,
-    /// Windows that speak for topics, in the order of the text; none if there is only one.
+    /// The windows that support topics, in the order of the text; empty if the text has only one window.
     passages: Vec<&'a Span>,
     marked: Marked,
 }
@@ -173,7 +174,8 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The colour and the line of each label, and its switch. Labels have numbers here: they are the caller's words.
+    /// The colour, the line and the switch of each label. Labels have numbers here, because their names may be any
+    /// text.
     fn label_styles(&self) -> String {
         let style = |label: usize| {
             let (hue, stroke) = (HUES[label % HUES.len()], STROKES[label / HUES.len() % STROKES.len()]);
@@ -280,7 +282,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The passages that speak for a topic.
+    /// The passages that support a topic.
     fn evidence(&self, topic: &Topic) -> Markup {
         html! {
             details.passages {
@@ -299,7 +301,7 @@ impl<'a> Page<'a> {
         }
     }
 
-    /// The passage at `span`, if it is marked; one within an entity is not.
+    /// The passage at `span`, if it is marked; a passage within an entity is not.
     fn passage(&self, span: &Span) -> Option<usize> {
         let passage = self.passages.iter().position(|known| *known == span)?;
         let pieces = &self.marked.pieces;

@@ -1,4 +1,4 @@
-//! The way of texts through a model, down once and up once: documents, windows, sequences, rows, results.
+//! The path of texts through a model and back: documents, windows, sequences, rows, results.
 
 use std::iter;
 use std::ops::Range;
@@ -17,9 +17,9 @@ use crate::schedule::{self, Limits};
 use crate::span::Position;
 use crate::stage::stage;
 
-/// The part of the way that differs between tasks.
+/// The part of the path that differs between tasks.
 pub(crate) trait Reader: Sync {
-    /// What is kept of the rows of one sequence.
+    /// The result of one sequence, extracted from its rows.
     type Part: Send + Sync;
     /// The result of one document, a section of a text.
     type Section: Send;
@@ -38,7 +38,7 @@ pub(crate) trait Reader: Sync {
     /// Plans the windows of a document.
     fn windows(&self, document: &Document<'_>) -> Windows;
 
-    /// How many sequences each window makes.
+    /// The number of sequences per window.
     fn sequences_per_window(&self) -> usize {
         1
     }
@@ -46,29 +46,31 @@ pub(crate) trait Reader: Sync {
     /// Sequence `number` of `window`.
     fn sequence(&self, document: &Document<'_>, window: Range<usize>, number: usize) -> Sequence;
 
-    /// What is kept of the rows of `sequence`. It runs on the threads of the model, next to other sequences.
+    /// Reduces the rows of `sequence` to its result. It runs on the threads of the model, concurrently with other
+    /// sequences.
     fn reduce(&self, sequence: &Sequence, rows: Array2<f32>) -> Self::Part;
 
-    /// The result of a document: `parts` has the parts of its first window, then those of the next.
+    /// Makes the result of a document. `parts` has the parts of the first window, then those of the next.
     fn finish(&self, document: &Document<'_>, windows: &Windows, parts: &[Self::Part]) -> Self::Section;
 }
 
-/// Sequences in flight. An NLI model reads every window with every label; this bounds the memory that takes, and
-/// is a thousand groups' worth of scheduling freedom.
+/// The most sequences in flight. An NLI model reads every window with every label, so this bounds its memory. It leaves
+/// the scheduler up to a thousand groups to choose from.
 const IN_FLIGHT: usize = 1024;
 
-/// Bytes of text that are worked on at once in a call with many documents. Memory follows it, not the number of
-/// documents; it makes some hundred groups, enough to keep many threads busy.
+/// The number of bytes of text that are processed at once in a call with many documents. Memory grows with it, not with
+/// the number of documents. It makes a few hundred groups, enough to keep many threads busy.
 const CHUNK_BYTES: usize = 256 * 1024;
 
 /// The cost of a text in addition to its bytes: its bookkeeping and its result.
 const TEXT_BYTES: usize = 256;
 
-/// How long a chunk waits for further texts: where they come slowly, as from a pipe, what is there is worked on.
+/// The time that a chunk waits for further texts. If texts arrive slowly, as from a pipe, those that have arrived are
+/// processed.
 const PATIENCE: Duration = Duration::from_millis(50);
 
-/// The results of `texts`, in their order, computed chunk by chunk as they are asked for: `work` gives one result
-/// for each text of a chunk, and `bytes` the length of a text.
+/// The results of `texts`, in their order, computed chunk by chunk on demand. `work` returns one result per text of a
+/// chunk, and `bytes` the length of a text.
 pub(crate) fn stream<T, O>(
     texts: impl IntoIterator<Item = T>,
     bytes: impl Fn(&T) -> usize,
@@ -100,23 +102,23 @@ pub(crate) fn stream<T, O>(
     })
 }
 
-/// What was made of a section of a text, and the place of the section.
+/// The result of a section of a text, and the place of the section.
 pub(crate) struct Placed<S> {
-    /// The place in the text that it begins at.
+    /// The place in the text at which the section begins.
     pub(crate) start: Position,
     pub(crate) value: S,
 }
 
-/// A section on its way.
+/// A section that is to be processed.
 struct Piece<T> {
     text: Arc<T>,
     bytes: Range<usize>,
-    /// Whether the text ends with it.
+    /// True for the last section of the text.
     is_last: bool,
 }
 
-/// The results of `texts`, in their order: `work` gives one result for each section of a chunk, and `join` makes the
-/// result of a text of those of its sections. Most texts are one section.
+/// The results of `texts`, in their order. `work` returns one result per section of a chunk, and `join` combines the
+/// results of the sections of a text. Most texts have one section.
 pub(crate) fn texts<T: AsRef<str>, S, O>(
     texts: impl IntoIterator<Item = T>,
     limits: Limits,
@@ -125,7 +127,7 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
 ) -> impl Iterator<Item = Result<O, Error>> {
     let most = limits.clone();
     let pieces = texts.into_iter().flat_map(move |text| {
-        // A text that is too long is refused whole.
+        // A text that is too long is rejected as a whole.
         let length = text.as_ref().len();
         let ranges = match most.check_length(length) {
             Ok(()) => sections(text.as_ref()),
@@ -142,7 +144,7 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
             let parts: Vec<&str> =
                 chunk.iter().map(|piece| &(*piece.text).as_ref()[piece.bytes.clone()]).collect();
             let results = work(&parts).into_iter().zip(chunk).zip(parts);
-            // Only sections before others need their characters counted.
+            // The characters of the last section need not be counted.
             let length = |piece: &Piece<T>, part: &str| match piece.is_last {
                 true => Position { bytes: part.len(), chars: 0 },
                 false => Position::default().behind(part),
@@ -174,7 +176,7 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
 
 /// The first result of a call for one text.
 pub(crate) fn first<T>(mut results: impl Iterator<Item = Result<T, Error>>) -> Result<T, Error> {
-    let missing = || Err(Error::new(ErrorKind::System, "a call for one text gave no result"));
+    let missing = || Err(Error::new(ErrorKind::System, "a call for one text returned no result"));
     results.next().unwrap_or_else(missing)
 }
 
@@ -206,14 +208,14 @@ fn read_each<'t>(
     })
 }
 
-/// A document on its way.
+/// The progress of a document.
 struct Progress<P> {
     windows: Windows,
     parts: Vec<P>,
 }
 
-/// The results of documents that were read for `reader`. One that could not be read, or that fails on the way,
-/// gives its own error and costs the others nothing.
+/// The results of documents that were read for `reader`. A document that could not be read, or that fails later, has an
+/// error as its result and does not affect the others.
 pub(crate) fn run_documents<R: Reader>(
     reader: &R,
     documents: &[Result<Document<'_>, Error>],
@@ -223,7 +225,7 @@ pub(crate) fn run_documents<R: Reader>(
         stage!("windows");
         match document {
             Ok(document) => {
-                // It may have been read for another model, with other limits.
+                // The document may have been read for another model, with other limits.
                 reader.limits().check_length(document.text.len())?;
                 Ok(Progress { windows: reader.windows(document), parts: Vec::new() })
             }
@@ -233,14 +235,14 @@ pub(crate) fn run_documents<R: Reader>(
     let mut all: Vec<Result<Progress<R::Part>, Error>> = documents.iter().map(plan).collect();
     let counts: Vec<usize> =
         all.iter().map(|plan| plan.as_ref().map_or(0, |plan| plan.windows.ranges().len())).collect();
-    // Each sequence of each window of each document.
+    // All sequences of all windows of all documents.
     let mut cells = counts.into_iter().enumerate().flat_map(|(document, windows)| {
         (0..windows).flat_map(move |window| {
             (0..reader.sequences_per_window()).map(move |number| (document, window, number))
         })
     });
     loop {
-        // A document that failed on the way needs no more of them.
+        // A document that has failed needs no further sequences.
         let sequence = |(index, window, number): (usize, usize, usize)| {
             let (Ok(document), Ok(plan)) = (&documents[index], &all[index]) else { return None };
             let window = plan.windows.ranges()[window].clone();
@@ -271,7 +273,7 @@ pub(crate) fn run_documents<R: Reader>(
 mod tests {
     use super::{CHUNK_BYTES, PATIENCE, stream};
 
-    /// The chunks that `texts` fall into.
+    /// The chunks into which `texts` are divided.
     fn chunks<'t>(texts: &[&'t str]) -> Vec<Vec<&'t str>> {
         let mut chunks = Vec::new();
         let results = stream(

@@ -21,7 +21,7 @@ named!(TokenPooling, "a pooling of tokens", [
     TokenPooling::Max => "max",
 ]);
 
-/// The way in which the windows of a document make one judgement.
+/// The way in which the windows of a document become one result.
 ///
 /// The evidence is pooled before softmax or the logistic function: for an NLI model the entailment logit (its lead
 /// over contradiction in multi-label mode), for a bi-encoder the cosine.
@@ -34,7 +34,7 @@ pub enum WindowPooling {
     Mean,
     /// The strongest window: whether the document touches the topic anywhere.
     Max,
-    /// The mean, with the `n`th window weighted by `1 / n`: news put first what matters most.
+    /// The mean, with the `n`th window weighted by `1 / n`: news articles put the most important facts first.
     Lead,
 }
 
@@ -45,7 +45,7 @@ named!(WindowPooling, "a pooling of windows", [
 ]);
 
 impl TokenPooling {
-    /// One vector, `[width]`, from `rows`, `[tokens, width]`; zeros if there are none.
+    /// Pools `rows`, `[tokens, width]`, into one vector, `[width]`; zeros if there are no rows.
     pub(crate) fn apply(self, rows: &[f32], width: usize) -> Vec<f32> {
         let mut each = rows.chunks_exact(width.max(1));
         let count = each.len().max(1);

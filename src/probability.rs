@@ -1,4 +1,4 @@
-//! From logits to probabilities.
+//! Converts logits to probabilities.
 
 /// Softmax in place, shifted by the maximum.
 pub(crate) fn softmax(values: &mut [f32]) {

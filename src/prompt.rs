@@ -10,7 +10,7 @@ use crate::model::role::PromptStyle;
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Prompt {
     pub(crate) ids: Vec<u32>,
-    /// The token that stands for each label.
+    /// The index of the token that stands for each label.
     pub(crate) marks: Vec<usize>,
 }
 
@@ -58,7 +58,7 @@ impl Prompt {
         budget: usize,
     ) -> Result<Self, Error> {
         if label_tokens.len() != labels {
-            let message = format!("the tokenizer made {} marks of {labels} labels", label_tokens.len());
+            let message = format!("the tokenizer made {} marks for {labels} labels", label_tokens.len());
             return Err(Error::new(ErrorKind::Tokenizer, message));
         }
         let marks = label_tokens.into_iter().map(|at| at + usize::from(style.mark_follows)).collect();
@@ -67,17 +67,17 @@ impl Prompt {
         Ok(prompt)
     }
 
-    /// Checks that it has a mark for each of `labels` labels, and leaves a quarter of a window of `budget` tokens
-    /// to the text.
+    /// Checks that the prompt has a mark for each of `labels` labels, and leaves a quarter of a window of `budget`
+    /// tokens for the text.
     pub(crate) fn check(&self, labels: usize, budget: usize) -> Result<(), Error> {
         if self.marks.len() != labels || self.marks.iter().any(|&mark| mark >= self.ids.len()) {
-            let message = "the labels do not fit their tokens; prepare them again";
+            let message = "the labels do not match their tokens; prepare them again";
             return Err(Error::new(ErrorKind::Labels, message));
         }
         let (found, limit) = (self.ids.len(), budget * 3 / 4);
         if found > limit {
             let message = format!(
-                "the {labels} labels take {found} tokens of a window; at most {limit} may go to them: give fewer \
+                "the {labels} labels take {found} tokens of a window, but at most {limit} are allowed; pass fewer \
                  at a time"
             );
             return Err(Error::new(ErrorKind::Labels, message));
@@ -86,12 +86,13 @@ impl Prompt {
     }
 }
 
-/// Checks that no label has a token that separates labels.
+/// Checks that no label contains a token that separates labels.
 fn check_tokens(style: &PromptStyle, labels: &[String]) -> Result<(), Error> {
     for label in labels {
         let separators = [&style.label_token, &style.separator];
         if let Some(token) = separators.into_iter().find(|token| label.contains(token.as_str())) {
-            let message = format!("the label {label:?} contains {token:?}, which separates labels");
+            let message =
+                format!("the label {label:?} contains {token:?}, which separates labels; remove it");
             return Err(Error::new(ErrorKind::Labels, message));
         }
     }

@@ -1,4 +1,4 @@
-//! Texts without the names that are in them.
+//! Replaces the names in texts.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,19 +15,21 @@ use crate::ner::entity::Entity;
 use crate::span::Span;
 use crate::tagger::TaggedDocument;
 
-/// The fewest bytes of a key: shorter ones can be guessed, and with them the names.
+/// The fewest bytes in a key: a shorter key can be guessed, and with it the names.
 const KEY_BYTES: usize = 16;
 
-/// The bytes of a hash that are shown. Among a million names, two have the same with a probability of 0.2 %.
+/// The number of bytes of a hash that are shown. Among a million names, two have the same hash with a probability of
+/// 0.2 %.
 const HASH_BYTES: usize = 6;
 
-/// The way in which entities are taken out of a text, for [`TaggedDocument::redact`].
+/// The way in which entities are replaced in a text, for [`TaggedDocument::redact`].
 ///
-/// Only what was found is taken out. A model misses some names, more of them in texts that are not like those it was
-/// trained on; the model's recall (`entopic eval` measures it on your own texts) is the share that it finds, and a name that is
-/// missed once stays readable. Read the result before you rely on it. To add rules, give [`redact`] the model's entities and
-/// [`Rules::find_all`](crate::Rules::find_all): of two that overlap, [`EntityOptions::rules`](crate::EntityOptions::rules)
-/// would keep only one, and what is left of the other would stay readable.
+/// Only entities that were found are replaced. A model misses some mentions, and more of them in texts that differ from
+/// its training data. Its recall, which `entopic eval` measures on your own texts, is the share of mentions that it
+/// finds; a mention that it misses stays readable. Read the result before you rely on it. To add rules, pass [`redact`]
+/// the entities of the model together with those of [`Rules::find_all`](crate::Rules::find_all). Of two entities that
+/// overlap, [`EntityOptions::rules`](crate::EntityOptions::rules) would keep only one, and the rest of the other would
+/// stay readable.
 #[derive(Clone)]
 pub struct Redaction {
     style: Style,
@@ -43,20 +45,21 @@ enum Style {
 }
 
 impl Redaction {
-    /// Puts the label in the place of each entity: `[PER]`.
+    /// Replaces each entity with its label: `[PER]`.
     pub fn label() -> Self {
         Self { style: Style::Label, only: None }
     }
 
-    /// Puts `mark` in the place of each character, white space excepted, so that the layout stays. The length of names is
-    /// seen.
+    /// Replaces each character of an entity except white space with `mark`, so that the layout stays the same. The
+    /// length of names remains visible.
     pub fn mask(mark: char) -> Self {
         Self { style: Style::Mask(mark), only: None }
     }
 
-    /// Puts a keyed hash in the place of each entity: `[PER-3f2a91c04b7e]`, the first 48 bits of HMAC-SHA256 over label and
-    /// mention. One mention has one hash in all texts, so that they can be joined; without the key it cannot be found by
-    /// trying names. Only texts that are equal have the same hash: *Merkel* and *Angela Merkel* do not.
+    /// Replaces each entity with a keyed hash: `[PER-3f2a91c04b7e]`, the first 48 bits of HMAC-SHA256 over the label
+    /// and the mention. A mention has the same hash in all texts, so that texts can be joined; without the key, names
+    /// cannot be found by trying candidates. Only equal mentions have the same hash: *Merkel* and *Angela Merkel* do
+    /// not.
     ///
     /// # Errors
     ///
@@ -65,7 +68,7 @@ impl Redaction {
         let key = key.into();
         if key.len() < KEY_BYTES {
             let message = format!(
-                "the key has {} bytes; it needs at least {KEY_BYTES}, by chance, for example from `openssl rand -hex 32`",
+                "the key has {} bytes; it needs at least {KEY_BYTES} random bytes, for example from `openssl rand -hex 32`",
                 key.len()
             );
             return Err(Error::new(ErrorKind::Options, message));
@@ -73,13 +76,13 @@ impl Redaction {
         Ok(Self { style: Style::Hash(key), only: None })
     }
 
-    /// Puts a pseudonym in the place of each entity: `[PER-1]`, the same for all mentions of one thing, as
-    /// [`groups`](crate::groups) finds them. Numbers are given in the order of the text.
+    /// Replaces each entity with a pseudonym: `[PER-1]`, the same for all mentions of a thing, as found by
+    /// [`groups`](crate::groups). Things are numbered in the order of the text.
     pub fn pseudonym() -> Self {
         Self { style: Style::Pseudonym, only: None }
     }
 
-    /// Takes out entities with these labels alone.
+    /// Replaces only entities with these labels.
     #[must_use]
     pub fn only<I>(mut self, labels: I) -> Self
     where
@@ -96,7 +99,7 @@ impl Redaction {
 }
 
 impl fmt::Debug for Redaction {
-    // Without the key.
+    // The key is left out.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let style = match self.style {
             Style::Label => "label",
@@ -108,13 +111,14 @@ impl fmt::Debug for Redaction {
     }
 }
 
-/// A text without the entities that were taken out.
+/// A text whose entities were replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Redacted {
-    /// The text; outside the replacements it is as it was.
+    /// The text, which is unchanged outside the replacements.
     pub text: String,
-    /// The replacements, in the order of the text. Anyone who has them can undo the redaction: store them apart from the text.
+    /// The replacements, in the order of the text. Anyone who has them can undo the redaction: store them separately
+    /// from the text.
     pub replacements: Vec<Replacement>,
 }
 
@@ -126,14 +130,14 @@ pub struct Replacement {
     pub label: String,
     /// The original text.
     pub original: String,
-    /// The text in its place.
+    /// The text that replaces it.
     pub replacement: String,
-    /// Its place in the redacted text.
+    /// The place of the replacement in the redacted text.
     pub span: Span,
 }
 
 impl TaggedDocument {
-    /// The document without its entities. `text` is the document. Entities that overlap are taken out as one.
+    /// Replaces the entities in `text`, which is the text of the document. Entities that overlap are replaced as one.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -155,7 +159,7 @@ impl TaggedDocument {
     }
 }
 
-/// `text` without `entities`, in any order; those that overlap are taken out as one. See
+/// Replaces `entities`, which may be in any order, in `text`. Entities that overlap are replaced as one. See
 /// [`TaggedDocument::redact`](crate::TaggedDocument::redact).
 ///
 /// ```
@@ -195,7 +199,7 @@ pub fn redact(text: &str, entities: &[Entity], redaction: &Redaction) -> Redacte
 }
 
 impl Redacted {
-    /// The text as it was before. `None` if the replacements are not where they should be: the text was changed.
+    /// The original text. `None` if the redacted text was changed, so that the replacements are not at their places.
     pub fn restore(&self) -> Option<String> {
         let mut original = String::with_capacity(self.text.len());
         let mut done = 0;
@@ -222,7 +226,7 @@ impl Style {
                 .map(|character| if character.is_whitespace() { character } else { *mark })
                 .collect(),
             Self::Hash(key) => {
-                // It takes keys of any length.
+                // HMAC takes keys of any length.
                 let Ok(mut hash) = Hmac::<Sha256>::new_from_slice(key) else { return format!("[{label}]") };
                 hash.update(label.as_bytes());
                 hash.update(&[0]);
@@ -238,13 +242,13 @@ impl Style {
     }
 }
 
-/// A part of a text that is taken out, and the longest entity in it.
+/// A part of a text that is replaced, and the longest entity in it.
 struct Part {
     bytes: Range<usize>,
     entity: usize,
 }
 
-/// The parts that entities cover, those that overlap as one.
+/// The parts that entities cover. Entities that overlap make one part.
 fn parts(text: &str, entities: &[Entity], redaction: &Redaction) -> Vec<Part> {
     let fits = |entity: &Entity| text.get(entity.span.bytes.clone()).is_some_and(|part| !part.is_empty());
     let taken = entities.iter().enumerate().filter(|(_, entity)| redaction.takes(entity) && fits(entity));
@@ -278,7 +282,7 @@ fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut numbers = BTreeMap::new();
     for (_, group) in firsts {
-        // By vote a group has one label; a mention with another has a number of that label.
+        // A group has the label of most of its mentions. A mention with another label gets a number of that label.
         let mut of_labels: BTreeMap<&str, usize> = BTreeMap::new();
         for &mention in &groups[group].mentions {
             let label = entities[mention].label.as_str();

@@ -1,4 +1,4 @@
-//! Sequences through a backend: groups on threads.
+//! Runs sequences through a backend, in groups on several threads.
 
 mod groups;
 mod limits;
@@ -14,8 +14,9 @@ use crate::batch::{RaggedBatch, Sequence};
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
-/// Runs `sequences` and gives `reduce(index, rows)` of each, in the order given. `reduce` is called on the thread
-/// that ran the group, so what it drops is not held until the end. A sequence that fails costs itself alone.
+/// Runs `sequences` and returns `reduce(index, rows)` for each, in the given order. `reduce` is called on the thread
+/// that ran the group, so that rows it does not need are freed early. A sequence that fails does not affect the
+/// others.
 pub(crate) fn run<T: Send>(
     workers: &Workers,
     backend: &dyn Runner,
@@ -47,7 +48,7 @@ pub(crate) fn run<T: Send>(
         Threads::Own { .. } => (0..groups.len()).map(run_group).collect(),
     };
 
-    let missing = || Err(Error::new(ErrorKind::System, "a backend gave no rows for a sequence"));
+    let missing = || Err(Error::new(ErrorKind::System, "the backend returned no rows for a sequence"));
     let mut results: Vec<Result<T, Error>> = sequences.iter().map(|_| missing()).collect();
     for (group, outputs) in groups.iter().zip(outputs) {
         for (&index, output) in group.iter().zip(outputs) {
@@ -59,7 +60,8 @@ pub(crate) fn run<T: Send>(
 
 /// The only item of a batch of one.
 fn only<T>(items: Vec<T>) -> Result<T, Error> {
-    let missing = || Error::new(ErrorKind::System, "a batch of one gave no result");
+    let missing =
+        || Error::new(ErrorKind::System, "the backend returned no rows for a batch of one sequence");
     items.into_iter().next().ok_or_else(missing)
 }
 
@@ -94,7 +96,7 @@ mod tests {
         }
     }
 
-    /// Gives each sequence its first id and its length; refuses, or panics at, marked ones.
+    /// Returns the first id and the length of each sequence; refuses or panics at marked ones.
     struct Echo;
 
     const REFUSED: u32 = 1_000;
@@ -107,7 +109,7 @@ mod tests {
             if firsts.contains(&REFUSED) {
                 return Err(Error::new(ErrorKind::System, "asked to refuse"));
             }
-            // Work to share out, where threads are many.
+            // Parallel work, for the case of several threads.
             let lengths: Vec<usize> = (0..firsts.len())
                 .into_par_iter()
                 .map(|index| (batch.bounds[index]..batch.bounds[index + 1]).into_par_iter().count())
@@ -169,7 +171,7 @@ mod tests {
             for _ in 0..8 {
                 scope.spawn(|| (0..200).for_each(|round| call(1 + round % 4)));
             }
-            // Waiting in the pool's own way, one call would pile up on another until the stack is full.
+            // If a call waited by running other jobs of the pool, calls would pile up until the stack is full.
             pool.scope(|jobs| (0..3_000).for_each(|_| jobs.spawn(|_| call(1))));
         });
     }

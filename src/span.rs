@@ -2,9 +2,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
-/// A part of the caller's text, half open, counted in bytes and in characters.
+/// A part of a text, as half-open ranges of bytes and of characters.
 ///
-/// Characters are Unicode code points, as Python counts them. [`of`](Self::of) gives the part itself.
+/// Characters are Unicode code points, as in Python. [`of`](Self::of) returns the part itself.
 ///
 /// ```
 /// use entopic::Span;
@@ -38,7 +38,7 @@ impl Span {
         Some(Self { bytes: start..end, chars })
     }
 
-    /// The span of the first place in `text` where `part` stands.
+    /// The span of the first occurrence of `part` in `text`.
     pub fn find(text: &str, part: &str) -> Option<Self> {
         let start = text.find(part)?;
         Self::from_bytes(text, start..start + part.len())
@@ -50,7 +50,7 @@ impl Span {
         text.get(self.bytes.clone()).unwrap_or_default()
     }
 
-    /// The span in a whole text, if this is one in the part of it that begins at `start`.
+    /// Converts a span in a part of a text, which begins at `start`, to a span in the whole text.
     pub(crate) fn moved_by(self, start: Position) -> Self {
         let Self { bytes, chars } = self;
         Self {
@@ -59,12 +59,12 @@ impl Span {
         }
     }
 
-    /// Whether the two spans share a character.
+    /// Returns whether the two spans share a character.
     pub fn overlaps(&self, other: &Self) -> bool {
         self.bytes.start < other.bytes.end && other.bytes.start < self.bytes.end
     }
 
-    /// Whether all of `other` lies in this span.
+    /// Returns whether all of `other` is in this span.
     pub fn contains(&self, other: &Self) -> bool {
         self.bytes.start <= other.bytes.start && other.bytes.end <= self.bytes.end
     }
@@ -78,7 +78,7 @@ pub(crate) struct Position {
 }
 
 impl Position {
-    /// The place behind `text`, which begins here.
+    /// The place after `text`, which begins here.
     pub(crate) fn behind(self, text: &str) -> Self {
         Self { bytes: self.bytes + text.len(), chars: self.chars + count_chars(text.as_bytes()) }
     }
@@ -88,12 +88,12 @@ impl Position {
 #[derive(Debug)]
 pub(crate) struct CharIndex<'t> {
     text: &'t str,
-    /// Characters that begin before byte `i * BLOCK`; empty for ASCII text.
+    /// The numbers of characters that begin before byte `i * BLOCK`; empty for ASCII text.
     blocks: Vec<usize>,
 }
 
-/// Bytes between two counted positions: a look-up scans half of it on average,
-/// and the index takes an eighth of the text's own size.
+/// The number of bytes between two counted positions: a look-up scans half of them on average, and the index takes an
+/// eighth of the size of the text.
 const BLOCK: usize = 64;
 
 impl<'t> CharIndex<'t> {
@@ -134,7 +134,7 @@ impl<'t> CharIndex<'t> {
     }
 }
 
-/// Bytes that begin a UTF-8 character: all but continuation bytes (`10xx_xxxx`).
+/// The number of bytes that begin a UTF-8 character: all but continuation bytes (`10xx_xxxx`).
 fn count_chars(bytes: &[u8]) -> usize {
     bytes.iter().filter(|&&byte| byte & 0xC0 != 0x80).count()
 }

@@ -1,7 +1,7 @@
 use std::sync::{Mutex, PoisonError};
 
-/// Buffers that no thread is using now: at most as many as were ever in use at once. A thread that waits
-/// inside a product may take up other work of the same kind, so buffers cannot belong to threads.
+/// Buffers that no thread is using now: at most as many as were ever in use at once. A thread that waits inside a
+/// product may start other work of the same kind, so buffers cannot belong to threads.
 pub(crate) struct Spare<T>(Mutex<Vec<T>>);
 
 impl<T> Default for Spare<T> {
@@ -11,7 +11,7 @@ impl<T> Default for Spare<T> {
 }
 
 impl<T> Spare<T> {
-    /// What `work` gives with a buffer, which is a new one if none is spare.
+    /// Runs `work` with a spare buffer, or with a new one if none is spare.
     pub(crate) fn lend<R>(&self, new: impl FnOnce() -> T, work: impl FnOnce(&mut T) -> R) -> R {
         // A poisoned pool holds plain buffers, which are overwritten before they are read.
         let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner).pop();

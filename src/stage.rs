@@ -1,7 +1,6 @@
 //! Spans around the stages of a call.
 
-/// Enters a span named after a stage until the end of the block. Without the feature `tracing` it is
-/// nothing at all.
+/// Enters a span named after a stage until the end of the block. Without the feature `tracing` it expands to nothing.
 macro_rules! stage {
     ($name:literal) => {
         #[cfg(feature = "tracing")]

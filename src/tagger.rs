@@ -16,7 +16,7 @@ use crate::topics::{TopicClassifier, news_topics};
 
 /// Finds the entities and the topics of texts: a [`Ner`] and a [`TopicClassifier`] in one call.
 ///
-/// If the two models have the same tokenizer, as the bundled ones have, each text is tokenised once.
+/// If the two models have the same tokenizer, as the bundled ones do, each text is tokenised only once.
 ///
 /// A `Tagger` is a handle: cloning it costs nothing. Every call takes `&self` and may come from any thread.
 ///
@@ -40,19 +40,20 @@ pub struct Tagger {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedDocument {
-    /// As [`TaggedText::entities`](crate::TaggedText::entities).
+    /// The entities; see [`TaggedText::entities`](crate::TaggedText::entities).
     pub entities: Vec<Entity>,
-    /// As [`ClassifiedText::topics`](crate::ClassifiedText::topics).
+    /// The topics; see [`ClassifiedText::topics`](crate::ClassifiedText::topics).
     pub topics: Vec<Topic>,
-    /// As [`ClassifiedText::passages`](crate::ClassifiedText::passages).
+    /// The scores of windows; see [`ClassifiedText::passages`](crate::ClassifiedText::passages).
     #[serde(default)]
     pub passages: Vec<Passage>,
-    /// The part of the text that was read: by both models, the lesser of the two.
+    /// The part of the text that was read: the lesser of the coverages of the two models.
     pub coverage: Coverage,
 }
 
 impl TaggedDocument {
-    /// The entities grouped by what they name, by [`groups`](crate::groups) with all its rules. `text` is the document.
+    /// Groups the entities by the things that they name, with all rules of [`groups`](crate::groups). `text` is the
+    /// text of the document.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -68,7 +69,7 @@ impl TaggedDocument {
 }
 
 impl Tagger {
-    /// Any two models, and the labels that texts are classified by.
+    /// Combines any two models, and the labels by which texts are classified.
     ///
     /// # Errors
     ///
@@ -94,7 +95,7 @@ impl Tagger {
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// The same as [`new`](Self::new).
     pub fn with_labels(&self, labels: LabelSet) -> Result<Self, Error> {
         Self::new(self.ner.clone(), self.topics.clone(), labels)
     }
@@ -106,13 +107,14 @@ impl Tagger {
         Self { ner, topics, labels: Arc::clone(&self.labels) }
     }
 
-    /// The entities and topics of `text`. A text of any length is read whole; an empty one has none.
+    /// The entities and topics of `text`. A text of any length is read whole; an empty text has none.
     ///
-    /// A call for each of many short texts takes up to twice the time of [`tag_batch`](Self::tag_batch), which fills all threads.
+    /// For many short texts, one call per text takes up to twice as long as [`tag_batch`](Self::tag_batch), which keeps
+    /// all threads busy.
     ///
     /// # Errors
     ///
-    /// As [`Ner::tag`] and [`TopicClassifier::classify`].
+    /// The same as [`Ner::tag`] and [`TopicClassifier::classify`].
     pub fn tag(&self, text: &str) -> Result<TaggedDocument, Error> {
         self.tag_with(text, &self.labels)
     }
@@ -131,19 +133,19 @@ impl Tagger {
     ///
     /// # Errors
     ///
-    /// As [`Ner::tag`] and [`TopicClassifier::classify`].
+    /// The same as [`Ner::tag`] and [`TopicClassifier::classify`].
     pub fn tag_with(&self, text: &str, labels: &LabelSet) -> Result<TaggedDocument, Error> {
         pipeline::first(self.tag_all([text], labels))
     }
 
-    /// [`tag`](Self::tag) for each of `texts`, in their order. A text that fails costs itself alone. Apart from the
-    /// results, memory does not grow with the number of texts.
+    /// [`tag`](Self::tag) for each of `texts`, in their order. An error in one text does not affect the others. Apart
+    /// from the results, memory does not grow with the number of texts.
     pub fn tag_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Result<TaggedDocument, Error>> {
         self.tag_iter(texts).collect()
     }
 
-    /// [`tag_batch`](Self::tag_batch) as a stream: texts are taken and results computed as they are asked for, some
-    /// hundred kilobytes of text at a time.
+    /// [`tag_batch`](Self::tag_batch) as a stream: texts are read and results computed on demand, a few hundred
+    /// kilobytes of text at a time.
     pub fn tag_iter<T: AsRef<str>>(
         &self,
         texts: impl IntoIterator<Item = T>,
@@ -161,7 +163,7 @@ impl Tagger {
         &self.topics
     }
 
-    /// The labels that texts are classified by.
+    /// The labels by which texts are classified.
     pub fn labels(&self) -> &LabelSet {
         &self.labels
     }

@@ -47,13 +47,13 @@ pub(crate) enum TagScheme {
     /// Every entity begins with its `B-`, and all its other words have its `I-`.
     #[serde(rename = "IOB2")]
     Iob2,
-    /// A scheme that decoding makes no use of.
+    /// A scheme that decoding does not use.
     #[serde(other)]
     Other,
 }
 
-/// The prefix letter of `tag` and the entity type behind it. A label whose first letter and hyphen are no known
-/// prefix has none: `creative-work` is the type `creative-work`.
+/// The prefix letter of `tag` and the entity type after it. `None` if `tag` does not begin with a known prefix:
+/// `creative-work` is the type `creative-work`.
 fn split(tag: &str) -> Option<(u8, &str)> {
     match tag.as_bytes() {
         [letter @ (b'B' | b'I' | b'M' | b'E' | b'L' | b'S' | b'U' | b'W'), b'-', _, ..] => {
@@ -88,7 +88,7 @@ impl Tag {
         }
     }
 
-    /// Whether a word with the tag `next` continues the entity of a word with this tag.
+    /// Returns whether a word with the tag `next` continues the entity of a word with this tag.
     pub fn continues_with(&self, next: &Self) -> bool {
         match (self, next) {
             (Self::Entity { label, position }, Self::Entity { label: other, position: next }) => {
@@ -115,8 +115,8 @@ impl fmt::Display for Tag {
     }
 }
 
-/// A tag as transformers' pipelines read it: whether it begins an entity, and what they compare of two
-/// neighbours. They know the prefixes `B-` and `I-` alone, and `O` is a type like any other.
+/// Parses a tag as transformers' pipelines do: whether it begins an entity, and the type that they compare between
+/// neighbours. They know only the prefixes `B-` and `I-`, and `O` is a type like any other.
 pub(crate) fn pipeline_tag(tag: &str) -> (bool, &str) {
     match tag.strip_prefix("B-") {
         Some(label) => (true, label),

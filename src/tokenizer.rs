@@ -1,6 +1,6 @@
-//! Texts as token ids. `build` makes a model's tokenizer from whatever files there are: `class` has the
-//! tokenizer classes of transformers, `settings` reads the files that configure them, and `word_piece`,
-//! `byte_level` and `sentence_piece` read vocabularies.
+//! Converts texts to token ids. `build` makes a model's tokenizer from the files that it has: `class` knows the
+//! tokenizer classes of transformers, `settings` reads the files that configure them, and `word_piece`, `byte_level`
+//! and `sentence_piece` read vocabularies.
 
 mod added;
 mod build;
@@ -34,7 +34,7 @@ pub(crate) struct TextTokenizer {
     pair_frame: Frame,
     /// The id of the token that stands for text outside the vocabulary.
     unknown: Option<u32>,
-    /// What the strings of tokens inside a word begin with, `##` for WordPiece.
+    /// The prefix of tokens that continue a word, `##` for WordPiece.
     continuing_prefix: Option<String>,
 }
 
@@ -46,11 +46,11 @@ pub(crate) struct Tokens {
     pub(crate) casing: Vec<u32>,
     /// The place of the token's word, see [`place`].
     pub(crate) places: Vec<u32>,
-    /// Byte ranges of the text. Some tokenizers count the space before a word as the word's.
+    /// The byte range of each token in the text. Some tokenizers include the space before a word.
     pub(crate) offsets: Vec<Range<usize>>,
-    /// Whether the token stands for text that the vocabulary does not hold.
+    /// True for tokens that stand for text outside the vocabulary.
     pub(crate) unknown: Vec<bool>,
-    /// Whether the token continues a word, as transformers' pipelines decide it.
+    /// True for tokens that continue a word, by the rule of transformers' pipelines.
     pub(crate) continues: Vec<bool>,
 }
 
@@ -58,11 +58,11 @@ pub(crate) struct Tokens {
 #[derive(Debug, Default)]
 pub(crate) struct WordTokens {
     pub(crate) ids: Vec<u32>,
-    /// The word that the token is of.
+    /// The index of each token's word.
     pub(crate) words: Vec<usize>,
-    /// Byte ranges of the token's word.
+    /// The byte range of each token in its word.
     pub(crate) offsets: Vec<Range<usize>>,
-    /// Whether the token stands for text that the vocabulary does not hold.
+    /// True for tokens that stand for text outside the vocabulary.
     pub(crate) unknown: Vec<bool>,
 }
 
@@ -72,7 +72,7 @@ impl Tokens {
     }
 }
 
-/// Where the special tokens stand around one text, or around two.
+/// The positions of the special tokens around one text, or around two.
 #[derive(Clone, Debug, Default)]
 struct Frame {
     pieces: Vec<Piece>,
@@ -87,7 +87,7 @@ enum Piece {
 }
 
 impl TextTokenizer {
-    /// Reads a model's tokenizer, or builds it from its vocabulary as its `model_type` has it.
+    /// Reads a model's tokenizer, or builds it from its vocabulary by the rules of its `model_type`.
     pub(crate) fn load(files: &Files, kind: layout::Tokenizer, model_type: &str) -> Result<Self, Error> {
         let origin = files.name(kind.files().first().unwrap_or(&"tokenizer.json"));
         let load = || {
@@ -98,11 +98,11 @@ impl TextTokenizer {
             .unwrap_or_else(|message| Err(Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"))))
     }
 
-    /// Takes a tokenizer; `unknown` is the text of its unknown token where its model does not tell,
-    /// and `origin` names its file in messages.
+    /// Wraps a tokenizer. `unknown` is the text of its unknown token, if its model does not name it, and `origin`
+    /// names its file in messages.
     fn new(mut tokenizer: Tokenizer, unknown: Option<&str>, origin: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"));
-        // Kept, the file's own truncation would lose text and its padding would be computed with.
+        // The file's truncation would lose text, and its padding would be computed in vain.
         tokenizer
             .with_truncation(None)
             .map_err(|error| refuse("its truncation cannot be cleared".into()).with_source(error))?
@@ -113,7 +113,7 @@ impl TextTokenizer {
             }
             ModelWrapper::WordLevel(model) => (Some(model.unk_token.as_str()), None),
             ModelWrapper::BPE(model) => (model.unk_token.as_deref(), model.continuing_subword_prefix.clone()),
-            // It knows its unknown token by its place alone, and does not tell it.
+            // It only has the position of its unknown token, and does not expose that.
             ModelWrapper::Unigram(_) => {
                 (["<unk>", "[UNK]"].into_iter().find(|token| tokenizer.token_to_id(token).is_some()), None)
             }
@@ -121,18 +121,19 @@ impl TextTokenizer {
         let unknown = unknown.or(own_unknown).and_then(|token| tokenizer.token_to_id(token));
         let continuing_prefix = continuing_prefix.filter(|prefix| !prefix.is_empty());
 
-        let encode_error = |error| refuse("cannot encode a probe".into()).with_source(error);
+        let encode_error =
+            |error| refuse("the tokenizer cannot encode the letter \"a\"".into()).with_source(error);
         let single = tokenizer.encode("a", true).map_err(encode_error)?;
         let pair = tokenizer.encode(("a", "a"), true).map_err(encode_error)?;
         let frame = |encoding, sequences| {
             Frame::read(encoding, sequences)
-                .ok_or_else(|| refuse("gives no token for the letter \"a\"".into()))
+                .ok_or_else(|| refuse("the tokenizer has no token for the letter \"a\"".into()))
         };
         let (frame, pair_frame) = (frame(&single, 1)?, frame(&pair, 2)?);
         Ok(Self { tokenizer, frame, pair_frame, unknown, continuing_prefix })
     }
 
-    /// The tokens of `text`, prepared, with their places in `text` itself.
+    /// Tokenises `text` after preparing it; offsets are those in `text` itself.
     pub(crate) fn encode_prepared(&self, text: &str) -> Result<Tokens, Error> {
         let prepared = Prepared::new(text);
         let mut tokens = self.encode(&prepared.text)?;
@@ -142,7 +143,7 @@ impl TextTokenizer {
         Ok(tokens)
     }
 
-    /// The tokens of `text`, whole, without special tokens.
+    /// Tokenises the whole of `text`, without special tokens.
     pub(crate) fn encode(&self, text: &str) -> Result<Tokens, Error> {
         let refuse = || {
             let start: String = text.chars().take(40).collect();
@@ -162,7 +163,7 @@ impl TextTokenizer {
         let unknown: Vec<bool> = encoding.get_ids().iter().map(|&id| Some(id) == self.unknown).collect();
         let continues = (0..offsets.len())
             .map(|at| {
-                // A special token that takes the space before it is found with that space.
+                // The string of a special token that absorbs the space before it includes that space.
                 let token = encoding.get_tokens()[at].trim_matches(' ');
                 !unknown[at] && self.continues(text, token, &offsets[at])
             })
@@ -171,7 +172,7 @@ impl TextTokenizer {
         Ok(Tokens { ids: encoding.get_ids().to_vec(), casing, places, offsets, unknown, continues })
     }
 
-    /// The tokens of `words`, each prepared and tokenised by itself, with their places in the words themselves.
+    /// Tokenises each of `words` separately after preparing it; offsets are those in the words themselves.
     pub(crate) fn encode_prepared_words(&self, words: &[&str]) -> Result<WordTokens, Error> {
         let prepared: Vec<Prepared<'_>> = words.iter().map(|word| Prepared::new(word)).collect();
         let texts: Vec<&str> = prepared.iter().map(|word| &*word.text).collect();
@@ -184,7 +185,7 @@ impl TextTokenizer {
         Ok(tokens)
     }
 
-    /// The tokens of `words`, each tokenised by itself, without special tokens.
+    /// Tokenises each of `words` separately, without special tokens.
     pub(crate) fn encode_words(&self, words: &[&str]) -> Result<WordTokens, Error> {
         let refuse = || {
             let start = words.first().copied().unwrap_or_default();
@@ -208,12 +209,12 @@ impl TextTokenizer {
         self.tokenizer.token_to_id(token)
     }
 
-    /// Adds tokens, each whole wherever it stands, with the next free ids.
+    /// Adds tokens, which are never split, with the next free ids.
     pub(crate) fn add_tokens(&mut self, tokens: &[String], origin: &str) -> Result<(), Error> {
         let added: Vec<AddedToken> =
             tokens.iter().map(|token| AddedToken::from(token.as_str(), false)).collect();
         let refuse = |source: String| {
-            Error::new(ErrorKind::Tokenizer, format!("{origin}: its tokenizer cannot take {tokens:?}"))
+            Error::new(ErrorKind::Tokenizer, format!("{origin}: its tokenizer cannot add {tokens:?}"))
                 .with_source(source)
         };
         guarded(|| self.tokenizer.add_tokens(added).map(|_| ()))
@@ -221,40 +222,40 @@ impl TextTokenizer {
             .map_err(|error| refuse(error.to_string()))
     }
 
-    /// transformers' rule for whether a token continues a word
+    /// Returns whether a token continues a word, by transformers' rule
     /// (`TokenClassificationPipeline.gather_pre_entities`).
     fn continues(&self, text: &str, token: &str, range: &Range<usize>) -> bool {
         let source = text.get(range.clone()).unwrap_or_default();
         if self.continuing_prefix.is_some() {
             return token.chars().count() != source.chars().count();
         }
-        // No space in the character before the token and in its first one.
+        // Neither the character before the token nor its first one is a space.
         let before = text.get(..range.start).and_then(|before| before.chars().next_back());
         let first = text.get(range.start..).and_then(|rest| rest.chars().next());
         before.is_some() && before != Some(' ') && first != Some(' ')
     }
 
-    /// How many special tokens stand around one text.
+    /// The number of special tokens around one text.
     pub(crate) fn specials(&self) -> usize {
         self.frame.specials
     }
 
-    /// How many special tokens stand around a pair of texts.
+    /// The number of special tokens around a pair of texts.
     pub(crate) fn pair_specials(&self) -> usize {
         self.pair_frame.specials
     }
 
-    /// How many special tokens stand before the text, in a sequence of one.
+    /// The number of special tokens before the text, in a sequence of one text.
     pub(crate) fn leading_specials(&self) -> usize {
         self.frame.pieces.iter().take_while(|piece| matches!(piece, Piece::Special { .. })).count()
     }
 
-    /// The sequence of one text.
+    /// Builds the sequence of one text.
     pub(crate) fn sequence(&self, text: &[u32]) -> Sequence {
         self.frame.fill(text, &[])
     }
 
-    /// The sequence of two texts.
+    /// Builds the sequence of two texts.
     pub(crate) fn pair(&self, first: &[u32], second: &[u32]) -> Sequence {
         self.pair_frame.fill(first, second)
     }
@@ -301,15 +302,15 @@ impl Frame {
     }
 }
 
-/// Runs `f`; a panic of the tokenizers library, which some damaged files and unforeseen texts
-/// bring about, becomes a message. Nothing that `f` leaves half done is used afterwards.
+/// Runs `f` and turns a panic into a message: the tokenizers library panics on some damaged files and unforeseen
+/// texts. Nothing that `f` leaves half done is used afterwards.
 fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(f))
         .map_err(|panic| format!("the tokenizers library panicked: {}", panic_message(&*panic)))
 }
 
-/// Casing and place of each token's word: the text from the first to the last of the tokens that one pre-tokenised
-/// word gave.
+/// The casing and place of each token's word, which is the text from the first to the last token of a pre-tokenised
+/// word.
 fn word_classes(text: &str, words: &[Option<u32>], offsets: &[Range<usize>]) -> (Vec<u32>, Vec<u32>) {
     let (mut casing, mut places) = (Vec::with_capacity(words.len()), Vec::with_capacity(words.len()));
     while casing.len() < words.len() {

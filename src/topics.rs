@@ -31,11 +31,13 @@ use crate::model::{Framing, Model};
 use crate::pipeline::{self, Placed};
 use crate::schedule::Limits;
 
-/// The tasks of the models that a [`TopicClassifier`] runs, and their name in messages.
+/// The tasks of the models that a [`TopicClassifier`] runs.
 pub(crate) const TASKS: [Task; 3] = [Task::Nli, Task::Embedding, Task::ZeroShotTopics];
+
+/// The name of these tasks in messages.
 pub(crate) const PURPOSE: &str = "topic classification";
 
-/// The topics that news agencies file under, with descriptions: the top level of the IPTC Media Topics
+/// The topics by which news agencies file stories, with descriptions: the top level of the IPTC Media Topics
 /// (<https://iptc.org/standards/media-topics/>), in short words.
 ///
 /// ```
@@ -67,12 +69,12 @@ const NEWS_TOPICS: [(&str, &str); 17] = [
     ("weather", "forecasts, temperatures, rain, snow and storms"),
 ];
 
-/// Scores any given topics for a text, without training for them: zero-shot classification.
+/// Scores texts for any topics, without training on them: zero-shot classification.
 ///
 /// The model is a bi-encoder, which embeds labels once and each text once, whatever the number of labels; a uni-encoder
-/// (GLiClass), which reads all labels together with each window of the text; or an NLI model, which reads each text once
-/// for each label. The scores of an NLI model are those of transformers' `zero-shot-classification` pipeline for a text
-/// of one window, to the rounding of f32 with [`Precision::F32`](crate::Precision::F32).
+/// (GLiClass), which reads all labels together with each window of the text; or an NLI model, which reads each text
+/// once for each label. For a text of one window and with [`Precision::F32`](crate::Precision::F32), the scores of an
+/// NLI model equal those of transformers' `zero-shot-classification` pipeline up to f32 rounding.
 ///
 /// A `TopicClassifier` is a handle: cloning it costs nothing, and views of one model with other
 /// [options](Self::with) or [limits](Self::within) share its weights and threads. Every call takes `&self` and may come
@@ -97,25 +99,25 @@ pub struct TopicClassifier {
 }
 
 impl TopicClassifier {
-    /// A handle of `model`, which does one of [`TASKS`].
+    /// Makes a handle to `model`, which does one of [`TASKS`].
     pub(crate) fn new(model: Model, cache: Arc<LabelCache>) -> Result<Self, Error> {
         let options = TopicOptions::new();
         let settings = Arc::new(Settings::new(&model, &options)?);
         Ok(Self { model: Arc::new(model), cache, options, settings, limits: Limits::new() })
     }
 
-    /// The same model with other options. Nothing is loaded.
+    /// The same model with other options. Nothing is loaded again.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`] if the model has no use for an option, or a value is out of range.
+    /// [`ErrorKind::Options`] if the model does not support an option, or a value is out of range.
     pub fn with(&self, options: TopicOptions) -> Result<Self, Error> {
         let options = options.over(&self.options);
         let settings = Arc::new(Settings::new(&self.model, &options)?);
         Ok(Self { options, settings, ..self.clone() })
     }
 
-    /// The same model with limits on each call, in addition to those it has.
+    /// The same model with limits on each call, in addition to its current ones.
     #[must_use]
     pub fn within(&self, limits: &Limits) -> Self {
         Self { limits: limits.over(&self.limits), ..self.clone() }
@@ -126,14 +128,14 @@ impl TopicClassifier {
         &self.model.name
     }
 
-    /// Prepares candidate labels: put into the template, and tokenised (NLI, uni-encoder) or embedded (bi-encoder).
-    /// Their order does not matter, except to a uni-encoder, whose labels attend to one another. Embeddings are cached in
-    /// the engine, so that a label that was prepared lately costs nothing.
+    /// Prepares candidate labels: puts them into the template, and tokenises (NLI, uni-encoder) or embeds (bi-encoder)
+    /// them. Their order does not matter, except to a uni-encoder, whose labels attend to one another. Embeddings are
+    /// cached in the engine, so that a recently prepared label costs nothing.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Labels`] if there is no label, one is blank or given twice, or one is so long that it leaves a window no
-    /// room for text.
+    /// [`ErrorKind::Labels`] if there are no labels, a label is blank or given twice, or a label is so long that it
+    /// leaves no room for text in a window.
     pub fn label_set<I>(&self, labels: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,
@@ -143,12 +145,13 @@ impl TopicClassifier {
         self.preparer(&self.settings.template).label_set(labels)
     }
 
-    /// `labels` and `more` labels as one set. Only the new ones are prepared, except for a uni-encoder, which reads all
-    /// labels together, and where a label has examples.
+    /// Combines `labels` and `more` labels into one set. Only the new labels are prepared, unless the model is a
+    /// uni-encoder, which reads all labels together, or a label has examples.
     ///
     /// # Errors
     ///
-    /// As [`label_set`](Self::label_set), and [`ErrorKind::Labels`] if `labels` was prepared for another model.
+    /// The same as [`label_set`](Self::label_set), and [`ErrorKind::Labels`] if `labels` was prepared for another
+    /// model.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -177,20 +180,21 @@ impl TopicClassifier {
         self.preparer(&labels.template).check(labels)
     }
 
-    /// The scores of `labels` for `text`. A text of any length is read whole; an empty one has no topics.
+    /// The scores of `labels` for `text`. A text of any length is read whole; an empty text has no topics.
     ///
-    /// A call for each of many short texts takes up to twice the time of [`classify_batch`](Self::classify_batch), which fills all threads.
+    /// For many short texts, one call per text takes up to twice as long as [`classify_batch`](Self::classify_batch),
+    /// which keeps all threads busy.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Labels`] if the label set was prepared for another model; those of the [limits](Limits);
-    /// [`ErrorKind::Tokenizer`] if the tokenizer refuses the text, which no common tokenizer does.
+    /// [`ErrorKind::Labels`] if the label set was prepared for another model; the errors of the [limits](Limits);
+    /// [`ErrorKind::Tokenizer`] if the tokenizer rejects the text (no common tokenizer does).
     pub fn classify(&self, text: &str, labels: &LabelSet) -> Result<ClassifiedText, Error> {
         pipeline::first(self.classify_iter([text], labels))
     }
 
-    /// [`classify`](Self::classify) for each of `texts`, in their order. A text that fails costs itself alone. Apart from
-    /// the results, memory does not grow with the number of texts.
+    /// [`classify`](Self::classify) for each of `texts`, in their order. An error in one text does not affect the
+    /// others. Apart from the results, memory does not grow with the number of texts.
     pub fn classify_batch<T: AsRef<str>>(
         &self,
         texts: &[T],
@@ -199,8 +203,8 @@ impl TopicClassifier {
         self.classify_iter(texts, labels).collect()
     }
 
-    /// [`classify_batch`](Self::classify_batch) as a stream: texts are taken and results computed as they are asked for,
-    /// some hundred kilobytes of text at a time.
+    /// [`classify_batch`](Self::classify_batch) as a stream: texts are read and results computed on demand, a few
+    /// hundred kilobytes of text at a time.
     pub fn classify_iter<T: AsRef<str>>(
         &self,
         texts: impl IntoIterator<Item = T>,
@@ -210,12 +214,13 @@ impl TopicClassifier {
         pipeline::texts(texts, self.limits.clone(), work, |sections| self.join(labels, sections))
     }
 
-    /// The embedding of `text`, `[hidden]`, not normalised: the mean of its windows, weighted by their tokens. All zeros
-    /// for an empty text.
+    /// The embedding of `text`, `[hidden]`, not normalised: the mean of its windows, weighted by their numbers of
+    /// tokens. All zeros for an empty text.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::WrongTask`] if the model is not an embedding model; else as [`classify`](Self::classify).
+    /// [`ErrorKind::WrongTask`] if the model is not an embedding model; otherwise the same as
+    /// [`classify`](Self::classify).
     pub fn embed(&self, text: &str) -> Result<Array1<f32>, Error> {
         pipeline::first(self.embed_batch(&[text]).into_iter())
     }
@@ -224,7 +229,7 @@ impl TopicClassifier {
     pub fn embed_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Result<Array1<f32>, Error>> {
         let Role::Embedding { hidden } = self.model.role else {
             let message = format!(
-                "the model {:?} embeds no texts: it is for {}; choose an embedding model",
+                "the model {:?} does not embed texts: it is for {}; choose an embedding model",
                 self.model.name,
                 self.model.role.task().description()
             );
@@ -262,12 +267,12 @@ impl TopicClassifier {
         pipeline::read_texts(&self.model, &self.settings.framing, &self.limits, texts)
     }
 
-    /// The topics of a text from what its sections say.
+    /// The topics of a text, from the judgements of its sections.
     pub(crate) fn join(&self, labels: &LabelSet, sections: Vec<Placed<Judgement>>) -> ClassifiedText {
         judge(&self.settings, &labels.labels, sections)
     }
 
-    /// What documents of this model say of `labels`.
+    /// The judgements of documents of this model on `labels`.
     pub(crate) fn judge_documents(
         &self,
         documents: &[Result<Document<'_>, Error>],

@@ -1,5 +1,5 @@
-//! Weight files with random damage are loaded or refused: no panic, and no memory that a file only
-//! promises. The only test of its program, so that what it takes can be told.
+//! Weight files with random damage are loaded or refused, without a panic, and without reserving memory for contents
+//! that a file only claims to have. This is the only test of its program, so that its memory can be measured.
 
 use std::fs;
 use std::path::Path;
@@ -7,14 +7,14 @@ use std::path::Path;
 use entopic::{Engine, ErrorKind};
 use tempfile::TempDir;
 
-/// The files, and how many of their first bytes are not mostly weights.
+/// The files, and the number of bytes at their beginning that are not mostly weights.
 const FILES: [(&str, &str, usize); 3] = [
     ("ner-wordpiece-cased/model.safetensors", "model.safetensors", 4000),
     ("weight-formats/zip/pytorch_model.bin", "pytorch_model.bin", 3600),
     ("weight-formats/legacy/pytorch_model.bin", "pytorch_model.bin", 3600),
 ];
 
-/// What the process has ever reserved, where the system tells it.
+/// The most memory that the process has reserved, where the system reports it.
 fn reserved() -> Option<usize> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmPeak:"))?;
@@ -70,7 +70,7 @@ fn damage_costs_neither_a_panic_nor_memory() {
         if let (Some(before), Some(after)) = (before, reserved()) {
             let more = (after - before) >> 20;
             println!("{more} MiB more were reserved");
-            // Threads reserve some; a length that is believed takes more.
+            // Threads reserve some memory; trusting a false length would reserve more.
             assert!(more < 1024, "{more} MiB");
         }
     }

@@ -12,7 +12,7 @@ use support::{assert_says, engine, fixture, load_topics};
 
 const TOLERANCE: f32 = 1e-4;
 
-/// Graphs, and the fixtures that have their other files.
+/// Graphs, and the fixtures with their other files.
 const NER: [(&str, &str); 2] =
     [("onnx-ner-wordpiece-cased", "ner-wordpiece-cased"), ("onnx-xlnet-ner", "onnx-xlnet-ner")];
 const NLI: (&str, &str) = ("onnx-nli-e-not", "nli-e-not");
@@ -130,7 +130,7 @@ fn labels_that_disagree_are_named() {
     let classes = serde_json::json!(["XLNetForQuestionAnsweringSimple"]);
     let error = configured(NER[1], "architectures", classes);
     assert_says(&error, ErrorKind::Config, &["config.json", "ForTokenClassification"]);
-    // What the graph gives to a sequence is not what a task of tokens needs.
+    // The graph has one output per sequence, and the task needs one per token.
     let error = damaged((NLI.0, NER[0].1), "config.json", |bytes| bytes);
     assert_says(&error, ErrorKind::Weights, &["[1, 2]", "[1, 5, 9]"]);
 }
@@ -160,7 +160,7 @@ fn a_damaged_graph_is_refused() {
     assert_says(&error, ErrorKind::Weights, &["token_type_idx", "attention_mask"]);
 }
 
-/// Some of these load, since not every byte tells; none may panic, or end the process.
+/// Some of these load, since not every byte matters; none may panic, or end the process.
 #[test]
 fn no_flipped_byte_brings_the_process_down() {
     let folder = folder(NER[1]);
@@ -194,7 +194,7 @@ fn field(number: u8, content: &[u8]) -> Vec<u8> {
 
 #[test]
 fn data_beside_the_graph_stays_in_its_folder() {
-    // A tensor without a name or a shape: what is read of it comes first.
+    // A tensor without a name or a shape; the place of its data is checked first.
     let with_data_at = |place: &str| {
         let entry = |key: &str, value: &str| {
             field(13, &[field(1, key.as_bytes()), field(2, value.as_bytes())].concat())
@@ -212,7 +212,7 @@ fn data_beside_the_graph_stays_in_its_folder() {
         assert_says(&with_data_at(place), ErrorKind::Weights, &["leave the model's folder"]);
     }
     assert_says(&with_data_at("model.onnx_data"), ErrorKind::Weights, &["model.onnx_data", "is missing"]);
-    // A file of the folder that holds no tensors.
+    // A file of the folder that has no tensors.
     assert_says(&with_data_at("config.json"), ErrorKind::Weights, &["config.json"]);
 }
 
@@ -236,7 +236,7 @@ fn a_graph_may_be_as_long_as_it_is_allowed_and_no_longer() {
         [vec![1 << 3, 8], field(7, &[nodes_of, ends].concat()), opset].concat()
     };
     let error = damaged(NER[1], "model.onnx", |_| chain(1 << 15));
-    assert_says(&error, ErrorKind::Weights, &["no floats"]);
+    assert_says(&error, ErrorKind::Weights, &["not a tensor of f32"]);
     let error = damaged(NER[1], "model.onnx", |_| chain((1 << 15) + 1));
     assert_says(&error, ErrorKind::Weights, &["more than 32768 nodes"]);
 }

@@ -10,7 +10,7 @@ from corpora import Sentence, label_of
 
 @dataclass(frozen=True)
 class Chances:
-    """How often a sentence, or a mention in it, is varied."""
+    """The frequencies with which a sentence, or a mention in it, is varied."""
 
     #: Two to five neighbours become one text.
     joined: float = 0.3
@@ -25,7 +25,7 @@ class Chances:
     cut: float = 0.03
     #: Straight quotes become curly, as in most text from the web.
     quotes: float = 0.2
-    #: Neighbours that are joined stand on lines of their own; a text is wrapped in lines; it begins within a paragraph.
+    #: Neighbours that are joined are on separate lines; a text is wrapped in lines; it begins within a paragraph.
     lines: float = 0.3
     wrapped: float = 0.06
     inside: float = 0.3

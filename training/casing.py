@@ -1,7 +1,7 @@
 """The casing class of a word, which the NER model reads as token types.
 
-The tokenizer lower-cases, so capitals would be lost; they are half of what tells a name. Run as a
-script it checks the table that the Rust tests read too.
+The tokenizer lower-cases, so capitals would be lost, which are half of what marks a name. Run as a
+script, it checks the table that the Rust tests also read.
 """
 
 import json

@@ -36,7 +36,7 @@ DOMAINS = ("politics", "science", "music", "literature", "ai")
 
 @dataclass(frozen=True, eq=False)
 class Corpus:
-    """A file of tagged sentences and how often training reads it."""
+    """A file of tagged sentences, and the number of times that training reads it."""
 
     name: str
     passes: int
@@ -108,7 +108,7 @@ def label_of(tag: str) -> str:
 
 @dataclass(frozen=True)
 class Sample:
-    """One encoded text: everything but `firsts` has a number a token."""
+    """One encoded text: everything but `firsts` has one number per token."""
 
     ids: list[int]
     token_types: list[int]

@@ -29,7 +29,7 @@ def renamed(corpus: Corpus, folder: Path) -> dict[str, str]:
 
 
 def evaluate(entopic: str, task: str, file: Path, mapping: dict[str, str], precision: str) -> dict:
-    """What `entopic eval` prints."""
+    """The report of `entopic eval`."""
     command = [entopic, "eval", task, str(file), "--precision", precision]
     if mapping:
         command += ["--map", ",".join(f"{label}={ours}" for label, ours in mapping.items())]

@@ -1,4 +1,4 @@
-"""Writes tests/goldens/bundled.json: what transformers computes from the exported, dequantised models."""
+"""Writes tests/goldens/bundled.json: transformers' results with the exported, dequantised models."""
 
 import argparse
 import json

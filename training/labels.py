@@ -1,4 +1,4 @@
-"""What descriptions and examples of labels gain: accuracy of the topic encoder on the development sets.
+"""Measures the gain from descriptions and examples of labels: accuracy of the topic encoder on the development sets.
 
 Descriptions are a label's further wordings in labels.json. Examples are drawn from the set itself and left out of the
 scores. The formulas are those of `src/topics/labels.rs` and `prototypes.rs`.

@@ -1,4 +1,4 @@
-"""Where a word stands in a page, which the NER model reads as token types together with its casing.
+"""The place of a word in a page, which the NER model reads as token types together with its casing.
 
 To the tokenizer all white space is the same, so lists, tables and headings would read like prose. Run as a script it
 checks the table that the Rust tests read too.

@@ -152,7 +152,7 @@ class Lists:
         return Page(before + page.text, [Mention(m.start + len(before), m.end + len(before), m.label) for m in page.mentions])
 
     def list(self) -> Page:
-        """One name a line."""
+        """One name per line."""
         kind = self.rng.choice(("PER", "PER", "PER", *self.kinds))
         count = self.rng.randint(2, 9)
         bullet = self.rng.choice(("", "", "", *BULLETS, "> "))

@@ -1,4 +1,4 @@
-"""The training loop: AdamW with warm-up and linear decay, and checkpoints that a cut-off run goes on from."""
+"""The training loop: AdamW with warm-up and linear decay, and checkpoints from which an interrupted run continues."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ CHECKPOINT = 100
 
 @contextmanager
 def bf16(model: Module, wanted: bool) -> Iterator[None]:
-    """Has `model` multiply in bf16 if `wanted`; that is faster only on a CPU with AVX-512 BF16 or AMX."""
+    """Makes `model` multiply in bf16 if `wanted`; that is faster only on a CPU with AVX-512 BF16 or AMX."""
     if wanted:
         model.forward = torch.autocast("cpu", dtype=torch.bfloat16)(model.forward)
     try:
@@ -29,8 +29,8 @@ def bf16(model: Module, wanted: bool) -> Iterator[None]:
 def train(model: Module, groups: list[dict], steps: int, loss_at: Callable[[int], torch.Tensor], file: Path) -> bool:
     """Follows the gradients of `loss_at(0)` to `loss_at(steps - 1)`; `groups` are AdamW's parameter groups.
 
-    `loss_at` must depend on the number alone, but for dropout, which draws anew at each number; so a run that goes on
-    from `file` is the run that was cut off. Tells whether anything was left to do.
+    `loss_at` must depend only on the number, except for dropout, which draws anew at each number; so a run that
+    continues from `file` gives the same result as an uninterrupted run. Returns whether anything was left to do.
     """
     optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
     warm_up = max(1, int(WARM_UP * steps))

@@ -2,7 +2,7 @@
 
     python mean.py OUT FOLDER=SHARE FOLDER=SHARE…
 
-Shares add up to 1. A model of before, without kinds and places, has none of either in the mean.
+Shares add up to 1. An older model, without kinds and places, contributes none of either to the mean.
 """
 
 import argparse
@@ -17,7 +17,7 @@ State = dict[str, torch.Tensor]
 
 
 def mean(parts: list[tuple[float, State, bool]]) -> State:
-    """The mean of weights by their shares; of the head's rows of kinds, of those that know kinds (the last fields)."""
+    """The weighted mean; for the head's rows of kinds (the last fields), only of the models that know kinds."""
     known = sum(share for share, _, has_kinds in parts if has_kinds)
     state = {}
     for name, tensor in parts[0][1].items():

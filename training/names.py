@@ -19,7 +19,7 @@ LAST = ("unisex_last_names", "last_names", "last_romanized_names")
 
 
 def people() -> list[list[tuple[list[str], list[str]]]]:
-    """First and last names of each locale of each region, one word a name."""
+    """First and last names of each locale of each region, one word per name."""
     return [[(names(locale, FIRST), names(locale, LAST)) for locale in locales] for locales in REGIONS.values()]
 
 

@@ -23,13 +23,13 @@ from samples import annotated_samples, renamed_samples, unlabelled_samples, writ
 
 #: The rate of the second stage, as a share of the first's.
 SECOND_RATE = 0.75
-#: Kinds that the library calls otherwise; it gives none for those without a name.
+#: The library's names for kinds, where they differ; it reports no kind for those without a name.
 KIND_NAMES = {"ORG:other": "ORG:other organisation", "MISC:other": "MISC:"}
 
 
 def build_model() -> BertForTokenClassification:
-    """The base encoder with a new head for labels and kinds, and token types that start out (almost) as the pretrained
-    first."""
+    """The base encoder with a new head for labels and kinds, and token types that start out (almost) equal to the
+    pretrained first one."""
     encoder = base.load_encoder()
     config = encoder.config
     config.num_labels = len(LABELS) + len(KINDS)
@@ -46,7 +46,7 @@ def build_model() -> BertForTokenClassification:
 
 
 def extended(folder: Path) -> BertForTokenClassification:
-    """An exported model of these scripts as a start; what it does not know of kinds and places is new."""
+    """An exported model of these scripts as a start; weights for kinds and places that it lacks are new."""
     state = base.exported_state(folder, "bert.")
     model = build_model()
     for part in ("weight", "bias"):
@@ -73,7 +73,7 @@ def groups_of(model: BertForTokenClassification, rate: float) -> list[dict]:
 def export(model: BertForTokenClassification, folder: Path) -> None:
     """Writes the model with its labels, their scheme, the kinds and the meaning of its token types.
 
-    The head's rows of kinds are tensors of their own, so that other readers find a plain token classifier.
+    The head's rows of kinds are separate tensors, so that other readers find a plain token classifier.
     """
     labels = {
         "id2label": {str(i): label for i, label in enumerate(LABELS)},
@@ -101,7 +101,7 @@ def load_exported(folder: Path) -> BertForTokenClassification:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the data folder; its ner/, nli/, topics/ and written/ hold the corpora")
-    parser.add_argument("--work", type=Path, required=True, help="where the checkpoints go; a cut-off run goes on")
+    parser.add_argument("--work", type=Path, required=True, help="the folder for checkpoints, to continue from")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
     parser.add_argument("--start", type=Path, help="an exported model instead of the first stage")
     parser.add_argument("--first", type=Path, help="also export the model of the first stage, to this folder")
@@ -113,7 +113,7 @@ def main() -> None:
     parser.add_argument("--only", choices=[corpus.name for corpus in TRAIN], help="train on this corpus alone")
     parser.add_argument("--rate", type=float, default=2e-4)
     parser.add_argument("--batch", type=int, default=32)
-    parser.add_argument("--passes", type=float, default=1.0, help="how often to vary each corpus, in its own passes")
+    parser.add_argument("--passes", type=float, default=1.0, help="a factor for each corpus's number of passes")
     parser.add_argument("--rounds", type=int, default=3, help="passes over all variations")
     parser.add_argument("--soft", type=float, default=0.5, help="the teacher's share in the loss")
     parser.add_argument("--seed", type=int, default=1)
@@ -133,7 +133,7 @@ def main() -> None:
     tokenizer = base.load_tokenizer()
     args.work.mkdir(parents=True, exist_ok=True)
     corpora = [corpus for corpus in TRAIN if args.only in (None, corpus.name)]
-    # Without the teacher, which does not do as well on news and posts as their annotation (EXPERIMENTS.md).
+    # Without the teacher, which is worse on news and posts than their annotation (EXPERIMENTS.md).
     annotated = annotated_samples(args.data, corpora, tokenizer, rng, args.passes)
     written, unlabelled = [], []
     if not args.only:
@@ -165,9 +165,9 @@ def main() -> None:
             mixed += args.renamed * renamed + rng.sample(unlabelled, min(args.unlabelled, len(unlabelled)))
         rng.shuffle(mixed)
         steps = tagger.batches(mixed, args.batch, rng)
-        # The same dropout whether the first stage ran just now or was there.
+        # The same dropout whether the first stage ran just now or was loaded.
         torch.manual_seed(args.seed)
-        # A run goes on only from the same start.
+        # A run continues only from the same start.
         start = hashlib.sha256(b"".join(t.numpy().tobytes() for t in model.state_dict().values())).hexdigest()[:12]
         with loop.bf16(model, args.bf16):
             groups = groups_of(model, SECOND_RATE * args.rate)

@@ -21,7 +21,7 @@ NAMED = ("PER", "LOC", "ORG", "MISC")
 
 @dataclass(frozen=True, order=True)
 class Mention:
-    """An entity at the characters `start` to `end`; its label has the kind behind a colon."""
+    """An entity at the characters `start` to `end`; its label is followed by a colon and the kind."""
 
     start: int
     end: int
@@ -30,7 +30,7 @@ class Mention:
 
 @dataclass(frozen=True)
 class Page:
-    """A text and its entities, in order and apart."""
+    """A text and its entities, in order and without overlap."""
 
     text: str
     mentions: list[Mention]
@@ -55,7 +55,7 @@ def read(data: Path) -> list[Page]:
 
 
 def split(pages: list[Page]) -> tuple[list[Page], list[Page]]:
-    """Those for training and a tenth for development, which the hash of the text chooses."""
+    """The documents for training, and a tenth for development, chosen by the hash of the text."""
     return [p for p in pages if not is_held_out(p.text)], [p for p in pages if is_held_out(p.text)]
 
 
@@ -67,11 +67,11 @@ def is_held_out(text: str) -> bool:
 def edit(page: Page, edits: list[tuple[int, int, str]]) -> Page:
     """`page` with characters `start` to `end` replaced by a text, for each of `edits`.
 
-    Edits are apart. One of exactly a mention's characters gives it another name; text that is put in at a mention's
-    bounds is no part of it.
+    Edits do not overlap. An edit of exactly a mention's characters gives it another name; text that is inserted at a
+    mention's bounds is not part of it.
     """
     pieces, last, shift = [], 0, 0
-    #: Where each edit starts and ends, and how far all behind it moves.
+    #: The start and end of each edit, and the shift of all text after it.
     moves: list[tuple[int, int, int]] = []
     for start, end, text in sorted(edits):
         pieces += [page.text[last:start], text]
@@ -81,7 +81,7 @@ def edit(page: Page, edits: list[tuple[int, int, str]]) -> Page:
     pieces.append(page.text[last:])
 
     def moved(at: int, is_end: bool) -> int:
-        # Text that is put in right behind a mention does not move its end.
+        # Text that is inserted right after a mention does not move its end.
         behind = [move for start, end, move in moves if end <= at and not (is_end and start == end == at)]
         return at + (behind[-1] if behind else 0)
 

@@ -1,4 +1,4 @@
-"""What the topic encoder is trained on: batches of texts, label texts and which label is right for which text."""
+"""The training data of the topic encoder: batches of texts, label texts, and the right labels for each text."""
 
 import gzip
 import hashlib
@@ -10,7 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
-#: What the labels of a batch are put into.
+#: The templates for the labels of a batch.
 TEMPLATES = [
     "This text is about {}.", "This text is about {}.", "This text is about {}.", "{}", "Topic: {}",
     "This news is about {}.", "This article is about {}.", "a discussion of {}",
@@ -20,9 +20,9 @@ SHARES = {
     "written": 0.3, "tagmynews": 0.13, "huffpost": 0.13, "searchsnippets": 0.1, "dbpedia": 0.05, "clinc150": 0.05,
     "nli": 0.06, "kinds": 0.05, "keywords": 0.13,
 }  # fmt: skip
-#: Share of texts about nothing beside the written ones.
+#: Share of texts about nothing that are added to the written ones.
 EMPTY_SHARE = 0.06
-#: How many labels of each kind a written text is compared with at most.
+#: The maximum number of labels of each kind that a written text is compared with.
 MAX_RIGHT, MAX_WRONG = 4, 6
 #: Corpora with labels, all of them in labels.json or with labels that are words.
 LABELLED = ("tagmynews", "huffpost", "searchsnippets", "dbpedia", "clinc150")
@@ -109,7 +109,7 @@ def read(folder: Path, name: str) -> Topics:
 def split(topics: Topics, held_out: int) -> tuple[Topics, Topics]:
     """The items for training and `held_out` items for development, always the same ones.
 
-    What reads as one of the latter is in neither.
+    Other items with the same letters and digits as a held-out one are in neither.
     """
     order = list(range(len(topics.texts)))
     random.Random(20).shuffle(order)
@@ -124,9 +124,9 @@ def plain(text: str) -> str:
 
 
 class Keywords:
-    """Words that tell the topic of the texts they are in, as labels of these texts.
+    """Words that indicate the topic of the texts they are in, as labels of these texts.
 
-    A word tells the topic if the labels of the texts with it are far from the corpus's: the relative entropy is at
+    A word indicates the topic if the labels of the texts with it are far from the corpus's: the relative entropy is at
     least `MIN_BITS`.
     """
 

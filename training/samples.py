@@ -1,4 +1,4 @@
-"""What the NER models are trained on: annotated sentences in variations, and others for the teacher to tag."""
+"""The training samples of the NER models: annotated sentences in variations, and others for the teacher to tag."""
 
 import gzip
 import json
@@ -25,12 +25,12 @@ UNLABELLED = [
     ("topics/clinc150", ("text",), (), 1000),
 ]
 MAX_WORDS = 60
-#: How often each written document is varied in a pass, and how many lists and tables are made.
+#: The number of variations of each written document in a pass, and the number of lists and tables.
 WRITTEN_PASSES = 4
 LISTS = 6000
 #: Variations of texts that the teacher alone tags.
 UNTAGGED = Chances(upper=0.05, lower=0.03)
-#: Sentences in which people take the places of others and of organisations; few beside those of the first stage.
+#: Sentences in which people take the places of others and of organisations; few compared with the first stage's.
 RENAMED = 10000
 
 

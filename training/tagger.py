@@ -1,4 +1,4 @@
-"""What teacher and student share: batches, the loss, decoding, and the scores on the development sets."""
+"""Code that teacher and student share: batches, the loss, decoding, and the scores on the development sets."""
 
 import random
 from collections import Counter
@@ -15,7 +15,7 @@ import loop
 import pages
 from corpora import DEV, IGNORED, KINDS, LABELS, O_OR_MISC, Corpus, Sample, encode, label_of, read
 
-#: What the encoders have position embeddings for.
+#: The number of position embeddings of the encoders.
 MAX_POSITIONS = 512
 #: Columns of the logits: labels, then kinds.
 TAGS = len(LABELS)
@@ -23,7 +23,7 @@ TAGS = len(LABELS)
 KIND_SHARE = 0.2
 #: 1 for the labels that have kinds, [9].
 HAS_KIND = torch.tensor([float(label[2:] not in ("", "PER")) for label in LABELS])
-#: Which labels are right for each target, [10, 9].
+#: The labels that are right for each target, [10, 9].
 ALLOWED = torch.cat([torch.eye(len(LABELS)), torch.zeros(1, len(LABELS))]).bool()
 ALLOWED[O_OR_MISC, [LABELS.index(label) for label in ("O", "B-MISC", "I-MISC")]] = True
 #: 0 where the second label may follow the first, else -inf, [9, 9]; what may follow `O` may begin.
@@ -79,8 +79,8 @@ def probabilities(logits: torch.Tensor) -> torch.Tensor:
 
 
 def soft_loss(logits: torch.Tensor, batch: list[Sample]) -> torch.Tensor:
-    """Mean cross entropy against the teacher's probabilities, where the samples have them; that of the kinds is
-    weighted by how likely there is a name with a kind."""
+    """Mean cross entropy against the teacher's probabilities, if the samples have them; that of the kinds is
+    weighted by the probability of a name with a kind."""
     taught = [i for i, sample in enumerate(batch) if sample.taught is not None]
     if not taught:
         return logits.new_zeros(())
@@ -105,9 +105,9 @@ def parameter_groups(model: Module, rate: float, fresh: tuple[str, ...]) -> list
 def train(
     model: Module, groups: list[dict], steps: list[list[Sample]], checkpoint: Path, soft: float = 0.0
 ) -> bool:
-    """One pass over `steps`; tells whether anything was left to do.
+    """One pass over `steps`; returns whether anything was left to do.
 
-    `soft` of the loss is that against the teacher, the rest that against the annotation.
+    `soft` is the share of the loss against the teacher; the rest is the loss against the annotation.
     """
 
     def loss_at(number: int) -> torch.Tensor:
@@ -171,7 +171,7 @@ def evaluate(model: Module, folder: Path, corpus: Corpus, tokenizer: Tokenizer, 
 
 
 def comparable(tag: str, corpus: Corpus) -> str:
-    """`tag`, or O where `corpus` says nothing of it."""
+    """`tag`, or O if `corpus` does not annotate it."""
     unknown = "?" in tag or ("MISC" in tag and not corpus.has_misc)
     return "O" if unknown else label_of(tag)
 

@@ -68,7 +68,7 @@ class Teacher(nn.Module):
 
 
 def train(data: Path, work: Path, seed: int, bf16: bool) -> Teacher:
-    """The teacher; goes on with what an earlier run left in `work`."""
+    """The teacher; continues from the checkpoint of an earlier run in `work`."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
     work.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def train(data: Path, work: Path, seed: int, bf16: bool) -> Teacher:
 
 
 def teach(samples: list[Sample], teacher: Teacher, folder: Path, bf16: bool) -> None:
-    """Gives each sample the teacher's probabilities; keeps them in `folder`, a file for each 4,096 samples."""
+    """Gives each sample the teacher's probabilities; keeps them in `folder`, in one file per 4,096 samples."""
     folder.mkdir(parents=True, exist_ok=True)
     for at in range(0, len(samples), SHARD):
         part, file = samples[at : at + SHARD], folder / f"{at // SHARD:03}.pt"

@@ -17,7 +17,7 @@ import base
 import loop
 from pairs import HELD_OUT, LABELLED, Batch, Sampler, Topics, Written, group, read, read_written, split
 
-#: What a label is put into, chosen on the development sets.
+#: The template for labels, chosen on the development sets.
 TEMPLATE = "Topic: {}"
 #: The set that is made, not found, and so no measure of how likely a label is right.
 ARTICLES = "articles of tagmynews held out"
@@ -69,7 +69,7 @@ def loss_of(cosines: torch.Tensor, batch: Batch, slope: torch.Tensor, cut_off: t
 
 
 class Scorer(nn.Module):
-    """The encoder, and where, and how steeply, a label alone turns from wrong to right."""
+    """The encoder, and the midpoint and steepness at which a single label turns from wrong to right."""
 
     def __init__(self, encoder: BertModel) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ def fit_sigmoid(cosines: torch.Tensor, right: torch.Tensor) -> tuple[float, floa
 
 
 def judge(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> None:
-    """Prints how true the probabilities of the first label are when the other sets alone calibrate them."""
+    """Prints how accurate the probabilities of the first label are if only the other sets calibrate them."""
     for key, topics in sets.items():
         others = [other for other in sets if other != key]
         temperature = fit_softmax({other: scores[other] for other in others}, {other: sets[other] for other in others})
@@ -226,7 +226,7 @@ def pairs_of(model: BertModel, items: list[Written], tokenizer: Tokenizer) -> li
 
 
 def judge_written(pairs: list[tuple[torch.Tensor, torch.Tensor]], midpoint: float, temperature: float, name: str) -> None:
-    """Prints how well labels are ranked within texts and over all, and how true their probabilities are alone."""
+    """Prints how well labels are ranked within texts and over all, and how accurate each label's probability is."""
     by_text = [average_precision_score(right, cosines) for cosines, right in pairs]
     cosines, right = (torch.cat(part) for part in zip(*pairs))
     probabilities = ((cosines - midpoint) / temperature).sigmoid()
@@ -253,7 +253,7 @@ def calibration_error(probabilities: torch.Tensor, right: torch.Tensor, bins: in
 def centre(model: BertModel, texts: list[str], tokenizer: Tokenizer, share: float) -> None:
     """Takes `share` of the mean text out of all embeddings, by the bias of the last layer norm.
 
-    What all texts have in common draws them to some labels, whatever they are about.
+    The component that all texts share draws them to some labels, whatever they are about.
     """
     model.eval()
     total = torch.zeros(model.config.hidden_size)
@@ -271,7 +271,7 @@ def blend(model: BertModel, share: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path, help="the data folder; its topics/ and nli/ hold the corpora")
-    parser.add_argument("--work", type=Path, required=True, help="where checkpoint and topics.json go, to go on from")
+    parser.add_argument("--work", type=Path, required=True, help="the folder for the checkpoint and topics.json")
     parser.add_argument("--out", type=Path, required=True, help="the folder that the model is exported to")
     parser.add_argument("--steps", type=int, default=900, help="0 scores the base")
     parser.add_argument("--without", choices=LABELLED, help="leave this corpus out of training")

@@ -1,12 +1,12 @@
-"""Time each architecture at base size, with random weights, beside ONNX Runtime on the same weights.
+"""Time each architecture at base size, with random weights, and ONNX Runtime on the same weights.
 
     python architectures.py [--entopic PATH] [--rounds N] [--only NAME,...] [--precision f32|int8]
 
-PATH is the command `entopic` in a release build, ../../target/release/entopic if not given; the Python
+PATH is the command `entopic` in a release build, by default ../../target/release/entopic; the Python
 packages are those of requirements.txt. Both run in f32, or entopic in int8, on two threads over the same
 texts of 126 tokens: entopic from the text, ONNX Runtime from ids, at the best of the batch sizes 1, 4 and 16, which
-need no padding. Rounds alternate between the two; what is printed is the median of each in tokens a
-second, and the median of the ratios.
+need no padding. Rounds alternate between the two; the output is the median of each in tokens per second, and the
+median of the ratios.
 """
 
 import argparse
@@ -30,7 +30,7 @@ TOKENS, TEXTS, THREADS = 126, 16, 2
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
 VOCABULARY = 4096
 
-# What base checkpoints have beyond the defaults of transformers.
+# The settings of base checkpoints that differ from the defaults of transformers.
 ARCHITECTURES = {
     "bert": {},
     "distilbert": {},
@@ -109,7 +109,7 @@ def texts(tokenizer, hypothesis):
 
 
 def time_runtime(session, ids, batch):
-    """Tokens of texts a second in one pass."""
+    """Tokens of texts per second in one pass."""
     rows = np.array(ids, dtype=np.int64)
     start = time.perf_counter()
     for at in range(0, len(rows), batch):
@@ -118,7 +118,7 @@ def time_runtime(session, ids, batch):
 
 
 def time_entopic(command, folder, lines, task, precision):
-    """Tokens of texts a second: the median of the command's passes."""
+    """Tokens of texts per second: the median of the command's passes."""
     command = [command, "bench", str(lines), "--task", task, "--model", str(folder), "--precision", precision,
                "--threads", str(THREADS), "--repeat", "3"]
     if task == "topics":

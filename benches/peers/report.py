@@ -1,4 +1,4 @@
-"""What run.py found, as Markdown and as JSON."""
+"""The results of run.py, as Markdown and as JSON."""
 
 import datetime
 import json
@@ -14,16 +14,16 @@ from works import Work
 
 BASELINE = "entopic-int8"
 
-# What matrix products in int8 or bf16 gain most from, as /proc/cpuinfo spells it.
+# The instructions that speed up matrix products in int8 or bf16 most, as /proc/cpuinfo spells them.
 CPU_FLAGS = ["avx2", "avx_vnni", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "amx_bf16"]
 
 Key = tuple[str, str, int | None]
-"""A work, an engine, and texts a call; None is all in one."""
+"""A work, an engine, and the number of texts per call; None means all in one call."""
 
 
 @dataclass
 class Check:
-    """How far an engine's logits are from transformers'."""
+    """The difference between an engine's logits and transformers'."""
 
     engine: str
     model: str
@@ -50,7 +50,7 @@ class Report:
         self.seconds.setdefault((work.name, engine.name, batch), []).append(seconds)
 
     def forget(self, engine: Engine, works: list[Work]) -> None:
-        """Drops what is known of an engine that failed, since its rounds are not complete."""
+        """Drops the timings of an engine that failed, since its rounds are not complete."""
         names = {work.name for work in works}
         self.seconds = {
             key: value
@@ -109,13 +109,13 @@ class Report:
         return "\n".join(lines) + "\n"
 
     def table(self, work: Work, engines: list[Engine]) -> list[str]:
-        """Speeds, and how many times as fast the baseline is."""
+        """Speeds, and the ratios of the baseline's speed to them."""
         batches = [*work.batches, *([None] if work.whole else [])]
         names = ["all in one" if batch is None else f"batch {batch}" for batch in batches]
         ratios = [f"× at {batch}" for batch in work.batches]
         header = ["engine", *names, *ratios]
         lines = [
-            f"### {work.name}: {self.counts[work.name]:,} {work.unit}, {work.unit} a second",
+            f"### {work.name}: {self.counts[work.name]:,} {work.unit}, {work.unit} per second",
             "",
             "| " + " | ".join(header) + " |",
             "|---|" + "---:|" * (len(header) - 1),
@@ -138,7 +138,7 @@ class Report:
         return f"{middle} ({least}–{most})"
 
     def ratio(self, work: Work, engine: Engine, batch: int | None) -> str:
-        """How many times as fast the baseline is: the median of each round's ratio."""
+        """The baseline's speed in multiples of this one: the median of each round's ratio."""
         theirs = self.seconds.get((work.name, engine.name, batch))
         whole = engine.side_by_side and work.whole
         ours = self.seconds.get((work.name, BASELINE, None if whole else batch))
@@ -152,7 +152,7 @@ def today() -> str:
 
 
 def machine() -> str:
-    """The CPU's name, cores and the instructions that matter, as Linux tells them."""
+    """The CPU's name, cores and the instructions that matter, as Linux reports them."""
     path = Path("/proc/cpuinfo")
     info = path.read_text() if path.exists() else ""
     name = re.search(r"^model name\s*: (.*)$", info, re.MULTILINE)

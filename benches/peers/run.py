@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Measures entopic and its peers side by side; README.md tells how and what is fair about it.
+"""Measures entopic and its peers side by side; README.md describes how, and what makes it fair.
 
 python3 benches/peers/run.py [--env DIR] [--rounds N] [--threads N] [--engines A,B] [--work A,B] [--out FILE]
 """
@@ -30,19 +30,19 @@ SENTENCE_END = re.compile(r'(?:(?<=[.!?])|(?<=[.!?][”"]))\s+(?=[“"A-Z])')
 # ONNX Runtime's threads spin for some 50 ms after their last work, in the way of the next engine.
 PAUSE = 0.1
 
-# Seconds of CPU time that an idle worker may use in a second.
+# Seconds of CPU time that an idle worker may use per second.
 IDLE_LIMIT = 0.03
 
-# Seconds of CPU time that all other processes may use in a second.
+# Seconds of CPU time that all other processes may use per second.
 BUSY_LIMIT = 0.1
 
-# What an f32 engine's logits may differ by from transformers': far above rounding, far below a
-# wrong mask, activation or position.
+# The largest allowed difference between an f32 engine's logits and transformers': far above rounding,
+# far below the effect of a wrong mask, activation or position.
 F32_TOLERANCE = 1e-2
 
 
 class WorkerError(Exception):
-    """A worker ended, or answered what it should not."""
+    """A worker that ended, or gave an invalid answer."""
 
 
 class Worker:
@@ -85,7 +85,7 @@ class Worker:
         try:
             print(json.dumps({"work": work, "batch": batch}), file=self.process.stdin, flush=True)
         except BrokenPipeError:
-            pass  # It has ended, and answer() says why.
+            pass  # The worker has ended, and answer() says why.
         return self.answer()
 
     def cpu_seconds(self) -> float:
@@ -98,7 +98,7 @@ class Worker:
 
 
 def prepare_environment(folder: Path | None, report: Report) -> Path:
-    """The Python of `folder` as it is, or of an environment with requirements.txt."""
+    """The Python of `folder`, which is left unchanged, or of an environment with requirements.txt."""
     own = folder is None or not (folder / "bin" / "python").exists()
     folder = folder or TARGET / "env"
     python = folder.absolute() / "bin" / "python"
@@ -117,7 +117,7 @@ def prepare_environment(folder: Path | None, report: Report) -> Path:
 
 
 def write_sentences() -> None:
-    """The article's sentences, one a line."""
+    """Writes the article's sentences, one per line."""
     lines = ARTICLE.read_text(encoding="utf-8").splitlines()
     sentences = [part.strip() for line in lines for part in SENTENCE_END.split(line)]
     path = TARGET / "texts" / "sentences.txt"
@@ -132,7 +132,7 @@ def make_models(python: Path, models: list[str]) -> None:
 
 
 def libtorch() -> dict[str, str]:
-    """What scripts/libtorch.sh says that the environment needs."""
+    """The environment variables that scripts/libtorch.sh prints."""
     script = 'eval "$(scripts/libtorch.sh)" && env --null'
     said = subprocess.run(["bash", "-c", script], cwd=ROOT, capture_output=True, text=True).stdout
     settings = dict(line.split("=", 1) for line in said.split("\0") if "=" in line)
@@ -145,11 +145,11 @@ def build_workers(engines: list[Engine], report: Report) -> None:
         command = ["cargo", "build", "--release", "--package", f"peer-{program}"]
         command += ["--manifest-path", HERE / "rust" / "Cargo.toml", "--target-dir", TARGET / "cargo"]
         if program == "rust-bert":
-            # It links libtorch, and its worker finds it by the same settings.
+            # The build links libtorch, and the worker finds it through the same variables.
             os.environ |= libtorch()
         if subprocess.run(command).returncode != 0:
             report.leave_out(program, "cargo could not build its worker")
-            # A binary of an earlier build would be measured in its place.
+            # Otherwise the binary of an earlier build would be measured.
             (TARGET / "cargo" / "release" / f"peer-{program}").unlink(missing_ok=True)
 
 
@@ -166,7 +166,7 @@ def start_workers(
 
 
 def largest_difference(found: list, expected: list) -> float:
-    """Between two lists of the same shape, whatever their depth."""
+    """The largest difference between two nested lists of the same shape."""
     if len(found) != len(expected):
         return float("inf")
     if found and isinstance(found[0], list):
@@ -191,7 +191,7 @@ def cpu_seconds() -> float:
 
 
 def check_idle(workers: list[Worker], report: Report) -> None:
-    """Notes what uses the CPU while no worker should, and so disturbs the measurements."""
+    """Notes processes that use the CPU while no worker should, since they disturb the measurements."""
     if not Path("/proc/stat").exists():
         return
     time.sleep(1)
@@ -245,21 +245,21 @@ def measure(model: str, works: list[Work], workers: list[Worker], rounds: int, r
     check_idle(alive, report)
     for number in range(rounds):
         for work in works:
-            # In another order each time, so that none always follows the same neighbour.
+            # The order changes each time, so that no engine always follows the same one.
             order = random.Random(number).sample(alive, len(alive))
             take_turns(order, work, record=True)
         print(f"{model}: round {number + 1} of {rounds}", file=sys.stderr)
 
 
 def choose(kind: str, names: str | None, known: list) -> list:
-    """Those of `known` that `names` lists; all if it is not given."""
+    """The items of `known` that `names` lists; all if it is not given."""
     if names is None:
         return known
     wanted = names.split(",")
     unknown = set(wanted) - {item.name for item in known}
     if unknown:
         sys.exit(
-            f"no {kind} {', '.join(sorted(unknown))}; there are {', '.join(item.name for item in known)}"
+            f"no {kind} {', '.join(sorted(unknown))}; choose from {', '.join(item.name for item in known)}"
         )
     return [item for item in known if item.name in wanted]
 
@@ -271,9 +271,9 @@ def main() -> None:
     parser.add_argument("--env", type=Path, help="a virtual environment to use; one is made if it is missing")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--engines", help="names of engines.py, with commas between; all if not given")
-    parser.add_argument("--work", help="names of works.py, with commas between; all if not given")
-    parser.add_argument("--out", type=Path, help="a file for the report, which is printed too")
+    parser.add_argument("--engines", help="names from engines.py, separated by commas [default: all]")
+    parser.add_argument("--work", help="names from works.py, separated by commas [default: all]")
+    parser.add_argument("--out", type=Path, help="a file for the report, which is also printed")
     args = parser.parse_args()
 
     works: list[Work] = choose("work", args.work, WORKS)
@@ -287,7 +287,7 @@ def main() -> None:
     make_models(python, models)
     build_workers(engines, report)
     report.read_versions(engines, python, ROOT, HERE / "rust" / "Cargo.lock")
-    # One model after the other, so that no more than its workers have to fit the memory.
+    # One model after the other, so that only the workers of one model have to fit into memory.
     for model in models:
         its_works = [work for work in works if work.model == model]
         its_engines = [engine for engine in engines if any(work.name in engine.works for work in its_works)]

@@ -1,4 +1,4 @@
-"""A peer that is reached from Python, as a worker; see README.md for what it is asked and answers.
+"""A worker for peers with a Python API; README.md describes its requests and answers.
 
 python worker.py ENGINE VARIANT --model FOLDER --texts FOLDER --threads N [--side-by-side]
 """
@@ -71,9 +71,9 @@ class OnnxRuntime:
 
 
 class OpenVino:
-    """OpenVINO; the variant is the name of the model's file, and after a colon the precision that it is held to.
+    """OpenVINO; the variant is the name of the model's file, and after a colon the required precision.
 
-    Without one OpenVINO chooses: bf16 where the CPU has it, which is what its users get.
+    Without one, OpenVINO chooses: bf16 where the CPU has it, which is what its users get.
     """
 
     def __init__(self, folder: Path, variant: str, threads: int) -> None:
@@ -125,7 +125,7 @@ ENGINES = {"torch": Torch, "onnxruntime": OnnxRuntime, "openvino": OpenVino, "ct
 
 
 class SideBySide:
-    """An engine of one thread for each thread, with batches of its own: no barriers in operators."""
+    """One engine of one thread per thread, each with different batches: no barriers in operators."""
 
     def __init__(self, engine: type, folder: Path, variant: str, threads: int) -> None:
         self.free: SimpleQueue[Any] = SimpleQueue()
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--side-by-side", action="store_true")
     args = parser.parse_args()
 
-    # Libraries print to standard output what is not for run.py.
+    # Libraries print to standard output, which must have only answers for run.py.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
 

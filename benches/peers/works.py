@@ -1,4 +1,4 @@
-"""What is measured: each work is some texts, a model, and batch sizes."""
+"""The works that are measured: each has some texts, a model, and batch sizes."""
 
 from dataclasses import dataclass
 
@@ -11,9 +11,9 @@ class Work:
     model: str
     """A folder that models.py makes."""
     batches: tuple[int, ...]
-    """Texts a call. Peers are given the article in windows, and these count as texts."""
+    """Texts per call. Peers get the article in windows, and these count as texts."""
     whole: bool = False
-    """Whether entopic is also given all texts in one call, which peers would mostly pad."""
+    """Whether entopic also gets all texts in one call, which peers would mostly pad."""
     unit: str = "tokens"
 
 

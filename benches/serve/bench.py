@@ -3,7 +3,7 @@
     python bench.py ENTOPIC TEXTS [--rounds 3] [--seconds 10] [--threads 2]
     python bench.py ENTOPIC TEXTS --model FOLDER --peer PYTHON
 
-TEXTS has a document in each line. wrk (Debian's package) is the load, on this machine, so that it takes a part of the
+TEXTS has one document per line. wrk (Debian's package) makes the load on the same machine, so it takes a part of the
 CPU. The peer needs fastapi, uvicorn, onnxruntime and tokenizers in the environment of PYTHON, and a FOLDER with
 tokenizer.json and model.int8.onnx next to the safetensors that entopic reads, as benches/peers/models.py makes it.
 """
@@ -45,7 +45,7 @@ def service(command: list[str], address: str, **options):
 
 
 def load(address: str, bodies: Path, connections: int, seconds: int) -> dict:
-    """What wrk counts: requests, seconds, milliseconds at the median and at 99 %, and failures."""
+    """The counts of wrk: requests, seconds, milliseconds at the median and at 99 %, and failures."""
     command = ["wrk", "-t2" if connections > 1 else "-t1", f"-c{connections}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(HERE / "bodies.lua"), address, "--", str(bodies)]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
@@ -53,7 +53,7 @@ def load(address: str, bodies: Path, connections: int, seconds: int) -> dict:
 
 
 def batch(entopic: str, task: str, texts: Path, options: list[str]) -> float:
-    """Documents a second of the library's batch call."""
+    """Documents per second of the library's batch call."""
     command = [entopic, "bench", str(texts), "--task", task, "--repeat", "3", *options]
     printed = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
     return float(json.loads(printed)["documents_per_second"])

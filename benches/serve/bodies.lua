@@ -1,4 +1,4 @@
--- Sends the bodies of a file, one in each line, in turn; each connection's thread begins elsewhere.
+-- Sends the bodies of a file, one per line, in turn; each thread begins at another line.
 
 local bodies, at = {}, 0
 

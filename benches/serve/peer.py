@@ -1,4 +1,4 @@
-"""A service as its users would write it: FastAPI, tokenizers and ONNX Runtime, a request at a time.
+"""A service as users of these packages would write it: FastAPI, tokenizers and ONNX Runtime, one request at a time.
 
     MODEL=FOLDER ONNX=model.int8.onnx uvicorn peer:app
 """

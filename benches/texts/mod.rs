@@ -1,4 +1,4 @@
-//! Texts of several mixes of lengths, and how fast they were read.
+//! Texts in several mixes of lengths, and the measurement of how fast they are read.
 
 use std::time::{Duration, Instant};
 
@@ -33,8 +33,8 @@ pub fn mixes() -> Vec<Mix> {
     vec![("sentences", sentences), ("mixed", mixed), ("article", vec![ARTICLE.to_owned()])]
 }
 
-/// Measures `pass`, which reads `documents` texts and gives the number of their tokens. Criterion
-/// reports tokens a second; documents a second are printed beside them.
+/// Measures `pass`, which reads `documents` texts and returns the number of their tokens. Criterion
+/// reports tokens per second; this also prints documents per second.
 pub fn measure(
     group: &mut BenchmarkGroup<'_, WallTime>,
     name: &str,

@@ -53,6 +53,12 @@ pub(crate) enum Command {
     Redact(RedactArgs),
     #[cfg(feature = "serve")]
     Serve(ServeArgs),
+    #[cfg(feature = "sql")]
+    Sql(SqlArgs),
+    #[cfg(feature = "cluster")]
+    Scheduler(SchedulerArgs),
+    #[cfg(feature = "cluster")]
+    Executor(ExecutorArgs),
     #[command(subcommand)]
     Eval(Eval),
     Bench(BenchArgs),
@@ -62,7 +68,7 @@ pub(crate) enum Command {
     Man(ManArgs),
 }
 
-/// The models that are known by name.
+/// List, show and check the models of the registry.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:\n  entopic models list --task ner")]
 pub(crate) enum ModelsCommand {
@@ -88,14 +94,14 @@ pub(crate) enum Eval {
 pub(crate) struct TagArgs {
     #[command(flatten)]
     pub(crate) inputs: Inputs,
-    /// The input has a token and its tag in each line, as `entopic eval ner` reads it; the entities are of these words.
-    /// Requires --format conll
+    /// Read one token and its tag per line, as `entopic eval ner` does, and find the entities of these words. Requires
+    /// --format conll
     #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding", "resume", "groups", "rules",
         "built_in", "topics", "topic", "topics_file", "multi_label"])]
     pub(crate) words: bool,
     #[command(flatten)]
     pub(crate) models: Models,
-    /// The form of the results
+    /// The format of the results
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// Write the results to this file or folder; it is named PATH.partial until it is complete [default: standard output]
@@ -104,7 +110,7 @@ pub(crate) struct TagArgs {
     /// Resume a run that was cut off, with the same options: its documents are in FILE.partial. Requires --format jsonl
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Add the entities grouped by what they name, in JSON
+    /// In JSON, also group the entities by the person or thing that they name
     #[arg(long)]
     pub(crate) groups: bool,
     /// The unit of the offsets in CSV and Parquet. JSON always has bytes and code points; `utf16` adds UTF-16 units
@@ -115,7 +121,7 @@ pub(crate) struct TagArgs {
     pub(crate) color: When,
 }
 
-/// The two models and what they are asked for.
+/// The two models and their options.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Models {
     #[command(flatten)]
@@ -124,7 +130,7 @@ pub(crate) struct Models {
     pub(crate) entities: Entities,
     #[arg(long, help = concat!("The model for topics: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) topic_model: String,
-    /// Score each topic by itself: several may fit, or none
+    /// Score each topic independently, so that several may fit, or none
     #[arg(long)]
     pub(crate) multi_label: bool,
     #[command(flatten)]
@@ -139,13 +145,13 @@ pub(crate) struct Entities {
     /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER)
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
-    /// The way in which the labels of tokens become entities [default: word]
+    /// The method that combines the labels of tokens into entities [default: word]
     #[arg(long, value_parser = named(Aggregation::NAMES), value_name = "NAME")]
     pub(crate) aggregation: Option<Aggregation>,
-    /// Keep entities within cells, items and lines [default: true with the aggregation word]
+    /// End entities at the ends of table cells, list items and lines [default: true with the aggregation word]
     #[arg(long, value_name = "BOOL")]
     pub(crate) boundaries: Option<bool>,
-    /// Remove signs, function words and titles from the ends of entities [default: true with the aggregation word]
+    /// Remove symbols, function words and titles from the ends of entities [default: true with the aggregation word]
     #[arg(long, value_name = "BOOL")]
     pub(crate) clean_spans: Option<bool>,
     /// Normalise emoji, ligatures, Markdown and invisible marks before tokenising [default: true for the bundled models]
@@ -155,13 +161,13 @@ pub(crate) struct Entities {
     pub(crate) rules: RuleOptions,
 }
 
-/// Rules that find entities next to the model.
+/// Rules that find further entities.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RuleOptions {
-    /// A file of rules that find entities next to the model: TOML, or spaCy's patterns (.jsonl)
+    /// A file of rules that find further entities: TOML, or spaCy's patterns (.jsonl)
     #[arg(long, value_name = "FILE")]
     pub(crate) rules: Option<PathBuf>,
-    /// Built-in rules to apply next to the model, separated by commas; `all` for all of them
+    /// Built-in rules that find further entities, separated by commas; `all` for all of them
     #[arg(long, value_name = "A,B,…", value_delimiter = ',', value_parser = built_in())]
     pub(crate) built_in: Vec<String>,
 }
@@ -175,13 +181,13 @@ fn built_in() -> PossibleValuesParser {
 /// All built-in rules.
 pub(crate) const ALL: &str = "all";
 
-/// Remove the entities, and whatever rules find, from documents.
+/// Remove entities from documents: those that the model finds, and those that rules find.
 #[derive(Clone, Debug, Args)]
 #[command(after_help = REDACT_HELP)]
 pub(crate) struct RedactArgs {
     #[command(flatten)]
     pub(crate) inputs: Inputs,
-    /// The replacement of an entity
+    /// The replacement for each entity
     #[arg(long = "with", value_enum, default_value_t = Cover::Label)]
     pub(crate) cover: Cover,
     /// The character that replaces each character, with --with mask [default: █]
@@ -190,10 +196,10 @@ pub(crate) struct RedactArgs {
     /// The file with the key of --with hash, at least 16 bytes, for example from `openssl rand -hex 32`
     #[arg(long, value_name = "FILE", required_if_eq("cover", "hash"))]
     pub(crate) key: Option<PathBuf>,
-    /// Take out entities with these labels alone, separated by commas [default: all]
+    /// Remove only entities with these labels, separated by commas [default: all]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) only: Option<LabelList>,
-    /// Save the replaced text to this file, for --undo. Anyone who has it can restore the names: store it apart
+    /// Save the replaced text to this file, for --undo. Anyone who has it can restore the names: store it separately
     #[arg(long, value_name = "FILE", conflicts_with = "undo")]
     pub(crate) map: Option<PathBuf>,
     /// Restore the original texts from a file that --map wrote; the inputs are the redacted documents
@@ -210,47 +216,47 @@ pub(crate) struct RedactArgs {
 
 const REDACT_HELP: &str = "Texts stay texts, JSON lines stay JSON lines, and tables become CSV.
 
-Only the text is redacted: other fields and columns are copied unchanged. Only what was found is taken out. A model
-misses some names: measure its recall on texts of yours with `entopic eval entities`, and read the result before you
-rely on it. To undo, give the same --lines, --input-format and --text-field.
+Only the text is redacted: other fields and columns are copied unchanged. Only entities that are found are removed. A
+model misses some names: measure its recall on your own texts with `entopic eval entities`, and read the result before
+you rely on it. To undo, use the same --lines, --input-format and --text-field.
 
 Examples:
   entopic redact letter.txt --built-in email,phone,iban
   entopic redact mails.jsonl --with pseudonym --map mails.map.jsonl -o mails.redacted.jsonl
   entopic redact mails.redacted.jsonl --undo mails.map.jsonl";
 
-/// The replacement of an entity.
+/// The replacement for an entity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Cover {
     /// [PER]
     Label,
-    /// A mark for each character
+    /// One mask character per character
     Mask,
-    /// [PER-3f2a91c04b7e], the same for one mention in all documents
+    /// [PER-3f2a91c04b7e], the same for equal mentions in all documents
     Hash,
     /// [PER-1], the same for all mentions of one person or thing in a document
     Pseudonym,
 }
 
-/// Answer requests over HTTP: entities and topics of the documents that they send.
+/// Answer requests over HTTP with the entities and topics of their documents.
 #[cfg(feature = "serve")]
 #[derive(Debug, Args)]
 #[command(after_help = SERVE_HELP)]
 pub(crate) struct ServeArgs {
-    /// The address and port to listen on; port 0 takes a free one. Other machines reach it only if this is not a loopback
-    /// address, such as 0.0.0.0:8080
+    /// The address and port to listen on; port 0 chooses a free one. Other machines can reach the service only if this
+    /// is not a loopback address; for example, 0.0.0.0:8080
     #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:8080")]
     pub(crate) listen: std::net::SocketAddr,
-    /// A file with the token that requests must have, as Authorization: Bearer TOKEN [default: no token]
+    /// A file with the token that requests must send, as Authorization: Bearer TOKEN [default: no token]
     #[arg(long, value_name = "FILE")]
     pub(crate) token_file: Option<PathBuf>,
-    /// The most bytes of a request's body
+    /// The maximum size of a request's body
     #[arg(long, value_name = "BYTES", default_value = "4194304", value_parser = clap::value_parser!(u32).range(1..=1 << 28))]
     pub(crate) max_body: u32,
-    /// The most seconds that a body may take to arrive, and then its answer to be ready
+    /// The time limit for a body to arrive, and then for its answer to be ready
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) timeout: u32,
-    /// The most short requests, and the most long ones, that may wait; more are refused with status 503
+    /// The maximum number of short requests, and of long ones, that may wait; more are refused with status 503
     #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_waiting: u32,
     #[command(flatten)]
@@ -265,6 +271,109 @@ Examples:
   entopic serve
   curl -s localhost:8080/v1/tag --json '{\"text\": \"Ada Lovelace lived in London.\", \"labels\": [\"science\", \"sport\"]}'
   entopic serve --listen 0.0.0.0:8080 --token-file token.txt --threads 8";
+
+/// Run an SQL query over a file, with entities and topics as functions.
+#[cfg(feature = "sql")]
+#[derive(Debug, Args)]
+#[command(after_help = SQL_HELP)]
+pub(crate) struct SqlArgs {
+    /// The table `documents`: a file of Parquet, CSV or JSON lines (.parquet, .csv, .jsonl, .ndjson), or a folder of Parquet
+    /// files
+    pub(crate) file: PathBuf,
+    /// The query, in DataFusion's SQL
+    pub(crate) query: String,
+    /// Stop the query if a text fails, instead of writing null in its row
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Run the query on the cluster of this scheduler. Its executors load models themselves, and must find the file
+    /// under the same name
+    #[cfg(feature = "cluster")]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with = "strict")]
+    pub(crate) scheduler: Option<String>,
+    /// The format of the rows. `text` keeps all of them in memory; the other formats stream them
+    #[arg(long, value_enum, default_value_t = SqlFormat::Text)]
+    pub(crate) format: SqlFormat,
+    /// Write the rows to this file; it is named FILE.partial until it is complete [default: standard output]
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[cfg(feature = "sql")]
+const SQL_HELP: &str = "Functions:
+  entities(text)           list of structs: start, end (in characters), label, kind, text, score, found_by
+  topics(text [, labels])  list of structs, the likeliest first: label, score, fit
+  topic(text [, labels])   the likeliest label
+  redact(text)             the text without its entities
+labels is a list of strings, such as ['sport', 'politics']; without it the topics are those of --topics.
+
+Examples:
+  entopic sql news.parquet \"SELECT topic(text) AS topic, count(*) FROM documents GROUP BY topic\"
+  entopic sql news.parquet \"SELECT id, entities(text) AS entities FROM documents\" --format parquet -o tagged.parquet";
+
+/// The format of a result's rows.
+#[cfg(feature = "sql")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SqlFormat {
+    /// A table for people
+    Text,
+    /// One line of JSON per row
+    Jsonl,
+    /// CSV, with a header row
+    Csv,
+    /// Parquet
+    Parquet,
+}
+
+/// Plan the queries of a cluster and distribute them to its executors. Anyone who can reach it can run queries, which
+/// read and write files: use it only in a network that you trust.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+#[command(after_help = CLUSTER_HELP)]
+pub(crate) struct SchedulerArgs {
+    /// The address and port to listen on
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50050")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The name or address under which executors reach it [default: that of --listen]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) external_host: Option<String>,
+}
+
+/// Run parts of queries for the scheduler of a cluster, with models that are loaded once. Anyone who can reach it can
+/// run queries, which read and write files: use it only in a network that you trust.
+#[cfg(feature = "cluster")]
+#[derive(Debug, Args)]
+#[command(after_help = CLUSTER_HELP)]
+pub(crate) struct ExecutorArgs {
+    /// The address and port of the scheduler
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:50050")]
+    pub(crate) scheduler: String,
+    /// The address and port from which others fetch results
+    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50051")]
+    pub(crate) listen: std::net::SocketAddr,
+    /// The port for the scheduler's requests [default: the next port after that of --listen]
+    #[arg(long, value_name = "PORT")]
+    pub(crate) control_port: Option<u16>,
+    /// The name or address under which others reach it [default: that of --listen]
+    #[arg(long, value_name = "HOST")]
+    pub(crate) external_host: Option<String>,
+    /// The folder for parts of results [default: a temporary one]
+    #[arg(long, value_name = "DIR")]
+    pub(crate) work_dir: Option<PathBuf>,
+    /// Stop a query if a text fails, instead of writing null in its row
+    #[arg(long)]
+    pub(crate) strict: bool,
+    #[command(flatten)]
+    pub(crate) models: Models,
+}
+
+#[cfg(feature = "cluster")]
+const CLUSTER_HELP: &str = "Example:
+  entopic scheduler &
+  entopic executor --threads 1 --listen 127.0.0.1:50051 &
+  entopic executor --threads 1 --listen 127.0.0.1:50061 &
+  entopic sql news.parquet \"SELECT topic(text) FROM documents\" --scheduler localhost:50050";
 
 /// Print a script that completes commands and options in a shell.
 #[derive(Debug, Args)]
@@ -286,25 +395,25 @@ pub(crate) struct ManArgs {
 const TAG_EXAMPLES: &str = "Examples:
   entopic tag article.txt                                   a report for people
   entopic tag article.txt --format html -o article.html     a page for a browser
-  entopic tag mails.csv --text-column body --format jsonl   a line of JSON for each row
-  entopic tag news/ --format jsonl -o news.jsonl --resume   all files of a folder; goes on if it was cut off
+  entopic tag mails.csv --text-column body --format jsonl   one line of JSON per row
+  entopic tag news/ --format jsonl -o news.jsonl --resume   all files of a folder; resumes an interrupted run
   zcat posts.jsonl.gz | entopic tag - --input-format jsonl --topics sport,music --format csv";
 
-/// Score entities: precision, recall and F1 over exact spans and types, as seqeval has them, and partial matches, as
-/// nervaluate has them.
+/// Score entities: precision, recall and F1 of exact spans and types, as in seqeval, and partial matches, as in
+/// nervaluate.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic eval ner wnut.tsv --map person=PER,location=LOC,product=")]
 pub(crate) struct EvalNerArgs {
-    /// A token and its tag in each line, an empty line between sentences: two or more columns with tabs or spaces, or
-    /// CoNLL-U; tags of IOB1, IOB2, BIOES or BILOU
+    /// One token and its tag per line, and an empty line between sentences: two or more columns separated by tabs or
+    /// spaces, or CoNLL-U; tags in IOB1, IOB2, BIOES or BILOU
     pub(crate) file: PathBuf,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
     /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER) [default:
-    /// those of the file, as --map has them]
+    /// those of the file, renamed by --map]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
-    /// Rename entity types, those of the file and of the model alike; `type=` drops one
+    /// Rename entity types, both of the file and of the model; `type=` drops one
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
     /// Write each token with its gold and its predicted tag to this file
@@ -314,21 +423,20 @@ pub(crate) struct EvalNerArgs {
     pub(crate) run: RunOptions,
 }
 
-/// Score entities of documents as they were written, lines and tables included: exact spans and types, kinds, and partial
-/// matches.
+/// Score entities in raw documents, with their lines and tables: exact spans and types, kinds, and partial matches.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic eval entities documents.jsonl.gz --map DATE=,MONEY=")]
 pub(crate) struct EvalEntitiesArgs {
     /// One JSON object per line, plain or gzip: {"text": …, "entities": [{"start": 0, "end": 3, "label": "PER"}]}, in
-    /// characters, end exclusive; a label may have its kind behind a colon, or in "kind"
+    /// characters, end exclusive; the kind may follow the label after a colon, or be in "kind"
     pub(crate) file: PathBuf,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = Ner::BUNDLED)]
     pub(crate) model: String,
     /// The entity types to find, separated by commas, for a model that takes entity types as input (GLiNER) [default:
-    /// those of the file, as --map has them]
+    /// those of the file, renamed by --map]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) entity_types: Option<LabelList>,
-    /// Rename entity types, those of the file and of the model alike; `type=` drops one
+    /// Rename entity types, both of the file and of the model; `type=` drops one
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
     /// Write each document with its gold and its predicted entities to this file
@@ -338,21 +446,21 @@ pub(crate) struct EvalEntitiesArgs {
     pub(crate) run: RunOptions,
 }
 
-/// Score topics: accuracy and macro F1 of the likeliest label; for texts with several labels micro and macro F1, average
-/// precision and calibration error.
+/// Score topics: accuracy and macro F1 of the likeliest label; for texts with several labels, micro and macro F1,
+/// average precision and calibration error.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  entopic eval topics dev.jsonl.gz --map sci_tech='science and technology',misc="
 )]
 pub(crate) struct EvalTopicsArgs {
     /// One JSON object per line, plain or gzip: {"text": …, "label": …}, or {"text": …, "labels": […]} with an optional
-    /// "not": […], the labels that do not hold; then those that neither names are not judged
+    /// "not": […], the labels that do not apply; labels in neither list are then not judged
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) topics: Topics,
     #[arg(long, help = concat!("The model: ", model_forms!()), value_name = model_forms!(value), default_value = TopicClassifier::BUNDLED)]
     pub(crate) model: String,
-    /// Put labels into words, those of the file and of --topics; `label=` drops its documents
+    /// Rename labels, both of the file and of --topics, for example into words; `label=` drops its documents
     #[arg(long, value_name = "FROM=TO,…")]
     pub(crate) map: Option<LabelMap>,
     /// Write each document's label and predicted label to this file
@@ -369,11 +477,11 @@ pub(crate) struct Topics {
     /// The candidate topics, separated by commas [default: 17 news topics; to score a file, its labels]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
-    /// A candidate topic, which may have commas; given once per topic
+    /// A candidate topic, which may contain commas; repeat the option for each topic
     #[arg(long, value_name = "LABEL")]
     pub(crate) topic: Vec<String>,
-    /// A file with a candidate topic in each line; or, if its name ends in .toml, with a [[label]] table for each: its
-    /// name, and if you like a description and examples (a list of texts, for embedding models)
+    /// A file with one candidate topic per line; or, if its name ends in .toml, one [[label]] table per topic, with its
+    /// name, and optionally a description and examples (a list of texts, for embedding models)
     #[arg(long, value_name = "FILE")]
     pub(crate) topics_file: Option<PathBuf>,
 }
@@ -396,7 +504,7 @@ pub(crate) struct BenchArgs {
     pub(crate) entity_types: Option<LabelList>,
     #[command(flatten)]
     pub(crate) rules: RuleOptions,
-    /// Timed passes over the file, after one that is not timed; the median is printed
+    /// The number of timed passes over the file, after one that is not timed; the median is printed
     #[arg(long, value_name = "N", default_value = "5")]
     pub(crate) repeat: NonZeroUsize,
     /// Also report the time of each stage, from one more pass; exact with --threads 1
@@ -406,7 +514,7 @@ pub(crate) struct BenchArgs {
     pub(crate) run: RunOptions,
 }
 
-/// Print a table of the models that are known by name.
+/// List the models of the registry.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic models list --task ner")]
 pub(crate) struct ListArgs {
@@ -416,26 +524,26 @@ pub(crate) struct ListArgs {
     /// The output format
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
-    /// A registry file to use in addition to entopic's own
+    /// A registry file to use in addition to entopic's own, over which it takes precedence
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
 }
 
-/// Print everything known about a model.
+/// Print everything that the registry says about a model.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic models show ner-en-small")]
 pub(crate) struct ShowArgs {
-    /// Its name, or its id on the hub
+    /// The model's name, or its id on the hub
     pub(crate) name: String,
     /// The output format
     #[arg(long, value_enum, default_value_t = ListFormat::Text)]
     pub(crate) format: ListFormat,
-    /// A file of models known by name, looked into before entopic's own
+    /// A registry file to use in addition to entopic's own, over which it takes precedence
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
 }
 
-/// Fetch models of the hub, verify them and print where they are.
+/// Download models from the hub, verify them and print their folders.
 #[cfg(feature = "hub")]
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic models pull bert-base-ner dslim/bert-base-NER@main")]
@@ -450,13 +558,13 @@ pub(crate) struct PullArgs {
     pub(crate) places: Places,
 }
 
-/// Check the registry's entries against the models' own files; one line per difference.
+/// Check the registry's entries against the models' own files, and print one line per difference.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  entopic models check --all-bundled\n\nThe exit status is 1 if anything differs."
 )]
 pub(crate) struct CheckArgs {
-    /// The models: names of the registry, or folders that it names; those of the hub are fetched
+    /// The models: names of the registry, or folders that the registry names; models of the hub are downloaded
     #[arg(value_name = "NAME|./DIR", required_unless_present = "all_bundled")]
     pub(crate) names: Vec<String>,
     /// Check all models that are compiled in
@@ -469,7 +577,7 @@ pub(crate) struct CheckArgs {
 /// Options for loading and running models.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunOptions {
-    /// Threads to run on [default: one for each core]
+    /// The number of threads to run on [default: one per core]
     #[arg(long, visible_alias = "jobs", value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
     #[cfg_attr(
@@ -494,7 +602,7 @@ pub(crate) struct RunOptions {
 /// The places of models.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Places {
-    /// A file of models known by name, looked into before entopic's own
+    /// A registry file to use in addition to entopic's own, over which it takes precedence
     #[arg(long, value_name = "FILE")]
     pub(crate) registry: Option<PathBuf>,
     /// Open no connection; models of the hub must be in the cache
@@ -505,7 +613,8 @@ pub(crate) struct Places {
     #[cfg(feature = "hub")]
     #[arg(long, value_name = "DIR")]
     pub(crate) cache: Option<PathBuf>,
-    /// The lock file: models of the hub must match it, and are added to it at first [default: next to --registry]
+    /// The lock file: models of the hub must match it, and are added to it when first used [default: next to
+    /// --registry]
     #[cfg(feature = "hub")]
     #[arg(long, value_name = "FILE")]
     pub(crate) lock: Option<PathBuf>,
@@ -537,34 +646,34 @@ impl RunOptions {
     }
 }
 
-/// The form of a list of models.
+/// The format of a list of models.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub(crate) enum ListFormat {
     Text,
     Json,
 }
 
-/// The form of results.
+/// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A report for people
     Text,
     /// JSON: an object for one document, a list for several
     Json,
-    /// A line of JSON for each document: its fields, and "tagged"
+    /// One line of JSON per document: its fields, and "tagged"
     Jsonl,
-    /// A row for each document: its columns, its topic, and its entities as JSON
+    /// One row per document: its columns, its topic, and its entities as JSON
     Csv,
-    /// A row for each document, with lists of entities and topics
+    /// One row per document, with lists of entities and topics
     Parquet,
-    /// A word and its tag (IOB2) in each line
+    /// One word and its tag (IOB2) per line
     Conll,
     /// The input of spaCy's displaCy
     #[value(alias = "spacy")]
     Displacy,
-    /// brat's standoff: two files for each document, in a folder
+    /// brat's standoff: two files per document, in a folder
     Brat,
-    /// W3C Web Annotations in JSON-LD, a page in each line
+    /// W3C Web Annotations in JSON-LD, one page of annotations per line
     #[value(name = "web-annotation")]
     Annotation,
     /// A page for a browser; a folder of pages for several documents

@@ -1,4 +1,4 @@
-//! `entopic bench`: how fast a model reads.
+//! `entopic bench` measures how fast a model reads.
 
 mod stages;
 
@@ -23,14 +23,14 @@ struct Report<'a> {
     threads: usize,
     precision: Precision,
     documents: usize,
-    /// Of the texts themselves, special tokens left out.
+    /// The number of tokens in the texts, without special tokens.
     tokens: usize,
     seconds: f64,
     tokens_per_second: f64,
     documents_per_second: f64,
     peak_rss_bytes: Option<u64>,
-    /// Of one pass, the longest first; exact with one thread. With more, what helps a group that runs
-    /// alone is in no span.
+    /// The stages of one pass, the longest first. The times are exact with one thread; with more, the work of threads
+    /// that help a group which runs alone is in no span.
     #[serde(skip_serializing_if = "Option::is_none")]
     stages: Option<Vec<Stage>>,
 }
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &BenchArgs) -> Result<(), Failure> {
     let texts: Vec<&str> =
         input.lines().map(|(_, text)| text).filter(|text| !text.trim().is_empty()).collect();
     if texts.is_empty() {
-        return Err(Failure::new(format!("{} has no text; it is read as one text a line", input.name)));
+        return Err(Failure::new(format!("{} has no text; write one text per line", input.name)));
     }
     let default = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let threads = args.run.threads.unwrap_or(default);
@@ -116,8 +116,8 @@ struct Measured {
     stages: Option<Vec<Stage>>,
 }
 
-/// Runs `pass` once to warm caches and scratch memory up, then by the clock as often as asked.
-/// It returns the tokens that it read.
+/// Runs `pass` once to warm up caches and scratch memory, then times it as often as the options ask.
+/// `pass` returns the number of tokens that it read.
 fn measure(args: &BenchArgs, pass: impl Fn() -> Result<usize, entopic::Error>) -> Result<Measured, Failure> {
     let tokens = pass()?;
     let mut seconds = Vec::with_capacity(args.repeat.get());
@@ -149,7 +149,7 @@ fn median(mut values: Vec<f64>) -> f64 {
     }
 }
 
-/// The most memory that this process held at once, where the system tells (Linux).
+/// The peak memory of this process, where the system reports it (Linux).
 fn peak_rss_bytes() -> Option<u64> {
     peak_of(&fs::read_to_string("/proc/self/status").ok()?)
 }

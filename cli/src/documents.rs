@@ -19,15 +19,15 @@ use crate::stream::{Advice, Opening, STANDARD_INPUT, Stream};
 
 /// The documents of a run.
 pub(crate) struct Documents {
-    /// Whether the input is one text: then it has one result, not a list.
+    /// True if the input is one text, whose result is one object, not a list.
     pub(crate) is_one: bool,
     /// The number of files.
     pub(crate) files: usize,
-    /// The size of all files, unless one is no regular file.
+    /// The size of all files in bytes, unless one is not a regular file.
     pub(crate) bytes: Option<u64>,
-    /// Bytes that were read of them.
+    /// The number of bytes read from the files so far.
     pub(crate) done: Rc<Cell<u64>>,
-    /// Whether the next document can be read without waiting for whoever writes it.
+    /// True if the next document can be read without waiting for the program that writes it.
     pub(crate) is_ready: Rc<Cell<bool>>,
     all: Results,
     kinds: Vec<Kind>,
@@ -62,11 +62,11 @@ impl Kind {
 }
 
 impl Documents {
-    /// Finds the files. They are opened as their documents are asked for.
+    /// Finds the files. Each is opened when its documents are requested.
     pub(crate) fn find(inputs: &Inputs, blank: Blank) -> Result<Self, Failure> {
         let opening = Opening { encoding: inputs.encoding, advice: Advice::Option, ..Opening::new() };
         let files = files(inputs)?;
-        // A folder has a list, whatever the number of its files.
+        // The result for a folder is a list, even if the folder has only one file.
         let is_one = matches!(&files[..], [(_, InputFormat::Text)]) && !inputs.files[0].is_dir();
         let mut kinds: Vec<Kind> = Vec::new();
         for (_, format) in &files {
@@ -97,7 +97,7 @@ impl Documents {
         match self.kinds[..] {
             [kind] => Ok(kind),
             _ => Err(Failure::new(
-                "the inputs are of several forms, and the output has one; name files of one form",
+                "the inputs have several formats, but the output has one; name files of one format",
             )),
         }
     }
@@ -157,7 +157,7 @@ fn of_file(
     })
 }
 
-/// A document that is no more than a text.
+/// A document that is only a text.
 fn plain(place: Place, text: String, end: Option<&'static str>) -> Document {
     let mut fields = vec![("file".to_owned(), Field::of(&*place.file))];
     fields.extend(place.line.map(|line| ("line".to_owned(), Field::of(&line))));

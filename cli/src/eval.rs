@@ -1,4 +1,4 @@
-//! `entopic eval`: how well a model does on annotated data.
+//! `entopic eval` scores models on annotated data.
 
 pub(crate) mod entities;
 mod iob;
@@ -13,7 +13,7 @@ pub(crate) mod topics;
 use crate::labels::LabelMap;
 use crate::output;
 
-/// Warns of labels in `map` that the data do not have: usually a typo, but one map may also serve several files.
+/// Warns of labels in `map` that are not in the data: usually a typo, but one map may also serve several files.
 fn note_unused(map: &LabelMap, data: &str, has: impl Fn(&str) -> bool) {
     let unused: Vec<&str> = map.names().filter(|name| !has(name)).collect();
     if !unused.is_empty() {

@@ -3,7 +3,8 @@
 use std::error::Error;
 use std::fmt;
 
-/// Functions that the library's messages name, and the command's options for them.
+/// Wordings of the library's messages that name its functions, and their replacements, which name the command's
+/// options.
 const OPTIONS: [(&str, &str); 11] = [
     ("Hub::token or HF_TOKEN", "HF_TOKEN"),
     ("name a proxy by Hub::proxy", "name a proxy by HTTPS_PROXY"),
@@ -30,7 +31,7 @@ impl Failure {
         Self(message)
     }
 
-    /// `message`, then `cause` and the causes behind it.
+    /// `message`, followed by `cause` and its causes.
     pub(crate) fn because(message: impl Into<String>, cause: &dyn Error) -> Self {
         let mut text = message.into();
         let mut next = Some(cause);
@@ -68,7 +69,7 @@ mod tests {
         assert_eq!(failure, "name another cache by --cache or HF_HUB_CACHE, or a token by HF_TOKEN");
     }
 
-    /// Functions of the library that a message names are in the table, or no message of the command can have them.
+    /// Every function of the library that a message names is replaced by the table.
     #[test]
     fn no_message_of_the_library_names_a_function_that_is_not_in_the_table() {
         use std::fs;
@@ -83,17 +84,17 @@ mod tests {
         let types = ["Hub::", "EntityOptions::", "TopicOptions::", "Backend::", "Limits::", "Engine::"];
         let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src"));
         if !source.join("lib.rs").exists() {
-            // The package by itself, without the workspace.
+            // The package was copied without the workspace.
             return;
         }
         for path in files(source) {
             let text = fs::read_to_string(&path).expect("the source should be readable");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-            // A literal may go on in the next line.
+            // A string literal may continue on the next line.
             let code = code.lines().map(str::trim_start).collect::<Vec<_>>().join("\n").replace("\\\n", "");
             let lines = code.lines().filter(|line| !line.starts_with("//"));
             for line in lines {
-                // What stands between quotation marks.
+                // The text between quotation marks.
                 for message in line
                     .split('"')
                     .skip(1)

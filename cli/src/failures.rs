@@ -1,4 +1,4 @@
-//! Files of documents that failed: a line of JSON for each.
+//! Files that list the documents that failed, with one line of JSON per document.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -27,7 +27,7 @@ pub(crate) fn beside(path: &Path) -> PathBuf {
     name.into()
 }
 
-/// Removes a file, if it is there.
+/// Removes a file, if it exists.
 pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -37,7 +37,7 @@ pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
     }
 }
 
-/// The line of a document.
+/// The line for a document.
 pub(crate) fn line(unread: &Unread) -> Result<String, Failure> {
     let failed =
         Failed { file: &unread.place.file, line: unread.place.line, error: unread.failure.to_string() };

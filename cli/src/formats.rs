@@ -30,14 +30,14 @@ pub(crate) use conll::sentence as conll_sentence;
 pub(crate) use json::Options as JsonOptions;
 pub(crate) use json::TAGGED;
 
-/// A format of one file and where it goes.
+/// A format that is written as one stream, and its destination.
 struct Stream<F> {
     format: F,
     out: Sink,
     has_begun: bool,
 }
 
-/// A format of a folder and where it goes.
+/// A format that is written as files in a folder, and its destination.
 struct Files<F> {
     format: F,
     folder: Folder,
@@ -120,13 +120,13 @@ pub(crate) fn writer(args: &TagArgs, is_one: bool, target: Target) -> Result<Box
             return Ok(Box::new(Files { format: brat::Standoff::default(), folder }));
         }
         (Target::Stream(_), Format::Brat) => {
-            return Err(folder_needed("brat has two files for each document"));
+            return Err(folder_needed("brat has two files per document"));
         }
         (Target::Stream(_), Format::Html) if !is_one => {
-            return Err(folder_needed("several documents are several pages"));
+            return Err(folder_needed("each document becomes a page"));
         }
         (Target::Folder(_), _) => {
-            return Err(Failure::new("this format is one file; name a file with --output"));
+            return Err(Failure::new("this format is written to one file; name a file with --output"));
         }
         (Target::Stream(out), _) => out,
     };

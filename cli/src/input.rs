@@ -1,14 +1,14 @@
-//! Files that are read whole.
+//! Files that are read as a whole.
 
 use std::path::Path;
 
 use crate::failure::Failure;
 use crate::stream::{Opening, Stream};
 
-/// A text and where it is from.
+/// A text and the name of its source.
 #[derive(Debug)]
 pub(crate) struct Input {
-    /// As [`Stream`] has it: what messages call it.
+    /// The name in messages, as in [`Stream`].
     pub(crate) name: String,
     pub(crate) text: String,
 }

@@ -1,13 +1,13 @@
-//! Labels as the command line writes them: lists and maps.
+//! Labels on the command line: lists and maps.
 
 use std::str::FromStr;
 
-/// `economy, sport` as its parts, trimmed; at least one.
+/// The parts of a list such as `economy, sport`, trimmed; at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LabelList(pub(crate) Vec<String>);
 
-/// `person=PER,product=`: renames labels, or drops them where nothing follows the sign.
-/// Labels that it does not name stay as they are.
+/// A map such as `person=PER,product=`, which renames labels, or drops them where nothing follows the sign.
+/// Labels that it does not name stay unchanged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct LabelMap(Vec<(String, Option<String>)>);
 
@@ -17,7 +17,7 @@ impl FromStr for LabelList {
     fn from_str(list: &str) -> Result<Self, String> {
         let labels: Vec<String> = parts(list).map(str::to_owned).collect();
         if labels.is_empty() {
-            return Err("it has no label; give at least one, such as economy,sport".into());
+            return Err("the list is empty; name at least one label, such as economy,sport".into());
         }
         Ok(Self(labels))
     }
@@ -54,7 +54,7 @@ impl LabelMap {
         }
     }
 
-    /// The labels that it renames or drops.
+    /// The labels that the map renames or drops.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|(from, _)| from.as_str())
     }

@@ -1,4 +1,4 @@
-//! Loads models as the command line says.
+//! Loads models as the command line specifies.
 
 use std::path::Path;
 
@@ -38,15 +38,15 @@ fn engine(options: &RunOptions) -> Result<Engine, Failure> {
     Ok(builder.build()?)
 }
 
-/// The model that an argument names. A folder begins with `.` or `/`, or ends with `/`, so that no folder takes the place
-/// of a name.
+/// The model that an argument names. A folder begins with `.` or `/`, or ends with `/`, so that no folder shadows a
+/// name of the registry.
 fn model_ref(model: &str, registry: &Registry) -> Result<ModelRef, Failure> {
     let path = Path::new(model);
     if model.starts_with(['.', '/', '\\']) || model.ends_with(['/', '\\']) || path.is_absolute() {
         return Ok(path.into());
     }
     if registry.find(model).is_none() && path.is_file() {
-        return Err(Failure::new(format!("{model:?} is a file; name the folder of its model, as ./DIR")));
+        return Err(Failure::new(format!("{model:?} is a file; name the folder of the model, as ./DIR")));
     }
     if registry.find(model).is_none() && path.is_dir() {
         return Err(Failure::new(format!("no model is named {model:?}; for the folder, write ./{model}")));
@@ -59,7 +59,7 @@ pub(crate) fn tagger(args: &Models) -> Result<Tagger, Failure> {
     tagger_with(args, rules(&args.entities.rules)?.as_ref())
 }
 
-/// Both models with their options and `rules`, which were read from the options before.
+/// Both models with their options and with `rules`, which the caller has read from the options.
 pub(crate) fn tagger_with(args: &Models, rules: Option<&Rules>) -> Result<Tagger, Failure> {
     let engine = engine(&args.run)?;
     let mut ner = with_entities(&engine, &args.entities)?;
@@ -104,7 +104,7 @@ fn with_entities(engine: &Engine, args: &Entities) -> Result<Ner, Failure> {
     }
 }
 
-/// The rules that the options name, if they do.
+/// The rules that the options name, if any.
 pub(crate) fn rules(args: &RuleOptions) -> Result<Option<Rules>, Failure> {
     let is_named = |name: &str| args.built_in.iter().any(|given| given == name || given == ALL);
     let sets = BuiltIn::NAMES.iter().filter(|(_, name)| is_named(name));
@@ -116,7 +116,7 @@ pub(crate) fn rules(args: &RuleOptions) -> Result<Option<Rules>, Failure> {
     })
 }
 
-/// The candidate topics that the options name, if they do.
+/// The candidate topics that the options name, if any.
 pub(crate) fn topics_of(topics: &Topics) -> Result<Option<Vec<Label>>, Failure> {
     let Topics { topics, topic, topics_file } = topics;
     let given = match (topics, topics_file) {
@@ -126,7 +126,7 @@ pub(crate) fn topics_of(topics: &Topics) -> Result<Option<Vec<Label>>, Failure> 
             let is_toml = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"));
             let labels = if is_toml { labels_of(&input)? } else { lines_of(&input) };
             if labels.is_empty() {
-                let form = if is_toml { "as [[label]] with a name" } else { "in each line" };
+                let form = if is_toml { "as a [[label]] table with a name" } else { "per line" };
                 return Err(Failure::new(format!(
                     "--topics-file {} has no topic; write one {form}",
                     input.name
@@ -139,13 +139,13 @@ pub(crate) fn topics_of(topics: &Topics) -> Result<Option<Vec<Label>>, Failure> 
     Ok((!given.is_empty()).then_some(given))
 }
 
-/// A topic in each line.
+/// The topics of a file with one topic per line.
 fn lines_of(input: &Input) -> Vec<Label> {
     let lines = input.lines().map(|(_, line)| line.trim()).filter(|line| !line.is_empty());
     lines.map(Label::from).collect()
 }
 
-/// A TOML file of `[[label]]` tables with a name, and if there are any a description and examples.
+/// The topics of a TOML file of `[[label]]` tables, each with a name, and optionally a description and examples.
 fn labels_of(input: &Input) -> Result<Vec<Label>, Failure> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -167,7 +167,7 @@ pub(crate) fn with_rules(ner: &Ner, args: &RuleOptions) -> Result<Ner, Failure> 
     })
 }
 
-/// The model of entities `model` and the bundled one of topics, with the bundled labels if there are no others.
+/// The entity model `model` and the bundled topic model, with `topics`, or else the news topics.
 pub(crate) fn both(
     model: &str,
     types: Option<&LabelList>,
@@ -181,7 +181,8 @@ pub(crate) fn both(
     Ok(Tagger::new(ner, classifier, labels)?)
 }
 
-/// The model, with the entity types that an option names; with none, if it takes types as input and there are none.
+/// The model, with the entity types that an option names. A model that takes types as input has none without this
+/// option.
 pub(crate) fn ner(model: &str, types: Option<&LabelList>, options: &RunOptions) -> Result<Ner, Failure> {
     with_types(load_ner(&engine(options)?, model)?, types)
 }
@@ -202,7 +203,7 @@ fn with_types(ner: Ner, types: Option<&LabelList>) -> Result<Ner, Failure> {
     }
 }
 
-/// The failure of a model that is given no entity types.
+/// The failure of a model that takes entity types as input and got none.
 pub(crate) fn needs_types(ner: &Ner) -> Failure {
     Failure::new(format!(
         "the model {:?} takes entity types as input; name some with --entity-types",
@@ -215,7 +216,7 @@ pub(crate) fn classifier(model: &str, options: &RunOptions) -> Result<TopicClass
     Ok(engine.topics(model_ref(model, engine.registry())?)?)
 }
 
-/// entopic's own models, and over them those of the file `own`.
+/// entopic's own models and those of the file `own`, which take precedence.
 pub(crate) fn registry(own: Option<&Path>) -> Result<Registry, Failure> {
     Ok(match own {
         Some(path) => Registry::default().with(Registry::from_file(path)?),
@@ -223,7 +224,7 @@ pub(crate) fn registry(own: Option<&Path>) -> Result<Registry, Failure> {
     })
 }
 
-/// The hub; the environment decides what no option says.
+/// The hub, with settings from the options, and otherwise from the environment.
 #[cfg(feature = "hub")]
 pub(crate) fn hub(places: &Places) -> entopic::Hub {
     let mut hub = entopic::Hub::new();

@@ -1,9 +1,11 @@
-//! The command `entopic`: tags documents with entities and topics, measures how well and how fast.
+//! The command `entopic`: tags documents with entities and topics, and measures quality and speed.
 
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod args;
 mod bench;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod documents;
 mod eval;
 mod failure;
@@ -23,6 +25,8 @@ mod run;
 mod serve;
 mod shell;
 mod sink;
+#[cfg(feature = "sql")]
+mod sql;
 mod stop;
 mod stream;
 mod style;
@@ -53,6 +57,12 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Redact(args) => return redact::run(args),
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
+        #[cfg(feature = "sql")]
+        Command::Sql(args) => sql::run(args),
+        #[cfg(feature = "cluster")]
+        Command::Scheduler(args) => cluster::scheduler(args),
+        #[cfg(feature = "cluster")]
+        Command::Executor(args) => cluster::executor(args),
         Command::Completions(args) => shell::completions(args),
         Command::Man(args) => shell::man(args),
         Command::Eval(Eval::Ner(args)) => eval::ner::run(args),

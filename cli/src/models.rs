@@ -1,4 +1,4 @@
-//! `entopic models`: what is known by name, and whether it is so.
+//! `entopic models` lists, downloads and checks the models of the registry.
 
 mod render;
 
@@ -95,7 +95,7 @@ fn differences(entry: &ModelEntry, _: &Registry, _: &CheckArgs) -> Result<Vec<St
     Ok(entry.differences()?)
 }
 
-/// The model that the registry says is in the folder `path`.
+/// The registry's model in the folder `path`.
 fn of_folder<'r>(registry: &'r Registry, path: &str) -> Option<&'r ModelEntry> {
     let wanted = fs::canonicalize(path).ok()?;
     registry.entries().iter().find(|entry| match &entry.source {
@@ -111,5 +111,5 @@ fn unknown(registry: &Registry, name: &str) -> Failure {
         "the registry has no model"
     };
     let nearest = registry.nearest(name, |_| true).join(", ");
-    Failure::new(format!("{what} {name:?}; the nearest names are {nearest}, and entopic models list has all"))
+    Failure::new(format!("{what} {name:?}; the nearest names are {nearest}; `entopic models list` shows all"))
 }

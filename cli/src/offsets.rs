@@ -1,11 +1,11 @@
-//! Units in which places in a text are counted.
+//! The units of offsets in a text.
 
 use std::ops::Range;
 
 use clap::ValueEnum;
 use entopic::Span;
 
-/// A unit of places in a text.
+/// A unit of offsets in a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Offsets {
     /// Bytes of UTF-8
@@ -16,14 +16,14 @@ pub(crate) enum Offsets {
     Utf16,
 }
 
-/// Bytes between two counted positions.
+/// The number of bytes between two counted positions.
 const BLOCK: usize = 64;
 
-/// Places of one text in one unit.
+/// The offsets of one text in one unit.
 pub(crate) struct Places<'t> {
     text: &'t str,
     unit: Offsets,
-    /// Units of UTF-16 before each block; empty if they are not asked for, or are those of bytes.
+    /// The UTF-16 units before each block; empty if another unit is used, or if the text is ASCII.
     blocks: Vec<usize>,
 }
 
@@ -41,7 +41,7 @@ impl<'t> Places<'t> {
         Self { text, unit, blocks }
     }
 
-    /// The place of `span`.
+    /// The offsets of `span`.
     pub(crate) fn of(&self, span: &Span) -> Range<usize> {
         match self.unit {
             Offsets::Bytes => span.bytes.clone(),
@@ -58,7 +58,7 @@ impl<'t> Places<'t> {
     }
 }
 
-/// The units of UTF-16 of the characters that begin in `bytes`: two for those of four bytes.
+/// The number of UTF-16 units of the characters that begin in `bytes`: two for characters of four bytes.
 fn units(bytes: &[u8]) -> usize {
     bytes.iter().map(|byte| usize::from(byte & 0xC0 != 0x80) + usize::from(*byte >= 0xF0)).sum()
 }

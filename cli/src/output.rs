@@ -1,4 +1,4 @@
-//! Writes results, whole or not at all.
+//! Writes results completely or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -9,7 +9,7 @@ use tempfile::NamedTempFile;
 
 use crate::failure::Failure;
 
-/// Prints `text` to standard output. A reader that has gone away, such as `head`, is no failure.
+/// Prints `text` to standard output. It is no failure if the reader has gone away, as `head` does.
 pub(crate) fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -20,7 +20,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
     }
 }
 
-/// Prints `value` as one line of JSON, piece by piece: it may be large.
+/// Prints `value` as one line of JSON, piece by piece, since it may be large.
 pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let written = serde_json::to_writer(&mut out, value).map_err(io::Error::from);
@@ -35,42 +35,40 @@ pub(crate) fn print_json(value: &impl Serialize) -> Result<(), Failure> {
 /// `value` as JSON, without line ends.
 pub(crate) fn json(value: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string(value)
-        .map_err(|error| Failure::because("the result cannot be put into JSON", &error))
+        .map_err(|error| Failure::because("the result cannot be written as JSON", &error))
 }
 
-/// Prints a line to standard error, where there is one.
+/// Prints a line to standard error, if it is open.
 pub(crate) fn warn(line: &str) {
     crate::progress::aside(|| {
-        // With nobody to tell, there is nothing left to do about a failure here.
+        // There is nowhere left to report a failure here.
         let _ = writeln!(io::stderr(), "{line}");
     });
 }
 
-/// The place that a long run writes to in the end. What would fail then fails before the run.
+/// The file that a long run writes at its end. It is opened before the run, so that failures come early.
 #[derive(Debug)]
 pub(crate) struct OutputFile {
-    /// As the user named it.
+    /// The path as the user wrote it.
     path: PathBuf,
     target: Target,
 }
 
 #[derive(Debug)]
 enum Target {
-    /// Standard output and standard error, by whatever path.
+    /// Standard output, whatever the path that leads to it.
     Out,
+    /// Standard error, likewise.
     Error,
-    /// A pipe, a device, or another open file of the process: it is written to.
+    /// A pipe, a device, or another open file of the process, which is appended to.
     Append(File),
-    /// A regular file whose folder takes no new files.
+    /// A regular file in a folder where no file can be created.
     Overwrite(File),
-    /// A regular file, or none yet: a new file beside it takes its place.
-    Replace {
-        new: NamedTempFile,
-        path: PathBuf,
-    },
+    /// A regular file, or one that does not exist yet: a new file in the same folder replaces it.
+    Replace { new: NamedTempFile, path: PathBuf },
 }
 
-/// Links that are followed before they are taken for a circle, as Linux does.
+/// The number of links that are followed before they are taken for a circle, as on Linux.
 const MOST_LINKS: usize = 40;
 
 impl OutputFile {
@@ -79,7 +77,7 @@ impl OutputFile {
         let same =
             |a: &Path, b: &Path| matches!((a.canonicalize(), b.canonicalize()), (Ok(a), Ok(b)) if a == b);
         if same(path, input) || input == Path::new("-") && is_stream(path, "/dev/stdin") {
-            let message = format!("{} is the input; name another file to be written", path.display());
+            let message = format!("{} is the input; name another file for the output", path.display());
             return Err(Failure::new(message));
         }
         if path.is_dir() || path.file_name().is_none() {
@@ -90,18 +88,18 @@ impl OutputFile {
         Ok(Self { path: path.to_owned(), target })
     }
 
-    /// Writes the file. No reader sees a part of a regular file.
+    /// Writes the file. A regular file is replaced as a whole, where that is possible.
     pub(crate) fn write(self, contents: &str) -> Result<(), Failure> {
         let bytes = contents.as_bytes();
         let written = match self.target {
             Target::Out => return print(contents),
             Target::Error => io::stderr().lock().write_all(bytes),
             Target::Append(mut file) => file.write_all(bytes),
-            // It is shortened now, so that a run that fails does not empty it.
+            // The file is truncated only now, so that a run that fails does not empty it.
             Target::Overwrite(mut file) => file.set_len(0).and_then(|()| file.write_all(bytes)),
             Target::Replace { mut new, path } => {
                 new.write_all(bytes).and_then(|()| new.flush()).and_then(|()| {
-                    // A file on which another is mounted can be written, but not replaced.
+                    // A file that is a mount point can be written, but not replaced.
                     new.persist(&path).map(|_| ()).or_else(|_| fs::write(&path, bytes))
                 })
             }
@@ -116,7 +114,7 @@ impl Target {
         let path = match follow(path)? {
             Place::Descriptor(1) => return Ok(Self::Out),
             Place::Descriptor(2) => return Ok(Self::Error),
-            // Whoever opened it may have written to it.
+            // The process that opened the file may have written to it.
             Place::Descriptor(_) => return OpenOptions::new().append(true).open(path).map(Self::Append),
             Place::Path(path) => path,
         };
@@ -124,7 +122,7 @@ impl Target {
             Ok(old) if !old.is_file() => return OpenOptions::new().write(true).open(path).map(Self::Append),
             Ok(_) if is_stream(&path, "/dev/stdout") => return Ok(Self::Out),
             Ok(old) => {
-                // A file that may not be written is not replaced either.
+                // A file without write permission is not replaced either.
                 drop(OpenOptions::new().write(true).open(&path)?);
                 Some(old)
             }
@@ -143,7 +141,7 @@ impl Target {
         }
         match (new.tempfile_in(&folder), old) {
             (Ok(new), Some(old)) => {
-                // The user's mask took some of them away.
+                // The user's mask removed some of the permissions.
                 new.as_file().set_permissions(old.permissions())?;
                 match keeps_owner(new.as_file(), &old) {
                     true => Ok(Self::Replace { new, path }),
@@ -157,7 +155,7 @@ impl Target {
     }
 }
 
-/// Whether `stream` of this process, such as `/dev/stdout`, is redirected to the regular file `path`.
+/// Reports whether `stream` of this process, such as `/dev/stdout`, is redirected to the regular file `path`.
 fn is_stream(path: &Path, stream: &str) -> bool {
     #[cfg(unix)]
     {
@@ -174,7 +172,7 @@ fn is_stream(path: &Path, stream: &str) -> bool {
     }
 }
 
-/// Gives `new` the owner of the file that it is to replace; whether it has it.
+/// Gives `new` the owner of the file that it will replace; returns whether it has that owner.
 fn keeps_owner(new: &File, old: &fs::Metadata) -> bool {
     #[cfg(unix)]
     {
@@ -193,11 +191,11 @@ fn keeps_owner(new: &File, old: &fs::Metadata) -> bool {
 enum Place {
     /// An open file of this process, such as `/dev/stdout` or what a shell's `>(…)` gives.
     Descriptor(u32),
-    /// Anything else, links followed.
+    /// Any other path, with its links followed.
     Path(PathBuf),
 }
 
-/// Follows the links of `path`. The last may lead to a file that is not there yet.
+/// Follows the links of `path`. The last may lead to a file that does not exist yet.
 fn follow(path: &Path) -> io::Result<Place> {
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -217,7 +215,7 @@ fn descriptor(path: &Path) -> Option<u32> {
     path.file_name()?.to_str()?.parse().ok()
 }
 
-/// Whether `folder` lists the open files of this process.
+/// Reports whether `folder` lists the open files of this process.
 fn is_of_descriptors(folder: &Path) -> bool {
     let own = ["/proc/self/fd", "/proc/thread-self/fd", "/dev/fd"];
     let folder = folder.canonicalize();
@@ -226,7 +224,7 @@ fn is_of_descriptors(folder: &Path) -> bool {
     })
 }
 
-/// Those of a new file, from which the system takes away what the user's mask says.
+/// The permissions of a new file, from which the system removes those in the user's mask.
 fn usual_permissions() -> Option<fs::Permissions> {
     #[cfg(unix)]
     return Some(std::os::unix::fs::PermissionsExt::from_mode(0o666));

@@ -10,20 +10,20 @@ use crate::documents::Documents;
 use crate::output;
 use crate::progress::bar;
 
-/// Inputs of fewer bytes are done in a moment.
+/// Inputs of fewer bytes need no bar.
 const LONG: u64 = 1 << 20;
 
-/// The time between two drawings of the bar, which shows that the command is alive between two sections.
+/// The time between two drawings of the bar, which shows that the command is alive while it reads a section.
 const TICK: Duration = Duration::from_millis(200);
 
-/// The time between two lines where there is no terminal.
+/// The time between two lines if there is no terminal.
 const LOG: Duration = Duration::from_secs(60);
 
 /// The progress of a run over documents.
 #[derive(Clone)]
 pub(crate) struct Progress {
     bar: ProgressBar,
-    /// Bytes that were read of the inputs.
+    /// The number of bytes read from the inputs.
     read: Rc<Cell<u64>>,
     is_one: bool,
     begun: Instant,
@@ -31,7 +31,7 @@ pub(crate) struct Progress {
 }
 
 impl Progress {
-    /// A bar on standard error; hidden if that is no terminal, or the inputs are short.
+    /// A bar on standard error; hidden if standard error is not a terminal, or the inputs are short.
     pub(crate) fn new(documents: &Documents) -> Self {
         let is_short = documents.bytes.is_some_and(|bytes| bytes < LONG);
         let target = if is_short { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
@@ -49,7 +49,7 @@ impl Progress {
         Self { bar, read, is_one: documents.is_one, begun: now, logged }
     }
 
-    /// Receives how many bytes of text are done, which says how far one long document is.
+    /// A function that receives the number of bytes done, to show the progress within one long document.
     pub(crate) fn in_text(&self) -> impl Fn(usize) + Send + Sync + 'static {
         let (bar, is_one) = (self.bar.clone(), self.is_one);
         move |bytes| {
@@ -59,7 +59,7 @@ impl Progress {
         }
     }
 
-    /// Notes that `count` documents are done.
+    /// Shows that `count` documents are done.
     pub(crate) fn count(&self, count: usize) {
         if self.is_one {
             return;

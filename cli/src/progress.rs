@@ -1,10 +1,10 @@
-//! Bars on standard error.
+//! Progress bars on standard error.
 
 use std::sync::{Mutex, PoisonError};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-/// The bar that stands on standard error.
+/// The bar that is shown on standard error.
 static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
 
 /// The hub with a bar for its downloads.
@@ -18,7 +18,7 @@ pub(crate) fn of_downloads(hub: entopic::Hub) -> entopic::Hub {
     hub.progress(move |progress| {
         let entopic::DownloadProgress { path, file, files, done, total, .. } = progress;
         if bar.is_finished() {
-            // The next model's.
+            // The next model begins.
             bar.reset();
         }
         bar.set_message(message(path, [*file, *files]));
@@ -30,7 +30,7 @@ pub(crate) fn of_downloads(hub: entopic::Hub) -> entopic::Hub {
     })
 }
 
-/// Calls `print` while no bar stands in its way.
+/// Calls `print` while the bar is hidden.
 pub(crate) fn aside(print: impl FnOnce()) {
     match &*SHOWN.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(bar) if !bar.is_finished() => bar.suspend(print),
@@ -48,7 +48,7 @@ pub(crate) fn bar(length: u64, target: ProgressDrawTarget, template: &str) -> Pr
     bar
 }
 
-/// The characters of a file's name that are shown.
+/// The maximum number of characters shown of a file's name.
 #[cfg(feature = "hub")]
 const NAME: usize = 24;
 

@@ -1,4 +1,4 @@
-//! `entopic redact`: documents without the names that are in them.
+//! `entopic redact` removes entities from documents.
 
 use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
@@ -21,10 +21,10 @@ use crate::stop::Stop;
 use crate::stream::{Opening, Stream};
 use crate::{failures, load, output};
 
-/// Fields in which `entopic tag` writes what it found.
+/// The fields in which `entopic tag` writes entities.
 const LEAKING: [&str; 2] = [TAGGED, "entities"];
 
-/// The mask if none is named.
+/// The default mask.
 const MASK: char = '█';
 
 /// The replacements in a document: one line of the file that --undo reads.
@@ -46,17 +46,17 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     };
     if args.map.is_some() && form == Form::Text && documents.files > 1 {
         return Err(Failure::new(
-            "several texts become one, which no map can undo; redact them one by one with --map",
+            "--map cannot restore several texts that are written as one; redact each text in a separate run",
         ));
     }
     for path in args.output.iter().chain(&args.map) {
         args.inputs.refuse_as_output(path)?;
     }
     if args.map.is_some() && args.map == args.output {
-        return Err(Failure::new("--map and --output name one file; name two"));
+        return Err(Failure::new("--map and --output name the same file; name two files"));
     }
     refuse_unused(args)?;
-    // The outputs are begun last, so that a run that cannot begin leaves nothing behind.
+    // The outputs are created last, so that a run that cannot begin leaves nothing behind.
     let (ended, covered) = match &args.undo {
         Some(map) => {
             let stream = Stream::open(map, &Opening::new())?;
@@ -87,7 +87,7 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     covered.end(ended)
 }
 
-/// Refuses options that would change nothing.
+/// Refuses options that would have no effect.
 fn refuse_unused(args: &RedactArgs) -> Result<(), Failure> {
     if args.key.is_some() && args.cover != Cover::Hash {
         return Err(Failure::new("--key is for --with hash; add it"));
@@ -107,13 +107,13 @@ fn refuse_unused(args: &RedactArgs) -> Result<(), Failure> {
     ];
     match args.undo.is_some() && is_given.contains(&true) {
         true => Err(Failure::new(
-            "--undo restores what its file says; leave out the options of what is found and replaced",
+            "--undo restores the text in its file; leave out options for finding and replacing entities",
         )),
         false => Ok(()),
     }
 }
 
-/// Checks that every label of --only may be found.
+/// Checks that every label of --only can be found.
 fn check_labels(args: &RedactArgs, ner: &Ner, rules: Option<&Rules>) -> Result<(), Failure> {
     let mut known = ner.entity_types().to_vec();
     known.extend(
@@ -122,7 +122,7 @@ fn check_labels(args: &RedactArgs, ner: &Ner, rules: Option<&Rules>) -> Result<(
     let mut wanted = args.only.iter().flat_map(|labels| &labels.0);
     match wanted.find(|label| !known.contains(label)) {
         Some(label) => Err(Failure::new(format!(
-            "--only names {label:?}, which neither the model nor a rule finds; the labels are {}",
+            "neither the model nor a rule finds the label {label:?} of --only; the labels are {}",
             known.join(", ")
         ))),
         None => Ok(()),
@@ -132,7 +132,7 @@ fn check_labels(args: &RedactArgs, ner: &Ner, rules: Option<&Rules>) -> Result<(
 fn redaction(args: &RedactArgs) -> Result<Redaction, Failure> {
     let mask = args.mask.unwrap_or(MASK);
     if mask.is_whitespace() || mask.is_control() {
-        return Err(Failure::new("--mask must be a character that is seen"));
+        return Err(Failure::new("--mask must be a visible character"));
     }
     let redaction = match (args.cover, &args.key) {
         (Cover::Label, _) => Redaction::label(),
@@ -158,10 +158,10 @@ struct Covered {
     rules: Option<Rules>,
     map: Option<Sink>,
     is_one: bool,
-    /// The failure of the first document that failed, and how many did.
+    /// The failure of the first document that failed, and the number of those that failed.
     first: Option<String>,
     failed: usize,
-    /// The path of the file for them, if the output is one, and the file once there is one that failed.
+    /// The path of the file of failures, if the output is a file, and that file once a document has failed.
     failures: Option<(PathBuf, Option<Sink>)>,
     count: usize,
     progress: Progress,
@@ -205,7 +205,7 @@ impl Covered {
         })
     }
 
-    /// Writes `document` with `text`; `false` if nobody reads it.
+    /// Writes `document` with `text`; returns `false` if the reader of the output has gone away.
     fn put(&mut self, document: &Document, text: &str) -> Result<bool, Failure> {
         self.count += 1;
         self.progress.count(self.count);
@@ -216,7 +216,7 @@ impl Covered {
         }
     }
 
-    /// Takes back what was begun.
+    /// Removes the incomplete outputs.
     fn abandon(self) -> Result<(), Failure> {
         self.map.map(Sink::abandon).transpose()?;
         self.failures.and_then(|(_, sink)| sink).map(Sink::abandon).transpose()?;
@@ -273,7 +273,7 @@ impl Output for Covered {
         let leaking = document.fields.iter().find(|(name, _)| LEAKING.contains(&name.as_str()));
         let refused = match leaking {
             Some((name, _)) => Err(Failure::new(format!(
-                "its field {name:?} has the names that would be taken out of the text; remove or rename the field first"
+                "its field {name:?} has the names that would be removed from the text; remove or rename the field first"
             ))),
             None => self.writer.check(document),
         };
@@ -281,7 +281,7 @@ impl Output for Covered {
             self.failed(&Unread { place: document.place.clone(), failure })?;
             return Ok(true);
         }
-        // Where the model and rules overlap, all of both is taken out.
+        // Where entities of the model and of rules overlap, both are removed whole.
         let mut entities = tagged.entities.clone();
         entities.extend(self.rules.iter().flat_map(|rules| rules.find_all(&document.text)));
         let redacted = redact(&document.text, &entities, &self.redaction);
@@ -290,9 +290,9 @@ impl Output for Covered {
                 file: Some(document.place.file.to_string()),
                 line: document.place.line,
                 replacements: serde_json::to_value(&redacted.replacements)
-                    .map_err(|error| Failure::because("the map cannot be put into JSON", &error))?,
+                    .map_err(|error| Failure::because("the map cannot be written as JSON", &error))?,
             };
-            // A text is never written before what it takes to undo its redaction.
+            // The line of the map is written before the redacted text, so that every text written can be restored.
             let written = writeln!(map, "{}", output::json(&line)?).and_then(|()| map.flush());
             written.map_err(|error| map.failure(&error))?;
         }
@@ -319,7 +319,7 @@ impl Output for Covered {
     }
 }
 
-/// Writes documents with what was taken out of them, by the lines of a map in the same order.
+/// Writes documents with their entities restored from the lines of a map, which are in the same order.
 fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), Failure> {
     let name = map.name.clone();
     let mut lines = map.into_reader().lines();
@@ -340,7 +340,7 @@ fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), F
         let redacted: Redacted = serde_json::from_value(redacted).map_err(|error| failed(&error))?;
         let Some(text) = redacted.restore() else {
             return Err(Failure::new(format!(
-                "{} was changed after it was redacted, or {name} is of another document",
+                "{} was changed after it was redacted, or {name} belongs to another document",
                 document.place
             )));
         };
@@ -350,7 +350,7 @@ fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), F
         }
     }
     if lines.next().is_some() {
-        return Err(Failure::new(format!("{name} has lines of more documents than the inputs have")));
+        return Err(Failure::new(format!("{name} has lines for more documents than the inputs have")));
     }
     Ok(())
 }

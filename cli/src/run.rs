@@ -1,4 +1,4 @@
-//! A run over documents: each is tagged and written as soon as those before it are.
+//! Runs over documents: each document is tagged and written as soon as those before it are.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use crate::documents::Documents;
 use crate::documents::document::{Document, Unread};
 use crate::failure::Failure;
 
-/// The text of a document; empty for one that failed, so that there is a result for each.
+/// The text of a document; empty for a document that failed, so that each has a result.
 pub(crate) struct Text(Option<Rc<Document>>);
 
 impl AsRef<str> for Text {
@@ -22,29 +22,30 @@ impl AsRef<str> for Text {
 /// The texts of a run.
 pub(crate) type Texts = Box<dyn Iterator<Item = Text>>;
 
-/// A document on its way, or its failure.
+/// A document that waits for its result, or its failure.
 type Entry = Result<Rc<Document>, Unread>;
 
 /// The output of a run.
 pub(crate) trait Output {
-    /// Writes a document; `false` if nobody reads the output any more.
+    /// Writes a document; returns `false` if the reader of the output has gone away.
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<bool, Failure>;
 
-    /// Notes a document that failed.
+    /// Records a document that failed.
     fn failed(&mut self, unread: &Unread) -> Result<(), Failure>;
 }
 
 /// The end of a run.
 pub(crate) enum Ended {
     Complete,
-    /// It was interrupted.
+    /// The run was interrupted.
     Stopped,
-    /// Nobody reads the output any more.
+    /// The reader of the output has gone away.
     Unread,
 }
 
-/// Hands the texts of `documents` to `tag`, which gives a result for each, in their order, and those to `output`. The first
-/// `skip` documents are left out. What comes over a pipe is handed over, and answered, as far as it is there.
+/// Passes the texts of `documents` to `tag`, which returns a result for each, in order, and passes these to `output`.
+/// The first `skip` documents are skipped. Documents that have arrived over a pipe are answered before the run waits
+/// for more.
 pub(crate) fn run<I>(
     documents: Documents,
     skip: usize,
@@ -75,7 +76,7 @@ where
     Ok(Ended::Complete)
 }
 
-/// The same for documents that can be read without waiting.
+/// Does the same for documents that can be read without waiting.
 fn answer<I>(
     documents: impl Iterator<Item = Result<Document, Unread>> + 'static,
     tag: impl Fn(Texts) -> I,
@@ -84,7 +85,7 @@ fn answer<I>(
 where
     I: Iterator<Item = Result<TaggedDocument, Error>>,
 {
-    // Those that the library has taken and not yet answered; it takes some hundred at once.
+    // Documents that the library has taken but not yet answered; it takes some hundred at once.
     let waiting: Rc<RefCell<VecDeque<Entry>>> = Rc::default();
     let entries = Rc::clone(&waiting);
     let texts = documents.map(move |document| {

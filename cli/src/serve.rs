@@ -1,12 +1,13 @@
-//! `entopic serve`: the models as a service over HTTP.
+//! `entopic serve` runs the models as a service over HTTP.
 //!
-//! A request passes [`routes`], which reads and checks it, [`service`], which finds the work that it asks for, and
-//! [`queue`], where a thread answers it together with others.
+//! A request passes through [`routes`], which reads and checks it, [`service`], which finds the models with its
+//! options, and [`queue`], where a thread answers it together with others.
 
 mod body;
 mod form;
 mod labels;
 mod metrics;
+mod patience;
 mod queue;
 mod refusal;
 mod requests;
@@ -24,11 +25,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum_server::Handle;
-use axum_server::accept::NoDelayAcceptor;
 use tokio::sync::Semaphore;
 use tracing::level_filters::LevelFilter;
 
 use self::metrics::Metrics;
+use self::patience::Patience;
 use self::queue::Queue;
 use self::service::Service;
 use self::work::Works;
@@ -36,19 +37,19 @@ use crate::args::ServeArgs;
 use crate::failure::Failure;
 use crate::{load, output};
 
-/// The least time that requests have to be answered when the service ends.
+/// The minimum time for answering waiting requests when the service ends.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// The time that the head of a request may take to arrive, and that a connection may be idle.
+/// The maximum time for the head of a request to arrive, and for a connection to be idle.
 const HEAD: Duration = Duration::from_secs(75);
 
-/// Requests whose labels are prepared, or whose large answers are written, at once.
+/// The number of requests whose labels are prepared, or whose large answers are written, at once.
 const BACKGROUND: usize = 2;
 
-/// Memory for bodies, in bodies of the greatest size.
+/// The memory for bodies, as a number of bodies of the maximum size.
 const BODIES: usize = 8;
 
-/// The fewest characters of a token.
+/// The minimum number of characters of a token.
 const SHORTEST_TOKEN: usize = 16;
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
@@ -62,7 +63,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     tracing_subscriber::fmt()
         .with_max_level(LevelFilter::INFO)
         .with_writer(io::stderr)
-        // It would say so on standard error, which has gone away.
+        // Such an error means that standard error has gone away, where it would be reported.
         .log_internal_errors(false)
         .with_ansi(io::stderr().is_terminal())
         .init();
@@ -85,7 +86,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     });
     if !service.has_token() && !address.ip().is_loopback() {
         output::warn(
-            "warning: anyone who reaches this address may use the service; --token-file would require a token",
+            "warning: anyone who can reach this address can use the service; to require a token, add --token-file",
         );
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
@@ -97,15 +98,16 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
         let mut server = axum_server::from_tcp(listener)?.http1_only().first_request_timeout(head);
         server.http_builder().http1().header_read_timeout(head);
         output::warn(&format!("listening on http://{address}"));
-        let server = server.acceptor(NoDelayAcceptor::new()).handle(handle);
+        let server = server.acceptor(Patience(timeout)).handle(handle);
         server.serve(routes::router(service).into_make_service()).await
     });
-    // What is being prepared for nobody is not waited for.
+    // Background work that no request waits for is abandoned.
     runtime.shutdown_background();
     served.map_err(|error| Failure::because("the service failed", &error))
 }
 
-/// Ends the service when the process is asked to end: no new connections, and some time for the requests that are there.
+/// Ends the service when the process is asked to end: no new connections are accepted, and waiting requests get some
+/// time.
 async fn end_on_signal(handle: Handle<SocketAddr>, service: Arc<Service>) {
     asked_to_end().await;
     service.is_ending.store(true, Ordering::Relaxed);
@@ -128,7 +130,7 @@ async fn asked_to_end() {
             return;
         }
     }
-    // Without signals only the end of the process ends it.
+    // Without the signal to terminate, only an interrupt ends the service.
     let _ = tokio::signal::ctrl_c().await;
 }
 
@@ -139,7 +141,8 @@ fn token(path: &Path) -> Result<String, Failure> {
     let token = text.trim();
     if token.len() < SHORTEST_TOKEN || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(Failure::new(format!(
-            "{} must have a token of at least {SHORTEST_TOKEN} visible characters of ASCII; `openssl rand -hex 32` makes one",
+            "{} must contain a token of at least {SHORTEST_TOKEN} visible ASCII characters; make one with \
+             `openssl rand -hex 32`",
             path.display()
         )));
     }

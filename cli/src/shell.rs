@@ -1,4 +1,4 @@
-//! Completions for shells, and manual pages, made of the command line itself.
+//! Shell completions and manual pages, generated from the command line.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! The destinations of results: standard output, a file, or a folder. A file or folder has its final name once it is
+//! The destinations of results: standard output, a file, or a folder. A file or folder gets its final name when it is
 //! complete.
 
 use std::fs::{self, File, OpenOptions};
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 pub(crate) struct Sink {
     out: BufWriter<Box<dyn Write + Send>>,
     name: String,
-    /// The file as it is written, and its name when it is complete; none for standard output, pipes and devices.
+    /// The name of the file until it is complete, and its final name; `None` for standard output, pipes and devices.
     rename: Option<(PathBuf, PathBuf)>,
     is_standard_output: bool,
 }
@@ -34,7 +34,7 @@ impl Sink {
         }
     }
 
-    /// A new file, which has its name when it is complete. A pipe or device is written at once.
+    /// Creates a file, which gets its name when it is complete. A pipe or device is written to directly.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         if fs::metadata(path).is_ok_and(|data| !data.is_file() && !data.is_dir()) {
             let opened = OpenOptions::new().write(true).open(path);
@@ -57,7 +57,7 @@ impl Sink {
         Self::of(path, Ok(opened), Some((partial, path.to_owned())))
     }
 
-    /// The file that a run began, to go on at its end.
+    /// Opens the incomplete file of an earlier run, to append to it.
     pub(crate) fn go_on(path: &Path) -> Result<Self, Failure> {
         let partial = partial(path);
         let opened = OpenOptions::new().append(true).open(&partial);
@@ -95,7 +95,7 @@ impl Sink {
         }
     }
 
-    /// Takes back a file that has nothing to say.
+    /// Removes the incomplete file.
     pub(crate) fn abandon(self) -> Result<(), Failure> {
         match &self.rename {
             Some((partial, _)) => fs::remove_file(partial).map_err(|error| self.failure(&error)),
@@ -103,7 +103,7 @@ impl Sink {
         }
     }
 
-    /// Ends it: it is complete.
+    /// Finishes the output, which is complete.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.out.flush();
         flushed.map_err(|error| self.failure(&error))?;
@@ -136,7 +136,7 @@ pub(crate) struct Folder {
 }
 
 impl Folder {
-    /// A new folder; `path` does not exist, or is empty.
+    /// Creates a folder; `path` must not exist, or must be an empty folder.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
         let is_free = match fs::read_dir(path) {
             Ok(mut entries) => entries.next().is_none(),
@@ -145,7 +145,7 @@ impl Folder {
         if !is_free {
             return Err(Failure::new(format!("{} is not an empty folder; name another", path.display())));
         }
-        // Without a separator at its end.
+        // This drops a separator at the end.
         let path: PathBuf = path.components().collect();
         let partial = partial(&path);
         fs::create_dir(&partial).map_err(|error| match error.kind() {
@@ -158,7 +158,7 @@ impl Folder {
         Ok(Self { path, partial, files: 0 })
     }
 
-    /// The name of the next document's files, without an ending: a number, and a word of its own name.
+    /// The name of the next document's files, without an ending: a number, and the input's name up to its first dot.
     pub(crate) fn name_for(&mut self, place: &Place) -> String {
         self.files += 1;
         let stem = Path::new(&*place.file).file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -175,13 +175,13 @@ impl Folder {
         fs::write(self.partial.join(name), contents)
     }
 
-    /// Adds to a file.
+    /// Appends to a file.
     pub(crate) fn append(&self, name: &str, contents: &str) -> io::Result<()> {
         let file = OpenOptions::new().create(true).append(true).open(self.partial.join(name));
         file.and_then(|mut file| file.write_all(contents.as_bytes()))
     }
 
-    /// The path of a file, once it is complete.
+    /// The path of a file once the folder is complete.
     pub(crate) fn path_of(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -191,17 +191,17 @@ impl Folder {
         unwritable(&self.path, error)
     }
 
-    /// Takes it back.
+    /// Removes the incomplete folder.
     pub(crate) fn abandon(self) -> Result<(), Failure> {
         fs::remove_dir_all(&self.partial).map_err(|error| self.failure(&error))
     }
 
-    /// Its place while it is incomplete.
+    /// The place of the incomplete folder.
     pub(crate) fn incomplete(&self) -> String {
         format!("in {}", self.partial.display())
     }
 
-    /// Ends it: it is complete.
+    /// Finishes the folder, which is complete.
     pub(crate) fn finish(self) -> Result<(), Failure> {
         // An empty folder is replaced.
         if self.path.is_dir() {

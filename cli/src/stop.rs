@@ -1,4 +1,4 @@
-//! The end of a run by an interrupt (Ctrl-C).
+//! Interrupts (Ctrl-C), which end a run.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,7 +9,7 @@ use crate::failure::Failure;
 pub(crate) struct Stop(Arc<AtomicBool>);
 
 impl Stop {
-    /// From now on the first interrupt raises the flag, and the second ends the process.
+    /// Makes the first interrupt raise the flag, and the second end the process.
     pub(crate) fn on_interrupt() -> Result<Self, Failure> {
         let flag = Arc::new(AtomicBool::new(false));
         let raised = Arc::clone(&flag);

@@ -1,4 +1,4 @@
-//! Opens files: plain, gzip or Zstandard; UTF-8, UTF-16, or an encoding that is named.
+//! Opens files: plain, gzip or Zstandard; UTF-8, UTF-16, or a named encoding.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -14,31 +14,31 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
 use crate::failure::Failure;
 
-/// The first bytes of gzip files, and of no UTF-8 text: 0x8B goes on with a character, but 0x1F is
-/// a whole one.
+/// The first bytes of gzip files. No UTF-8 text begins with them: 0x8B continues a character, but 0x1F is a whole
+/// character.
 const GZIP: [u8; 2] = [0x1F, 0x8B];
 
 /// The first bytes of Zstandard files; they are not UTF-8 either.
 const ZSTANDARD: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];
 
-/// Bytes at the beginning of a file by which its form and encoding are judged. They are few, as a pipe may have no more for
-/// now.
+/// The number of bytes at the beginning of a file from which its compression and encoding are detected. It is small,
+/// since a pipe may have no more yet.
 const BEGINNING: usize = 4;
 
-/// Bytes that are read, and decoded, at once.
+/// The number of bytes that are read and decoded at once.
 const READ: usize = 64 * 1024;
 
 /// The advice in messages about another encoding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
-    /// The option --encoding.
+    /// Use the option --encoding.
     Option,
-    /// To convert the file.
+    /// Convert the file.
     Convert,
 }
 
 impl Advice {
-    /// The way out for a file in `encoding`.
+    /// The advice for a file in `encoding`.
     fn of(self, encoding: &str) -> String {
         match self {
             Self::Option => format!("read it with --encoding {encoding}"),
@@ -50,17 +50,17 @@ impl Advice {
 /// Options for opening files.
 #[derive(Clone)]
 pub(crate) struct Opening {
-    /// The encoding, if it is not to be found out.
+    /// The encoding; `None` to detect it.
     pub(crate) encoding: Option<&'static Encoding>,
     pub(crate) advice: Advice,
-    /// Counts the bytes that were read of the files themselves.
+    /// Counts the bytes that were read from the files, before they are decompressed.
     pub(crate) done: Rc<Cell<u64>>,
-    /// Set to whether a line can be read without waiting for whoever writes it. It always can of files.
+    /// True if a line can be read without waiting for the program that writes it; always true for files.
     pub(crate) is_ready: Rc<Cell<bool>>,
 }
 
 impl Opening {
-    /// Files of commands without an option for the encoding.
+    /// The options for commands that have no option for the encoding.
     pub(crate) fn new() -> Self {
         Self {
             encoding: None,
@@ -76,20 +76,20 @@ pub(crate) const STANDARD_INPUT: &str = "standard input";
 
 /// A line of a file.
 pub(crate) struct Line {
-    /// From 1.
+    /// The number of the line, from 1.
     pub(crate) number: u64,
     pub(crate) text: Result<String, Failure>,
     /// The line end; empty at the end of the file.
     pub(crate) end: &'static str,
 }
 
-/// An open file, decompressed, in UTF-8 if it is text; what claims to be UTF-8 is not yet checked.
+/// An open file, decompressed, and decoded to UTF-8. A file that is taken for UTF-8 is not yet validated.
 pub(crate) struct Stream {
-    /// The path, or [`STANDARD_INPUT`]: what messages call it.
+    /// The name in messages: the path, or [`STANDARD_INPUT`].
     pub(crate) name: String,
     reader: BufReader<Box<dyn Read>>,
     advice: Advice,
-    /// As [`Opening::is_ready`], for standard input.
+    /// The flag [`Opening::is_ready`], for standard input.
     is_ready: Option<Rc<Cell<bool>>>,
     /// The byte and the line at which the next line begins.
     byte: u64,
@@ -141,7 +141,7 @@ impl Stream {
         let encoding = match (opening.encoding, marked) {
             (Some(named), Some(marked)) if named != marked => {
                 return Err(Failure::new(format!(
-                    "{name} begins with the mark of {}, not of {}; leave --encoding out",
+                    "{name} begins with the byte order mark of {}, not of {}; leave out --encoding",
                     marked.name().to_ascii_lowercase(),
                     named.name().to_ascii_lowercase()
                 )));
@@ -159,7 +159,7 @@ impl Stream {
         Ok(stream)
     }
 
-    /// Passes over the mark that UTF-8 files may begin with.
+    /// Skips the byte order mark that UTF-8 files may begin with.
     fn skip_mark(&mut self) -> Result<(), Failure> {
         const MARK: &[u8] = "\u{FEFF}".as_bytes();
         let buffer = self.reader.fill_buf().map_err(|error| unreadable(&self.name, &error))?;
@@ -170,14 +170,14 @@ impl Stream {
         Ok(())
     }
 
-    /// All of it.
+    /// The whole text.
     pub(crate) fn text(mut self) -> Result<String, Failure> {
         let mut bytes = Vec::new();
         self.reader.read_to_end(&mut bytes).map_err(|error| unreadable(&self.name, &error))?;
         let text = self.utf8(bytes, self.byte, 1)?;
         if is_no_text(&text) {
             return Err(Failure::new(format!(
-                "{} has many control characters, so it is no text; if it is UTF-16 without a byte order mark, {}",
+                "{} has many control characters, so it is not text; if it is UTF-16 without a byte order mark, {}",
                 self.name,
                 self.advice.of("utf-16le")
             )));
@@ -185,8 +185,8 @@ impl Stream {
         Ok(text)
     }
 
-    /// The next line. After an error that is of one line, the next call gives the line behind it; after one of the file,
-    /// none.
+    /// The next line. After an error in one line, the next call returns the line after it; after an error in the file,
+    /// it returns `None`.
     pub(crate) fn line(&mut self) -> Option<Line> {
         let mut bytes = Vec::new();
         let read = self.reader.read_until(b'\n', &mut bytes);
@@ -213,7 +213,7 @@ impl Stream {
         Some(Line { number: self.line, text: self.utf8(bytes, start, self.line), end })
     }
 
-    /// `bytes` as text; they begin at `byte` and `line`.
+    /// `bytes` as text; they begin at `byte`, in `line`.
     fn utf8(&self, bytes: Vec<u8>, byte: u64, line: u64) -> Result<String, Failure> {
         String::from_utf8(bytes).map_err(|error| {
             let bytes = error.as_bytes();
@@ -232,13 +232,13 @@ impl Stream {
         })
     }
 
-    /// The bytes that follow.
+    /// A reader of the bytes that follow.
     pub(crate) fn into_reader(self) -> impl BufRead + 'static {
         self.reader
     }
 }
 
-/// The first bytes of `reader`, at most `count`, and a reader of all.
+/// The first bytes of `reader`, at most `count`, and a reader of all bytes.
 fn peek(mut reader: Box<dyn Read>, count: usize) -> io::Result<(Vec<u8>, Box<dyn Read>)> {
     let mut beginning = Vec::new();
     reader.by_ref().take(count as u64).read_to_end(&mut beginning)?;
@@ -255,7 +255,8 @@ fn unreadable(name: &str, error: &io::Error) -> Failure {
     }
 }
 
-/// The encoding of a file, by its beginning: that of its byte order mark, UTF-16 if every other byte is zero, else UTF-8.
+/// The encoding of a file, from its beginning: that of its byte order mark, UTF-16 if every other byte is zero, or else
+/// UTF-8.
 fn encoding_of(name: &str, beginning: &[u8]) -> Result<&'static Encoding, Failure> {
     if matches!(beginning, [0xFF, 0xFE, 0, 0, ..] | [0, 0, 0xFE, 0xFF, ..]) {
         let message = format!("{name} is UTF-32; convert it, for example with `iconv -f utf-32 -t utf-8`");
@@ -270,13 +271,13 @@ fn encoding_of(name: &str, beginning: &[u8]) -> Result<&'static Encoding, Failur
     })
 }
 
-/// Whether more than a tenth of `text` is control characters, as in UTF-16 that was read as UTF-8.
+/// Reports whether more than a tenth of `text` is control characters, as in UTF-16 that was read as UTF-8.
 fn is_no_text(text: &str) -> bool {
     let strange = |c: &char| c.is_control() && !matches!(c, '\t' | '\n' | '\r');
     10 * text.chars().filter(strange).count() > text.len()
 }
 
-/// A reader that counts.
+/// A reader that counts its bytes.
 struct Counted {
     inner: Box<dyn Read>,
     done: Rc<Cell<u64>>,
@@ -327,17 +328,17 @@ impl Read for Zstandard {
     }
 }
 
-/// A reader of another encoding, as UTF-8. Bytes that are none of its characters are an error.
+/// A reader that decodes another encoding to UTF-8. Invalid bytes are an error.
 struct Transcoder {
     inner: Box<dyn Read>,
     decoder: Decoder,
-    /// Bytes to decode, and how many of them are decoded.
+    /// The bytes to decode, and the number of them that are decoded.
     bytes: Vec<u8>,
     at: usize,
-    /// The decoded text, and the number of bytes of it that were read.
+    /// The decoded text, and the number of its bytes that were read.
     text: Vec<u8>,
     given: usize,
-    /// All bytes that were decoded, for messages.
+    /// The number of all bytes that were decoded, for messages.
     total: u64,
     is_last: bool,
     is_done: bool,
@@ -358,7 +359,7 @@ impl Transcoder {
         }
     }
 
-    /// Decodes some more.
+    /// Decodes more bytes.
     fn decode(&mut self) -> io::Result<()> {
         if self.at == self.bytes.len() && !self.is_last {
             self.bytes.resize(READ, 0);

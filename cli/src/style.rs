@@ -1,4 +1,4 @@
-//! Colours and widths of what is printed for people.
+//! Colours and widths of output for people.
 
 use std::io::{self, IsTerminal};
 
@@ -8,7 +8,7 @@ use clap::ValueEnum;
 
 use crate::sink::Sink;
 
-/// When colours are printed.
+/// The cases in which colours are printed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum When {
     /// On a terminal, unless NO_COLOR is set
@@ -17,10 +17,10 @@ pub(crate) enum When {
     Never,
 }
 
-/// The width of lines where there is no terminal to ask.
+/// The width of lines if there is no terminal.
 const WIDTH: usize = 100;
 
-/// The narrowest terminal that is written for.
+/// The minimum width of lines, even if the terminal is narrower.
 const NARROWEST: usize = 40;
 
 /// The look of a report.
@@ -29,11 +29,11 @@ pub(crate) struct Style {
     pub(crate) colours: bool,
     /// The columns of a line.
     pub(crate) width: usize,
-    /// Whether lines of the text are broken at the width.
+    /// True if the lines of the text are wrapped at the width.
     pub(crate) wraps: bool,
 }
 
-/// Colours of labels that are not alike to most eyes; a label's name always stands next to its colour.
+/// Colours of labels that most people can distinguish; a label's name always stands next to its colour.
 const COLOURS: [AnsiColor; 6] = [
     AnsiColor::Cyan,
     AnsiColor::Yellow,
@@ -44,7 +44,7 @@ const COLOURS: [AnsiColor; 6] = [
 ];
 
 impl Style {
-    /// That of `out`.
+    /// The style for `out`.
     pub(crate) fn of(when: When, out: &Sink) -> Self {
         let is_terminal = out.is_standard_output() && io::stdout().is_terminal();
         let colours = match when {

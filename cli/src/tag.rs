@@ -1,4 +1,4 @@
-//! `entopic tag`: the entities and topics of documents.
+//! `entopic tag` prints the entities and topics of documents.
 
 mod long;
 mod words;
@@ -29,7 +29,7 @@ pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     }
     let documents = Documents::find(&args.inputs, Blank::Skip)?;
     let tagger = load::tagger(&args.models)?;
-    // It is begun last, so that a run that cannot begin leaves nothing behind.
+    // The output is created last, so that a run that cannot begin leaves nothing behind.
     let Some(target) = Target::open(args, &documents)? else { return Ok(ExitCode::SUCCESS) };
     let stop = Stop::on_interrupt()?;
     let progress = Progress::new(&documents);
@@ -46,16 +46,16 @@ pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
 pub(crate) enum Target {
     /// Standard output, or a pipe or device.
     Stream(Sink),
-    /// A file, with what goes with it.
+    /// A file, and the run that writes it and can be resumed.
     File(Sink, LongRun),
     Folder(Folder),
 }
 
 impl Target {
-    /// The target that the options name; none if it is complete already.
+    /// The target that the options name; `None` if it is already complete.
     fn open(args: &TagArgs, documents: &Documents) -> Result<Option<Self>, Failure> {
         if args.resume && args.format != Format::Jsonl {
-            return Err(Failure::new("--resume is for --format jsonl, which has a line for each document"));
+            return Err(Failure::new("--resume is for --format jsonl, which has one line per document"));
         }
         let has_json = matches!(args.format, Format::Json | Format::Jsonl);
         if args.groups && !has_json {
@@ -64,12 +64,14 @@ impl Target {
         let has_offsets = has_json || matches!(args.format, Format::Csv | Format::Parquet);
         if args.offsets != Offsets::Chars && !has_offsets {
             return Err(Failure::new(
-                "--offsets is for --format json, jsonl, csv and parquet; this one counts characters",
+                "--offsets is for --format json, jsonl, csv and parquet; this format counts characters",
             ));
         }
         let Some(path) = &args.output else {
             if args.resume {
-                return Err(Failure::new("--resume needs the file to go on with: name it with --output"));
+                return Err(Failure::new(
+                    "--resume needs the file of the earlier run; name it with --output",
+                ));
             }
             return Ok(Some(Self::Stream(Sink::standard_output())));
         };
@@ -96,7 +98,7 @@ impl Target {
             Begun::Run(sink, run) => Ok(Some(Self::File(sink, run))),
             Begun::Complete { failures: None } => {
                 output::warn(&format!(
-                    "note: {} is complete, and stays as it is; its options are not compared. Remove it to run again",
+                    "note: {} is complete, so nothing was done; its options were not compared. Remove it to run again",
                     path.display()
                 ));
                 Ok(None)
@@ -118,11 +120,11 @@ struct Results {
     progress: Progress,
     written: usize,
     failed: usize,
-    /// The file with those that failed, if the folder of the results has one.
+    /// The file of failures, if it is in the folder of the results.
     place: Option<PathBuf>,
-    /// The failure of the first document, which is that of the run if it is the only one.
+    /// The failure of the first document, which is the failure of the run if there is only one document.
     first: Option<String>,
-    /// The first language that the models do not know, and how many documents have one.
+    /// The first language that the models do not know, and the number of documents in such languages.
     foreign: Option<String>,
     foreign_count: usize,
 }
@@ -154,12 +156,12 @@ impl Results {
         })
     }
 
-    /// Documents that an earlier run did.
+    /// The number of documents done by an earlier run.
     fn done(&self) -> usize {
         self.run.as_ref().map_or(0, LongRun::done)
     }
 
-    /// Says that the first document failed, now that it is not the only one.
+    /// Warns that the first document failed, once it is not the only one.
     fn warn_of_first(&mut self) {
         if let (Some(message), None, None) = (self.first.take(), &self.run, &self.place) {
             warn_of(&message);
@@ -180,7 +182,7 @@ impl Results {
                     (None, None) => "the output is not complete".to_owned(),
                 };
                 output::warn(&format!("stopped after {done} documents; {advice}"));
-                // As shells report a program that an interrupt ended.
+                // The code that shells report for a program ended by an interrupt.
                 return Ok(ExitCode::from(130));
             }
             Ended::Complete => {}
@@ -197,14 +199,14 @@ impl Results {
         self.run.map(LongRun::finish).transpose()?;
         if let Some(language) = &self.foreign {
             let (subject, models) = match self.is_one {
-                true => ("the text looks".to_owned(), "their results"),
+                true => ("the text looks like the language".to_owned(), "its results"),
                 false => (
-                    format!("{} documents look, the first of them", self.foreign_count),
-                    "the results of these",
+                    format!("{} documents look like another language, the first like", self.foreign_count),
+                    "their results",
                 ),
             };
             output::warn(&format!(
-                "warning: {subject} like the language {language}, which {} and {} do not both know; {models} may mean little. \
+                "warning: {subject} {language}, which {} and {} do not both know; {models} may mean little. \
                  Choose other models with --model and --topic-model",
                 tagger.ner().name(),
                 tagger.topics().name()
@@ -226,7 +228,7 @@ impl Output for Results {
             self.foreign_count += 1;
         }
         let written = self.writer.write(document, tagged).and_then(|()| match self.run {
-            // Whoever reads a stream may wait for it.
+            // The reader of a stream may be waiting for it.
             None => Ok(self.writer.flush()?),
             Some(_) => Ok(()),
         });
@@ -244,14 +246,14 @@ impl Output for Results {
         Ok(true)
     }
 
-    // In the file for them, or on standard error.
+    // Failures go to their file, or to standard error.
     fn failed(&mut self, unread: &Unread) -> Result<(), Failure> {
         self.warn_of_first();
         self.failed += 1;
         self.progress.count(self.written + self.failed);
         match &mut self.run {
             Some(run) => {
-                // What was written before it is in the file before it.
+                // The results before a failure are in their file before the failure is in its file.
                 self.writer
                     .flush()
                     .map_err(|error| Failure::because("the output cannot be written", &error))?;

@@ -146,7 +146,7 @@ fn eval_ner_scores_mapped_types() {
     // What is dropped counts neither in the file nor in what the model finds.
     let report = json(&["eval", "ner", &file, "--map", "person=PER,location=,product=,LOC="], b"");
     assert_eq!((&report["labels"]["LOC"], &report["f1"]), (&Value::Null, &1.0.into()), "{report}");
-    // A name that is in neither is most likely a slip.
+    // A name that is in neither is most likely a typo.
     let output = entopic(&["eval", "ner", &file, "--map", "person=PER,location=LOC,MISC=,MISK="], b"");
     let note = text(&output.stderr);
     assert!(note.contains("no label MISK,"), "{note}");
@@ -198,7 +198,7 @@ fn eval_topics_judges_several_labels() {
         "{written}"
     );
 
-    // With labels that do not hold, each text is judged by its own.
+    // With labels that do not apply, each text is judged by its own labels.
     let lines = "{\"text\": \"The striker won the cup.\", \"labels\": [\"sport\"], \"not\": [\"law, justice\"]}\n\
                  {\"text\": \"Doctors treat the disease.\", \"labels\": [\"medicine\"], \"not\": [\"Sport\", \"war\"]}\n";
     let report = json(&["eval", "topics", &folder.file("not.jsonl", lines)], b"");
@@ -405,7 +405,7 @@ fn predictions_are_not_written_into_missing_folders() {
     assert!(message.contains("there is no folder"), "{message}");
 }
 
-/// A shell, because redirections and process substitutions are its own.
+/// Uses a shell, because redirections and process substitutions are features of the shell.
 #[cfg(target_os = "linux")]
 #[test]
 fn predictions_are_written_where_they_are_asked() {
@@ -427,7 +427,7 @@ fn predictions_are_written_where_they_are_asked() {
     let both = |text: &str| {
         assert!(text.contains("\"f1\":") && text.ends_with("Oslo\tB-LOC\tB-LOC\n"), "{text}");
     };
-    // A folder of links such as /dev has, which a file put in a link's place would break.
+    // A folder with links like those in /dev, which would break if a file replaced a link.
     let links = folder.path("links");
     fs::create_dir(&links).expect("a folder should be made");
     symlink("/proc/self/fd/1", links.join("stdout")).expect("a link should be made");
@@ -558,7 +558,7 @@ fn a_model_is_shown_as_its_registry_has_it() {
     {
         assert!(shown.contains(line), "no {line} in {shown}");
     }
-    // It is a registry again.
+    // The output is a valid registry.
     let folder = Folder::new();
     let file = folder.file("shown.toml", format!("[[model]]\n{shown}"));
     let shown = json(&["models", "show", "topics-en-small", "--format", "json"], b"");

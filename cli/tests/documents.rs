@@ -1,4 +1,4 @@
-//! Many documents in one run: forms of inputs and of results, runs that are cut off, and redaction.
+//! Many documents in one run: formats of inputs and of results, interrupted runs, and redaction.
 
 mod support;
 
@@ -17,7 +17,7 @@ const POSTS: &str = "{\"id\": 1, \"text\": \"Ada Lovelace lived in London.\", \"
                      {\"id\": 2, \"body\": \"no text\"}\n\
                      {\"id\": 3.10, \"text\": \"🦤 Zoë Keller lives in Oslo.\", \"note\": [1,  2]}\n";
 
-/// What a run that must succeed prints.
+/// The output of a run that must succeed.
 fn printed(arguments: &[&str]) -> String {
     let output = entopic(arguments, b"");
     assert!(output.status.success(), "{arguments:?}: {}", text(&output.stderr));
@@ -61,7 +61,7 @@ fn json_lines_keep_their_fields_and_failures_have_a_file() {
     let left: BTreeSet<String> = files(folder.path(".").as_path());
     assert_eq!(left.into_iter().collect::<Vec<_>>(), ["posts.jsonl", "tagged.jsonl", "tagged.jsonl.failed"]);
 
-    // Tagged once more, the results are new, and the fields the same.
+    // Tagged once more, the results are replaced, and the other fields stay the same.
     let again = printed(&["tag", &out, "--format", "jsonl"]);
     assert_eq!(again, written);
 }
@@ -108,7 +108,7 @@ fn tables_stay_tables() {
     assert_eq!(names(&entities), [("PER", "Ada"), ("LOC", "Oslo")]);
     let message = failure(&["tag", &input, "--format", "csv", "-o", &shown(&folder.path("x.csv"))], b"", 1);
     assert_eq!(files(&folder.path(".")).len(), 1, "what failed as a whole should leave nothing behind");
-    assert!(message.contains("the columns are \"id\", \"body\"; --text-column names one"), "{message}");
+    assert!(message.contains("the columns are \"id\", \"body\"; choose one with --text-column"), "{message}");
 }
 
 #[test]
@@ -141,7 +141,7 @@ fn words_and_tags_make_up_the_text() {
     let sentences: Vec<&str> = conll.trim_end().split("\n\n").skip(1).collect();
     assert_eq!(sentences.len(), 3, "{conll}");
 
-    // A corpus of words keeps its words, and the score by what was written is that of `eval`.
+    // A corpus of words keeps its words, and here the model finds every gold tag.
     let gold = folder.file(
         "gold.tsv",
         "Maria\tB-PER\nKeller\tI-PER\nmoved\tO\nto\tO\nLondon\tB-LOC\n\nFrance\tB-LOC\nvoted\tO\n",
@@ -216,7 +216,7 @@ fn an_output_is_no_input_of_the_next_run() {
     assert!(message.contains("decompress it first"), "{message}");
 }
 
-/// A pipe may have no more for a long time.
+/// The next line of a pipe may not come for a long time.
 #[test]
 fn what_is_there_is_answered() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_entopic"))
@@ -322,12 +322,12 @@ fn a_run_that_is_killed_goes_on_and_loses_nothing() {
     let read = |path: &str| fs::read(path).expect("it should be written");
     assert!(read(&whole) == read(&out), "the output should be that of an undisturbed run");
     assert_eq!(read(&format!("{whole}.failed")), read(&format!("{out}.failed")));
-    // What is complete is left alone, and its failures stay failures.
+    // A complete output is left alone, and its failures are reported again.
     let again = run(&out);
     assert!(
         text(&again.stderr).contains("is complete, but some documents failed") && !again.status.success()
     );
-    // A run that was cut off between its last steps.
+    // A run that was interrupted between its last steps.
     fs::rename(&out, folder.path("out.jsonl.partial")).expect("it should be there");
     fs::copy(folder.path("settings"), folder.path("out.jsonl.run")).expect("it should be there");
     run(&out);
@@ -409,7 +409,7 @@ fn redaction_can_be_undone_with_its_map() {
     assert_eq!(printed(&["redact", &posts]), "{\"id\":1,\"text\":\"[PER] lives in [LOC].\"}\n");
     let table = folder.file("posts.csv", "id,text\n1,Ada lives in Oslo.\n");
     assert_eq!(printed(&["redact", &table]), "id,text\n1,[PER] lives in [LOC].\n");
-    assert!(failure(&["redact", &posts, &table], b"", 1).contains("of several forms"));
+    assert!(failure(&["redact", &posts, &table], b"", 1).contains("have several formats"));
 }
 
 #[test]
@@ -429,7 +429,7 @@ fn redaction_leaves_all_else_as_it_is() {
     let message = failure(&["redact", &tables[0], &tables[1], "-o", &shown(&folder.path("out.csv"))], b"", 1);
     assert!(message.contains("1 of 2 documents failed"), "{message}");
     let failures = fs::read_to_string(folder.path("out.csv.failed")).expect("it should be written");
-    assert!(failures.contains("those of the first table id, text"), "{failures}");
+    assert!(failures.contains("those of the first table are id, text"), "{failures}");
     let tagged = folder.file("tagged.csv", "text,entities\nAda lives.,Ada\nBob lives.,Bob\n");
     let message = failure(&["redact", &tagged, "-o", &shown(&folder.path("none.csv"))], b"", 1);
     assert!(message.contains("2 of 2 documents failed"), "{message}");
@@ -444,7 +444,7 @@ fn options_without_a_use_are_refused() {
     let table: [(&[&str], &str); 8] = [
         (&["redact", &input, "--key", &key], "--key is for --with hash"),
         (&["redact", &input, "--mask", "x"], "--mask is for --with mask"),
-        (&["redact", &input, "--undo", &key, "--built-in", "email"], "--undo restores what its file says"),
+        (&["redact", &input, "--undo", &key, "--built-in", "email"], "--undo restores the text in its file"),
         (&["redact", &input, "-o", &out, "--map", &out], "name two"),
         (&["redact", &input, "-o", &out, "--map", "/none/map"], "cannot be written"),
         (&["tag", &gold, "--words", "--format", "conll", "-o", &gold], "is an input"),

@@ -66,7 +66,7 @@ fn answers_are_those_of_the_library() {
     let topics = as_json(&classifier.classify(TEXT, &set).expect("it should be classified"));
     let request = json!({"text": TEXT, "labels": labels, "multi_label": true});
     for _ in 0..2 {
-        // The second time they are prepared already.
+        // The second time, the labels are already prepared.
         assert_eq!(service.post("/v1/topics", &request).json(), topics);
     }
 }
@@ -168,7 +168,7 @@ fn what_breaks_the_protocol_costs_only_its_connection() {
         stream.write_all(bytes).expect("it should be sent");
         stream.shutdown(Shutdown::Write).expect("the end should be sent");
         let mut answer = Vec::new();
-        // It may be cut off.
+        // The answer may be cut off.
         let _ = stream.read_to_end(&mut answer);
         assert!(
             answer.is_empty() || answer.starts_with(b"HTTP/1.1 4"),
@@ -266,7 +266,7 @@ fn large_and_slow_bodies_are_refused() {
     let service = Service::start(&["--max-body", "1000", "--timeout", "1"]);
     let reply = service.post("/v1/tag", &json!({"text": "a".repeat(1000)}));
     assert_refused(&reply, 413, "too_large", "1000 bytes");
-    // It is read to its end, so that its client gets to see the answer.
+    // The body is read to its end, so that its client can read the answer.
     let reply = service.post("/v1/tag", &json!({"text": "a".repeat(7000)}));
     assert_refused(&reply, 413, "too_large", "1000 bytes");
     assert_eq!(service.post("/v1/tag", &json!({"text": "a".repeat(900)})).status, 200);
@@ -275,7 +275,7 @@ fn large_and_slow_bodies_are_refused() {
     let head = b"POST /v1/tag HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n";
     chunked.write_all(head).expect("it should be sent");
     for _ in 0..4 {
-        // It may be refused before all of it is sent.
+        // The body may be refused before all of it is sent.
         let _ = chunked.write_all(format!("200\r\n{}\r\n", "a".repeat(0x200)).as_bytes());
     }
     assert_refused(&Reply::read(chunked), 413, "too_large", "1000 bytes");
@@ -295,6 +295,33 @@ fn large_and_slow_bodies_are_refused() {
         let _ = silent.read_to_end(&mut Vec::new());
         assert!(started.elapsed() < Duration::from_secs(8), "{bytes:?}");
     }
+}
+
+#[test]
+fn a_client_that_does_not_read_loses_its_connection() {
+    let service = Service::start(&["--timeout", "5"]);
+    // The answer has some thirty megabytes, more than the buffers of a connection take.
+    let body = json!({"texts": vec!["Ada."; 400], "labels": numbered(500)}).to_string();
+    let mut stream = service.connect();
+    let kind = "Content-Type: application/json";
+    let head =
+        format!("POST /v1/topics HTTP/1.1\r\nHost: a\r\n{kind}\r\nContent-Length: {}\r\n\r\n", body.len());
+    stream
+        .write_all(head.as_bytes())
+        .and_then(|()| stream.write_all(body.as_bytes()))
+        .expect("it should be taken");
+    let mut begin = [0; 1024];
+    stream.read_exact(&mut begin).expect("the answer should begin");
+    let begin = String::from_utf8_lossy(&begin).to_lowercase();
+    let length = begin.split_once("content-length: ").and_then(|(_, rest)| rest.split("\r\n").next());
+    let length: usize =
+        length.and_then(|length| length.parse().ok()).expect("the answer should say its length");
+    thread::sleep(Duration::from_secs(8));
+    let mut rest = Vec::new();
+    // What was under way arrives, and then the end, or a reset.
+    let _ = stream.read_to_end(&mut rest);
+    assert!(rest.len() + 1024 < length, "all {length} bytes came");
+    assert_eq!(service.get("/health").status, 200);
 }
 
 #[test]
@@ -338,7 +365,7 @@ fn the_work_for_a_client_that_left_is_stopped() {
         .and_then(|()| leaving.write_all(body.as_bytes()))
         .expect("it should be sent");
     service.becomes_busy();
-    // Short requests do not wait for it.
+    // Short requests do not wait for the long one.
     let started = Instant::now();
     assert_eq!(service.post("/v1/tag", &json!({"text": TEXT})).status, 200);
     let took = started.elapsed();

@@ -1,6 +1,6 @@
-//! Every fast kernel that this CPU has, on one thread, over the products of a layer: hidden states of 384 and 768 numbers,
-//! and a feed-forward part four times as wide. Elements are additions of a product: half of the operations that are
-//! counted elsewhere.
+//! Benchmarks every fast kernel of this CPU on one thread, over the products of a layer: hidden states of 384 and 768
+//! numbers, and a feed-forward part four times as wide. Elements are the additions of a product: half of the
+//! operations that are counted elsewhere.
 
 #![allow(missing_docs, reason = "criterion_group makes a public function")]
 

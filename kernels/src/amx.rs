@@ -1,8 +1,9 @@
 //! Kernels for AMX: tiles of 16 rows of 64 bytes.
 //!
-//! The instructions are written as assembly, since Rust's functions for them are not stable. A block's are all in one
-//! piece, so that no tile has to keep its content from one piece to the next. How the tiles are set is remembered while a
-//! product runs, so what a caller does with its tiles must not use AMX by other means; products within it may.
+//! The instructions are written in assembly, because Rust's functions for them are not stable. Those of a block are
+//! in one piece of assembly, so that no tile has to keep its content from one piece to the next. The configuration of
+//! the tiles is remembered while a product runs, so a caller's code that receives the product must not use AMX by
+//! other means; it may compute other products.
 
 use std::arch::asm;
 use std::arch::x86_64::{__cpuid, __cpuid_count};
@@ -22,7 +23,7 @@ pub(crate) fn has_bf16() -> bool {
     has(22) && permitted()
 }
 
-/// Whether the CPU has tiles and the feature at `bit` of leaf 7, and the system saves the tiles of threads.
+/// Returns whether the CPU has tiles and the feature at `bit` of leaf 7, and the system saves the tiles of threads.
 fn has(bit: u32) -> bool {
     const TILES: u32 = 24;
     const OSXSAVE: u32 = 27;
@@ -37,9 +38,9 @@ fn has(bit: u32) -> bool {
     features >> TILES & 1 == 1 && features >> bit & 1 == 1 && states & TILE_STATES == TILE_STATES
 }
 
-/// Whether the system lets this process use tiles. It is asked once
-/// (<https://docs.kernel.org/arch/x86/xstate.html>), and may refuse. From then on it refuses signal stacks that are too
-/// small to save tiles.
+/// Returns whether the system lets this process use tiles. It is asked once
+/// (<https://docs.kernel.org/arch/x86/xstate.html>), and may refuse. From then on it refuses signal stacks that are
+/// too small to save tiles.
 fn permitted() -> bool {
     const ARCH_PRCTL: i64 = 158;
     const REQUEST_PERMISSION: i64 = 0x1023;
@@ -47,8 +48,8 @@ fn permitted() -> bool {
     static PERMITTED: OnceLock<bool> = OnceLock::new();
     *PERMITTED.get_or_init(|| {
         let result: i64;
-        // SAFETY: this call of the system reads and writes no memory of ours; a system that does not know it gives
-        // an error. The system changes rcx and r11.
+        // SAFETY: this system call reads and writes no memory of the process, and a system that does not know it
+        // returns an error. The system changes rcx and r11, which are declared as outputs.
         unsafe {
             asm!(
                 "syscall",
@@ -65,42 +66,42 @@ fn permitted() -> bool {
 }
 
 /// # Safety
-/// [`has_int8`], and `job` fits.
+/// [`has_int8`] is true, and `job` fits.
 pub(crate) unsafe fn int8(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, i32>)) {
     let _held = Held::new();
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees that tiles may be used and `job` fits; `_held` is alive.
     unsafe { tiles::multiply::<Int8>(job, each) }
 }
 
 /// # Safety
-/// [`has_bf16`], and `job` fits.
+/// [`has_bf16`] is true, and `job` fits.
 pub(crate) unsafe fn bf16(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, f32>)) {
     let _held = Held::new();
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees that tiles may be used and `job` fits; `_held` is alive.
     unsafe { tiles::multiply::<Bf16>(job, each) }
 }
 
 /// # Safety
-/// [`has_int8`], and `job` and `to` fit.
+/// [`has_int8`] is true, and `job` and `to` fit.
 pub(crate) unsafe fn place_int8(job: &Job<'_>, to: Place<i32>) {
     let _held = Held::new();
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees that tiles may be used, and that `job` and `to` fit; `_held` is alive.
     unsafe { tiles::place::<Int8>(job, to) }
 }
 
 /// # Safety
-/// [`has_bf16`], and `job` and `to` fit.
+/// [`has_bf16`] is true, and `job` and `to` fit.
 pub(crate) unsafe fn place_bf16(job: &Job<'_>, to: Place<f32>) {
     let _held = Held::new();
-    // SAFETY: as the caller says.
+    // SAFETY: the caller guarantees that tiles may be used, and that `job` and `to` fit; `_held` is alive.
     unsafe { tiles::place::<Bf16>(job, to) }
 }
 
 #[derive(Clone, Copy)]
 struct State {
-    /// The number of [`Held`] values.
+    /// The number of [`Held`] values that are alive.
     holds: usize,
-    /// The rows that tiles are set for, or 0.
+    /// The number of rows for which tiles are configured, or 0.
     rows: usize,
 }
 
@@ -109,8 +110,8 @@ thread_local! {
     static STATE: Cell<State> = const { Cell::new(State { holds: 0, rows: 0 }) };
 }
 
-/// A product on this thread that uses tiles, or several. The last one releases them, so that the system need not save them
-/// any longer.
+/// A guard of the products on this thread that use tiles. The last one releases the tiles, so that the system need
+/// not save them any longer.
 #[derive(Debug)]
 pub(crate) struct Held(PhantomData<*const ()>);
 
@@ -128,7 +129,7 @@ impl Drop for Held {
         let last = holds == 1;
         STATE.set(State { holds: holds - 1, rows: if last { 0 } else { rows } });
         if last && rows > 0 {
-            // SAFETY: tiles were set on this thread, so the CPU has them. None is in use outside a block.
+            // SAFETY: tiles were configured on this thread, so the CPU has them. None is in use outside a block.
             unsafe { asm!("tilerelease", options(nomem, nostack)) };
         }
     }
@@ -144,10 +145,11 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Sets the tiles of this thread for blocks of `rows` rows: 0 and 1 for sums, 2 for values, 3 and 4 for weights.
+/// Configures the tiles of this thread for blocks of `rows` rows: 0 and 1 for sums, 2 for values, 3 and 4 for
+/// weights.
 ///
 /// # Safety
-/// The CPU has tiles, this process may use them, and there is a [`Held`].
+/// The CPU has tiles, this process may use them, and a [`Held`] is alive.
 unsafe fn configure(rows: usize) {
     let state = STATE.get();
     if state.rows == rows {
@@ -158,7 +160,8 @@ unsafe fn configure(rows: usize) {
     widths[..5].fill(Line::BYTES as u16);
     let configuration =
         Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: widths, rows: heights };
-    // SAFETY: as the caller says; the configuration is 64 bytes, and valid. No tile is in use outside a block.
+    // SAFETY: the caller guarantees that tiles may be used; the configuration is 64 bytes, and valid. No tile is in
+    // use outside a block.
     unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const configuration, options(nostack, readonly)) };
     STATE.set(State { rows, ..state });
 }
@@ -174,8 +177,9 @@ macro_rules! tiles {
             unsafe fn block(block: &Block, to: Place<$sum>) {
                 let stride = block.stride * Line::BYTES;
                 let row = to.stride * size_of::<$sum>();
-                // SAFETY: the rows and panels may be read, and the sums written, as the caller says: tiles reach over
-                // `rows` rows of a block, and over all lines of a panel. Tiles are set for as many rows.
+                // SAFETY: the caller guarantees that tiles may be used, the rows and panels may be read, and the sums
+                // written. Tiles are configured for the rows of the block, and cover these rows and all lines of a
+                // panel.
                 unsafe {
                     configure(block.rows);
                     asm!(

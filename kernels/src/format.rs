@@ -3,14 +3,14 @@ use half::bf16;
 
 use crate::kernel::Kernel;
 
-/// The number format of a product: what its rows and weights are made of, and what they add up to.
+/// The number format of a product: the types of the numbers in its rows and weights, and of their sums.
 ///
-/// A group is four bytes of a row: four values in int8, two in bf16, one in f32. All kernels work on groups. There are
-/// no other formats than those of this crate.
+/// A group is four bytes of a row: four values in int8, two in bf16, one in f32. All kernels work on groups. The
+/// trait is sealed: the only formats are those of this crate.
 pub trait Format: sealed::Sealed + Sized + 'static {
     /// One number of a row.
     type Value: Pod + Send + Sync;
-    /// One number of the weights, as large as a value.
+    /// One number of the weights, of the same size as a value.
     type Weight: Pod + Send + Sync;
     /// One number of a product.
     type Sum: Pod + Default + Send + Sync;
@@ -18,12 +18,12 @@ pub trait Format: sealed::Sealed + Sized + 'static {
     /// The kernels that this CPU can run, the fastest first; the portable ones come last.
     fn kernels() -> &'static [Kernel<Self>];
 
-    /// The fastest kernel for this CPU, or `None` if only portable code is left.
+    /// The fastest kernel for this CPU, or `None` if there is only portable code.
     fn fastest() -> Option<Kernel<Self>> {
         Self::kernels().first().copied().filter(|kernel| !kernel.is_portable())
     }
 
-    /// `sum` and the product of a value and a weight.
+    /// Adds the product of a value and a weight to `sum`.
     fn add(sum: Self::Sum, value: Self::Value, weight: Self::Weight) -> Self::Sum;
 }
 
@@ -40,7 +40,7 @@ mod sealed {
 pub enum Int8 {}
 
 /// bfloat16 values and weights (<https://en.wikipedia.org/wiki/Bfloat16_floating-point_format>), added up in f32. The
-/// order of additions differs between kernels, and AMX takes subnormal numbers for 0.
+/// order of additions differs between kernels, and AMX treats subnormal numbers as 0.
 #[derive(Clone, Copy, Debug)]
 pub enum Bf16 {}
 

@@ -1,21 +1,21 @@
 use std::marker::PhantomData;
 
-/// While there is one, products on this thread leave the CPU's tiles as they are set, and the next ones need not set them
-/// again: worth it for many small products. It must not outlive them by much, as the system saves tiles that are set with
-/// the thread. Where the CPU has no tiles, it does nothing.
+/// Keeps the CPU's tiles of this thread configured while it is alive, so that each product need not set them up
+/// again. It pays off for many small products. It must not outlive them by much, because the system saves configured
+/// tiles with the thread. On CPUs without tiles, it does nothing.
 ///
-/// Other code that uses AMX must not run on the thread meanwhile: it would change their configuration.
+/// Other code that uses AMX must not run on the thread meanwhile: it would change the configuration.
 #[derive(Debug)]
 pub struct Hold {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     _held: crate::amx::Held,
-    /// Tiles are those of a thread.
+    /// Tiles belong to a thread.
     _thread: PhantomData<*const ()>,
 }
 
 impl Hold {
-    /// Holds the tiles of this thread.
-    #[expect(clippy::new_without_default, reason = "it is made for what it does")]
+    /// Keeps the tiles of this thread configured until the value is dropped.
+    #[expect(clippy::new_without_default, reason = "it is made for its effect")]
     pub fn new() -> Self {
         Self {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

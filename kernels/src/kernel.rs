@@ -7,31 +7,32 @@ use crate::line::Line;
 use crate::tiles;
 use crate::weights::{PANEL, Rows};
 
-/// A way to multiply, which this CPU has.
+/// An implementation of products that this CPU can run.
 pub struct Kernel<F: Format> {
     name: &'static str,
     run: Run<F>,
     /// Writes a product without a copy, if the kernel can.
     place: Option<PlaceRun<F>>,
-    /// Rows that it multiplies at once.
+    /// The number of rows that it multiplies at once.
     rows: usize,
     saturates: bool,
     portable: bool,
 }
 
-/// A kernel's code. It may only be called where the CPU has the instructions.
+/// A kernel's code. It may only be called if the CPU has the instructions and the job fits.
 pub(crate) type Run<F> = unsafe fn(&Job<'_>, &mut dyn FnMut(Tile<'_, <F as Format>::Sum>));
 
-/// Likewise, to write a product.
+/// A kernel's code that writes a product. It may only be called if the CPU has the instructions, and the job and the
+/// place fit.
 pub(crate) type PlaceRun<F> = unsafe fn(&Job<'_>, tiles::Place<<F as Format>::Sum>);
 
-/// A product to be computed. [`crate::Weights`] checks that all of it fits: `panels` are whole panels of `depth` lines,
-/// one for each 16 of `outputs`, and the rows have a line for each 16 of `depth`.
+/// A product to compute. [`crate::Weights`] checks that all of it fits: `panels` are whole panels of `depth` lines,
+/// one per 16 of `outputs`, and the rows have a line per 16 of `depth`.
 pub(crate) struct Job<'a> {
     pub(crate) rows: Rows<'a>,
     pub(crate) panels: &'a [Line],
     pub(crate) depth: usize,
-    /// The outputs of the panels, but for those that fill up the last.
+    /// The outputs of the panels, without those that pad the last one.
     pub(crate) outputs: Range<usize>,
 }
 
@@ -55,7 +56,7 @@ pub struct Tile<'a, S> {
     /// Its columns, among the outputs of the weights.
     pub columns: Range<usize>,
     pub(crate) sums: &'a [S],
-    /// From a row to the next in `sums`.
+    /// The number of sums from a row to the next.
     pub(crate) stride: usize,
 }
 
@@ -66,35 +67,36 @@ impl<'a, S> Tile<'a, S> {
         self.rows.clone().zip(self.sums.chunks(self.stride)).map(move |(row, sums)| (row, &sums[..count]))
     }
 
-    /// The sums of all rows, and how many lie between the beginnings of two rows. Each row has those of whole panels; what
-    /// is beyond the tile's columns, or its rows, means nothing.
+    /// The sums of all rows, and the distance between the beginnings of two rows. Each row has the sums of whole
+    /// panels; those beyond the tile's columns or rows are unspecified.
     pub fn sums(&self) -> (&'a [S], usize) {
         (self.sums, self.stride)
     }
 }
 
 impl<F: Format> Kernel<F> {
-    /// Its name, by its instructions.
+    /// Its name, after its instructions.
     pub fn name(self) -> &'static str {
         self.name
     }
 
-    /// Whether it is plain code, to compare others with, rather than fast.
+    /// Returns whether it is plain code, for comparisons, rather than a fast kernel.
     pub fn is_portable(self) -> bool {
         self.portable
     }
 
-    /// Rows that it multiplies at once: it is fastest with a multiple of them.
+    /// The number of rows that it multiplies at once; it is fastest with a multiple of this number.
     pub fn rows(self) -> usize {
         self.rows
     }
 
     pub(crate) fn run(self, job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
-        // SAFETY: a kernel is made only where the CPU has its instructions.
+        // SAFETY: a kernel is only made if the CPU has its instructions, and `Weights` checks that a job fits.
         unsafe { (self.run)(job, each) }
     }
 
-    /// Writes the product to `out`, `[rows, stride]`. Rows have room for pairs of panels, and `job` begins with the first.
+    /// Writes the product to `out`, `[rows, stride]`. Rows must have room for pairs of panels, and `job` must begin
+    /// with the first panel.
     pub(crate) fn place(self, job: &Job<'_>, out: &mut [F::Sum], stride: usize) {
         let room = job.rows.count().checked_mul(stride);
         assert!(
@@ -103,7 +105,8 @@ impl<F: Format> Kernel<F> {
             "the product does not fit"
         );
         match self.place {
-            // SAFETY: a kernel is made only where the CPU has its instructions, and there is room for all rows.
+            // SAFETY: a kernel is only made if the CPU has its instructions, `Weights` checks that a job fits, and
+            // the assertion above that there is room for all rows.
             Some(place) => unsafe { place(job, tiles::Place { sums: out.as_mut_ptr(), stride }) },
             None => self.run(job, &mut |tile| {
                 for (row, sums) in tile.each() {
@@ -129,15 +132,16 @@ impl<F: Format> fmt::Debug for Kernel<F> {
 }
 
 impl Kernel<Int8> {
-    /// The largest value that is multiplied exactly with any weights from -127 on, with one to spare for rounding: 127 where
-    /// the CPU adds pairs of products in 16 bits, otherwise 255.
+    /// The largest value that is multiplied exactly with any weights from -127 on, with one to spare for rounding:
+    /// 127 if the kernel adds pairs of products in 16 bits, otherwise 255.
     pub fn largest_value(self) -> u8 {
         if self.saturates { 127 } else { 255 }
     }
 }
 
-/// A function for the kernels of a format. Each has its name, what it needs, its code, and the rows that it multiplies at
-/// once; then whether it saturates, or is portable. After `=>` comes what writes a product without a copy.
+/// Defines the function that lists the kernels of a format. Each has a name, a condition, its code, and the number of
+/// rows that it multiplies at once; then, optionally, `saturates` or `portable`. After a second `=>` comes the code
+/// that writes a product without a copy.
 macro_rules! kernels {
     ($function:ident, $format:ty, [$(
         $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr $(=> $place:expr)?, $rows:expr $(, $property:ident)?;
@@ -179,6 +183,8 @@ kernels!(int8, Int8, [
 kernels!(bf16, Bf16, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
     "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16 => crate::amx::place_bf16, tiles::ROWS;
+    #[cfg(target_arch = "x86_64")]
+    "avx512-bf16" if crate::x86::has_fast_avx512_bf16() => crate::x86::bf16_avx512, 12;
     "portable" if true => crate::portable::vectors::<Bf16>, 4, portable;
     "portable tiles" if true => crate::portable::tiles::<Bf16> => crate::portable::place_tiles::<Bf16>, tiles::ROWS, portable;
 ]);

@@ -17,21 +17,21 @@ impl Default for Line {
 }
 
 impl Line {
-    /// Bytes of a line.
+    /// The number of bytes in a line.
     pub const BYTES: usize = 64;
 
-    /// The lines that `count` values of the type `T` take: at least one.
+    /// The number of lines that `count` values of the type `T` take: at least one.
     pub const fn holding<T>(count: usize) -> usize {
         let lines = (count * size_of::<T>()).div_ceil(Self::BYTES);
         if lines == 0 { 1 } else { lines }
     }
 
-    /// The values that `lines` hold.
+    /// The values in `lines`.
     pub fn values<T: AnyBitPattern>(lines: &[Self]) -> &[T] {
         bytemuck::cast_slice(lines)
     }
 
-    /// The values that `lines` hold, to be changed.
+    /// The values in `lines`, for writing.
     pub fn values_mut<T: AnyBitPattern + NoUninit>(lines: &mut [Self]) -> &mut [T] {
         bytemuck::cast_slice_mut(lines)
     }

@@ -1,5 +1,5 @@
-//! Plain code in the place of the instructions: what the kernels are compared with, and what runs the same
-//! packing, blocks and edges on any CPU.
+//! Plain code in place of the instructions. The kernels are compared with it, and it runs the same packing, blocks
+//! and edges on any CPU.
 
 use std::marker::PhantomData;
 
@@ -13,27 +13,27 @@ use crate::weights::PANEL;
 /// # Safety
 /// `job` fits.
 pub(crate) unsafe fn vectors<F: Format>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
-    // SAFETY: as the caller says; any CPU has the instructions.
+    // SAFETY: the caller guarantees that `job` fits; any CPU has the instructions.
     unsafe { vectors::multiply::<Plain<F>>(job, each) }
 }
 
 /// # Safety
 /// `job` fits.
 pub(crate) unsafe fn tiles<F: Format>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
-    // SAFETY: as the caller says; any CPU has the instructions.
+    // SAFETY: the caller guarantees that `job` fits; any CPU has the instructions.
     unsafe { tiles::multiply::<Plain<F>>(job, each) }
 }
 
 /// # Safety
 /// `job` and `to` fit.
 pub(crate) unsafe fn place_tiles<F: Format>(job: &Job<'_>, to: Place<F::Sum>) {
-    // SAFETY: as the caller says; any CPU has the instructions.
+    // SAFETY: the caller guarantees that `job` and `to` fit; any CPU has the instructions.
     unsafe { tiles::place::<Plain<F>>(job, to) }
 }
 
 struct Plain<F>(PhantomData<F>);
 
-/// `sums` and the products of the values of a group and the weights of a line.
+/// Adds the products of the values of a group and the weights of a line to `sums`.
 #[inline(always)]
 fn add<F: Format>(sums: &mut [F::Sum], group: &[F::Value], weights: &[F::Weight]) {
     for (sum, weights) in sums.iter_mut().zip(weights.chunks_exact(group.len())) {
@@ -57,13 +57,13 @@ impl<F: Format> Vectors for Plain<F> {
 
     #[inline(always)]
     unsafe fn weights(line: *const Line) -> Line {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees that a line may be read.
         unsafe { line.read() }
     }
 
     #[inline(always)]
     unsafe fn group(values: *const u8) -> [u8; 4] {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees that four bytes may be read.
         unsafe { values.cast::<[u8; 4]>().read() }
     }
 
@@ -78,7 +78,7 @@ impl<F: Format> Vectors for Plain<F> {
 
     #[inline(always)]
     unsafe fn store(sums: Self::Sums, to: *mut F::Sum) {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees that `PANEL` sums may be written.
         unsafe { to.cast::<Self::Sums>().write(sums) }
     }
 }
@@ -88,7 +88,7 @@ impl<F: Format> Tiles for Plain<F> {
 
     unsafe fn block(block: &Block, to: Place<F::Sum>) {
         for row in 0..block.rows {
-            // SAFETY: the block may be read, and its sums written, as the caller says.
+            // SAFETY: the caller guarantees that the block may be read, and its sums written.
             let (values, weights, sums) = unsafe {
                 let values = block.values.add(row * block.stride);
                 let values = std::slice::from_raw_parts(values, block.stride);

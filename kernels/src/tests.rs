@@ -1,4 +1,4 @@
-//! Every kernel that this CPU has against the definition, over edges in all three dimensions.
+//! Checks every kernel of this CPU against the definition, over edges in all three dimensions.
 
 use bytemuck::{Pod, Zeroable};
 use half::bf16;
@@ -28,7 +28,7 @@ fn lines<T: Pod>(values: &[T], inputs: usize) -> Vec<Line> {
     lines
 }
 
-/// The product of `kernel` for `columns`, `[rows, outputs]`, and the number of times it gave each sum.
+/// The product of `kernel` for `columns`, `[rows, outputs]`, and the number of times that it returned each sum.
 fn product<F: Format>(
     kernel: Kernel<F>,
     values: &[F::Value],
@@ -48,7 +48,7 @@ fn product<F: Format>(
         }
     });
     if columns == (0..outputs) {
-        // Written in one go, it is the same, and so it is with weights that were turned.
+        // The product is the same if it is written in one go, and if the weights are packed from their transpose.
         let stride = outputs.next_multiple_of(2 * PANEL);
         let turned = weights_of_turned(kernel, source, [outputs, inputs]);
         for weights in [&weights, &turned] {
@@ -66,7 +66,7 @@ fn weights_of_turned<F: Format>(kernel: Kernel<F>, weights: &[F::Weight], shape:
     let [outputs, inputs] = shape;
     let turned: Vec<F::Weight> =
         (0..weights.len()).map(|at| weights[at % outputs * inputs + at / outputs]).collect();
-    // What was there before must not count.
+    // Former weights must not count.
     let mut packed =
         Weights::pack(kernel, &[turned.first().copied().unwrap_or(F::Weight::zeroed()); 40 * 130], [40, 130]);
     packed.repack_turned(&turned, shape);
@@ -77,8 +77,8 @@ fn same<T: Pod>(one: &[T], other: &[T]) -> bool {
     bytemuck::cast_slice::<_, u8>(one) == bytemuck::cast_slice::<_, u8>(other)
 }
 
-/// Checks all kernels of a format. `value` and `weight` make numbers of noise, and `close` compares a sum with the
-/// definition in f64 and the sum of the absolute products.
+/// Checks all kernels of a format. `value` and `weight` make numbers from noise, and `close` compares a sum with the
+/// definition in f64, given the sum of the absolute products.
 fn check<F: Format>(
     shape: [usize; 3],
     value: impl Fn(u32) -> F::Value,
@@ -90,7 +90,7 @@ fn check<F: Format>(
     let [rows, inputs, outputs] = shape;
     let values: Vec<F::Value> = noise(rows * inputs, 1).map(value).collect();
     let weights: Vec<F::Weight> = noise(outputs * inputs, 2).map(weight).collect();
-    // Whole panels before a part are another's.
+    // A part of the outputs begins with a whole panel.
     let start = outputs / 2 / PANEL * PANEL;
     for kernel in kernels {
         for columns in [0..outputs, 0..start, start..outputs] {
@@ -101,7 +101,7 @@ fn check<F: Format>(
                     let expected_times = u32::from(columns.contains(&column));
                     if times[at] != expected_times {
                         let message =
-                            format!("{kernel:?} {shape:?} gave {} times ({row}, {column})", times[at]);
+                            format!("{kernel:?} {shape:?} returned {} times ({row}, {column})", times[at]);
                         return Err(TestCaseError::fail(message));
                     }
                     let (mut exact, mut size) = (0.0, 0.0);
@@ -137,7 +137,7 @@ fn check_int8(shape: [usize; 3]) -> Result<(), TestCaseError> {
     check::<Int8>(shape, |noise| byte(noise) % 129, |noise| byte(noise) as i8, wide, exact, all)
 }
 
-/// From -1 to 1.
+/// A number from -1 to 1.
 fn fraction(noise: u32) -> f32 {
     (noise >> 8) as f32 / (1 << 23) as f32 - 1.0
 }
@@ -205,11 +205,11 @@ fn the_largest_numbers_do_not_saturate() {
 fn no_rows_no_inputs_and_no_outputs_give_nothing_or_zeros() {
     for &kernel in F32::kernels() {
         let none = Weights::pack(kernel, &[], [0, 5]);
-        none.multiply(Rows::new(&[Line::default()], 1), 0..0, |_| panic!("there is nothing to give"));
+        none.multiply(Rows::new(&[Line::default()], 1), 0..0, |_| panic!("there should be no tile"));
         let some = Weights::pack(kernel, &[1.0; 10], [2, 5]);
-        some.multiply(Rows::new(&[], 1), 0..2, |_| panic!("there is nothing to give"));
+        some.multiply(Rows::new(&[], 1), 0..2, |_| panic!("there should be no tile"));
         let empty = Weights::pack(kernel, &[], [2, 0]);
-        empty.multiply(Rows::new(&[], empty.row_lines()), 0..2, |_| panic!("there is nothing to give"));
+        empty.multiply(Rows::new(&[], empty.row_lines()), 0..2, |_| panic!("there should be no tile"));
         let mut found = Vec::new();
         empty.multiply(Rows::new(&[Line::default(); 3], empty.row_lines()), 0..2, |tile| {
             tile.each().for_each(|(_, sums)| found.extend_from_slice(sums));
@@ -222,7 +222,7 @@ fn no_rows_no_inputs_and_no_outputs_give_nothing_or_zeros() {
 fn weights_may_be_packed_anew() {
     for &kernel in F32::kernels() {
         let mut weights = Weights::pack(kernel, &[7.0; 40 * 33], [33, 40]);
-        // Two of three columns, of fewer rows: nothing of the first may be left.
+        // Two of three columns, and fewer rows: nothing of the first weights may be left.
         weights.repack(&[1.0, 2.0, 9.0, 3.0, 4.0, 9.0], 3, [2, 2]);
         let lines = lines(&[1.0_f32, 10.0], 2);
         let mut found = Vec::new();
@@ -233,8 +233,7 @@ fn weights_may_be_packed_anew() {
     }
 }
 
-/// A product within what is done with another, of another height, must not spoil it, nor what it sets up on the
-/// thread.
+/// A product within the callback of another, of another height, must not spoil it, nor its setup on the thread.
 #[test]
 fn products_may_be_within_one_another() {
     for &kernel in Int8::kernels() {
@@ -281,7 +280,7 @@ fn wrong_shapes_are_refused() {
     refused(&|| _ = Rows::new(&lines, 0));
 }
 
-/// The kernels that tests ran with, to be seen with `--nocapture`.
+/// Prints the kernels of the tests, which `--nocapture` shows, and checks their order.
 #[test]
 fn the_portable_kernels_come_last() {
     println!("int8: {:?}, bf16: {:?}, f32: {:?}", Int8::kernels(), Bf16::kernels(), F32::kernels());

@@ -1,5 +1,5 @@
-//! Products in tiles: 16 rows by two panels at a time. Blocks of 32 rows need fewer loads, but measured slower, as the CPU
-//! has less of what is done with one block to overlap with the next.
+//! Products in tiles: 16 rows by two panels at a time. Blocks of 32 rows need fewer loads, but were slower when
+//! measured, because the CPU can overlap less of the work on one block with the next.
 
 use std::ops::Range;
 
@@ -7,23 +7,23 @@ use crate::kernel::{Job, Tile};
 use crate::line::Line;
 use crate::weights::PANEL;
 
-/// Rows of a tile, and of a block.
+/// The most rows of a tile, and of a block.
 pub(crate) const ROWS: usize = 16;
 
-/// Sums of a block: two tiles.
+/// The number of sums in a block: two tiles.
 const BLOCK: usize = ROWS * 2 * PANEL;
 
-/// Rows and panels that are multiplied together. [`multiply`] makes them, and sees to it that all lines are there.
+/// Rows and panels that are multiplied together. [`each_block`] makes them, and ensures that all lines exist.
 pub(crate) struct Block {
-    /// 1 to [`ROWS`].
+    /// The number of rows, 1 to [`ROWS`].
     pub(crate) rows: usize,
-    /// The first line of the first row; rows follow one another.
+    /// The first line of the first row; rows are contiguous.
     pub(crate) values: *const Line,
-    /// Lines of a row, at least 1.
+    /// The number of lines in a row, at least 1.
     pub(crate) stride: usize,
     /// Two panels, or one twice.
     pub(crate) weights: [*const Line; 2],
-    /// Lines of a panel: 16 for each line of a row.
+    /// The number of lines in a panel: 16 per line of a row.
     pub(crate) depth: usize,
 }
 
@@ -31,11 +31,11 @@ pub(crate) struct Block {
 #[derive(Clone, Copy)]
 pub(crate) struct Place<S> {
     pub(crate) sums: *mut S,
-    /// From a row to the next.
+    /// The number of sums from a row to the next.
     pub(crate) stride: usize,
 }
 
-/// The instructions that such a product needs.
+/// The instructions that a product in tiles needs.
 pub(crate) trait Tiles {
     /// One number of a product.
     type Sum: Copy + Default;
@@ -43,23 +43,24 @@ pub(crate) trait Tiles {
     /// Writes the product of a block, `[rows, 32]`.
     ///
     /// # Safety
-    /// The CPU has the instructions, what they need is set up on this thread, `block` is as its fields say, and so many
+    /// The CPU has the instructions, their state is set up on this thread, `block` is as its fields say, and all its
     /// sums may be written.
     unsafe fn block(block: &Block, to: Place<Self::Sum>);
 }
 
-/// Aligned as the rows of tiles are.
+/// The sums of a block, aligned like the rows of tiles.
 #[repr(C, align(64))]
 struct Sums<S>([S; BLOCK]);
 
 /// # Safety
-/// The CPU has the instructions of `T`, and `job` fits.
+/// The CPU has the instructions of `T`, their state is set up on this thread, and `job` fits.
 #[inline(always)]
 pub(crate) unsafe fn multiply<T: Tiles>(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, T::Sum>)) {
     let mut sums = Sums([T::Sum::default(); BLOCK]);
     each_block(job, |block, rows, panel| {
         let to = Place { sums: sums.0.as_mut_ptr(), stride: 2 * PANEL };
-        // SAFETY: the CPU has the instructions; there is room for a whole block.
+        // SAFETY: the caller guarantees the instructions and their state, and that `job` fits; there is room for a
+        // whole block.
         unsafe { T::block(&block, to) };
         each(Tile { rows, columns: job.columns(panel, 2), sums: &sums.0, stride: 2 * PANEL });
     });
@@ -68,11 +69,13 @@ pub(crate) unsafe fn multiply<T: Tiles>(job: &Job<'_>, each: &mut dyn FnMut(Tile
 /// Writes the whole product, `[rows, stride]`. Rows have room for pairs of panels.
 ///
 /// # Safety
-/// The CPU has the instructions of `T`, `job` fits, and as many sums may be written.
+/// The CPU has the instructions of `T`, their state is set up on this thread, `job` fits, and the sums of all rows
+/// may be written.
 #[inline(always)]
 pub(crate) unsafe fn place<T: Tiles>(job: &Job<'_>, to: Place<T::Sum>) {
     each_block(job, |block, rows, panel| {
-        // SAFETY: as the caller says.
+        // SAFETY: the caller guarantees the instructions and their state, that `job` fits, and that all sums may be
+        // written.
         unsafe {
             let sums = to.sums.add(rows.start * to.stride + panel * PANEL);
             T::block(&block, Place { sums, ..to });
@@ -80,7 +83,8 @@ pub(crate) unsafe fn place<T: Tiles>(job: &Job<'_>, to: Place<T::Sum>) {
     });
 }
 
-/// Runs `work` with each block of a job that fits, its rows, and its first panel. All rows meet a panel before the next.
+/// Runs `work` with each block of a job that fits, its rows, and its first panel. All rows are multiplied with a
+/// panel before the next panel.
 #[inline(always)]
 fn each_block(job: &Job<'_>, mut work: impl FnMut(Block, Range<usize>, usize)) {
     let (count, panels) = (job.rows.count(), job.panel_count());

@@ -1,21 +1,21 @@
 use bytemuck::Pod;
 
-/// Sides of the squares that are transposed in registers.
+/// The side of the squares that are transposed in registers.
 const SIDE: usize = 8;
 
-/// A matrix in memory: its values, and how many lie between the beginnings of two rows.
+/// A matrix in memory: its values, and the distance between the beginnings of two rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Strided<V> {
-    /// The first row begins at the first.
+    /// The values; the first row begins at the first one.
     pub values: V,
-    /// At least the length of a row.
+    /// The number of values from a row to the next, at least the length of a row.
     pub stride: usize,
 }
 
 /// Writes `from`, `[rows, columns]`, to `to` as `[columns, rows]`. Values have four bytes.
 ///
 /// # Panics
-/// If a row of either is out of range, or values are larger or smaller.
+/// If a row of either is out of range. Values of another size do not compile.
 pub fn transpose<T: Pod>(from: Strided<&[T]>, to: Strided<&mut [T]>, [rows, columns]: [usize; 2]) {
     const { assert!(size_of::<T>() == 4) };
     if rows == 0 || columns == 0 {
@@ -59,7 +59,7 @@ fn square<T: Pod>(from: &[T], from_stride: usize, to: &mut [T], to_stride: usize
     let last = SIDE - 1;
     assert!(from.len() >= last * from_stride + SIDE && to.len() >= last * to_stride + SIDE);
     #[cfg(target_arch = "x86_64")]
-    // SAFETY: the CPU has AVX, as `transpose` found out, and all rows are within the slices.
+    // SAFETY: `transpose` checked that the CPU has AVX, and the assertion above that all rows are within the slices.
     unsafe {
         crate::x86::transpose_square(from.as_ptr().cast(), from_stride, to.as_mut_ptr().cast(), to_stride);
     }

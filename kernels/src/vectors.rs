@@ -14,10 +14,10 @@ pub(crate) trait Vectors {
     type Sums: Copy;
     /// A line of weights.
     type Weights: Copy;
-    /// The group of a row, once for each output.
+    /// A group of a row, repeated for each output.
     type Group: Copy;
 
-    /// Rows, at most 12, and panels, at most 2, whose sums fit into the registers together.
+    /// The numbers of rows, at most 12, and of panels, at most 2, whose sums fit into the registers together.
     const ROWS: usize;
     const PANELS: usize;
 
@@ -33,7 +33,7 @@ pub(crate) trait Vectors {
     /// The CPU has the instructions, and four bytes may be read.
     unsafe fn group(values: *const u8) -> Self::Group;
 
-    /// `sums` and the products of `group` and `weights`.
+    /// Adds the products of `group` and `weights` to `sums`.
     ///
     /// # Safety
     /// The CPU has the instructions.
@@ -44,11 +44,12 @@ pub(crate) trait Vectors {
     unsafe fn store(sums: Self::Sums, to: *mut Self::Sum);
 }
 
-/// Blocks of rows that are handed out together: what is done with them is called for less often. With more, their lines of
-/// the product, which may lie any number of bytes apart, would drive one another out of the nearest cache.
+/// The number of blocks of rows in a tile. With several, the callback is called less often; with more than these,
+/// their rows of the product, which may lie any number of bytes apart, would drive each other out of the nearest
+/// cache.
 const BLOCKS: usize = 2;
 
-/// Rows and panels of the largest tile.
+/// The rows and panels of the largest tile.
 const MOST: [usize; 2] = [BLOCKS * 12, 2];
 
 /// # Safety
@@ -59,18 +60,18 @@ pub(crate) unsafe fn multiply<V: Vectors>(job: &Job<'_>, each: &mut dyn FnMut(Ti
     let (panels, tiles) = (job.panel_count(), count.div_ceil(BLOCKS * V::ROWS));
     let stride = V::PANELS * PANEL;
     let mut sums = [V::Sum::default(); MOST[0] * MOST[1] * PANEL];
-    // All rows meet a panel before the next.
+    // All rows are multiplied with a panel before the next panel.
     for panel in (0..panels).step_by(V::PANELS) {
         let width = V::PANELS.min(panels - panel);
-        // A panel that is not there is computed as the one before it, and left out.
+        // For a missing panel, the one before it is computed again, and the result is left out.
         let weights = [panel, panel + width - 1].map(|panel| job.panels[panel * job.depth..].as_ptr());
         for rows in parts(0..count, tiles) {
             let blocks = rows.len().div_ceil(V::ROWS);
             for block in parts(rows.clone(), blocks) {
                 let values = job.rows.lines[block.start * job.rows.each..].as_ptr();
                 let sums = &mut sums[(block.start - rows.start) * stride..];
-                // SAFETY: the job fits: there are as many rows and panels, and each row has a line for each 16 of a
-                // panel's.
+                // SAFETY: the caller guarantees that the CPU has the instructions and that `job` fits: it has as many
+                // rows and panels, and each row has a line per 16 lines of a panel.
                 unsafe { tile_of::<V>(block.len(), values, job.rows.each, weights, job.depth, sums) };
             }
             each(Tile { rows, columns: job.columns(panel, width), sums: &sums, stride });
@@ -78,7 +79,7 @@ pub(crate) unsafe fn multiply<V: Vectors>(job: &Job<'_>, each: &mut dyn FnMut(Ti
     }
 }
 
-/// `range` in `count` parts that are about equally long.
+/// Divides `range` into `count` parts that are about equally long.
 fn parts(range: Range<usize>, count: usize) -> impl Iterator<Item = Range<usize>> {
     (0..count).map(move |part| {
         let at = |part: usize| range.start + range.len() * part / count;
@@ -86,10 +87,10 @@ fn parts(range: Range<usize>, count: usize) -> impl Iterator<Item = Range<usize>
     })
 }
 
-/// [`tile`] of as many rows.
+/// Runs [`tile`] with `rows` as a constant.
 ///
 /// # Safety
-/// As of [`tile`].
+/// The same as for [`tile`].
 #[inline(always)]
 unsafe fn tile_of<V: Vectors>(
     rows: usize,
@@ -102,11 +103,11 @@ unsafe fn tile_of<V: Vectors>(
     macro_rules! tiles {
         ($($rows:literal)*) => {
             match (rows, V::PANELS) {
-                // SAFETY: as the caller says.
+                // SAFETY: the caller guarantees what `tile` requires.
                 $(($rows, 1) if $rows <= V::ROWS => unsafe {
                     tile::<V, $rows, 1>(values, stride, [weights[0]], depth, sums);
                 },
-                // SAFETY: as the caller says.
+                // SAFETY: the caller guarantees what `tile` requires.
                 ($rows, _) if $rows <= V::ROWS => unsafe {
                     tile::<V, $rows, 2>(values, stride, weights, depth, sums);
                 },)*
@@ -117,10 +118,10 @@ unsafe fn tile_of<V: Vectors>(
     tiles!(1 2 3 4 5 6 7 8 9 10 11 12);
 }
 
-/// The product of `ROWS` rows, `stride` lines apart, with `PANELS` panels of `depth` lines.
+/// Computes the product of `ROWS` rows, `stride` lines apart, with `PANELS` panels of `depth` lines.
 ///
 /// # Safety
-/// The CPU has the instructions, and so many rows and lines may be read.
+/// The CPU has the instructions, and these rows and panels may be read.
 #[expect(clippy::needless_range_loop, reason = "iterators keep the sums in memory, at half the speed")]
 #[inline(always)]
 unsafe fn tile<V: Vectors, const ROWS: usize, const PANELS: usize>(
@@ -130,7 +131,8 @@ unsafe fn tile<V: Vectors, const ROWS: usize, const PANELS: usize>(
     depth: usize,
     sums: &mut [V::Sum],
 ) {
-    // SAFETY: the pointers stay within what the caller says may be read, and the slice is checked.
+    // SAFETY: the caller guarantees that the CPU has the instructions and that the rows and panels may be read. The
+    // pointers stay within these, and the slice of sums is checked.
     unsafe {
         let mut found = [[V::zero(); PANELS]; ROWS];
         let values = values.cast::<u8>();

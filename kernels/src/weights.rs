@@ -6,17 +6,17 @@ use crate::kernel::{Job, Kernel, Tile};
 use crate::line::Line;
 use crate::transpose::{Strided, transpose};
 
-/// Outputs of a panel: the columns of a tile, and a vector of 512 bits.
+/// The number of outputs in a panel: the columns of a tile, and a vector of 512 bits.
 pub const PANEL: usize = 16;
 
-/// Groups of a line.
+/// The number of groups in a line.
 pub(crate) const GROUPS: usize = 16;
 
 /// The weights of a product, packed for its kernels.
 ///
-/// They lie in panels of [`PANEL`] outputs. A panel is a line for each group of inputs, and a line has the group of each
-/// output, one after another. Inputs are filled up to whole lines and outputs to whole panels, with zeros.
-/// The layout is the same for all kernels.
+/// They lie in panels of [`PANEL`] outputs. A panel has one line per group of inputs, and a line has the group of
+/// each output, one after another. Inputs are padded with zeros to whole lines, and outputs to whole panels. The
+/// layout is the same for all kernels.
 pub struct Weights<F: Format> {
     kernel: Kernel<F>,
     lines: Vec<Line>,
@@ -38,7 +38,11 @@ impl<'a> Rows<'a> {
     /// # Panics
     /// If `lines` does not divide into such rows, or rows have no lines.
     pub fn new(lines: &'a [Line], each: usize) -> Self {
-        assert!(each > 0 && lines.len().is_multiple_of(each), "{} lines are no rows of {each}", lines.len());
+        assert!(
+            each > 0 && lines.len().is_multiple_of(each),
+            "{} lines do not divide into rows of {each}",
+            lines.len()
+        );
         Self { lines, each }
     }
 
@@ -66,7 +70,7 @@ impl<F: Format> Weights<F> {
         packed
     }
 
-    /// Packs other weights in the place of these: the first `inputs` of each of `outputs` rows of `width`.
+    /// Replaces the weights: packs the first `inputs` values of each of `outputs` rows of `width`.
     ///
     /// # Panics
     /// If `weights` has another length.
@@ -85,7 +89,7 @@ impl<F: Format> Weights<F> {
             if columns < PANEL || inputs < depth * group {
                 panel.fill(Line::default());
             }
-            // Whole groups are numbers of four bytes, if memory allows to read them so.
+            // Whole groups are read as numbers of four bytes, if their alignment allows it.
             let mut done = 0;
             if let (true, Ok(rows)) = (width.is_multiple_of(group), bytemuck::try_cast_slice::<_, u32>(rows))
             {
@@ -103,8 +107,7 @@ impl<F: Format> Weights<F> {
         }
     }
 
-    /// Packs other weights in the place of these, which are turned: `[inputs, outputs]`. An input that fills up the last
-    /// group is zero.
+    /// Replaces the weights by transposed ones, `[inputs, outputs]`. An input that pads the last group is zero.
     ///
     /// # Panics
     /// If `weights` has another length.
@@ -137,33 +140,34 @@ impl<F: Format> Weights<F> {
         }
     }
 
-    /// The lines of a panel.
+    /// The number of lines in a panel.
     fn depth(&self) -> usize {
         self.row_lines() * GROUPS
     }
 
-    /// The lines that a row of inputs takes.
+    /// The number of lines that a row of inputs takes.
     pub fn row_lines(&self) -> usize {
         Line::holding::<F::Value>(self.inputs)
     }
 
-    /// The numbers in a row of inputs.
+    /// The number of values in a row of inputs.
     pub fn inputs(&self) -> usize {
         self.inputs
     }
 
-    /// The numbers in a row of the product.
+    /// The number of values in a row of the product.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// The kernel that multiplies with them.
+    /// The kernel that multiplies with the weights.
     pub fn kernel(&self) -> Kernel<F> {
         self.kernel
     }
 
-    /// Multiplies `rows` with the weights of `outputs`, and hands out the product as tiles, in any order: each sum is in
-    /// one of them. `each` must not use AMX by other means than this package, whose products it may compute.
+    /// Multiplies `rows` with the weights of `outputs`, and passes the product to `each` as tiles, in any order;
+    /// every sum is in exactly one of them. `each` may compute other products with this package, but must not use AMX
+    /// by other means.
     ///
     /// # Panics
     /// If the rows have another length, or `outputs` are out of range or begin within a panel.
@@ -180,12 +184,12 @@ impl<F: Format> Weights<F> {
         self.kernel.run(&Job { rows, panels, depth, outputs }, &mut each);
     }
 
-    /// Multiplies `rows` with all weights, and writes the product to `out`, `[rows, stride]`. What is written there beyond
-    /// the outputs means nothing.
+    /// Multiplies `rows` with all weights, and writes the product to `out`, `[rows, stride]`. Values in `out` beyond
+    /// the outputs are unspecified.
     ///
     /// # Panics
-    /// If the rows have another length, `stride` is less than a multiple of two panels that has all outputs, or `out` has
-    /// not as many rows.
+    /// If the rows have another length, `stride` is less than the outputs rounded up to a multiple of two panels, or
+    /// `out` has too few rows.
     pub fn multiply_into(&self, rows: Rows<'_>, out: &mut [F::Sum], stride: usize) {
         assert!(rows.each == self.row_lines(), "rows of {} lines, not {}", rows.each, self.row_lines());
         if self.outputs > 0 && rows.count() > 0 {
@@ -195,7 +199,7 @@ impl<F: Format> Weights<F> {
     }
 }
 
-/// Writes the values of two rows one by one; of a known number, since that becomes a few vectors.
+/// Interleaves the values of two rows. Their number is a constant, so that this becomes a few vector instructions.
 fn interleave<T: Copy>(even: &[T; PANEL], odd: &[T; PANEL], to: &mut [T]) {
     for (to, (even, odd)) in to.chunks_exact_mut(2).zip(even.iter().zip(odd)) {
         (to[0], to[1]) = (*even, *odd);

@@ -22,15 +22,15 @@ use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind};
 use crate::precision::Device;
 
-/// Tokens of a batch on the CPU, padding included. Of 128 to 4,096, 256 and 512 were fastest with the bundled
-/// NER model on two threads of a CPU with AVX2.
+/// The tokens of a batch on the CPU, padding included. Of sizes from 128 to 4,096, 256 and 512 were fastest with the
+/// bundled NER model on two threads of a CPU with AVX2.
 const CPU_TOKENS: usize = 256;
 
-/// Tokens of a batch on a CUDA device, padding included: enough to keep it busy, and the activations of a
-/// large model for them are some hundred megabytes.
+/// The tokens of a batch on a CUDA device, padding included: enough to keep it busy, while the activations of a large
+/// model take some hundred megabytes.
 const CUDA_TOKENS: usize = 16 * 1024;
 
-/// A model on libtorch. Its tensors may be used from one thread at a time, so one owns them all: it takes
+/// A model on libtorch. Its tensors may be used from one thread at a time, so one thread owns them all: it takes
 /// batches from a bounded queue, and ends when the model is dropped.
 pub(crate) struct LibTorch {
     worker: Worker,
@@ -38,9 +38,9 @@ pub(crate) struct LibTorch {
     multiple: usize,
 }
 
-/// What a model is made of.
+/// The parts of a model.
 pub(crate) struct Plan {
-    /// What messages call the model.
+    /// The name of the model in messages.
     pub(crate) origin: String,
     pub(crate) architecture: &'static Architecture,
     /// Its config.json.
@@ -49,11 +49,11 @@ pub(crate) struct Plan {
     pub(crate) weights: Stored,
 }
 
-/// How it is computed.
+/// The settings of the computation.
 pub(crate) struct Settings {
     pub(crate) device: Device,
     pub(crate) half: bool,
-    /// Threads that share an operation on the CPU.
+    /// The number of threads that share an operation on the CPU.
     pub(crate) threads: usize,
 }
 
@@ -64,7 +64,7 @@ impl LibTorch {
         let multiple = plan.architecture.multiple(&plan.json);
         let batch_tokens = if device.is_cuda() { CUDA_TOKENS } else { CPU_TOKENS };
         let worker = Worker::start(plan.origin.clone(), move || {
-            // libtorch keeps the number for each thread that computes.
+            // libtorch has a separate number for each thread that computes.
             tch::set_num_threads(threads);
             let no_grad = tch::no_grad_guard();
             let model = Model::build(plan, device, half)?;
@@ -87,7 +87,7 @@ impl Runner for LibTorch {
     }
 }
 
-/// The device, if this libtorch finds it.
+/// Returns the device, if this libtorch finds it.
 fn device(device: Device) -> Result<tch::Device, Error> {
     let Device::Cuda(number) = device else { return Ok(tch::Device::Cpu) };
     let count = usize::try_from(Cuda::device_count()).unwrap_or(0);
@@ -95,14 +95,14 @@ fn device(device: Device) -> Result<tch::Device, Error> {
         return Ok(tch::Device::Cuda(number));
     }
     let found = match count {
-        0 => "no CUDA device; it may be built for the CPU alone, or lack a driver".to_owned(),
+        0 => "no CUDA device; libtorch may be built for the CPU alone, or a driver may be missing".to_owned(),
         count => format!("{count}, numbered from 0"),
     };
-    let message = format!("the CUDA device {number} is asked for, but libtorch finds {found}");
+    let message = format!("CUDA device {number} was requested, but libtorch finds {found}");
     Err(Error::new(ErrorKind::Options, message))
 }
 
-/// What the thread owns.
+/// The model that the thread owns.
 struct Model {
     origin: String,
     forward: architectures::Forward,
@@ -110,7 +110,7 @@ struct Model {
     rows: Rows,
     padding: i64,
     device: tch::Device,
-    /// Holds the weights that `forward` computes with.
+    /// The weights that `forward` computes with.
     _store: nn::VarStore,
 }
 
@@ -122,7 +122,7 @@ impl Model {
         if half && !architecture.has_half() {
             let name = architecture.model_type;
             let message =
-                format!("libtorch has no Fourier transform of every length in F16, so {name} runs in F32");
+                format!("libtorch has no F16 Fourier transform for all lengths, so {name} runs only in F32");
             return Err(Error::new(ErrorKind::Options, message));
         }
         let weights = weights.open(architecture.alias())?;

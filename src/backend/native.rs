@@ -51,8 +51,8 @@ struct Native<A: Arithmetic> {
     scratch: Spare<NetworkScratch<A>>,
 }
 
-/// Reads the weights of the model that `plan` describes. `words` is the word embedding where models share it;
-/// otherwise it is read from the checkpoint.
+/// Reads the weights of the model that `plan` describes. `words` is a word embedding that models share; with `None`,
+/// it is read from the checkpoint.
 pub(crate) fn load(
     checkpoint: &Checkpoint<'_>,
     plan: &Blueprint,

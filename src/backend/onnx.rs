@@ -1,4 +1,4 @@
-//! Models whose graph is in ONNX, run by rten.
+//! Models with an ONNX graph, run by rten.
 
 mod file;
 
@@ -16,33 +16,33 @@ use crate::batch::{Marks, RaggedBatch, Sequence};
 use crate::error::{Error, ErrorKind, panic_message};
 use crate::spare::Spare;
 
-/// The stack that a graph is read on; see the most nodes that it may have.
+/// The stack on which a graph is read; the most nodes that a graph may have depend on it.
 const DEEP_STACK: usize = 256 << 20;
 
-/// The stack of a run: the order of its nodes is known then.
+/// The stack of a run, which needs less because the order of nodes is known.
 const STACK: usize = 2 << 20;
 
-/// How much a sequence's results may change beside longer ones. f32 rounding stays well below; a graph
-/// that quantises whole batches, or whose mask does not hide all, does not.
+/// The most that a sequence's results may change next to a longer sequence. f32 rounding stays well below; a graph
+/// that quantises whole batches, or whose mask does not hide all padding, does not.
 const TOLERANCE: f32 = 1e-4;
 
-/// A graph behind the backend's boundary.
+/// A model that is an ONNX graph.
 ///
-/// Sequences of one run are padded to its longest, and the graph's mask hides the padding. Whether it
-/// does is tried when the graph is loaded, and if results move by more than 1e-4, or it has no mask,
-/// each sequence runs alone: so a batch gives what its documents give alone, exactly or within 1e-4.
+/// The sequences of a run are padded to the longest, and the graph's mask hides the padding. This is tried when the
+/// graph is loaded: if results change by more than 1e-4, or the graph has no mask, each sequence runs alone. So a
+/// batch gives the results of its documents alone, exactly or within 1e-4.
 ///
-/// rten runs graphs in pools of its own kind alone. Each run borrows one with as many threads as the pool
-/// that it is called from: one on a worker.
+/// rten runs graphs only in its `ThreadPool`. Each run borrows one with as many threads as the pool that calls it:
+/// one on a worker.
 pub(crate) struct Onnx {
-    /// What messages call the file.
+    /// The name of the file in messages.
     origin: String,
     model: Model,
     inputs: Vec<(NodeId, Input)>,
     output: NodeId,
     taken: Output,
     together: Together,
-    /// Pools of one thread, and of as many as a short text alone is given.
+    /// Pools of one thread, and pools of as many as a single short text gets.
     narrow: Spare<Arc<ThreadPool>>,
     wide: Spare<Arc<ThreadPool>>,
 }
@@ -58,7 +58,7 @@ enum Input {
     TextLengths,
     /// The first and the last word of each span, `[batch, words * widest, 2]`.
     SpanIdx,
-    /// Whether the span is within the text, `[batch, words * widest]`.
+    /// 1 for a span within the text, `[batch, words * widest]`.
     SpanMask,
 }
 
@@ -73,7 +73,8 @@ impl Input {
         ("span_mask", Self::SpanMask),
     ];
 
-    /// Whether a graph has the input if and only if `taken` is taken of it; `None` if it may have it in any case.
+    /// `Some(true)` if a graph with the output `taken` needs the input, `Some(false)` if it must not have it, and
+    /// `None` if the input is optional.
     fn belongs_to(self, taken: Output) -> Option<bool> {
         match self {
             Self::Ids | Self::Mask | Self::TokenTypes => None,
@@ -83,7 +84,7 @@ impl Input {
     }
 }
 
-/// What transformers' exporters, and GLiNER's, call the output.
+/// The name of the output in the graphs that transformers and GLiNER export.
 fn output_name(taken: Output) -> &'static str {
     match taken {
         Output::Rows(Rows::Pooled { .. }) => "last_hidden_state",
@@ -92,8 +93,8 @@ fn output_name(taken: Output) -> &'static str {
 }
 
 impl Onnx {
-    /// Reads the graph in `bytes`, which messages call `origin`; `beside` gives the files that it names.
-    /// `probes` are a sequence and a longer one that it is tried with.
+    /// Reads the graph in `bytes`, called `origin` in messages; `beside` returns the external files that it names.
+    /// `probes` are a sequence and a longer one for a trial run.
     pub(crate) fn load(
         origin: String,
         bytes: Vec<u8>,
@@ -126,7 +127,7 @@ impl Onnx {
             let known = possible.iter().find(|(known, _)| *known == name);
             let (_, input) = known.ok_or_else(|| {
                 let names: Vec<&str> = possible.iter().map(|(name, _)| *name).collect();
-                refuse(format!("has an input {name:?}; for its config the inputs are {}", names.join(", ")))
+                refuse(format!("has an input {name:?}; the inputs for its config are {}", names.join(", ")))
             })?;
             inputs.push((id, *input));
         }
@@ -147,15 +148,15 @@ impl Onnx {
         let (narrow, wide) = (Spare::default(), Spare::default());
         let mut loaded =
             Self { origin, model, inputs, output, taken, together: Together::None, narrow, wide };
-        // rten reads padding with an LSTM, which most graphs of GLiNER have; a trial may miss it.
+        // In rten an LSTM, which most graphs of GLiNER have, reads padding; a trial may not show it.
         if loaded.tried(probes)? && masked && matches!(taken, Output::Rows(_)) {
             loaded.together = Together::Padded;
         }
         Ok(loaded)
     }
 
-    /// Whether `probes` give together what they give alone. This also has rten plan the run, which needs
-    /// the deep stack, and keep the plan.
+    /// Returns whether `probes` give the same results together as alone. The trial also makes rten plan the run,
+    /// which needs the deep stack; rten keeps the plan.
     fn tried(&self, probes: &[Sequence; 2]) -> Result<bool, Error> {
         let run = |sequences: &[Sequence]| {
             in_runs(&RaggedBatch::new(sequences), Together::Padded, |run| self.run_padded(&run, DEEP_STACK))
@@ -171,7 +172,7 @@ impl Onnx {
     }
 
     fn run_padded(&self, run: &Run<'_>, stack: usize) -> Result<Vec<Array2<f32>>, Error> {
-        // rten has no 64-bit integers, and no graph as many tokens.
+        // rten has no 64-bit integers, and no vocabulary needs them.
         let narrowed = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let (count, longest, words) = (run.sequences.len(), run.longest(), run.most_words());
         let widest = match self.taken {
@@ -225,9 +226,9 @@ impl Onnx {
             ran.map_err(|error| refuse("the graph cannot be run".into()).with_source(error.to_string()))?;
         let output: Tensor<f32> = outputs
             .pop()
-            .ok_or_else(|| refuse("the graph gave nothing".into()))?
+            .ok_or_else(|| refuse("the graph returned nothing".into()))?
             .try_into()
-            .map_err(|_| refuse("the graph's output holds no floats".into()))?;
+            .map_err(|_| refuse("the graph's output is not a tensor of f32".into()))?;
 
         match self.taken {
             Output::Rows(rows) => run.split(rows, &self.origin, output.shape(), &output.to_vec()),
@@ -236,8 +237,9 @@ impl Onnx {
     }
 }
 
-/// The numbers of each span of up to `widest` of `words` words, in each sequence: of its first word, of the words after
-/// that, and whether it is within the sequence's words.
+/// The `numbers` of all spans of up to `widest` words that begin at one of the first `words` words, for each
+/// sequence. `numbers` is called with a span's first word, the number of words after that, and whether the span is
+/// within the sequence.
 fn spans(
     run: &Run<'_>,
     words: usize,
@@ -258,9 +260,9 @@ impl Runner for Onnx {
     }
 }
 
-/// Runs `f`, which may go to a pool of rten's, on a thread of no pool: one of a pool would take up other
-/// jobs of its own while it waits. A panic of rten becomes an error that names `origin`. Nothing that `f`
-/// leaves half done is used afterwards.
+/// Runs `f`, which may use one of rten's pools, on a thread outside all pools: a pool's thread would start other jobs
+/// of its pool while it waits. A panic of rten becomes an error that names `origin`. Nothing that `f` leaves half
+/// done is used afterwards.
 fn on_own_thread<T: Send>(stack: usize, origin: &str, f: impl FnOnce() -> T + Send) -> Result<T, Error> {
     let refuse = |error: std::io::Error| {
         Error::new(ErrorKind::System, format!("{origin}: no thread can be started")).with_source(error)
@@ -298,7 +300,7 @@ mod tests {
         field(1, &fields)
     }
 
-    /// A graph that gives each token its id, `[batch, tokens, 1]`, after `nodes` made `y` of the ids `x`.
+    /// A graph whose output, `[batch, tokens, 1]`, is the `y` that `nodes` compute from the ids `x`.
     fn graph(inputs: &[&str], nodes: &[Vec<u8>]) -> Vec<u8> {
         let mut graph = node("Cast", &["input_ids"], "ids", Some(("to", 1)));
         if inputs.contains(&"attention_mask") {
@@ -336,7 +338,7 @@ mod tests {
     fn sequences_run_together_only_where_they_do_not_tell() {
         let both = ["input_ids", "attention_mask"];
         let same = [node("Identity", &["x"], "y", None)];
-        // What the longest does to all others, as where a whole batch is quantised.
+        // All results depend on the largest id, as if a whole batch were quantised.
         let scaled = [
             node("ReduceMax", &["x"], "largest", Some(("keepdims", 0))),
             node("Div", &["x", "largest"], "y", None),

@@ -1,5 +1,4 @@
-//! For backends whose input is a rectangle: sequences put into runs and padded, and what comes back taken
-//! apart.
+//! Input and output of backends that need padding: puts sequences into padded runs, and splits the output of a run.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -12,7 +11,7 @@ use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind};
 use crate::pooling::TokenPooling;
 
-/// The rows that are taken of an output.
+/// The rows to read from an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rows {
     /// All of `[batch, tokens, labels]`.
@@ -23,7 +22,7 @@ pub(crate) enum Rows {
     Pooled { pooling: TokenPooling, hidden: usize },
 }
 
-/// What is taken of an output.
+/// The form of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Output {
     Rows(Rows),
@@ -40,26 +39,26 @@ pub(crate) enum WordScores {
     Words,
 }
 
-/// Which sequences may run together.
+/// The sequences that may run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Together {
     None,
     #[cfg_attr(not(feature = "libtorch"), allow(dead_code, reason = "graphs run together, or alone"))]
     SameLength,
-    /// Any, since padding is hidden from the others. At most half of a run is padding.
+    /// Any sequences, because the model masks padding. At most half of a run is padding.
     Padded,
 }
 
-/// Sequences of one run: token ranges of a batch, the longest first.
+/// The sequences of one run: token ranges of a batch, the longest first.
 pub(super) struct Run<'a> {
     batch: &'a RaggedBatch,
-    /// Their numbers in the batch.
+    /// The indices of the sequences in the batch.
     places: &'a [usize],
     pub(super) sequences: &'a [Range<usize>],
 }
 
-/// Calls `run` with runs that make up `batch`. Its results are those of the run's sequences; they are given
-/// in the batch's order.
+/// Divides `batch` into runs and calls `run` for each, which returns one result per sequence of the run. Returns the
+/// results in the batch's order.
 pub(super) fn in_runs(
     batch: &RaggedBatch,
     together: Together,
@@ -88,7 +87,7 @@ pub(super) fn in_runs(
 }
 
 impl Run<'_> {
-    /// The tokens of the longest sequence.
+    /// The number of tokens of the longest sequence.
     pub(super) fn longest(&self) -> usize {
         self.sequences.first().map_or(0, Range::len)
     }
@@ -103,7 +102,7 @@ impl Run<'_> {
         self.block(padding, |token| convert(self.batch.token_types[token]))
     }
 
-    /// `real` where a token is, and `padding` behind them, `[sequences, longest]`.
+    /// `real` for each token and `padding` behind them, `[sequences, longest]`.
     pub(super) fn mask<T: Copy>(&self, padding: T, real: T) -> Vec<T> {
         self.block(padding, |_| real)
     }
@@ -114,14 +113,14 @@ impl Run<'_> {
         self.places.iter().map(|&place| &self.batch.marks[place])
     }
 
-    /// The words of the sequence with most.
+    /// The largest number of words in a sequence.
     #[cfg(feature = "onnx")]
     pub(super) fn most_words(&self) -> usize {
         self.marks().map(|marks| marks.words.len()).max().unwrap_or(0)
     }
 
-    /// The scores of the words of each sequence, of an output of `shape` with `values` in its order. `origin` names what
-    /// computed it in messages.
+    /// Splits an output of `shape`, with `values` in row-major order, into the scores of each sequence's words.
+    /// `origin` names the model in messages.
     #[cfg(feature = "onnx")]
     pub(super) fn split_words(
         &self,
@@ -139,7 +138,8 @@ impl Run<'_> {
         };
         if shape != expected || values.len() != expected.iter().product::<usize>() {
             return Err(refuse(format!(
-                "it gives {shape:?} for {words} words and {labels} labels; by its config it should give {expected:?}"
+                "its output for {words} words and {labels} labels has shape {shape:?}, but its config calls for \
+                 {expected:?}"
             )));
         }
         let per_sequence = words * rows_per_word * columns;
@@ -147,7 +147,7 @@ impl Run<'_> {
             let rows = marks.words.len() * rows_per_word;
             let given = part.get(..rows * columns).unwrap_or_default().to_vec();
             if !given.iter().all(|value| value.is_finite()) {
-                return Err(refuse("it gives no finite numbers".into()));
+                return Err(refuse("its output has values that are not finite".into()));
             }
             Array2::from_shape_vec((rows, columns), given)
                 .map_err(|error| refuse("its output has another shape".into()).with_source(error))
@@ -164,8 +164,8 @@ impl Run<'_> {
         block
     }
 
-    /// What `rows` says is given, of an output of `shape` with `values` in its order. `origin` names what
-    /// computed it in messages.
+    /// Splits an output of `shape`, with `values` in row-major order, into the `rows` of each sequence. `origin`
+    /// names the model in messages.
     pub(super) fn split(
         &self,
         rows: Rows,
@@ -182,11 +182,11 @@ impl Run<'_> {
         if shape != expected || values.len() != expected.iter().product::<usize>() {
             let what = match rows {
                 Rows::Sequence { .. } | Rows::EveryToken { .. } => "labels",
-                Rows::Pooled { .. } => "hidden size",
+                Rows::Pooled { .. } => "hidden units",
             };
             return Err(refuse(format!(
-                "it gives {shape:?} for {sequences} sequences of {longest} tokens, where config.json, whose \
-                 {what} are {columns}, makes it {expected:?}"
+                "its output for {sequences} sequences of {longest} tokens has shape {shape:?}, but config.json, with \
+                 {columns} {what}, calls for {expected:?}"
             )));
         }
         let read = |(part, sequence): (&[f32], &Range<usize>)| {
@@ -200,7 +200,7 @@ impl Run<'_> {
             if given.iter().all(|value| value.is_finite()) {
                 return Ok(given);
             }
-            Err(refuse("it gives no finite numbers".into()))
+            Err(refuse("its output has values that are not finite".into()))
         };
         values.chunks((per_sequence * columns).max(1)).zip(self.sequences).map(read).collect()
     }
@@ -235,7 +235,7 @@ mod tests {
         RaggedBatch::new(&sequences)
     }
 
-    /// The lengths of each run, and the whole's results.
+    /// Returns the lengths in each run, and checks the results.
     fn runs(lengths: &[usize], together: Together) -> Vec<Vec<usize>> {
         let mut seen = Vec::new();
         let results = in_runs(&batch(lengths), together, |run: Run<'_>| {

@@ -13,7 +13,7 @@ use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
 
-/// The files of a model in memory, by their paths inside the model as the Hugging Face hub has them.
+/// The files of a model in memory, under the paths that they have on the Hugging Face hub.
 ///
 /// ```
 /// # fn main() -> Result<(), entopic::Error> {
@@ -35,13 +35,13 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// No files, of a model with this name for messages.
+    /// Starts with no files; `name` is the model's name in messages.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), files: Vec::new() }
     }
 
-    /// Adds a file, such as `config.json`, or `1_Pooling/config.json`; one added before under the same path goes. The
-    /// bytes are a `Vec`, or static: `include_bytes!` is not copied.
+    /// Adds a file, such as `config.json` or `1_Pooling/config.json`; it replaces a file with the same path. The
+    /// bytes are a `Vec`, or static: those of `include_bytes!` are not copied.
     #[must_use]
     pub fn with(mut self, path: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let path = path.into();
@@ -55,12 +55,12 @@ impl ModelFiles {
     }
 }
 
-/// The files of one model, by their paths inside it as the Hugging Face hub has them.
+/// The files of one model, under the paths that they have on the Hugging Face hub.
 pub(crate) struct Files {
-    /// The model's place, for messages.
+    /// The model's location, for messages.
     pub(crate) origin: String,
     place: Place,
-    /// The checksums that files are checked against when they are read.
+    /// The checksums against which files are checked when they are read.
     known: Vec<ModelFile>,
 }
 
@@ -74,7 +74,7 @@ enum Place {
     Memory(ModelFiles),
 }
 
-/// A word embedding beside the weights; models with the same `name` share it and their tokenizer.
+/// A word embedding outside the weights; models with the same `name` share it and their tokenizer.
 #[derive(Clone, Copy)]
 pub(crate) struct SharedWords {
     pub(crate) name: &'static str,
@@ -82,14 +82,14 @@ pub(crate) struct SharedWords {
     pub(crate) pieces: [&'static [u8]; 2],
 }
 
-/// The longest file that is no weights: more would be an attack, or a mistake.
+/// The size limit in bytes of a file without weights: more would be an attack, or a mistake.
 pub(crate) const LONGEST_TEXT: u64 = 256 << 20;
 
 /// The bytes of the longest pointer of Git LFS, by its specification
 /// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).
 const LONGEST_POINTER: u64 = 1023;
 
-/// Whether `bytes` are what Git LFS leaves in the place of a large file.
+/// Returns whether `bytes` are a pointer, which Git LFS leaves in place of a large file.
 fn is_pointer(bytes: &[u8]) -> bool {
     bytes.len() as u64 <= LONGEST_POINTER && bytes.starts_with(b"version https://git-lfs.github.com/spec/")
 }
@@ -102,15 +102,16 @@ fn pointer(name: &str, kind: ErrorKind) -> Error {
 }
 
 impl Files {
-    /// Those of a model that is compiled in.
+    /// The files of a model that is compiled in.
     #[cfg(feature = "bundled")]
     pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
         let (config, weights) = match name {
             "ner-en-small" => (entopic_ner_en_small::CONFIG, entopic_ner_en_small::WEIGHTS),
             "topics-en-small" => (entopic_topics_en_small::CONFIG, entopic_topics_en_small::WEIGHTS),
             _ => {
-                let message =
-                    format!("no model {name:?} is in the build; there are ner-en-small and topics-en-small");
+                let message = format!(
+                    "no model {name:?} is in this build; its models are ner-en-small and topics-en-small"
+                );
                 return Err(Error::new(ErrorKind::UnknownModel, message));
             }
         };
@@ -124,26 +125,27 @@ impl Files {
         Ok(Self { origin: name.to_owned(), place: Place::Build { files, words }, known: Vec::new() })
     }
 
-    /// Those of a model that is compiled in.
+    /// The files of a model that is compiled in.
     #[cfg(not(feature = "bundled"))]
     pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
-        let message =
-            format!("the model {name:?} is in builds with the feature `bundled`, which this one lacks");
+        let message = format!(
+            "the model {name:?} is only in builds with the feature `bundled`, which this build lacks"
+        );
         Err(Error::new(ErrorKind::ModelUnavailable, message))
     }
 
-    /// Those in a folder, laid out as on the Hugging Face hub; `known` has the checksums of some.
+    /// The files in a folder, laid out as on the Hugging Face hub; `known` has the checksums of some of them.
     pub(crate) fn folder(folder: &Path, known: &[ModelFile]) -> Self {
         let place = Place::Folder(folder.to_owned());
         Self { origin: folder.display().to_string(), place, known: known.to_vec() }
     }
 
-    /// Those in memory.
+    /// The files in memory.
     pub(crate) fn memory(files: ModelFiles) -> Self {
         Self { origin: files.name.clone(), place: Place::Memory(files), known: Vec::new() }
     }
 
-    /// The files that the model is loaded from.
+    /// The files from which the model is loaded.
     pub(crate) fn layout(&self) -> Result<Layout, Error> {
         Layout::choose(&self.names()?, &self.origin)
     }
@@ -153,12 +155,12 @@ impl Files {
         Description::choose(&self.names()?, &self.origin)
     }
 
-    /// The files that a tokenizer can be read from.
+    /// The files from which a tokenizer can be read.
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer, Error> {
         Tokenizer::choose(&self.names()?).ok_or_else(|| Tokenizer::missing(&self.origin))
     }
 
-    /// The paths of those that the part of a model is read from.
+    /// The paths of the files from which the part of a model is read.
     #[cfg(feature = "hub")]
     pub(crate) fn paths(&self, part: Part) -> Result<Vec<String>, Error> {
         layout::paths(&self.names()?, part, &self.origin)
@@ -184,7 +186,7 @@ impl Files {
         }
     }
 
-    /// The word embedding, where it is not among the weights.
+    /// The word embedding, if it is not among the weights.
     pub(crate) fn words(&self) -> Option<SharedWords> {
         match &self.place {
             Place::Build { words, .. } => Some(*words),
@@ -197,12 +199,12 @@ impl Files {
         format!("{}/{path}", self.origin)
     }
 
-    /// The bytes of the file `path`, which must be there; `kind` is that of the errors.
+    /// Reads the file `path`, which must exist; `kind` is the kind of the errors.
     pub(crate) fn read(&self, path: &str, kind: ErrorKind) -> Result<Bytes, Error> {
         self.find(path, kind)?.ok_or_else(|| Error::new(kind, format!("{} is missing", self.name(path))))
     }
 
-    /// The bytes of the file `path`, if it is there; `kind` is that of the errors.
+    /// Reads the file `path`, if it exists; `kind` is the kind of the errors.
     pub(crate) fn find(&self, path: &str, kind: ErrorKind) -> Result<Option<Bytes>, Error> {
         let folder = match &self.place {
             Place::Build { files, .. } => {
@@ -254,7 +256,7 @@ impl Files {
         Ok(Some(Bytes::Owned(bytes)))
     }
 
-    /// The length of the file `path` and some of its bytes, from all over it; nothing if it cannot be read.
+    /// The length of the file `path` and samples of its bytes; nothing if it cannot be read.
     pub(crate) fn sample(&self, path: &str) -> Vec<u8> {
         let of_bytes = |bytes: &[u8]| sample(&mut io::Cursor::new(bytes), bytes.len() as u64).ok();
         let of_file = |path: PathBuf| {
@@ -285,7 +287,7 @@ impl Files {
             return Ok(());
         }
         let message = format!(
-            "{} has sha256 {found}, but the registry has {expected}: it is another revision or damaged; \
+            "{} has sha256 {found}, but the registry has {expected}: the file is damaged or of another revision; \
              fetch it again, or load the folder by another path",
             self.name(path)
         );
@@ -293,11 +295,11 @@ impl Files {
     }
 }
 
-/// The blocks of a sample, and the bytes of each: read in a fraction of a millisecond.
+/// The number of blocks in a sample, and the bytes of each. They are read in a fraction of a millisecond.
 const SAMPLES: u64 = 16;
 const SAMPLE: u64 = 4096;
 
-/// The length of a file and blocks from all over it.
+/// The length of a file and blocks that are spread over it.
 fn sample(file: &mut (impl Read + Seek), length: u64) -> io::Result<Vec<u8>> {
     let mut sample = length.to_le_bytes().to_vec();
     for block in 0..SAMPLES {
@@ -307,11 +309,11 @@ fn sample(file: &mut (impl Read + Seek), length: u64) -> io::Result<Vec<u8>> {
     Ok(sample)
 }
 
-/// The longest header of a safetensors file, as the crate has it.
+/// The crate's limit for the header of a safetensors file, in bytes.
 const LONGEST_HEADER: u64 = 100_000_000;
 
-/// The bytes of a safetensors file, or its fault: a header that is announced as too long is refused before the
-/// rest is read.
+/// Reads a safetensors file, or returns its fault: if the announced length of the header is too large, the rest is
+/// not read.
 fn safetensors(mut file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
     let mut bytes = Vec::new();
     (&mut file).take(8).read_to_end(&mut bytes)?;
@@ -319,7 +321,7 @@ fn safetensors(mut file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
         let length = u64::from_le_bytes(length);
         if length > LONGEST_HEADER {
             return Ok(Err(format!(
-                "its header is to have {length} bytes; at most {LONGEST_HEADER} are read"
+                "it announces a header of {length} bytes; at most {LONGEST_HEADER} are read"
             )));
         }
     }
@@ -328,7 +330,7 @@ fn safetensors(mut file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
     Ok(Ok(bytes))
 }
 
-/// Whether `path`, which a model's own files may name, stays in its folder.
+/// Returns whether `path`, which a model's own files may name, stays in the model's folder.
 pub(crate) fn stays_inside(path: &str) -> bool {
     let mut parts = path.split(['/', '\\']);
     !path.contains(':') && parts.all(|part| !part.is_empty() && part != "." && part != "..")
@@ -344,7 +346,7 @@ fn list(folder: &Path) -> io::Result<Vec<String>> {
             names.push(name);
             continue;
         }
-        // Folders that are none of the model's need not be readable.
+        // Folders that do not belong to the model need not be readable.
         for inner in fs::read_dir(entry.path()).into_iter().flatten().flatten() {
             names.push(format!("{name}/{}", inner.file_name().to_string_lossy()));
         }

@@ -1,4 +1,4 @@
-//! Models of the Hugging Face hub: found in the cache that its clients share, or fetched into it.
+//! Models of the Hugging Face hub, which are found in the cache that its clients share, or fetched into it.
 
 mod cache;
 mod digest;
@@ -25,14 +25,14 @@ use super::layout::{Part, Tokenizer};
 use super::registry::{Registry, Source};
 use crate::error::{Error, ErrorKind};
 
-/// How models of the Hugging Face hub are found and fetched; for what is not set, the environment
-/// variables that the hub's own clients read.
+/// The options for finding and fetching models of the Hugging Face hub. Options that are not set come from the
+/// environment variables of the hub's own clients.
 ///
-/// Files are kept in the cache that these clients share, so what Python has fetched is found, and the
-/// other way round. Only the files that a model is loaded from are fetched. Each is checked against the
-/// hub's own checksum before it is used, and a transfer that was cut off is resumed. A model
-/// at a whole commit asks nothing of the hub once it is in the cache; a branch or a tag is looked up at
-/// each load, unless a lock file or [`offline`](Self::offline) says what it is.
+/// Files are kept in the cache that these clients share, so models that Python has fetched are found here, and vice
+/// versa. Only the files from which a model is loaded are fetched. Each is checked against the hub's own checksum
+/// before it is used, and a transfer that was cut off is resumed. A model at a complete commit hash needs no request
+/// to the hub once it is in the cache; a branch or a tag is looked up at each load, unless a lock file or
+/// [`offline`](Self::offline) determines the commit.
 ///
 /// ```no_run
 /// let hub = entopic::Hub::new().cache("models").lock("models.lock");
@@ -43,7 +43,7 @@ use crate::error::{Error, ErrorKind};
 pub struct Hub(Options);
 
 impl Hub {
-    /// With nothing set.
+    /// Creates options with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -56,39 +56,37 @@ impl Hub {
         self
     }
 
-    /// The URL of the hub, or of one like it; `HF_ENDPOINT` or `https://huggingface.co` if not set.
+    /// The URL of the hub, or of a compatible one; `HF_ENDPOINT` or `https://huggingface.co` if not set.
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.0.endpoint = Some(url.into());
         self
     }
 
-    /// The token for private and gated models; none is sent if it is empty. If not set: `HF_TOKEN`,
-    /// else what is in the file `HF_TOKEN_PATH`, or `token` in `HF_HOME`. It is sent to the endpoint
-    /// only, not to hosts that this redirects to.
+    /// The token for private and gated models; none is sent if it is empty. If not set: `HF_TOKEN`, else the contents
+    /// of the file `HF_TOKEN_PATH`, or of `token` in `HF_HOME`. It is sent to the endpoint only, not to hosts to
+    /// which the endpoint redirects.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.0.token = Some(token.into());
         self
     }
 
-    /// The URL of a proxy that all connections go through; none if not set, whatever the
-    /// environment says.
+    /// The URL of a proxy for all connections. If not set, no proxy is used, whatever the environment says.
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.0.proxy = Some(url.into());
         self
     }
 
-    /// How long the hub may be silent before a request fails; 30 seconds if not set.
+    /// The time that the hub may be silent before a request fails; 30 seconds if not set.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = Some(timeout);
         self
     }
 
-    /// Whether to open no connection and to take everything from the cache; `HF_HUB_OFFLINE` if not
-    /// set.
+    /// True to open no connection and load everything from the cache; `HF_HUB_OFFLINE` if not set.
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.0.offline = Some(offline);
@@ -97,7 +95,7 @@ impl Hub {
 
     /// The lock file. It records the commit of a model and the SHA-256 of its files at the first load; later loads must
     /// match. If not set, it is next to the registry, if that was read from a file: `own.lock` next to `own.toml`.
-    /// Without either there is none.
+    /// Otherwise there is no lock file.
     #[must_use]
     pub fn lock(mut self, file: impl Into<PathBuf>) -> Self {
         self.0.lock = Some(file.into());
@@ -105,7 +103,7 @@ impl Hub {
     }
 
     /// A callback for the progress of downloads: at the start and end of each file, and a few times per second in
-    /// between. It is called on another thread than the one that waits for the model.
+    /// between. It is called on a different thread from the one that waits for the model.
     #[must_use]
     pub fn progress(mut self, callback: impl Fn(&DownloadProgress) + Send + Sync + 'static) -> Self {
         self.0.progress = Some(Callback(Arc::new(callback)));
@@ -113,7 +111,7 @@ impl Hub {
     }
 
     /// Fetches the model `name` without loading it: a name of `registry` whose source is the hub, or
-    /// `owner/name` or `owner/name@revision`. What is in the cache is not fetched again.
+    /// `owner/name` or `owner/name@revision`. Files in the cache are not fetched again.
     ///
     /// ```no_run
     /// let registry = entopic::Registry::default();
@@ -128,8 +126,8 @@ impl Hub {
     /// such revision; [`Access`](ErrorKind::Access) if it is private or gated;
     /// [`ModelUnavailable`](ErrorKind::ModelUnavailable) if it is not in the cache and nothing may be
     /// fetched; [`Download`](ErrorKind::Download), [`Checksum`](ErrorKind::Checksum),
-    /// [`Lock`](ErrorKind::Lock) and [`System`](ErrorKind::System) as they say;
-    /// [`Options`](ErrorKind::Options) if an option is no URL, or there is nothing to fetch because
+    /// [`Lock`](ErrorKind::Lock) and [`System`](ErrorKind::System) as described there;
+    /// [`Options`](ErrorKind::Options) if an option is not a valid URL, or there is nothing to fetch because
     /// the model is in the build or in a folder; [`Config`](ErrorKind::Config),
     /// [`Weights`](ErrorKind::Weights) or [`Tokenizer`](ErrorKind::Tokenizer) if it has no file of
     /// that kind.
@@ -137,12 +135,12 @@ impl Hub {
         self.fetch_part(registry, name, Part::Whole)
     }
 
-    /// Fetches the files that describe the model, without its weights; they are what
-    /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in) compares.
+    /// Fetches the files that describe the model, without its weights, for
+    /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in).
     ///
     /// # Errors
     ///
-    /// As [`fetch`](Self::fetch), whatever the format of its weights.
+    /// The same as those of [`fetch`](Self::fetch), whatever the format of the weights.
     pub fn fetch_description(&self, registry: &Registry, name: &str) -> Result<FetchedModel, Error> {
         self.fetch_part(registry, name, Part::Description)
     }
@@ -179,7 +177,7 @@ impl Hub {
         Ok(model)
     }
 
-    /// Finds the model in the cache, or fetches it; `registry` is the one that names are looked up in.
+    /// Finds the model in the cache, or fetches it; names are looked up in `registry`.
     pub(crate) fn find_or_fetch(
         &self,
         wanted: Wanted<'_>,

@@ -1,13 +1,13 @@
-//! Which of a model's files are read, whatever place they are in.
+//! The choice of the files to read among a model's files, wherever they are.
 
 use crate::error::{Error, ErrorKind};
 
-/// The files that a model is loaded from, chosen from those that it has.
+/// The files from which a model is loaded, chosen from those that it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Layout {
     pub(crate) description: Description,
     pub(crate) weights: Weights,
-    /// What `weights` refers to, where it is there.
+    /// The files to which `weights` refers, as far as they exist.
     pub(crate) shards: Vec<String>,
 }
 
@@ -15,25 +15,25 @@ pub(crate) struct Layout {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Description {
     pub(crate) config: &'static str,
-    /// `None` if the model has none of its own.
+    /// `None` if the model has no tokenizer.
     pub(crate) tokenizer: Option<Tokenizer>,
-    /// The config again, and what refines both, where it is there.
+    /// The existing configs, and the existing files that refine the config or the tokenizer.
     beside: Vec<String>,
 }
 
-/// What of a model is wanted. The files of each are among those of the next, and those of a smaller one do
-/// not make a larger: so the files that are there tell which parts are.
+/// The wanted part of a model. The files of each part are among those of the next, and the files of a smaller part
+/// are never all files of a larger one, so the existing files show which parts are complete.
 #[cfg(feature = "hub")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// What its tokenizer is read from.
+    /// The files of its tokenizer.
     Tokenizer,
-    /// All but the weights.
+    /// All files but the weights.
     Description,
     Whole,
 }
 
-/// What a tokenizer is made of.
+/// The files of a tokenizer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tokenizer {
     /// `tokenizer.json`, which is complete.
@@ -46,7 +46,7 @@ pub(crate) enum Tokenizer {
     SentencePiece(&'static str),
 }
 
-/// What the weights are in.
+/// The files of the weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Weights {
     Safetensors,
@@ -56,20 +56,20 @@ pub(crate) enum Weights {
     Pickle,
     /// Several pickles and an index of their tensors.
     ShardedPickle,
-    /// libtorch's own, as rust-bert's converter writes it.
+    /// libtorch's format, as rust-bert's converter writes it.
     Ot,
-    /// ONNX, at this path; the weights are within the graph, or in files beside it.
+    /// An ONNX graph at this path; the weights are in it, or in files next to it.
     Onnx(&'static str),
 }
 
-/// The better first: what a GLiNER has beside its own config is none of a model.
+/// Configs, the preferred one first: the config.json next to a gliner_config.json does not describe the model.
 const CONFIGS: [&str; 2] = ["gliner_config.json", "config.json"];
 
 const SENTENCE_PIECES: [&str; 4] =
     ["spm.model", "sentencepiece.bpe.model", "spiece.model", "sentencepiece.model"];
 
-/// The best first: safetensors are read fastest, and a pickle only for want of them. Of graphs the more exact; their names
-/// are those of optimum and of transformers.js.
+/// Weights, the preferred ones first. Safetensors files are read fastest, and pickles only in their absence. The most
+/// exact graphs come first; their names are those of optimum and of transformers.js.
 const WEIGHTS: [(&str, Weights); 17] = [
     ("model.safetensors", Weights::Safetensors),
     ("model.safetensors.index.json", Weights::ShardedSafetensors),
@@ -113,7 +113,7 @@ impl Weights {
         }
     }
 
-    /// Whether `name` is one of its shards.
+    /// Returns whether `name` is one of its shards.
     fn is_shard(self, name: &str) -> bool {
         let (start, end) = match self {
             Self::ShardedSafetensors => ("model-", ".safetensors"),
@@ -129,25 +129,25 @@ impl Weights {
 }
 
 impl Tokenizer {
-    /// The best that the files `names` make.
+    /// The preferred tokenizer among the files `names`.
     pub(crate) fn choose(names: &[String]) -> Option<Self> {
         let mut kinds = [Self::Json, Self::Vocabulary, Self::Merges].into_iter();
         let found = kinds.find(|kind| kind.files().into_iter().all(|name| has(names, name)));
         found.or_else(|| SENTENCE_PIECES.into_iter().find(|name| has(names, name)).map(Self::SentencePiece))
     }
 
-    /// The files that a tokenizer is read from, of a model that is wanted for it alone.
+    /// The files from which a tokenizer is read, of a model that is needed for its tokenizer alone.
     #[cfg(any(test, feature = "hub"))]
     fn paths(names: &[String], origin: &str) -> Result<Vec<String>, Error> {
         let kind = Self::choose(names).ok_or_else(|| Self::missing(origin))?;
         Ok(kind.files().into_iter().map(str::to_owned).chain(beside(names)).collect())
     }
 
-    /// Why a model at `origin` cannot be loaded.
+    /// The error of a model at `origin` that has no tokenizer.
     pub(crate) fn missing(origin: &str) -> Error {
         let message = format!(
-            "{origin} has no tokenizer.json, nor vocab.txt, nor vocab.json and merges.txt, nor {}; put those \
-             of its base model beside it, or name that model as `tokenizer` in a registry file",
+            "{origin} has no tokenizer.json, nor vocab.txt, nor vocab.json and merges.txt, nor {}; add those \
+             of its base model, or name that model as `tokenizer` in a registry file",
             SENTENCE_PIECES.join(", nor ")
         );
         Error::new(ErrorKind::Tokenizer, message)
@@ -164,7 +164,7 @@ impl Tokenizer {
     }
 }
 
-/// The paths of those of the files `names` that the part is read from.
+/// The paths of the files among `names` from which the part is read.
 #[cfg(feature = "hub")]
 pub(crate) fn paths(names: &[String], part: Part, origin: &str) -> Result<Vec<String>, Error> {
     match part {
@@ -174,8 +174,8 @@ pub(crate) fn paths(names: &[String], part: Part, origin: &str) -> Result<Vec<St
     }
 }
 
-/// Configs, and what refines them or a tokenizer, as far as they are among `names`. A tokenizer is built by
-/// the encoder's config, whatever other the model has.
+/// The configs among `names`, and the files that refine them or a tokenizer. All configs are included, because a
+/// tokenizer is built by the encoder's config, whatever other config the model has.
 fn beside(names: &[String]) -> impl Iterator<Item = String> {
     CONFIGS.into_iter().chain(REFINEMENTS).filter(|name| has(names, name)).map(str::to_owned)
 }
@@ -203,7 +203,7 @@ impl Description {
 }
 
 impl Layout {
-    /// As [`Description::choose`], with the weights.
+    /// Chooses like [`Description::choose`], with the weights.
     pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
         let description = Description::choose(names, origin)?;
         let weights = WEIGHTS.into_iter().find(|(name, _)| has(names, name)).map(|(_, weights)| weights);

@@ -5,8 +5,8 @@ use super::files::ModelFiles;
 /// A model to load: text is a name or a hub id, a [`Path`] is a folder, and [`ModelFiles`] are the files
 /// themselves.
 ///
-/// Text is never taken for a folder, so that a folder in the working directory cannot take the place of a model.
-/// Every function that loads a model takes what converts into this.
+/// Text is never interpreted as a folder, so that a folder in the working directory cannot take the place of a model.
+/// Every function that loads a model accepts anything that converts into this type.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ModelRef {

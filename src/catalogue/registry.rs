@@ -7,9 +7,9 @@ use crate::error::{Error, ErrorKind};
 use crate::names::named;
 use crate::pooling::{TokenPooling, WindowPooling};
 
-/// The models known by name: entopic's own `models.toml`, and a caller's files of the same form.
+/// The models known by name: entopic's own `models.toml`, and a caller's files in the same format.
 ///
-/// The default is entopic's own.
+/// The default contains entopic's own models.
 ///
 /// ```
 /// let own: entopic::Registry = r#"
@@ -30,7 +30,7 @@ pub struct Registry {
     file: Option<PathBuf>,
 }
 
-/// The form of a registry file.
+/// The format of a registry file.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tables {
@@ -43,13 +43,13 @@ struct Tables {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ModelEntry {
-    /// The name that it is loaded by.
+    /// The name under which it is loaded.
     pub name: String,
     /// Its task.
     pub task: Task,
     /// Its `model_type` in transformers.
     pub architecture: String,
-    /// Where its files are.
+    /// The place of its files.
     pub source: Source,
     /// The hub model whose tokenizer it uses, if it has none.
     #[serde(default)]
@@ -57,7 +57,7 @@ pub struct ModelEntry {
     /// Its files, with their checksums where known.
     #[serde(default)]
     pub files: Vec<ModelFile>,
-    /// An SPDX expression.
+    /// Its licence, as an SPDX expression.
     #[serde(default)]
     pub licence: Option<String>,
     /// The corpora that it was trained on.
@@ -72,10 +72,10 @@ pub struct ModelEntry {
     /// The scheme of its tags: `IOB2`, `IOB1`, `BIOES`, `BILOU` or `IO`.
     #[serde(default)]
     pub tag_scheme: Option<String>,
-    /// The sentence that a topic is put into, with `{}` where it stands.
+    /// The sentence into which a topic is inserted, with `{}` in its place.
     #[serde(default)]
     pub template: Option<String>,
-    /// Whether it is case-sensitive.
+    /// True if it is case-sensitive.
     #[serde(default)]
     pub cased: Option<bool>,
     /// Embedding models: the prefix of each text, such as `query: `.
@@ -106,8 +106,8 @@ pub struct ModelEntry {
     /// The tokens of a window, special tokens included.
     #[serde(default)]
     pub window: Option<usize>,
-    /// Whether texts are prepared before they are tokenised, as
-    /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text) says.
+    /// True if texts are prepared before they are tokenised; see
+    /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text).
     #[serde(default)]
     pub prepare_text: bool,
 }
@@ -119,9 +119,9 @@ pub struct ModelEntry {
 pub enum Task {
     /// Tags tokens with entity types.
     Ner,
-    /// Says whether one text entails another, and so whether a topic fits.
+    /// Decides whether one text entails another, and so whether a topic fits.
     Nli,
-    /// Turns texts into vectors, so that texts and topics are near or far.
+    /// Turns texts and topics into vectors, which are close to each other if the topic fits.
     Embedding,
     /// Finds entities of types that are part of its input (GLiNER).
     ZeroShotNer,
@@ -155,9 +155,9 @@ impl Task {
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Source {
-    /// Compiled in, with the feature `bundled`.
+    /// Compiled into the library, with the feature `bundled`.
     Bundled(String),
-    /// In a folder; a relative path starts at the registry file's own folder.
+    /// In a folder; a relative path is relative to the registry file's own folder.
     Folder(PathBuf),
     /// On the Hugging Face hub.
     Hub {
@@ -176,13 +176,12 @@ pub enum Source {
 pub struct ModelFile {
     /// Its path inside the model.
     pub path: String,
-    /// Its SHA-256 in lower-case hexadecimal, where it is known. Files are checked against it when they are
-    /// read.
+    /// Its SHA-256 in lower-case hexadecimal, if it is known. Files are checked against it when they are read.
     #[serde(default)]
     pub sha256: Option<String>,
 }
 
-/// Names that a message about an unknown one suggests.
+/// The number of names that a message about an unknown name suggests.
 const NEAREST: usize = 3;
 
 const BUILTIN: &str = include_str!("../../models.toml");
@@ -198,7 +197,7 @@ impl Registry {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Registry`] if the file cannot be read or is not of this form.
+    /// [`ErrorKind::Registry`] if the file cannot be read or is not in this format.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let origin = path.display().to_string();
@@ -228,7 +227,7 @@ impl Registry {
         self
     }
 
-    /// The file that was read, or added, last.
+    /// The file that was read or added last.
     #[cfg(feature = "hub")]
     pub(crate) fn file(&self) -> Option<&Path> {
         self.file.as_deref()
@@ -244,12 +243,12 @@ impl Registry {
         let by_name = self.entries.iter().find(|entry| entry.name == name);
         by_name.or_else(|| {
             let on_hub = |entry: &&ModelEntry| matches!(&entry.source, Source::Hub { id, .. } if id == name);
-            // Models that were added come last, and go first.
+            // Added models come last in the list, and take precedence.
             self.entries.iter().rev().find(on_hub)
         })
     }
 
-    /// The names that look most like `name`, of at most three models that are `wanted`, the nearest first.
+    /// The names most similar to `name`, of at most three models for which `wanted` is true, the most similar first.
     pub fn nearest(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> Vec<&str> {
         let name = name.to_lowercase();
         let mut known: Vec<(f64, &str)> = self
@@ -283,7 +282,7 @@ impl Registry {
 impl Default for Registry {
     /// entopic's own models.
     fn default() -> Self {
-        // The file is compiled in, and a test reads it: it cannot fail in a released build.
+        // The file is compiled in, and a test reads it, so this cannot fail in a released build.
         Self::parse(BUILTIN, "models.toml").unwrap_or_else(|_| Self::empty())
     }
 }

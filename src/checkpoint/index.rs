@@ -6,17 +6,18 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use crate::error::{Error, ErrorKind};
 
-/// The index of weights that lie in several files: `model.safetensors.index.json` and its like.
+/// The index of weights in several files, such as `model.safetensors.index.json`.
 pub(crate) struct Index {
-    /// What messages call the index.
+    /// The name of the index in messages.
     pub(super) file: String,
-    /// The files that it names, in the order in which it does.
+    /// The files that it names, in its order.
     pub(crate) shards: Vec<String>,
     /// The shard of each tensor.
     pub(super) places: HashMap<String, usize>,
 }
 
-/// transformers begins a shard every 5 GB; nothing that runs on a CPU has as many.
+/// The most shards of a model. transformers begins a new shard every 5 GB, and no model that runs on a CPU has so
+/// many.
 const MOST_SHARDS: usize = 1024;
 
 #[derive(Deserialize)]
@@ -24,7 +25,7 @@ struct Json {
     weight_map: Pairs,
 }
 
-/// The pairs of a JSON object, with those that share a name.
+/// The pairs of a JSON object, including those that share a name.
 struct Pairs(Vec<(String, String)>);
 
 impl<'de> Deserialize<'de> for Pairs {
@@ -50,7 +51,7 @@ impl<'de> Deserialize<'de> for Pairs {
 }
 
 impl Index {
-    /// Reads the index `file`, a name for messages, of shards whose names end with `ending`.
+    /// Parses the index `file`, a name for messages. The names of its shards must end with `ending`.
     pub(crate) fn parse(file: &str, json: &[u8], ending: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Weights, format!("{file} {message}"));
         let Json { weight_map: Pairs(pairs) } = serde_json::from_slice(json).map_err(|error| {
@@ -68,8 +69,8 @@ impl Index {
                 None => {
                     if !is_plain(&shard) || !shard.ends_with(ending) {
                         let message = format!(
-                            "puts the tensor {tensor:?} into {shard:?}, which is not the name of a file beside \
-                             it that ends with {ending}; it is not read"
+                            "puts the tensor {tensor:?} into {shard:?}, which is not the name of a file in the \
+                             same folder that ends with {ending}; it is not read"
                         );
                         return Err(refuse(message));
                     }
@@ -92,7 +93,7 @@ impl Index {
     }
 }
 
-/// Whether `name` is that of a file in the same folder.
+/// Returns whether `name` names a file in the same folder.
 fn is_plain(name: &str) -> bool {
     !name.starts_with('.') && !name.contains(['/', '\\', ':']) && !name.contains(char::is_control)
 }

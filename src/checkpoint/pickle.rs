@@ -1,4 +1,4 @@
-//! PyTorch's files of a plain state dict, read without running what is in them.
+//! Reads PyTorch's files of plain state dicts, without running anything in them.
 
 mod archive;
 mod legacy;
@@ -17,14 +17,14 @@ use crate::error::{Error, ErrorKind};
 
 /// The tensors of one file.
 pub(super) struct StateDict<'a> {
-    /// The tensors by their names; several may have one number.
+    /// The indices of the tensors, by name; several names may have one index.
     names: HashMap<&'a str, usize>,
     views: Vec<View>,
     storages: Vec<(Dtype, &'a [u8])>,
 }
 
-/// Tensors may share a storage: a tied weight is there twice to four times. More would be a small file
-/// that fills the memory.
+/// The largest ratio of the size of all tensors to that of their file. Tensors may share a storage: a tied weight
+/// appears two to four times. With more sharing, a small file could fill the memory.
 const MOST_SHARING: usize = 8;
 
 impl<'a> StateDict<'a> {
@@ -63,7 +63,7 @@ impl<'a> StateDict<'a> {
             return Err(refuse(file, &what));
         }
         if !state.names.is_empty() && state.names().all(|name| name.starts_with("module.")) {
-            return Err(refuse(file, "all names in it start with \"module.\", as DataParallel has them"));
+            return Err(refuse(file, "all names in it start with \"module.\", as DataParallel writes them"));
         }
         Ok(state)
     }
@@ -82,15 +82,15 @@ impl<'a> StateDict<'a> {
         Some(Tensor { dtype, shape: view.shape.clone(), bytes: row_major(view, dtype, bytes) })
     }
 
-    /// The bytes of the tensor `number`.
+    /// The size of the tensor `number` in bytes.
     fn size(&self, number: usize) -> usize {
         let view = &self.views[number];
         view.len * (self.storages[view.storage].0.bitsize() / 8)
     }
 }
 
-/// What `view` shows of its storage, row-major: a part of it, or a copy if the strides are others. That
-/// all of it lies within the storage was checked when the view was made.
+/// The numbers of `view`, row-major: a part of its storage, or a copy if the strides are different. `Machine::view`
+/// checked that all of them lie within the storage.
 fn row_major<'a>(view: &View, dtype: Dtype, storage: &'a [u8]) -> Cow<'a, [u8]> {
     let View { offset, ref shape, ref strides, len, .. } = *view;
     let size = dtype.bitsize() / 8;

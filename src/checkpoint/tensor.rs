@@ -4,14 +4,14 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use safetensors::Dtype;
 
-/// A tensor as a weight file holds it: row-major and little-endian.
+/// A tensor of a weight file: row-major and little-endian.
 pub(super) struct Tensor<'a> {
     pub(super) dtype: Dtype,
     pub(super) shape: Vec<usize>,
     pub(super) bytes: Cow<'a, [u8]>,
 }
 
-/// Values that are widened at a time, in a buffer that fits the nearest cache.
+/// The number of values that are widened at a time, in a buffer that fits the nearest cache.
 const BLOCK: usize = 1024;
 
 impl<'a> Tensor<'a> {
@@ -33,7 +33,7 @@ impl<'a> Tensor<'a> {
         Some(Cow::Owned(values))
     }
 
-    /// The bytes as int8, which they must be.
+    /// The values as int8; they must be of this type.
     pub(super) fn into_i8(self) -> Cow<'a, [i8]> {
         match self.bytes {
             Cow::Borrowed(bytes) => Cow::Borrowed(bytemuck::cast_slice(bytes)),
@@ -49,11 +49,11 @@ fn f32_of(bytes: Cow<'_, [u8]>) -> Cow<'_, [f32]> {
     {
         return Cow::Borrowed(values);
     }
-    // Unaligned: tensors may be aligned within a file, but the file's own bytes may lie anywhere.
+    // Unaligned bytes: tensors may be aligned within a file, but the file's own bytes may lie anywhere.
     bytes.as_chunks::<4>().0.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect()
 }
 
-/// Block by block: a whole block is widened by the CPU's own instructions, where it has them.
+/// Widens `bytes` in blocks: if the CPU has instructions for this, they widen a whole block.
 fn widen_f16(bytes: &[u8]) -> Vec<f32> {
     let bytes = bytes.as_chunks::<2>().0;
     let mut values = vec![0.0; bytes.len()];
@@ -80,7 +80,7 @@ mod tests {
         tensor.into_f32().expect("they should be numbers").into_owned()
     }
 
-    /// All 65,536, NaNs included, against the definitions of the two types.
+    /// Checks all 65,536 values, NaNs included, against the definitions of the two types.
     #[test]
     fn every_half_is_widened_exactly() {
         let every: Vec<u8> = (0..=u16::MAX).flat_map(u16::to_le_bytes).collect();

@@ -1,5 +1,5 @@
-//! The bounds that a text's layout sets to names: cells, bullets, separators, and the ends of lines that are no
-//! wrapped prose. Models do not see it: to their tokenizers all white space is the same.
+//! The boundaries that the layout of a text sets to names: cells, bullets, separators, and the ends of lines that are
+//! not wrapped prose. Models do not see the layout, because their tokenizers treat all white space alike.
 
 use std::ops::Range;
 
@@ -8,11 +8,11 @@ use crate::characters::{is_dash, is_invisible, is_symbol};
 /// The relation of a word to the name before it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Bond {
-    /// It may continue the name.
+    /// The word may continue the name.
     Free,
-    /// It may be part of a name that begins here.
+    /// The word may be part of a name that begins with it.
     Apart,
-    /// It is a separator, and so part of no name.
+    /// The word is a separator, which is part of no name.
     Outside,
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn bonds(text: &str, words: &[Range<usize>]) -> Vec<Bond> {
     let lines = Lines::new(text);
     let mut line = 0;
     let mut before: Option<(Range<usize>, Bond)> = None;
-    // Whether the words of the line up to here are one sign, again and again.
+    // True if all words of the line so far are the same sign.
     let mut starts_line = true;
     let bond = |word: &Range<usize>| {
         while lines.lines.get(line + 1).is_some_and(|next| next.start <= word.start) {
@@ -48,13 +48,13 @@ pub(crate) fn bonds(text: &str, words: &[Range<usize>]) -> Vec<Bond> {
     words.iter().map(bond).collect()
 }
 
-/// Whether `word` is the name of an account, with its `@`.
+/// Returns whether `word` is a handle: the name of an account with its `@`.
 pub(crate) fn is_handle(word: &str) -> bool {
     word.len() > 1 && word.starts_with('@')
 }
 
-/// Whether `word` separates the items of a list, or stands before one. `starts_line` says whether only signs like it stand
-/// before it in its line.
+/// Returns whether `word` separates the items of a list, or precedes one. `starts_line` is true if only the same sign
+/// comes before it in its line.
 fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
     let sign = &text[word.clone()];
     let mut characters = sign.chars();
@@ -62,7 +62,7 @@ fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
     let (head, tail) = (&text[..word.start], &text[word.end..]);
     let (before, after) = (head.chars().next_back(), tail.chars().next());
     let spaced = || before.is_none_or(char::is_whitespace) && after.is_none_or(char::is_whitespace);
-    // Dates and differences.
+    // The sign is between digits, as in dates and differences.
     let counts = || {
         let is_digit = |side: Option<char>| side.is_some_and(|c| c.is_ascii_digit());
         is_digit(head.trim_end_matches(' ').chars().next_back())
@@ -72,7 +72,7 @@ fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
         ';' => !ends_reference(head),
         '|' | '¦' | '•' | '‣' | '⁃' => true,
         '·' => spaced(),
-        // Quoted mail has it before each line.
+        // Quoted mail has this sign before each line.
         '>' => spaced() && !starts_line,
         '/' => !counts() && (spaced() || is_long(last_word(head)) && is_long(first_word(tail))),
         '—' | '―' => true,
@@ -80,7 +80,7 @@ fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
             let in_run = before.is_some_and(is_dash) || after.is_some_and(is_dash);
             in_run || spaced() && !counts()
         }
-        // A hashtag begins a name of its own.
+        // A hashtag begins a new name.
         '#' if after.is_some_and(char::is_alphanumeric) => true,
         '*' | '+' | '#' => starts_line && after.is_none_or(|next| next.is_whitespace() || next == first),
         // Trade marks and degrees belong to words.
@@ -91,7 +91,7 @@ fn is_separator(text: &str, word: &Range<usize>, starts_line: bool) -> bool {
     }
 }
 
-/// Whether `;` after `head` ends a reference of HTML, such as `&amp;`.
+/// Returns whether a `;` after `head` ends a character reference of HTML, such as `&amp;`.
 fn ends_reference(head: &str) -> bool {
     let name = head.trim_end_matches(|c: char| c.is_ascii_alphanumeric() || c == '#');
     name.ends_with('&') && name.len() < head.len()
@@ -105,7 +105,7 @@ fn first_word(text: &str) -> &str {
     text.split(|c: char| !c.is_alphanumeric()).next().unwrap_or_default()
 }
 
-/// Whether `word` is written like a name and not like an initialism: `AC/DC` and `TCP/IP` are one name.
+/// Returns whether `word` is written like a name and not like an initialism: `AC/DC` and `TCP/IP` are one name each.
 fn is_long(word: &str) -> bool {
     word.chars().count() >= 3 && word.chars().any(char::is_lowercase)
 }
@@ -120,32 +120,33 @@ struct Lines<'t> {
 }
 
 struct Line<'t> {
-    /// The byte that it begins with.
+    /// The byte at which it begins.
     start: usize,
-    /// Without the white space and invisible marks around it, and the `>` of quoted mail; empty for a blank line.
+    /// The text, without the white space and invisible marks around it and the `>` of quoted mail; empty for a blank
+    /// line.
     text: &'t str,
-    /// Whether it has a running word: one in lower case that is no particle of names.
+    /// True if it has a running word: a lower-case word that is not a particle of names.
     is_prose: bool,
-    /// Whether it is an item of a list, by the sign or number that it begins with.
+    /// True if it is an item of a list, by the sign or number at its beginning.
     is_item: bool,
-    /// Whether it begins with a label, such as `From:`.
+    /// True if it begins with a label, such as `From:`.
     has_label: bool,
-    /// Whether it has cells: bars, or columns with spaces between them.
+    /// True if it has cells: bars, or columns with spaces between them.
     has_cells: bool,
-    /// Whether it is a row of a table in which two spaces part columns.
+    /// True if it is a row of a table in which two spaces separate columns.
     is_row: bool,
-    /// Whether its end only wraps the text.
+    /// True if its end only wraps the text.
     wraps: bool,
 }
 
-/// Lower-case words that stand in names and titles, and so do not make a line prose.
+/// Lower-case words that occur in names and titles, and so do not make a line prose.
 const PARTICLES: &[&str] = &[
     "&", "a", "al", "and", "at", "bin", "by", "da", "das", "de", "del", "della", "den", "der", "des", "di",
     "do", "dos", "du", "el", "et", "for", "ibn", "in", "la", "le", "les", "of", "on", "or", "the", "to",
     "und", "van", "von", "y", "zu",
 ];
 
-/// The signs that stand before the items of a list.
+/// The signs before the items of a list.
 const BULLETS: &str = "-–—*+•‣◦▪▫●○■□·⁃#✓✔✗";
 
 impl<'t> Lines<'t> {
@@ -179,10 +180,10 @@ impl<'t> Lines<'t> {
         Self { lines }
     }
 
-    /// Whether `gap`, between two words of which the second is in `line`, parts names.
+    /// Returns whether `gap`, the bytes between two words, separates names. The second word is in `line`.
     fn part(&self, text: &str, gap: Range<usize>, line: usize) -> bool {
         let space = text.get(gap).unwrap_or_default();
-        // Marks that a model was not given: the end of emphasis, or the sign of a hashtag.
+        // Marks that the model did not read: the end of emphasis, or the sign of a hashtag.
         if space.contains(['#', '*', '_', '`', '~']) {
             return true;
         }
@@ -217,8 +218,8 @@ impl<'t> Line<'t> {
         }
     }
 
-    /// Whether the end of this line only wraps a text that goes on with `next`. `runs_on` says whether the line before
-    /// goes on with this one, and `is_last` whether `next` ends the block.
+    /// Returns whether the end of this line only wraps a text that continues with `next`. `runs_on` is true if the line
+    /// before continues with this one, and `is_last` if `next` ends the block.
     fn wraps_before(&self, next: &Self, runs_on: bool, is_last: bool) -> bool {
         let begins_with_digit = |line: &Self| line.text.starts_with(|c: char| c.is_ascii_digit());
         let both = |is: fn(&Self) -> bool| is(self) && is(next);
@@ -234,7 +235,7 @@ impl<'t> Line<'t> {
         }
         let last = self.text.rsplit(char::is_whitespace).next().unwrap_or_default();
         let first = next.text.split_whitespace().next().unwrap_or_default();
-        // A name is not followed by itself, and numbered items are no prose.
+        // A name is not followed by itself, and lettered items are not prose.
         if bare(last).eq_ignore_ascii_case(bare(first)) || both(|line| begins_with_letter(line.text)) {
             return false;
         }
@@ -245,7 +246,8 @@ impl<'t> Line<'t> {
         if (runs_on || self.text.contains(',') && self.text.contains(" and ")) && goes_on {
             return true;
         }
-        // A line of names in prose: with a particle, as many as in the line before, or the rest of the last one.
+        // The next line has names in prose: with a particle, about as long as this line, or shorter at the end of a
+        // block.
         let has_particle = || next.text.split_whitespace().any(|word| PARTICLES.contains(&word));
         let is_as_long = || {
             [self, next].iter().any(|line| line.text.contains(','))
@@ -258,8 +260,9 @@ impl<'t> Line<'t> {
 }
 
 impl Line<'_> {
-    /// Whether this line may be the capitalised beginning of the sentence in `next`, as `President Barack` is, and not a
-    /// heading: it is no heading that the sentence repeats, no date, list or label, and not all in capitals.
+    /// Returns whether this line may be the capitalised beginning of the sentence in `next`, such as
+    /// `President Barack`, and not a heading: the sentence does not begin with a word of it, and it is not a date, list
+    /// or label, nor all in capitals.
     fn begins_sentence_of(&self, next: &Self) -> bool {
         let first = next.text.split_whitespace().next().unwrap_or_default();
         let mut words = self.text.split_whitespace();
@@ -279,7 +282,7 @@ fn bare(word: &str) -> &str {
     word.trim_matches(|c: char| !c.is_alphanumeric())
 }
 
-/// Whether `line` begins with a letter or Roman number and a dot, as items and initials do.
+/// Returns whether `line` begins with a letter or Roman numeral and a dot, as items and initials do.
 fn begins_with_letter(line: &str) -> bool {
     let first = line.split_whitespace().next().and_then(|first| first.strip_suffix('.')).unwrap_or_default();
     let is_roman = first.chars().all(|c| matches!(c, 'I' | 'V' | 'X'));
@@ -290,13 +293,13 @@ fn is_one_word(line: &str) -> bool {
     !line.contains(char::is_whitespace)
 }
 
-/// Whether spaces stand next to each other in `line`, other than after a sentence.
+/// Returns whether `line` has neighbouring spaces, other than after a sentence.
 fn has_columns(line: &str) -> bool {
     let is_column = |triple: &[u8]| triple[1..] == *b"  " && !b".!?: ".contains(&triple[0]);
     line.as_bytes().windows(3).any(is_column)
 }
 
-/// Whether `line` begins with a bullet, or a number such as `1.`, `2)` or `(a)`.
+/// Returns whether `line` begins with a bullet, or with a number such as `1.`, `2)` or `(a)`.
 fn begins_item(line: &str) -> bool {
     let (first, rest) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
     let is_mark = !first.is_empty() && first.chars().all(|c| BULLETS.contains(c) || is_symbol(c));
@@ -310,17 +313,17 @@ fn begins_item(line: &str) -> bool {
     is_mark || is_number && !rest.is_empty()
 }
 
-/// Whether `line` begins with a label such as `From:`.
+/// Returns whether `line` begins with a label such as `From:`.
 fn begins_with_label(line: &str) -> bool {
     let label =
         line.split_once(':').filter(|(_, value)| value.is_empty() || value.starts_with(char::is_whitespace));
     label.is_some_and(|(label, _)| label.split_whitespace().count() <= LABEL_WORDS)
 }
 
-/// The words that the label of a line, such as `Date of birth:`, has at most.
+/// The most words in the label of a line, such as `Date of birth:`.
 const LABEL_WORDS: usize = 3;
 
-/// Whether `word` is one of running text: in lower case, or of a script without cases, and no particle.
+/// Returns whether `word` is a word of running text: in lower case, or in a script without cases, and not a particle.
 fn is_running_word(word: &str) -> bool {
     let word = word.trim_matches(|c: char| !c.is_alphanumeric());
     let mut count = 0;
@@ -389,7 +392,7 @@ mod tests {
         }
     }
 
-    /// Whether each line end only wraps the text.
+    /// One value per line end: true if it only wraps the text.
     fn wraps(text: &str) -> Vec<bool> {
         let lines = Lines::new(text).lines;
         lines[..lines.len().saturating_sub(1)].iter().map(|line| line.wraps).collect()

@@ -8,27 +8,27 @@ use crate::language::foreign;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Coverage {
-    /// The characters of the text.
+    /// The number of characters in the text.
     pub chars: usize,
-    /// The characters that the model read: all but those of tokens that no window held, those of
-    /// tokens outside its vocabulary, which it sees as one unknown word whatever they say, and
-    /// letters and digits that its tokenizer dropped, and the marks of undecodable bytes. White space, control characters and accents
-    /// that a tokenizer drops by design count as read.
+    /// The number of characters that the model read: all except those of tokens in no window, those of tokens outside
+    /// its vocabulary, which all look like the same unknown word to the model, letters and digits that its tokenizer
+    /// dropped, and the replacement characters of undecodable bytes. White space, control characters and accents that a
+    /// tokenizer drops by design count as read.
     pub chars_read: usize,
-    /// The tokens of the text.
+    /// The number of tokens in the text.
     pub tokens: usize,
-    /// The tokens outside the model's vocabulary.
+    /// The number of tokens outside the vocabulary of the model.
     pub unknown_tokens: usize,
-    /// The windows that the text was read in.
+    /// The number of windows in which the text was read.
     pub windows: usize,
-    /// The language that the text looks like, as an ISO 639-1 code, if the model does not know that language. `None` in
+    /// The apparent language of the text, as an ISO 639-1 code, if the model does not know that language. `None` in
     /// builds without the feature `language`, for short texts, and for models without `languages` in the registry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub foreign_language: Option<String>,
 }
 
 impl Coverage {
-    /// What was read of `document` in `windows`, by a model that knows `languages`.
+    /// The coverage of `document` in `windows`, by a model that knows `languages`.
     pub(crate) fn of(document: &Document<'_>, windows: &Windows, languages: &[String]) -> Self {
         let tokens = &document.tokens;
         let mut read = vec![false; tokens.len()];
@@ -66,25 +66,26 @@ impl Coverage {
             tokens: self.tokens + other.tokens,
             unknown_tokens: self.unknown_tokens + other.unknown_tokens,
             windows: self.windows + other.windows,
-            // That of the beginning.
+            // The language of the first part with text.
             foreign_language: if self.chars == 0 { other.foreign_language } else { self.foreign_language },
         }
     }
 
-    /// That of two models that read the same text: the lesser of the two, and the language that either does not know.
+    /// The coverage of two models that read the same text: the lesser of the two, with the foreign language that either
+    /// of them reports.
     pub(crate) fn or_less(self, other: Self) -> Self {
         let foreign_language = self.foreign_language.clone().or_else(|| other.foreign_language.clone());
         let lesser = if other.chars_read < self.chars_read { other } else { self };
         Self { foreign_language, ..lesser }
     }
 
-    /// Whether the model read every character.
+    /// Returns whether the model read every character.
     pub fn is_complete(&self) -> bool {
         self.chars_read == self.chars
     }
 }
 
-/// The letters and digits in `range`, and the marks of undecodable bytes; it is empty if it ends before it starts.
+/// The number of letters, digits and replacement characters (U+FFFD) in `range`; 0 if it ends before it starts.
 fn letters(text: &str, range: std::ops::Range<usize>) -> usize {
     let dropped = text.get(range).unwrap_or_default();
     dropped.chars().filter(|&character| character.is_alphanumeric() || character == '\u{FFFD}').count()

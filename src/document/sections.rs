@@ -1,14 +1,14 @@
-//! Long texts in sections, so that the memory of a call does not grow with a text.
+//! Splits long texts into sections, so that the memory of a call does not grow with the length of a text.
 
 use std::ops::Range;
 
-/// The bytes of a section: some thousand windows, of which only the first and the last are not as they would be in the
-/// whole text. The memory that a call takes follows it; docs/performance.md has the figure.
+/// The size of a section in bytes: about a thousand windows, of which only the first and the last may differ from those
+/// of the whole text. The memory of a call grows with it; docs/performance.md has the figure.
 const SECTION_BYTES: usize = 512 * 1024;
 
-/// The parts of `text` that are read by themselves, in order: all of it, if it is not longer than a section.
+/// The parts of `text` that are read separately, in order. A text that is not longer than a section is one part.
 ///
-/// A section ends behind a blank line if there is one in its last quarter, else behind a line, a sentence or a word.
+/// A section ends after a blank line if its last quarter has one, otherwise after a line, a sentence or a word.
 pub(crate) fn sections(text: &str) -> Vec<Range<usize>> {
     split(text, SECTION_BYTES)
 }

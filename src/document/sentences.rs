@@ -2,11 +2,11 @@ use std::ops::Range;
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The token that each sentence begins with, by the sentence bounds of Unicode
-/// (<https://www.unicode.org/reports/tr29/#Sentence_Boundaries>), which end at line ends too.
+/// The first token of each sentence. Sentences are those of Unicode
+/// (<https://www.unicode.org/reports/tr29/#Sentence_Boundaries>), which also end at line ends.
 ///
-/// `offsets` holds the byte range of each token. A token that begins with the space before a
-/// sentence belongs to the sentence.
+/// `offsets` has the byte range of each token. A token that begins with the space before a sentence belongs to that
+/// sentence.
 pub(crate) fn starts(text: &str, offsets: &[Range<usize>]) -> Vec<usize> {
     let mut starts = Vec::new();
     let mut token = 0;

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
-/// The runs of tokens that go through the model, in the order of the text. Together they hold
-/// every token; neighbours overlap by their context.
+/// The runs of tokens that the model reads, in the order of the text. Together they contain every token; neighbours
+/// overlap by their context.
 #[derive(Debug)]
 pub(crate) struct Windows {
     ranges: Vec<Range<usize>>,
@@ -9,12 +9,11 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// Windows of whole sentences, as many as fit `budget` tokens together with `context` tokens
-    /// of the neighbours on each side. A sentence that is too long by itself is cut into even
-    /// parts. A text within the budget is one window.
+    /// Plans windows of as many whole sentences as fit into `budget` tokens, together with `context` tokens of the
+    /// neighbours on each side. A sentence that is too long for a window is cut into even parts. A text within the
+    /// budget is one window.
     ///
-    /// `sentences` holds the token that each sentence begins with, the first being 0; `budget` is
-    /// at least 1.
+    /// `sentences` has the first token of each sentence, the first being 0; `budget` is at least 1.
     pub(crate) fn plan(sentences: &[usize], tokens: usize, budget: usize, context: usize) -> Self {
         if tokens <= budget {
             let ranges = if tokens == 0 { Vec::new() } else { vec![Range { start: 0, end: tokens }] };
@@ -52,13 +51,13 @@ impl Windows {
         &self.ranges
     }
 
-    /// The tokens of the document.
+    /// The number of tokens in the document.
     pub(crate) fn tokens(&self) -> usize {
         self.tokens
     }
 
-    /// For each token the window that gives it most context: the one whose nearer end is farthest.
-    /// Where the text itself ends, nothing is missing.
+    /// For each token, the window that gives it the most context: the one whose nearer end is farthest away. The
+    /// beginning and the end of the text do not count as ends, since no context is missing there.
     pub(crate) fn owners(&self) -> Vec<usize> {
         let mut owners = vec![0; self.tokens];
         let mut contexts = vec![None; self.tokens];
@@ -77,8 +76,9 @@ impl Windows {
     }
 }
 
-/// `sentences`, those of more than `budget` of `tokens` cut where words begin, so that as much fits as can:
-/// both by their first tokens, in order.
+/// Cuts the sentences of more than `budget` tokens where words begin, into parts that are as long as possible.
+/// `sentences` and `words` are given by their first tokens, in order, and so is the result; the text has `tokens`
+/// tokens.
 pub(super) fn split_long(sentences: &[usize], words: &[usize], tokens: usize, budget: usize) -> Vec<usize> {
     let mut starts = Vec::with_capacity(sentences.len());
     let ends = sentences.iter().skip(1).copied().chain([tokens]);

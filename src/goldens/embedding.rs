@@ -53,7 +53,7 @@ fn embeddings_equal_transformers() {
     }
 }
 
-/// As for token classifiers: the golden has another epsilon than rust-bert.
+/// Repeats the check of token classifiers for embeddings: the golden has another epsilon than rust-bert.
 #[cfg(feature = "libtorch")]
 #[test]
 fn with_the_epsilon_of_rust_bert_the_native_backend_gives_the_same() {

@@ -35,7 +35,7 @@ fn topics_equal_gliclass() {
             let classifier = loaded.with(TopicOptions::new().scoring(scoring)).expect("it should have both");
             for case in golden::<Golden>(model).cases {
                 if case.labels.iter().collect::<HashSet<_>>().len() < case.labels.len() {
-                    // The package keeps them.
+                    // The package accepts equal labels.
                     let error =
                         classifier.label_set(&case.labels).expect_err("equal labels should be refused");
                     assert_eq!(error.kind(), ErrorKind::Labels);
@@ -48,7 +48,7 @@ fn topics_equal_gliclass() {
                     assert!(topics.is_empty());
                     continue;
                 }
-                // A single label has nothing to be compared with here.
+                // A single label has no other to be compared with.
                 let multi = scoring == Scoring::MultiLabel || case.labels.len() == 1;
                 let expected = if multi { &case.multi_label.scores } else { &case.single_label.scores };
                 let mut order: Vec<usize> = (0..case.labels.len()).collect();

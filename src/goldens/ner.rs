@@ -61,7 +61,7 @@ struct Case {
     pipeline: Option<Pipeline>,
 }
 
-/// The entities of each strategy; some goldens have `simple` alone.
+/// The entities of each strategy; some goldens have only `simple`.
 #[derive(Deserialize)]
 struct Pipeline {
     #[serde(default)]
@@ -129,7 +129,7 @@ fn check(run: &Run) {
     assert!(compared > 0 || !run.is_exact || fixture == "ner-int8", "{name}: nothing was compared");
 }
 
-/// Checks the entities of every strategy, and gives their number.
+/// Checks the entities of every strategy, and returns their number.
 fn check_entities(name: &str, ner: &Ner, text: &str, pipeline: Pipeline) -> usize {
     let mut compared = 0;
     for (aggregation, expected) in pipeline.by_strategy() {
@@ -155,8 +155,8 @@ fn span(entity: &Entity) -> (String, usize, usize) {
     (entity.label.clone(), entity.span.chars.start, entity.span.chars.end)
 }
 
-/// The fixtures whose golden has another epsilon than rust-bert, which is 1e-12 whatever config.json says: with its
-/// epsilon the native backend gives the same, and what the epsilon changes moves no entity.
+/// Checks the fixtures whose golden has another epsilon than rust-bert, which has 1e-12 whatever config.json says.
+/// With that epsilon, the native backend gives the same results, and the other epsilon moves no entity.
 #[cfg(feature = "libtorch")]
 #[test]
 fn with_the_epsilon_of_rust_bert_the_native_backend_gives_the_same() {

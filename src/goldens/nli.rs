@@ -135,7 +135,7 @@ fn check(run: &Run, loaded: &TopicClassifier) {
         let classifier = classifier.expect("the template should have a place");
         let candidates = case.candidate_labels.list();
         if candidates.iter().collect::<HashSet<_>>().len() < candidates.len() {
-            // The pipeline keeps them.
+            // The pipeline accepts equal labels.
             let error = classifier.label_set(candidates).expect_err("equal labels should be refused");
             assert_eq!(error.kind(), ErrorKind::Labels);
             continue;
@@ -189,7 +189,7 @@ fn what_the_pipeline_refuses_is_refused_or_empty() {
     }
 }
 
-/// As for token classifiers: the golden has another epsilon than rust-bert.
+/// Repeats the check of token classifiers for NLI: the golden has another epsilon than rust-bert.
 #[cfg(feature = "libtorch")]
 #[test]
 fn with_the_epsilon_of_rust_bert_the_native_backend_gives_the_same() {

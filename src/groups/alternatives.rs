@@ -5,13 +5,14 @@ use std::sync::LazyLock;
 
 use super::name;
 
-/// Code, names and nationalities of a country in each line: Unicode CLDR and i18n-nationality, by `scripts/countries.py`.
+/// One country per line: its code, names and nationalities. From Unicode CLDR and i18n-nationality, by
+/// `scripts/countries.py`.
 const COUNTRIES: &str = include_str!("countries.tsv");
 
-/// The names of an organisation in each line; written for this project.
+/// One organisation per line: its names. Written for this project.
 const ORGANISATIONS: &str = include_str!("organisations.tsv");
 
-/// The thing that each known name stands for, by the name's key.
+/// The thing for which each known name stands, by the key of the name.
 pub(super) struct Alternatives {
     /// Countries by name, as their codes.
     countries: HashMap<String, &'static str>,
@@ -40,7 +41,7 @@ static KNOWN: LazyLock<Alternatives> = LazyLock::new(|| {
     Alternatives { countries, nationalities, organisations }
 });
 
-/// What a name stands for.
+/// The thing for which a name stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Known {
     Country(&'static str),
@@ -48,12 +49,12 @@ pub(super) enum Known {
     Organisation(&'static str),
 }
 
-/// What the name with this key stands for, if it has this label.
+/// The thing for which the name with this key and label stands.
 pub(super) fn of(label: &str, key: &str) -> Option<Known> {
     match label {
         "LOC" => KNOWN.countries.get(key).copied().map(Known::Country),
         "MISC" => KNOWN.nationalities.get(key).copied().map(Known::Nationality),
-        // Models take former states, and states that act, for organisations.
+        // Models label former states, and states that act, as organisations.
         "ORG" => {
             let organisation = KNOWN.organisations.get(key).copied().map(Known::Organisation);
             organisation.or_else(|| KNOWN.countries.get(key).copied().map(Known::Country))

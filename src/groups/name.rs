@@ -1,4 +1,4 @@
-//! Names, in the forms in which they are compared.
+//! The forms in which names are compared.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
@@ -48,8 +48,8 @@ const SMALL: &[&str] = &[
     "a", "and", "de", "del", "des", "di", "do", "du", "et", "for", "in", "of", "on", "the", "to", "und", "&",
 ];
 
-/// The key of a name: small letters without accents, dots, possessives and a leading *the*; words one space apart, parts
-/// of words with hyphens too.
+/// The key of a name: in lower case, without accents, dots, possessives and a leading *the*. Words, and the parts of
+/// words with hyphens, are separated by one space.
 ///
 /// `The U.S.'s` is `us`, `Erdoğan` is `erdogan`, and `Krüger` and `Krueger` are `kruger`.
 pub(super) fn key(name: &str) -> String {
@@ -64,7 +64,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
     let plain = name.nfkd().filter(|&c| !is_dropped(c)).map(|c| match c {
         '’' => '\'',
         c if is_dash(c) || c == '_' => ' ',
-        // These are letters of their own to Unicode.
+        // Unicode does not decompose these letters.
         'ø' | 'Ø' => 'o',
         'ł' | 'Ł' => 'l',
         'đ' | 'Đ' | 'ð' | 'Ð' => 'd',
@@ -76,7 +76,7 @@ pub(super) fn words(name: &str) -> Vec<String> {
     let mut words: Vec<String> = lower
         .split_whitespace()
         .map(|word| word.strip_suffix("'s").unwrap_or(word).replace('\'', ""))
-        // Umlauts, where the keyboard had none.
+        // Umlauts that are written as two letters.
         .map(|word| word.replace("ae", "a").replace("oe", "o").replace("ue", "u"))
         .filter(|word| !word.is_empty())
         .collect();
@@ -101,7 +101,7 @@ pub(super) fn bag(words: &[String]) -> Vec<&str> {
     bag
 }
 
-/// Whether `name`, as it is written, may be an acronym: capitals, with dots and an `s` perhaps.
+/// Returns whether `name`, as written, may be an acronym: mostly capitals, possibly with dots.
 pub(super) fn is_acronym(name: &str) -> bool {
     let letters = name.chars().filter(|c| c.is_alphabetic());
     let (capitals, others) = letters.fold((0, 0), |(capitals, others), c| match c.is_uppercase() {
@@ -111,12 +111,12 @@ pub(super) fn is_acronym(name: &str) -> bool {
     !name.trim().contains(char::is_whitespace) && (2..=8).contains(&capitals) && others <= capitals / 2
 }
 
-/// The letters of `acronym`, small.
+/// The letters of `acronym`, in lower case.
 pub(super) fn letters(acronym: &str) -> String {
     acronym.chars().filter(|c| c.is_alphabetic()).flat_map(char::to_lowercase).collect()
 }
 
-/// The first letters of `words`, of all of them and without those that join others; none for a single word.
+/// The first letters of `words`: of all words, and of those that do not only join others. Empty for a single word.
 pub(super) fn initials(words: &[String]) -> Vec<String> {
     let of = |skip: &[&str]| -> String {
         let kept = words.iter().filter(|word| !skip.contains(&word.as_str()));
@@ -128,8 +128,9 @@ pub(super) fn initials(words: &[String]) -> Vec<String> {
     found
 }
 
-/// Whether the given names and initials of two people agree: *J. K. Rowling* and *Joanne Rowling*, *John Smith* and *John A.
-/// Smith*, *Sam D.* and *Sam Doyle*. Both have at least two words, and the last ones are family names.
+/// Returns whether two names may be those of one person, by given names and initials: *J. K. Rowling* and *Joanne
+/// Rowling*, *John Smith* and *John A. Smith*, *Sam D.* and *Sam Doyle*. Both have at least two words, of which the
+/// last is a family name.
 pub(super) fn same_person(a: &[String], b: &[String]) -> bool {
     let ([a @ .., a_last], [b @ .., b_last]) = (a, b) else { return false };
     let agree = |a: &String, b: &String| {
@@ -144,12 +145,12 @@ pub(super) fn same_person(a: &[String], b: &[String]) -> bool {
         && a.iter().skip(1).zip(b.iter().skip(1)).all(|(a, b)| agree(a, b))
 }
 
-/// Whether `whole` begins or ends with `part`, which is shorter.
+/// Returns whether `whole` begins or ends with `part` and is longer.
 pub(super) fn starts_or_ends(part: &[String], whole: &[String]) -> bool {
     part.len() < whole.len() && !part.is_empty() && (whole.starts_with(part) || whole.ends_with(part))
 }
 
-/// Whether `part` is the beginning or the end of `whole`, or words from its middle.
+/// Returns whether `part` is the beginning, the middle or the end of `whole`, and shorter.
 pub(super) fn is_part(part: &[String], whole: &[String]) -> bool {
     part.len() < whole.len() && !part.is_empty() && whole.windows(part.len()).any(|window| window == part)
 }

@@ -1,5 +1,5 @@
-//! Architectures: config.json, translated into the blocks of the native backend. An architecture is one file and
-//! one line in this table.
+//! Translates config.json into the blocks of the native backend. An architecture is one file and one line in the
+//! table below.
 
 mod albert;
 mod backbone;
@@ -26,7 +26,7 @@ pub(super) struct Architecture {
     stem: &'static str,
     /// The tasks of its classes that the native backend runs.
     tasks: &'static [Task],
-    /// The blueprint; an error says what is wrong with the config.
+    /// Returns the blueprint; an error says what is wrong with the config.
     pub(super) translate: fn(&Source<'_>) -> Result<Blueprint, String>,
 }
 
@@ -69,7 +69,7 @@ impl Architecture {
         ARCHITECTURES.iter().find(|known| known.model_type == model_type)
     }
 
-    /// Whether the native backend runs it for `task`.
+    /// Returns whether the native backend runs the architecture for `task`.
     pub(super) fn does(&self, task: Task) -> bool {
         self.tasks.contains(&task)
     }
@@ -81,8 +81,8 @@ impl Architecture {
         self.does(task).then_some(task)
     }
 
-    /// Whether the class `name` is this architecture as it was pretrained, before any task: what it encodes may
-    /// serve as an embedding.
+    /// Returns whether the class `name` is this architecture after pretraining, before any task; its states may serve
+    /// as an embedding.
     pub(super) fn is_pretrained(&self, name: &str) -> bool {
         let end = name.strip_prefix(self.stem);
         self.does(Task::Embedding) && matches!(end, Some("ForMaskedLM" | "ForPreTraining"))

@@ -1,4 +1,4 @@
-//! A registry's entry, checked against the model's own files.
+//! Checks a registry's entry against the model's own files.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -17,8 +17,8 @@ use crate::tags::{self, Tag};
 
 impl ModelEntry {
     /// The differences between the entry and the model's own files, one line each: task, architecture, labels, tag
-    /// scheme, pooling, casing, and lengths that the model does not reach. A field that the entry leaves open is no
-    /// difference.
+    /// scheme, pooling, casing, and lengths beyond the model's. A field that the entry leaves open does not count as
+    /// a difference.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -31,8 +31,8 @@ impl ModelEntry {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::ModelUnavailable`] if the files are on the hub: fetch them, and give the folder to
-    /// [`differences_in`](Self::differences_in); else as that.
+    /// [`ErrorKind::ModelUnavailable`] if the files are on the hub: fetch them, and pass the folder to
+    /// [`differences_in`](Self::differences_in). Otherwise the errors of `differences_in`.
     pub fn differences(&self) -> Result<Vec<String>, Error> {
         match &self.source {
             Source::Bundled(name) => self.compare(&Files::bundled(name)?),
@@ -44,13 +44,13 @@ impl ModelEntry {
         }
     }
 
-    /// The [`differences`](Self::differences) between the entry and the model in `folder`, wherever the entry says that
-    /// the model is.
+    /// The [`differences`](Self::differences) between the entry and the model in `folder`, whatever source the entry
+    /// names.
     ///
     /// # Errors
     ///
-    /// Those of loading the model, as far as they lie in the files that describe it: a file is missing, damaged, not of its
-    /// checksum, or of a model that entopic does not run.
+    /// The errors of loading the model that concern the files that describe it: a file is missing or damaged, has
+    /// another checksum, or is of a model that entopic does not run.
     pub fn differences_in(&self, folder: impl AsRef<Path>) -> Result<Vec<String>, Error> {
         self.compare(&Files::folder(folder.as_ref(), &self.files))
     }
@@ -118,7 +118,7 @@ impl ModelEntry {
                     found.add("labels", list(&self.labels), list(config.role.labels()));
                 }
             }
-            _ if !said.is_empty() => found.add("labels", list(&self.labels), "none: it has none of its own"),
+            _ if !said.is_empty() => found.add("labels", list(&self.labels), "none: the model has no labels"),
             _ => {}
         }
     }
@@ -145,7 +145,7 @@ struct Normalizing {
     do_lower_case: Option<bool>,
 }
 
-/// Whether the model is case-sensitive, and the file that says so, if one does.
+/// Returns whether the model is case-sensitive, and the file that says so, if one does.
 fn cased(
     files: &Files,
     description: &Description,
@@ -161,7 +161,7 @@ fn cased(
         });
         parsed.map(Some)
     };
-    // What texts go through, before what it was made from.
+    // The tokenizer that texts go through is read before the config from which it was made.
     if let Some(tokenizer) = read("tokenizer.json")?
         && let Some(lower) = lower_cases(&tokenizer.normalizer)
     {
@@ -171,7 +171,7 @@ fn cased(
     Ok(config.map(|lower| ("tokenizer_config.json", !lower)))
 }
 
-/// Whether a normaliser lower-cases; unknown where a compiled table of SentencePiece may.
+/// Returns whether a normaliser lower-cases; `None` if a compiled table of SentencePiece may do so.
 fn lower_cases(normalizer: &Value) -> Option<bool> {
     match normalizer["type"].as_str() {
         Some("Lowercase") => Some(true),
@@ -195,7 +195,7 @@ fn list<S: AsRef<str>>(labels: &[S]) -> String {
 mod tests {
     use crate::{ErrorKind, ModelEntry, Registry};
 
-    /// An entry for the fixture `model`, with more lines.
+    /// An entry for the fixture `model`, with the lines `more`.
     fn entry(model: &str, task: &str, architecture: &str, more: &str) -> ModelEntry {
         let folder = format!("{}/tests/goldens/{model}", env!("CARGO_MANIFEST_DIR"));
         let text = format!(
@@ -318,7 +318,7 @@ mod tests {
     fn what_cannot_be_compared_is_an_error() {
         let missing = entry("no-such-model", "ner", "bert", "")
             .differences()
-            .expect_err("it should fail: it is not there");
+            .expect_err("it should fail: the folder does not exist");
         assert_eq!(missing.kind(), ErrorKind::ModelUnavailable);
         let other = "files = [{ path = \"config.json\", sha256 = \"00\" }]";
         let changed = entry("ner-bioes", "ner", "bert", other)
@@ -327,7 +327,10 @@ mod tests {
         assert_eq!(changed.kind(), ErrorKind::Config);
         let registry = Registry::default();
         let on_hub = registry.find("bert-base-ner").expect("it should be known").differences();
-        assert_eq!(on_hub.expect_err("it should fail: it is not here").kind(), ErrorKind::ModelUnavailable);
+        assert_eq!(
+            on_hub.expect_err("it should fail: the files are on the hub").kind(),
+            ErrorKind::ModelUnavailable
+        );
     }
 
     #[cfg(feature = "bundled")]

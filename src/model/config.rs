@@ -25,20 +25,20 @@ pub(crate) struct Config {
     pub(crate) token_types: TokenTypes,
     /// The longest sequence, special tokens included.
     pub(crate) longest: usize,
-    /// The size of the vocabulary, where the config states it.
+    /// The size of the vocabulary, if the config specifies it.
     pub(crate) vocabulary: Option<usize>,
 }
 
 /// The meaning of a model's token types.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenTypes {
-    /// None: every token has type 0.
+    /// No meaning: every token has type 0.
     None,
-    /// The text of a pair that a token belongs to.
+    /// The text of a pair to which a token belongs.
     Segment,
     /// The casing of the token's word, see [`casing`].
     Casing,
-    /// Its casing and its place in the page, see [`place`], as `casing + 4 * place`.
+    /// The casing of the token's word and its place in the page, see [`place`], as `casing + 4 * place`.
     CasingAndPlace,
 }
 
@@ -69,7 +69,7 @@ struct Shared {
     kinds: Vec<String>,
 }
 
-/// A config.json that was parsed, and its name for messages.
+/// A parsed config.json, and its name for messages.
 struct Parsed<'a> {
     json: Value,
     shared: Shared,
@@ -90,7 +90,7 @@ impl<'a> Parsed<'a> {
         Error::new(ErrorKind::Config, format!("{}: {message}", self.origin))
     }
 
-    /// The role of a model of the architectures of transformers; `hidden` is the width of its states.
+    /// The role of a model with an architecture of transformers; `hidden` is the width of its states.
     fn role(&self, task: Task, labels: Vec<String>, hidden: usize) -> Role {
         match task {
             Task::Ner => {
@@ -111,7 +111,7 @@ impl<'a> Parsed<'a> {
         }
     }
 
-    /// The meaning of token types, of which the model has `rows`; of none it says nothing.
+    /// The meaning of token types. `rows` is the number of types that the model has, if the config specifies it.
     fn token_types(&self, rows: Option<usize>) -> Result<TokenTypes, Error> {
         let (token_types, name, needed) = match (self.shared.token_types, rows) {
             (TokenTypesKey::Segment, Some(0 | 1)) => return Ok(TokenTypes::None),
@@ -132,8 +132,8 @@ impl<'a> Parsed<'a> {
 }
 
 impl Config {
-    /// Reads `json` for the native backend; `origin` names it in messages. `pooling` is the pooling that the
-    /// registry or the model's other files state.
+    /// Reads `json` for the native backend; `origin` names it in messages. `pooling` is the pooling that the registry
+    /// or the model's other files specify.
     pub(crate) fn native(
         json: &[u8],
         origin: &str,
@@ -180,7 +180,7 @@ impl Config {
             *states = States::Pooled(pooling);
         }
         if task == Task::Ner && !parsed.shared.kinds.is_empty() {
-            let refused = || parsed.refuse("kinds need a classifier of tokens");
+            let refused = || parsed.refuse("kinds need a token classifier");
             blueprint.head.add_kinds(parsed.shared.kinds.len()).ok_or_else(refused)?;
         }
         let table = blueprint.encoder.embeddings.token_types.as_ref();
@@ -195,7 +195,7 @@ impl Config {
         Ok((config, blueprint))
     }
 
-    /// The `model_type` whose tokenizer the model has: that of the encoder.
+    /// The `model_type` that determines the tokenizer: that of the encoder.
     pub(crate) fn tokenizer_type(&self) -> &str {
         self.role.prompt().map_or(&self.architecture, |style| &style.encoder)
     }
@@ -213,7 +213,7 @@ fn order_labels(id2label: &BTreeMap<String, String>) -> Result<Vec<String>, Stri
             None => return Err(format!("id2label has the id {id:?}; ids must be 0 to {}", labels.len() - 1)),
         }
     }
-    // As many distinct ids as slots, each in range: every slot is filled unless two ids are the
+    // There are as many distinct ids as slots, and all are in range, so every slot is filled unless two ids are the
     // same number in different spellings.
     labels.into_iter().collect::<Option<_>>().ok_or_else(|| "id2label names an id twice".into())
 }

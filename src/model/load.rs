@@ -16,7 +16,7 @@ use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
 use crate::tokenizer::TextTokenizer;
 
-/// Loads `model`, which must do one of `tasks`; `purpose` names these in messages.
+/// Loads `model`, which must do one of `tasks`; `purpose` names the tasks in messages.
 pub(crate) fn load(
     resources: &Resources,
     model: ModelRef,
@@ -76,7 +76,7 @@ pub(crate) fn load(
     })
 }
 
-/// Names the classes of an NLI head whose config does not, as the registry does. Tags without names are refused.
+/// Gives the classes of an NLI head the registry's names if the config has none. Tags without names are refused.
 fn name_labels(role: &mut Role, registered: &[String], origin: &str) -> Result<(), Error> {
     match role {
         Role::Nli { labels } if are_unnamed(labels) && registered.len() == labels.len() => {
@@ -85,8 +85,8 @@ fn name_labels(role: &mut Role, registered: &[String], origin: &str) -> Result<(
         }
         Role::Tags { labels, .. } if are_unnamed(labels) => {
             let message = format!(
-                "{origin}: id2label has the tags {}, which name no entity types; write the tags that the model was trained \
-                 with, such as B-PER",
+                "{origin}: id2label has the tags {}, which name no entity types; write the tags with which the model \
+                 was trained, such as B-PER",
                 labels.join(", ")
             );
             Err(Error::new(ErrorKind::Config, message))
@@ -95,7 +95,7 @@ fn name_labels(role: &mut Role, registered: &[String], origin: &str) -> Result<(
     }
 }
 
-/// Checks that the model does one of `tasks`, and what the registry says that it does.
+/// Checks that the model does one of `tasks`, and that its task and architecture are those of the registry.
 fn check_task(
     name: &str,
     config: &Config,
@@ -152,8 +152,8 @@ fn tokenizer_of(resources: &Resources, files: &Files, config: &Config) -> Result
     }
 }
 
-/// Checks that the model has a row for each token. The bundled vocabulary is tested; looking through one takes
-/// some milliseconds.
+/// Checks that the model has a row for each token. The bundled vocabulary is not checked: a test covers it, and a
+/// check takes some milliseconds.
 fn check_vocabulary(
     files: &Files,
     tokenizer_files: &Files,
@@ -182,7 +182,7 @@ fn label_id(style: &PromptStyle, tokenizer: &TextTokenizer, origin: &str) -> Res
             refuse(format!("its tokenizer has no token {label_token:?}, which stands before labels"))
         }
         (Some(found), Some(expected)) if found != *expected => {
-            refuse(format!("its tokenizer has {label_token:?} as {found}, its config says {expected}"))
+            refuse(format!("its tokenizer has {label_token:?} as {found}, but its config says {expected}"))
         }
         (Some(found), _) => Ok(found),
     }

@@ -1,4 +1,4 @@
-//! A model's files, by what the caller calls it.
+//! Finds the files of the model that a caller asks for.
 
 use std::path::Path;
 
@@ -17,19 +17,19 @@ use crate::error::{Error, ErrorKind};
 pub(super) struct Located {
     pub(super) name: String,
     pub(super) files: Files,
-    /// The files of the model whose tokenizer it has, if that is another.
+    /// The files of the model that provides its tokenizer, if that is another model.
     pub(super) tokenizer: Option<Files>,
     pub(super) profile: Profile,
 }
 
 impl Located {
-    /// A model that is in no registry.
+    /// A model that is not in a registry.
     fn alone(name: String, files: Files) -> Self {
         Self { name, files, tokenizer: None, profile: Profile::default() }
     }
 }
 
-/// Finds the files of `model`, which is to do one of `tasks`.
+/// Finds the files of `model`, which should do one of `tasks`.
 pub(super) fn locate(resources: &Resources, model: ModelRef, tasks: &[Task]) -> Result<Located, Error> {
     let name = match model {
         ModelRef::Folder(folder) => {
@@ -64,14 +64,14 @@ pub(super) fn locate(resources: &Resources, model: ModelRef, tasks: &[Task]) -> 
     Ok(Located { name, files, tokenizer, profile: Profile::of(entry) })
 }
 
-/// Why `name` cannot be found, and what it may have been meant to be.
+/// The error of a `name` that cannot be found, with what it may have meant.
 fn unknown(resources: &Resources, name: &str, tasks: &[Task]) -> Error {
     let path = Path::new(name);
     let hint = if path.is_dir() {
-        format!("it is a folder: give Path::new({name:?}), since text is a name")
+        format!("it is a folder; give Path::new({name:?}), because text is the name of a model")
     } else if path.is_file() {
         format!(
-            "it is a file: give the folder of the model, as Path::new({:?})",
+            "it is a file; give the folder of the model, as Path::new({:?})",
             path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
         )
     } else {
@@ -104,7 +104,7 @@ fn from_hub(
 #[cfg(not(feature = "hub"))]
 fn from_hub(_: &Resources, entry: &ModelEntry, id: &str, _: Option<&str>) -> Result<Files, Error> {
     let message = format!(
-        "the model {:?} is on the Hugging Face hub, and this build of entopic does not download; build it with the \
+        "the model {:?} is on the Hugging Face hub, but this build of entopic does not download; build it with the \
          feature `hub`, or put the files of {id} into a folder and load that as a Path",
         entry.name
     );

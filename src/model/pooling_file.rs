@@ -24,7 +24,7 @@ struct PoolingConfig {
     pooling_mode_weightedmean_tokens: bool,
 }
 
-/// The pooling of tokens by the model's own files.
+/// Reads the pooling of tokens from the model's own files.
 pub(crate) fn read(files: &Files) -> Result<Option<TokenPooling>, Error> {
     let refuse =
         || Error::new(ErrorKind::Config, format!("{} is not a usable pooling config", files.name(FILE)));

@@ -1,10 +1,10 @@
 use crate::catalogue::registry::{ModelEntry, Task};
 use crate::pooling::{TokenPooling, WindowPooling};
 
-/// What the registry adds to a model's own files; empty for a model that is in no registry.
+/// The facts that the registry adds to a model's own files; empty for a model that is not in a registry.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Profile {
-    /// The task and architecture by the registry; config.json must agree.
+    /// The task and architecture according to the registry; config.json must agree.
     pub(super) kind: Option<(Task, String)>,
     pub(crate) template: Option<String>,
     pub(crate) temperature: Option<f32>,

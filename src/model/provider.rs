@@ -1,4 +1,4 @@
-//! The backends as the loader sees them: each reads a model's description, and then assembles it.
+//! The loader's view of the backends: each reads a model's description, and then assembles the model.
 
 #[cfg(feature = "libtorch")]
 mod libtorch;
@@ -14,7 +14,7 @@ use crate::error::Error;
 use crate::error::ErrorKind;
 use crate::precision::Backend;
 
-/// Describes the model for the backend that is to run it.
+/// Describes the model for the backend that will run it.
 pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
     match (site.resources.backend, site.layout.weights) {
         #[cfg(feature = "libtorch")]

@@ -9,7 +9,7 @@ use crate::precision::Device;
 use crate::precision::{Backend, Precision};
 use crate::schedule::Workers;
 
-/// What the models of one engine share.
+/// The resources that the models of one engine share.
 pub(crate) struct Resources {
     pub(crate) workers: Arc<Workers>,
     pub(crate) backend: Backend,

@@ -1,11 +1,11 @@
 use crate::catalogue::registry::Task;
 use crate::tags::TagScheme;
 
-/// The task of a model, with what its task needs.
+/// The task of a model, with the facts that the task needs.
 #[derive(Clone, Debug)]
 pub(crate) enum Role {
-    /// A token classifier. `labels` are its tags, in the order of its columns; `kinds` those of further columns, each
-    /// behind the entity type and a colon.
+    /// A token classifier. `labels` are its tags, in the order of its columns. `kinds` are the labels of further
+    /// columns, each an entity type, a colon and a kind.
     Tags { labels: Vec<String>, scheme: Option<TagScheme>, kinds: Vec<String> },
     /// An NLI model. `labels` are its classes, in the order of its columns.
     Nli { labels: Vec<String> },
@@ -28,19 +28,19 @@ pub(crate) struct PromptStyle {
     pub(crate) label_token: String,
     /// The token between labels and text.
     pub(crate) separator: String,
-    /// The id of the label token by the config. When the model is loaded, it is set to the tokenizer's.
+    /// The id of the label token according to the config. When the model is loaded, it is set to the tokenizer's id.
     pub(crate) label_id: Option<u32>,
-    /// Whether the token after the label token stands for the label, and not that token itself.
+    /// True if the token after the label token stands for the label, rather than the label token itself.
     pub(crate) mark_follows: bool,
-    /// Whether labels come before the text.
+    /// True if labels come before the text.
     pub(crate) labels_first: bool,
-    /// Whether labels are lower-cased.
+    /// True if labels are lower-cased.
     pub(crate) lower: bool,
     /// Tokens that are added to a tokenizer that lacks the label token, in the order of their ids.
     pub(crate) missing: Vec<String>,
 }
 
-/// Whether `labels` are the names that transformers gives to labels without any.
+/// Returns whether `labels` are the names that transformers gives to labels without names.
 pub(crate) fn are_unnamed(labels: &[String]) -> bool {
     labels.iter().enumerate().all(|(at, label)| *label == format!("LABEL_{at}"))
 }
@@ -56,7 +56,7 @@ impl Role {
         }
     }
 
-    /// The output labels in the order of their columns; none for other models than classifiers.
+    /// The output labels in the order of their columns; none for models other than classifiers.
     pub(crate) fn labels(&self) -> &[String] {
         match self {
             Self::Tags { labels, .. } | Self::Nli { labels } => labels,
@@ -64,7 +64,7 @@ impl Role {
         }
     }
 
-    /// The kinds of entities that a token classifier tells apart.
+    /// The kinds of entities that a token classifier distinguishes.
     pub(crate) fn kinds(&self) -> &[String] {
         match self {
             Self::Tags { kinds, .. } => kinds,
@@ -72,7 +72,7 @@ impl Role {
         }
     }
 
-    /// The form of labels in its input, if there are any.
+    /// The form of the labels in the model's input, if it takes labels.
     pub(crate) fn prompt_mut(&mut self) -> Option<&mut PromptStyle> {
         match self {
             Self::PromptedEntities(style) | Self::PromptedTopics(style) => Some(style),
@@ -80,7 +80,7 @@ impl Role {
         }
     }
 
-    /// The form of labels in its input, if there are any.
+    /// The form of the labels in the model's input, if it takes labels.
     pub(crate) fn prompt(&self) -> Option<&PromptStyle> {
         match self {
             Self::PromptedEntities(style) | Self::PromptedTopics(style) => Some(style),

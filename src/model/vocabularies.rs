@@ -4,8 +4,8 @@ use crate::backend::native::embeddings::Table;
 use crate::error::Error;
 use crate::tokenizer::TextTokenizer;
 
-/// The tokenizers and word embeddings that loaded models share, by the name of their vocabulary. They go when the
-/// last model that uses them goes.
+/// The tokenizers and word embeddings that loaded models share, by the name of their vocabulary. They are dropped
+/// with the last model that uses them.
 #[derive(Default)]
 pub(crate) struct Vocabularies {
     tokenizers: Shared<TextTokenizer>,
@@ -22,7 +22,7 @@ impl<T> Default for Shared<T> {
 
 impl<T> Shared<T> {
     fn get(&self, name: &'static str, load: impl FnOnce() -> Result<T, Error>) -> Result<Arc<T>, Error> {
-        // Locked while it is loaded: another that wants the same waits for it.
+        // Locked while it is loaded, so that another caller that wants the same one waits for it.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(found) =
             known.iter().find(|(other, _)| *other == name).and_then(|(_, value)| value.upgrade())

@@ -14,7 +14,7 @@ pub(super) fn read(files: &Files, layout: &Layout) -> Result<WeightFiles, Error>
         Weights::ShardedPickle => (Format::Pickle, ".bin"),
         Weights::Onnx(_) | Weights::Ot => {
             let what = match layout.weights {
-                Weights::Ot => "is libtorch's own, which its backend alone reads",
+                Weights::Ot => "is in libtorch's format, which only the libtorch backend reads",
                 _ => "is a graph, whose weights are not read",
             };
             let message = format!("{} {what}; give the model as model.safetensors", files.name(path));
@@ -23,7 +23,7 @@ pub(super) fn read(files: &Files, layout: &Layout) -> Result<WeightFiles, Error>
     };
     let name = files.name(path);
     let index = Index::parse(&name, &files.read(path, ErrorKind::Weights)?, ending)?;
-    // Before any is read, so that what an index makes up costs nothing.
+    // Checked before a shard is read, so that an index with invented names costs nothing.
     if let Some(missing) = index.shards.iter().find(|shard| !layout.shards.contains(shard)) {
         let message = format!(
             "{name} names {missing:?}, which is missing, or not named as transformers names the parts of weights"

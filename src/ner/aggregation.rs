@@ -13,31 +13,31 @@ use crate::tags::{Tag, pipeline_label, pipeline_tag};
 
 /// The way in which the labels of tokens become entities.
 ///
-/// All but [`Word`](Aggregation::Word) give what transformers' pipelines give under that name, to
-/// the rounding of f32 with [`Precision::F32`](crate::Precision::F32), their known faults included, on texts that are not
-/// [prepared](crate::EntityOptions::prepare_text).
+/// On texts that are not [prepared](crate::EntityOptions::prepare_text), all strategies but [`Word`](Aggregation::Word)
+/// reproduce those of transformers' pipelines with the same names, including their known faults. With
+/// [`Precision::F32`](crate::Precision::F32) the results are equal up to f32 rounding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Aggregation {
-    /// Each token by itself, with its whole tag (`B-PER`) as label.
+    /// Each token with a tag other than `O` is an entity by itself, with its whole tag (`B-PER`) as the label.
     None,
-    /// Each token has its own label; neighbours are grouped. May cut words.
+    /// Each token has its own label; neighbours of one entity type are grouped. May split words.
     Simple,
     /// A word has the label of its first token.
     First,
-    /// A word has the label of its tokens' mean distribution.
+    /// A word has the label with the highest mean probability over its tokens.
     Average,
     /// A word has the label of its token with the highest score.
     Max,
-    /// The default. A word by Unicode's bounds, or a handle with its `@`, has the label of its first token, and words
-    /// are grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). Never cuts a word, never begins or
-    /// ends with white space; keeps to the [boundaries](crate::EntityOptions::boundaries) of the layout and
-    /// [cleans](crate::EntityOptions::clean_spans) spans. Where the tag scheme is declared as `IOB2`, as that of
-    /// `ner-en-small` is, the labels are the likeliest sequence in which every `I-` continues an entity.
+    /// The default. A word, which is a Unicode word or a handle with its `@`, has the label of its first token, and
+    /// words are grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). An entity never splits a word,
+    /// and never begins or ends with white space; it respects the [boundaries](crate::EntityOptions::boundaries) of the
+    /// layout, and its span is [cleaned](crate::EntityOptions::clean_spans). If the model declares the tag scheme
+    /// `IOB2`, as `ner-en-small` does, the labels are the likeliest sequence in which every `I-` continues an entity.
     ///
-    /// The score is the mean over the words of the probability that the word is of the entity's type: the sum over
-    /// all tags of the type, `B-` and `I-` alike. It does not depend on how the sequence of tags was repaired.
+    /// The score is the mean, over the words of the entity, of the probability of its type: the sum over all tags of
+    /// that type, `B-` and `I-` alike. It does not depend on repairs to the sequence of tags.
     #[default]
     Word,
 }
@@ -57,18 +57,18 @@ pub(crate) struct Group {
     pub(crate) label: String,
     /// The mean over its units.
     pub(crate) score: f32,
-    /// Indices of units.
+    /// The indices of its units.
     pub(crate) units: Range<usize>,
 }
 
-/// A unit's label, as its column, and the label's probability.
+/// The label of a unit, as a column index, and the probability of that label.
 #[derive(Clone, Copy, Debug)]
 struct Labelled {
     label: usize,
     score: f32,
 }
 
-/// Softmax of each row.
+/// Applies softmax to each row.
 pub(crate) fn probabilities(logits: Array2<f32>) -> Array2<f32> {
     let mut probabilities = logits;
     let columns = probabilities.ncols().max(1);
@@ -87,16 +87,17 @@ pub(crate) fn units_of(document: &Document<'_>, aggregation: Aggregation) -> Vec
     }
 }
 
-/// A model's labels in the order of their columns, as they stand and as tags.
+/// The labels of a model in the order of their columns, raw and as parsed tags.
 #[derive(Clone, Copy)]
 pub(crate) struct Labels<'a> {
     pub(crate) names: &'a [String],
     pub(crate) tags: &'a [Tag],
-    /// The sequences of tags that are possible, if the model declares a scheme.
+    /// The valid sequences of tags, if the model declares a scheme.
     pub(crate) sequences: Option<&'a Sequences>,
 }
 
-/// The entities among `words`, by their tags and `bond`, the bond of each. `probabilities` is `[tokens, labels]`.
+/// The entities among `words`, by their tags and bonds. `bond(i)` is the bond of word `i`; `probabilities` is
+/// `[tokens, labels]`.
 pub(crate) fn group_words(
     words: &[Unit],
     probabilities: &Array2<f32>,
@@ -122,7 +123,7 @@ pub(crate) fn group_words(
     named.collect()
 }
 
-/// The mean over `words` of the probability of the entity type `label`, all of its tags together.
+/// The mean over `words` of the probability of the entity type `label`, summed over its tags.
 pub(crate) fn score_of_words(words: &[Unit], probabilities: &Array2<f32>, tags: &[Tag], label: &str) -> f32 {
     let of_type = |(_, tag): &(&f32, &Tag)| tag.label() == Some(label);
     let probability = |word: &Unit| {
@@ -189,8 +190,8 @@ fn group_none(labelled: &[Labelled], labels: &[String]) -> Vec<Group> {
         .collect()
 }
 
-/// `TokenClassificationPipeline.group_entities`: only `B-` and `I-` are prefixes, and `O` is
-/// grouped like a type and dropped in the end.
+/// Groups as `TokenClassificationPipeline.group_entities` does: only `B-` and `I-` are prefixes, and `O` is grouped
+/// like a type and dropped at the end.
 fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> {
     let tag_of = |unit: &Labelled| pipeline_tag(&labels[unit.label]);
     let runs = runs(labelled.len(), |at| {
@@ -204,7 +205,7 @@ fn group_like_pipelines(labelled: &[Labelled], labels: &[String]) -> Vec<Group> 
     named.filter(|group| group.label != "O").collect()
 }
 
-/// Cuts `count` units wherever `joins(i)`, whether unit `i` goes on with the one before, is false.
+/// Splits `count` units into runs. Unit `i` continues the run of the unit before it if `joins(i)`.
 fn runs(count: usize, joins: impl Fn(usize) -> bool) -> Vec<Range<usize>> {
     let mut runs: Vec<Range<usize>> = Vec::new();
     for at in 0..count {
@@ -229,8 +230,8 @@ mod tests {
     use crate::tags::Tag;
 
     proptest! {
-        /// The score is at least the mean of the probabilities of the tags that were chosen, and where the model's own
-        /// best tags are of the type, of theirs: whatever the layout.
+        /// Whatever the layout, the score is at least the mean probability of the chosen tags. If the best tags of all
+        /// words are of the entity's type, it is at least their mean probability, too.
         #[test]
         fn a_repaired_tag_never_lowers_a_score(
             logits in prop::collection::vec(-6.0_f32..6.0, 5..=60),

@@ -8,29 +8,29 @@ use crate::names::named;
 use crate::pipeline::Placed;
 use crate::span::Span;
 
-/// One mention of something that has a name.
+/// One mention of a named thing.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Entity {
-    /// The entity type, such as `PER`; [`Ner::entity_types`](crate::Ner::entity_types) has those of a model.
+    /// The entity type, such as `PER`; [`Ner::entity_types`](crate::Ner::entity_types) lists those of a model.
     pub label: String,
-    /// What it is more closely, such as `city` or `company`, if the model tells kinds and is sure of this one.
-    /// [`Ner::entity_kinds`](crate::Ner::entity_kinds) has those of a model.
+    /// The more specific type, such as `city` or `company`, if the model distinguishes kinds and is sure of this one.
+    /// [`Ner::entity_kinds`](crate::Ner::entity_kinds) lists those of a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The mention, as it stands in the text.
+    /// The mention, as written in the text.
     pub text: String,
-    /// What found it.
+    /// The source of the entity: a model or a rule.
     #[serde(default, skip_serializing_if = "FoundBy::is_model")]
     pub found_by: FoundBy,
-    /// The mean probability of its words' labels, 0 to 1; with types in the model's input, the probability of the
-    /// mention as a whole.
+    /// The mean probability of the labels of its words, 0 to 1; for a model that takes entity types as input, the
+    /// probability of the mention as a whole.
     pub score: f32,
-    /// Its place in the text.
+    /// The place of the mention in the text.
     pub span: Span,
 }
 
-/// What an entity was found by.
+/// The source of an entity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -38,7 +38,7 @@ pub enum FoundBy {
     /// A model.
     #[default]
     Model,
-    /// A rule of [`Rules`](crate::Rules), or of the caller.
+    /// A rule of [`Rules`](crate::Rules), or a rule of the caller.
     Rule,
 }
 
@@ -54,34 +54,34 @@ impl FoundBy {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedText {
-    /// The entities, in the order of the text. They do not overlap with
-    /// [`Aggregation::Word`](crate::Aggregation::Word), nor with types in the model's input unless
-    /// [`nested`](crate::EntityOptions::nested) or [`multi_label`](crate::EntityOptions::multi_label) is set.
+    /// The entities, in the order of the text. With [`Aggregation::Word`](crate::Aggregation::Word) they never overlap;
+    /// those of a model that takes entity types as input overlap only if [`nested`](crate::EntityOptions::nested) or
+    /// [`multi_label`](crate::EntityOptions::multi_label) is set.
     pub entities: Vec<Entity>,
     /// The part of the text that was read.
     pub coverage: Coverage,
 }
 
-/// The entities of a text that was given as words.
+/// The entities of a text that was passed as words.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct TaggedWords {
     /// The entities, in the order of the words.
     pub entities: Vec<WordEntity>,
-    /// The part of the text that was read; its characters are those of the words joined by spaces.
+    /// The part of the text that was read. It counts the characters of the words joined by spaces.
     pub coverage: Coverage,
 }
 
-/// One mention in a text that was given as words.
+/// One mention in a text that was passed as words.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct WordEntity {
     /// The entity type.
     pub label: String,
-    /// As [`Entity::kind`].
+    /// The more specific type; see [`Entity::kind`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// As [`Entity::score`].
+    /// The probability, 0 to 1; see [`Entity::score`].
     pub score: f32,
     /// The indices of its words.
     pub words: Range<usize>,
@@ -98,7 +98,7 @@ pub struct TokenLogits {
 }
 
 impl TaggedText {
-    /// The entities of a text from those of its sections.
+    /// Joins the entities of the sections of a text.
     pub(crate) fn join(sections: Vec<Placed<Self>>) -> Self {
         let mut whole = Self::default();
         for Placed { start, value: Self { entities, coverage } } in sections {
@@ -112,7 +112,7 @@ impl TaggedText {
 }
 
 impl TokenLogits {
-    /// The logits of a text from those of its sections.
+    /// Joins the logits of the sections of a text.
     pub(crate) fn join(sections: Vec<Placed<Self>>) -> Self {
         let columns = sections.first().map_or(0, |section| section.value.logits.ncols());
         let mut whole = Self { tokens: Vec::new(), logits: Array2::zeros((0, columns)) };
@@ -121,7 +121,7 @@ impl TokenLogits {
             if whole.logits.is_empty() {
                 whole.logits = logits;
             } else if whole.logits.append(Axis(0), logits.view()).is_err() {
-                // Only a section without tokens has other columns: none.
+                // Only a section without tokens has a different number of columns: none.
                 continue;
             }
         }
@@ -130,8 +130,8 @@ impl TokenLogits {
 }
 
 impl Entity {
-    /// An entity of the caller's own: the part of `text` that `span` covers. [`found_by`](Self::found_by) says `Model`; set
-    /// it for one of a rule.
+    /// Makes an entity of the part of `text` that `span` covers. [`found_by`](Self::found_by) is `Model`; change it for
+    /// an entity that a rule found.
     ///
     /// ```
     /// use entopic::{Entity, Span};
@@ -147,8 +147,8 @@ impl Entity {
     }
 }
 
-/// Both lists of entities as one, in the order of the text: where an entity of `others` overlaps one of
-/// `preferred`, the preferred one stays.
+/// Merges two lists of entities, in the order of the text. Where an entity of `others` overlaps one of `preferred`,
+/// only the preferred one is kept.
 ///
 /// ```
 /// use entopic::{Entity, Span, merge};
@@ -165,7 +165,7 @@ impl Entity {
 pub fn merge(preferred: Vec<Entity>, others: Vec<Entity>) -> Vec<Entity> {
     let mut taken: Vec<Range<usize>> = preferred.iter().map(|entity| entity.span.bytes.clone()).collect();
     taken.sort_by_key(|bytes| bytes.start);
-    // The farthest end of all that begin up to each: these may be nested.
+    // The farthest end of each entity and those before it, since entities may be nested.
     let ends: Vec<usize> = taken
         .iter()
         .scan(0, |end, bytes| {
@@ -183,19 +183,19 @@ pub fn merge(preferred: Vec<Entity>, others: Vec<Entity>) -> Vec<Entity> {
     merged
 }
 
-/// A piece of a text: an entity, or what lies between two of them.
+/// A piece of a text: an entity, or the text between two entities.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Segment<'a> {
-    /// The piece, as it stands in the text.
+    /// The text of the piece.
     pub text: &'a str,
-    /// The entity, if it is one.
+    /// The entity, if the piece is one.
     pub entity: Option<&'a Entity>,
 }
 
-/// `text` as plain and marked pieces, for HTML, redaction and terminals: joined, the pieces are the text.
+/// Splits `text` into plain and marked pieces, for HTML, redaction and terminals. Joined, the pieces are the text.
 ///
-/// Of entities that overlap, the one that begins first is marked, and of several that begin there the longest.
+/// Of overlapping entities, the one that begins first is marked; of several that begin at one place, the longest.
 /// Entities whose span does not fit the text are not marked.
 ///
 /// ```

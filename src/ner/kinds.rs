@@ -3,24 +3,25 @@ use ndarray::{Array2, Axis, Slice};
 use super::units::Unit;
 use crate::probability::softmax;
 
-/// A kind is given if it is likelier than all others of its entity type together.
+/// The probability that a kind must exceed to be reported: it is then likelier than all others of its entity type
+/// together.
 const SURE: f32 = 0.5;
 
-/// The kinds of entities that a model tells apart, such as cities among places.
+/// The kinds of entities that a model distinguishes, such as cities among places.
 pub(super) struct Kinds {
-    /// In the order of the columns, which stand behind those of the tags.
+    /// The kinds in the order of their columns, which follow those of the tags.
     kinds: Vec<Kind>,
 }
 
 struct Kind {
-    /// The entity type that it is a kind of.
+    /// The entity type to which the kind belongs.
     entity_type: String,
-    /// Empty for what is of none of the kinds that have a name.
+    /// Empty for the kind of all entities that are of no named kind.
     name: String,
 }
 
 impl Kinds {
-    /// `names` have the entity type before a colon.
+    /// Parses names such as `LOC:city`, with the entity type before the colon.
     pub(super) fn new(names: &[String]) -> Self {
         let kind = |name: &String| {
             let (entity_type, name) = name.split_once(':').unwrap_or((name, ""));
@@ -49,7 +50,7 @@ impl Kinds {
     }
 }
 
-/// The first `count` columns of `logits`, and the others.
+/// Splits `logits` into its first `count` columns and the others.
 pub(super) fn split_columns(logits: Array2<f32>, count: usize) -> (Array2<f32>, Array2<f32>) {
     // Most models have no kinds.
     if logits.ncols() <= count {

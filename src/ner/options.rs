@@ -5,7 +5,8 @@ use crate::model::role::Role;
 use crate::ner::aggregation::Aggregation;
 use crate::ner::rules::Rules;
 
-/// The options of a [`Ner`](crate::Ner), for [`Ner::with`](crate::Ner::with). An option that is not set stays as it is.
+/// The options of a [`Ner`](crate::Ner), for [`Ner::with`](crate::Ner::with). An option that is not set keeps its
+/// value.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {
@@ -34,7 +35,7 @@ pub struct EntityOptions {
 }
 
 impl EntityOptions {
-    /// No option set.
+    /// Options of which none is set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -46,8 +47,8 @@ impl EntityOptions {
         self
     }
 
-    /// The entity types to find: any words, such as `person` and `law`; fewer and clearer types are found better. For
-    /// models with types in their input (GLiNER), which need them.
+    /// The entity types to find: any words, such as `person` and `law`. Fewer and clearer types give better results.
+    /// Models that take entity types as input (GLiNER) require this option; others do not support it.
     #[must_use]
     pub fn entity_types<I>(mut self, types: I) -> Self
     where
@@ -58,8 +59,8 @@ impl EntityOptions {
         self
     }
 
-    /// The score, 0 to 1, that an entity must exceed. By default a token classifier gives all entities, and a model
-    /// with types in its input those above 0.5.
+    /// The score, 0 to 1, that an entity must exceed. By default a token classifier returns all entities, and a model
+    /// that takes entity types as input those above 0.5.
     #[must_use]
     pub fn threshold(mut self, score: f32) -> Self {
         self.threshold = Some(score);
@@ -73,79 +74,85 @@ impl EntityOptions {
         self
     }
 
-    /// Whether entities may lie within one another; by default, of two that share words the one with the higher score
-    /// is given. For models with types in their input.
+    /// Sets whether entities may lie within one another. By default, of two entities that share words, only the one
+    /// with the higher score is returned. For models that take entity types as input.
     #[must_use]
     pub fn nested(mut self, nested: bool) -> Self {
         self.nested = Some(nested);
         self
     }
 
-    /// Whether the same words may be of several types; not by default. For models with types in their input.
+    /// Sets whether the same words may be of several types; off by default. For models that take entity types as input.
     #[must_use]
     pub fn multi_label(mut self, multi_label: bool) -> Self {
         self.multi_label = Some(multi_label);
         self
     }
 
-    /// The tokens of a window, special tokens included; the registry's, or the model's maximum by default.
+    /// The size of a window in tokens, special tokens included. The default is the registry's value, or else the
+    /// maximum of the model.
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
         self.window = Some(tokens);
         self
     }
 
-    /// Whether texts are prepared before they are tokenised, so that few words are unreadable: emoji and other signs
-    /// are set apart from words, ligatures, full-width and styled letters become plain ones, accents are joined to
-    /// their letters, and invisible marks are left out. Spans stay exact to the text.
+    /// Sets whether texts are prepared before they are tokenised, so that few words are unreadable: emoji and other
+    /// signs are separated from words, ligatures, full-width and styled letters become plain letters, accents are
+    /// joined to their letters, and invisible marks are removed. Spans still refer to the original text.
     ///
-    /// The registry's choice by default: on for the bundled models, off for others, which then read what
-    /// transformers gives them.
+    /// The registry decides by default: on for the bundled models, off for others, which then read the same tokens as
+    /// in transformers.
     #[must_use]
     pub fn prepare_text(mut self, prepare: bool) -> Self {
         self.prepare_text = Some(prepare);
         self
     }
 
-    /// Whether the layout of a text bounds entities: no entity crosses a tab, a blank line, a bullet, a table's cell,
-    /// the separator of a list, or the end of a line that is no wrapped prose. On by default with
-    /// [`Aggregation::Word`] and for models with types in their input; for the former a word behind a boundary
-    /// begins an entity even if the model continues the one before.
+    /// Sets whether the layout of a text bounds entities: no entity crosses a tab, a blank line, a bullet, a table
+    /// cell, a list separator, or the end of a line that is not wrapped prose. On by default with [`Aggregation::Word`]
+    /// and for models that take entity types as input. With [`Aggregation::Word`], a word after a boundary begins an
+    /// entity even if the model continues the entity before it.
     ///
     /// The separators are `;`, `|`, `•` and the like, emoji, `—`, a dash between spaces, and `/` between spaces or
-    /// words of three letters and more.
+    /// between words of three or more letters.
     ///
-    /// A single line end is a boundary, unless it only wraps the text. It does where the line ends with a comma, a
-    /// hyphen, `&` or a particle such as *of* or *van*; where the line is running text (it has a lower-case word
-    /// other than such particles, lists names with commas and *and*, or continues such a line) and the next line
-    /// goes on with it (it is running text, ends a sentence, or lists names at about the same length); and between two
-    /// single words that stand alone. It does not where either line has cells (tabs, `|`, neighbouring spaces), the
-    /// line ends with a colon or semicolon, the next line begins with a bullet, a number or a label such as `From:`, or
-    /// both lines begin with a digit.
+    /// A single line end is a boundary unless it only wraps the text. It wraps the text in these cases:
+    ///
+    /// * The line ends with a comma, a hyphen, `&` or a particle such as *of* or *van*.
+    /// * The line is running text (it has a lower-case word other than such particles, lists names with commas and
+    ///   *and*, or continues such a line), and the next line continues it (it is running text, ends a sentence, or
+    ///   lists names at about the same length).
+    /// * The two lines stand alone and have one word each.
+    ///
+    /// Apart from the last case, it does not wrap the text if either line has a tab, both lines have cells (`|`,
+    /// neighbouring spaces), the line ends with a colon or semicolon, the next line begins with a bullet or a number,
+    /// or both lines begin with a digit or a label such as `From:`.
     #[must_use]
     pub fn boundaries(mut self, boundaries: bool) -> Self {
         self.boundaries = Some(boundaries);
         self
     }
 
-    /// Whether spans are cleaned. On by default with [`Aggregation::Word`] and for models with types in their input.
+    /// Sets whether spans are cleaned. On by default with [`Aggregation::Word`] and for models that take entity types
+    /// as input.
     ///
-    /// A clean span does not begin or end with a mark of Markdown, a bracket or what it holds, a quotation mark, `#`, an
-    /// emoji or other sign, an invisible mark, a dash, or a function word such as *in*. It has the last dot of an
-    /// abbreviation (*Acme Inc.*) and the `@` of a handle. A name that ends with *of* continues with the entity behind
-    /// it. Titles (*Mr*, *Dame*) stand outside the spans of persons. What is left without a letter or digit, and a
-    /// title alone, is no entity.
+    /// A clean span does not begin or end with a Markdown mark, a bracket or its contents, a quotation mark, `#`, an
+    /// emoji or other sign, an invisible mark, a dash, or a function word such as *in*. It includes the final dot of an
+    /// abbreviation (*Acme Inc.*) and the `@` of a handle. A name that ends with *of* continues with the entity after
+    /// it. Titles (*Mr*, *Dame*) are outside the spans of persons. A span without a letter or digit is dropped, and so
+    /// is a title alone.
     #[must_use]
     pub fn clean_spans(mut self, clean: bool) -> Self {
         self.clean_spans = Some(clean);
         self
     }
 
-    /// Rules that find entities next to the model, in texts; lists of words are left to the model. [`Rules`] says which of
-    /// the two wins. The score of their entities is 1, whatever the threshold is.
+    /// Rules that find entities in addition to the model. They apply to texts, not to texts that are passed as words.
+    /// [`Rules`] describes which of the two wins. The score of their entities is 1, whatever the threshold is.
     ///
-    /// A text of more than half a megabyte is read in sections that end with a paragraph or sentence; no rule sees over
-    /// their ends.
+    /// A text of more than half a megabyte is read in sections that end with a paragraph or sentence; no rule matches
+    /// across the end of a section.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -165,9 +172,9 @@ impl EntityOptions {
         self
     }
 
-    /// These options over `base`.
+    /// These options, and those of `base` that are not set here.
     pub(super) fn over(self, base: &Self) -> Self {
-        // Thresholds are for the types that they were given with.
+        // Label thresholds belong to the types with which they were set.
         let label_thresholds = if self.types.is_some() { &None } else { &base.label_thresholds };
         Self {
             aggregation: self.aggregation.or(base.aggregation),
@@ -196,9 +203,9 @@ impl EntityOptions {
         ];
         if let Some((option, _)) = misplaced.into_iter().find(|(_, misplaced)| *misplaced) {
             let (has, other) = match prompted {
-                true => ("takes entity types as input and labels no tokens", "a token classifier"),
+                true => ("does not tag tokens but takes entity types as input", "a token classifier"),
                 false => {
-                    ("has entity types of its own", "a model that takes types as input, such as a GLiNER")
+                    ("has fixed entity types", "a model that takes entity types as input, such as a GLiNER")
                 }
             };
             let message = format!(
@@ -211,7 +218,7 @@ impl EntityOptions {
         let of_words = [("boundaries", self.boundaries), ("clean_spans", self.clean_spans)];
         if let (Some(raw), Some((option, _))) = (raw, of_words.iter().find(|(_, set)| *set == Some(true))) {
             return refuse(format!(
-                "{option} cannot be used with the aggregation {raw}, which gives what transformers gives; leave one of them out"
+                "{option} cannot be used with the aggregation {raw}, which reproduces that of transformers; leave one of them out"
             ));
         }
         let labels = self.label_thresholds.iter().flatten();
@@ -225,7 +232,7 @@ impl EntityOptions {
         }
     }
 
-    /// The score that entities of each of `types` must exceed; `default` where none is set.
+    /// The score that entities of each of `types` must exceed; `default` for types without one.
     pub(super) fn thresholds(
         &self,
         types: &[String],

@@ -1,4 +1,5 @@
-//! Entities of types in the model's input: scores of spans and words (GLiNER, <https://arxiv.org/abs/2311.08526>).
+//! Entities by models that take entity types as input and score spans or words (GLiNER,
+//! <https://arxiv.org/abs/2311.08526>).
 
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Range;
@@ -24,13 +25,13 @@ use crate::prompt::Prompt;
 use crate::schedule::Limits;
 use crate::stage::stage;
 
-/// The score that an entity must exceed by default, as in the package GLiNER.
+/// The score that an entity must exceed by default, as in the GLiNER package.
 const DEFAULT_THRESHOLD: f32 = 0.5;
 
-/// The types that are sought, and the decoding of their scores.
+/// The entity types to find, and the decoding of their scores.
 pub(super) struct Prompting {
     pub(super) types: Vec<String>,
-    /// `None` if the caller has given no types.
+    /// `None` if the caller has set no types.
     prompt: Option<Prompt>,
     rules: Rules,
     boundaries: bool,
@@ -38,27 +39,27 @@ pub(super) struct Prompting {
     pub(super) framing: Framing,
 }
 
-/// The rules by which a run of words is an entity.
+/// The rules that decide which runs of words are entities.
 #[derive(Clone, Debug)]
 struct Rules {
     /// The probability that an entity of each type must exceed.
     thresholds: Vec<f32>,
-    /// Whether entities may lie within one another.
+    /// True if entities may lie within one another.
     nested: bool,
-    /// Whether the same words may be of several types.
+    /// True if the same words may be of several types.
     multi_label: bool,
 }
 
 /// A run of words that may be an entity.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
-    /// Half open.
+    /// The indices of its words, half open.
     words: Range<usize>,
     label: usize,
     score: f32,
 }
 
-/// The reader of models with types in their input.
+/// The reader of models that take entity types as input.
 pub(super) struct PromptedReader<'a> {
     model: &'a Model,
     limits: &'a Limits,
@@ -174,7 +175,7 @@ impl Reader for PromptedReader<'_> {
                     false => Some(bytes),
                 };
                 let Some(span) = bytes.map(|bytes| document.index.span(bytes)) else { continue };
-                // Two that differ by a bracket alone are the same once they are clean.
+                // Two entities that differ only by a bracket are the same once they are clean.
                 let mut near =
                     entities.iter().rev().take_while(|known| known.span.bytes.end > span.bytes.start);
                 if !near.any(|known| known.span == span && known.label == *label) {
@@ -186,8 +187,8 @@ impl Reader for PromptedReader<'_> {
     }
 }
 
-/// Letters and digits as one word, hyphens and underscores between them included, and every other sign
-/// by itself: Python's `\w+(?:[-_]\w+)*|\S`, by which these models were trained.
+/// A word: a run of letters and digits, with hyphens and underscores between them, or any other visible character
+/// alone. This is Python's `\w+(?:[-_]\w+)*|\S`, with which these models were trained.
 static WORDS: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"[\p{L}\p{N}_]+(?:[-_][\p{L}\p{N}_]+)*|[^\s\x1c-\x1f]").ok());
 
@@ -196,8 +197,8 @@ fn words(text: &str) -> Vec<Range<usize>> {
     WORDS.iter().flat_map(|words| words.find_iter(text)).map(|found| found.range()).collect()
 }
 
-/// What may be an entity among `words` words, by the scores of a window: `[words * widest, labels]` of
-/// spans or `[words, 3 * labels]` of words, as logits.
+/// The candidates for entities among `words` words, by the scores of a window. These are logits,
+/// `[words * widest, labels]` for spans or `[words, 3 * labels]` for words.
 fn candidates(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate> {
     let labels = rules.thresholds.len();
     if words == 0 || labels == 0 {
@@ -221,7 +222,8 @@ fn by_spans(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate>
     found
 }
 
-/// An entity begins at a word that may begin one, ends at one that may end one, and all between may be inside one.
+/// Finds runs of words whose first word may begin an entity, whose last word may end one, and whose words may all be
+/// inside one.
 fn by_ends(scores: &Array2<f32>, labels: usize, rules: &Rules) -> Vec<Candidate> {
     let words = scores.nrows();
     let of = |word: usize, label: usize, kind: usize| sigmoid(scores[[word, 3 * label + kind]]);
@@ -250,7 +252,7 @@ fn by_ends(scores: &Array2<f32>, labels: usize, rules: &Rules) -> Vec<Candidate>
     found
 }
 
-/// Takes candidates by their scores, the best first, and leaves out those that clash with one taken.
+/// Selects candidates in descending order of score, and drops those that clash with one already selected.
 fn choose(mut candidates: Vec<Candidate>, rules: &Rules) -> Vec<Candidate> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut taken = Taken::default();
@@ -259,19 +261,19 @@ fn choose(mut candidates: Vec<Candidate>, rules: &Rules) -> Vec<Candidate> {
     candidates
 }
 
-/// The words of the candidates that were taken, ordered so that the ends inside a candidate show whether it clashes
-/// with any.
+/// The words of the selected candidates, ordered so that the starts and ends inside a new candidate show whether it
+/// clashes with any of them.
 #[derive(Default)]
 struct Taken {
     spans: HashSet<Range<usize>>,
-    /// Where the longest that begins at a word ends.
+    /// The end of the longest candidate that begins at each word.
     ends: BTreeMap<usize, usize>,
-    /// Where the longest that ends at a word begins.
+    /// The start of the longest candidate that ends at each word.
     starts: BTreeMap<usize, usize>,
 }
 
 impl Taken {
-    /// Takes `words`, unless they clash.
+    /// Adds `words` unless they clash, and returns whether it did.
     fn take(&mut self, words: &Range<usize>, rules: &Rules) -> bool {
         let clashes = match self.spans.contains(words) {
             true => !rules.multi_label,
@@ -289,14 +291,15 @@ impl Taken {
         true
     }
 
-    /// Whether one of them has some of `words` and others besides, and lacks some.
+    /// Returns whether a selected candidate shares some words with `words`, and each of the two has words that the
+    /// other lacks.
     fn crosses(&self, words: &Range<usize>) -> bool {
         let inside = words.start + 1..words.end;
         self.starts.range(inside.clone()).any(|(_, &start)| start < words.start)
             || self.ends.range(inside).any(|(_, &end)| end > words.end)
     }
 
-    /// Whether one of them, which are apart or the same, has any of `words`.
+    /// Returns whether a selected candidate shares a word with `words`. Selected candidates are disjoint or identical.
     fn overlaps(&self, words: &Range<usize>) -> bool {
         self.ends.range(..words.end).next_back().is_some_and(|(_, &end)| end > words.start)
     }
@@ -335,7 +338,7 @@ mod tests {
         assert_eq!(chosen(&[(0, 1, 0.6), (0, 1, 0.7)], &Rules { multi_label: true, ..flat() }).len(), 2);
     }
 
-    /// Candidates against one another, pair by pair.
+    /// A plain version of `choose` that compares candidates pair by pair.
     fn chosen_plainly(spans: &[(usize, usize, f32)], rules: &Rules) -> Vec<(usize, usize)> {
         let clash = |a: (usize, usize), b: (usize, usize)| {
             let apart = a.1 <= b.0 || b.1 <= a.0;
@@ -393,7 +396,7 @@ mod tests {
         }
     }
 
-    /// Ids, marks and logits of the package, which the crate's interface does not show.
+    /// Compares ids, marks and logits, which the public API does not expose, with those of the package.
     #[test]
     fn sequences_and_logits_equal_the_package() {
         for model in ["gliner-span", "gliner-span-plain", "gliner-token"] {

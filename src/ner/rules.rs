@@ -19,16 +19,17 @@ use super::entity::{Entity, FoundBy, merge};
 use crate::error::{Error, ErrorKind};
 use crate::span::CharIndex;
 
-/// The most bytes that a compiled pattern may take; the regex crate's own default.
+/// The most bytes that a compiled pattern may take: the default of the crate `regex`.
 const PATTERN_BYTES: usize = 10 << 20;
 
-/// Rules that find entities without a model: phrases, patterns, and built-in sets for dates, sums and the like. With
-/// [`EntityOptions::rules`](crate::EntityOptions::rules) they stand next to a model; [`find`](Self::find) applies them
-/// alone.
+/// Rules that find entities without a model: phrases, patterns, and built-in sets for dates, sums of money and the
+/// like. [`EntityOptions::rules`](crate::EntityOptions::rules) combines them with a model; [`find`](Self::find) applies
+/// them alone.
 ///
-/// The results never overlap. Where matches do, the rule with the higher [priority](Rule::priority) wins; of equal ones
-/// the longer match, then the one that begins first, then the rule that was given first. Against a model, rules win,
-/// but those with a priority below 0 give way. Every entity says [what found it](crate::Entity::found_by).
+/// The results never overlap. Where matches overlap, the rule with the higher [priority](Rule::priority) wins; with
+/// equal priorities the longer match, then the match that begins first, then the rule that was given first. Rules win
+/// over a model, unless their priority is below 0. [`Entity::found_by`](crate::Entity::found_by) reports the source of
+/// an entity.
 ///
 /// `Rules` is a handle: cloning it costs nothing.
 ///
@@ -53,7 +54,7 @@ pub struct Rules {
 struct Compiled {
     rules: Vec<Rule>,
     phrases: Phrases,
-    /// Each with its rule.
+    /// Each pattern with the index of its rule.
     patterns: Vec<(usize, Regex)>,
     sets: Vec<(usize, built_in::Set)>,
 }
@@ -63,8 +64,8 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrase, or a pattern is not valid, is too
-    /// large or has no text to find.
+    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrases, or a pattern is not valid or too
+    /// large.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
         let rules: Vec<Rule> = rules.into_iter().collect();
         let refuse = |message: String| Err(Error::new(ErrorKind::Rules, message));
@@ -108,17 +109,17 @@ impl Rules {
         Ok(Self { compiled: Arc::new(Compiled { rules, phrases, patterns, sets }) })
     }
 
-    /// Reads rules from a file: spaCy's patterns if its name ends in `.jsonl`, else TOML.
+    /// Reads rules from a file: spaCy's patterns if the file name ends in `.jsonl`, otherwise TOML.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if it cannot be read, and as [`from_toml`](Self::from_toml) and
+    /// [`ErrorKind::Rules`] if the file cannot be read; and the errors of [`from_toml`](Self::from_toml) or
     /// [`from_jsonl`](Self::from_jsonl).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let read = std::fs::read_to_string(path);
         let text = read.map_err(|error| {
-            Error::new(ErrorKind::Rules, format!("the rules {} cannot be read", path.display()))
+            Error::new(ErrorKind::Rules, format!("the rules file {} cannot be read", path.display()))
                 .with_source(error)
         })?;
         let is_jsonl = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("jsonl"));
@@ -152,24 +153,24 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if it is not valid TOML, a rule has an unknown key, or not exactly one of `phrases`, `pattern`
-    /// and `built_in`; and as [`new`](Self::new).
+    /// [`ErrorKind::Rules`] if `text` is not valid TOML or has no rule, or a rule has an unknown key or not exactly one
+    /// of `phrases`, `pattern` and `built_in`; and the errors of [`new`](Self::new).
     pub fn from_toml(text: &str) -> Result<Self, Error> {
         Self::new(file::toml(text)?)
     }
 
-    /// Reads the patterns of spaCy's EntityRuler: an object in each line, with `label` and `pattern`. The pattern is a
-    /// phrase, or a list of tokens of which each has one of `ORTH`, `TEXT` and `LOWER`; a list is of one of these kinds
-    /// throughout. `id` is not kept.
+    /// Reads the patterns of spaCy's EntityRuler: one object per line, with `label` and `pattern`. A pattern is a
+    /// phrase, or a list of tokens of which each has one of `ORTH`, `TEXT` and `LOWER`; a list must not mix `LOWER`
+    /// with the other two. `id` is ignored.
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if a line is something else; and as [`new`](Self::new).
+    /// [`ErrorKind::Rules`] if `text` has no pattern, or a line is anything else; and the errors of [`new`](Self::new).
     pub fn from_jsonl(text: &str) -> Result<Self, Error> {
         Self::new(file::jsonl(text)?)
     }
 
-    /// The labels of the rules, each once, in their order.
+    /// The labels of the rules, each once, in the order of the rules.
     pub fn labels(&self) -> Vec<String> {
         let mut labels: Vec<String> = Vec::new();
         for rule in &self.compiled.rules {
@@ -180,13 +181,13 @@ impl Rules {
         labels
     }
 
-    /// The entities of `text`, in its order. They do not overlap.
+    /// The entities of `text`, in the order of the text. They do not overlap.
     pub fn find(&self, text: &str) -> Vec<Entity> {
         self.settled(text).into_iter().map(|found| found.entity).collect()
     }
 
-    /// All that the rules match in `text`, in its order, where it overlaps as well: what
-    /// [`redact`](crate::redact) needs, so that no rest of a match stays readable.
+    /// All matches of the rules in `text`, in the order of the text, including those that overlap.
+    /// [`redact`](crate::redact) needs these, so that no part of a match stays readable.
     pub fn find_all(&self, text: &str) -> Vec<Entity> {
         let mut matches = self.matches(text);
         matches.sort_by_key(|found| (found.bytes.start, found.bytes.end, found.rule));
@@ -202,7 +203,7 @@ impl Rules {
             let Range { start, end } = found.bytes;
             (std::cmp::Reverse(rules[found.rule].priority), std::cmp::Reverse(end - start), start, found.rule)
         });
-        // Ends by starts; none overlap.
+        // The end and the rule of each match, by its start; matches do not overlap.
         let mut taken: BTreeMap<usize, (usize, usize)> = BTreeMap::new();
         for Match { bytes, rule } in matches {
             let before = taken.range(..bytes.end).next_back();
@@ -224,7 +225,7 @@ impl Rules {
         Entity { kind: kind.clone(), found_by: FoundBy::Rule, ..entity }
     }
 
-    /// All matches, in no order.
+    /// All matches, in no particular order.
     fn matches(&self, text: &str) -> Vec<Match> {
         let Compiled { phrases, patterns, sets, .. } = &*self.compiled;
         let mut matches = phrases.find(text);
@@ -246,17 +247,17 @@ impl Rules {
         matches
     }
 
-    /// These rules and `others`.
+    /// These rules followed by `others`.
     ///
     /// # Errors
     ///
-    /// As [`new`](Self::new).
+    /// The same as [`new`](Self::new).
     pub fn and(&self, others: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
         Self::new(self.compiled.rules.iter().cloned().chain(others))
     }
 }
 
-/// `model`'s entities of a text together with those of rules, of which those with a priority below 0 give way.
+/// The entities of a text by rules, `found`, and by a model, `model`. Rules win, unless their priority is below 0.
 pub(crate) fn merged(found: Vec<Settled>, model: Vec<Entity>) -> Vec<Entity> {
     let (strong, weak): (Vec<Settled>, Vec<Settled>) =
         found.into_iter().partition(|found| found.priority >= 0);
@@ -264,7 +265,7 @@ pub(crate) fn merged(found: Vec<Settled>, model: Vec<Entity>) -> Vec<Entity> {
     merge(merge(entities(strong), model), entities(weak))
 }
 
-/// An entity of a rule.
+/// An entity that a rule found, and the priority of the rule.
 pub(crate) struct Settled {
     entity: Entity,
     priority: i32,

@@ -5,18 +5,19 @@ use ndarray::ArrayView1;
 use crate::document::boundaries::Bond;
 use crate::tags::{Position, Tag};
 
-/// The sequences of labels that are possible.
+/// The valid sequences of labels.
 #[derive(Clone, Debug)]
 pub(crate) struct Sequences {
-    /// By label: the labels that may stand before it; `None` if any may and none need to.
+    /// For each label, the labels that may precede it, of which it needs one; `None` if it may follow any label or
+    /// begin the sequence.
     before: Vec<Option<Vec<usize>>>,
-    /// By label: the labels that mean it where an entity must begin.
+    /// For each label, the labels whose probabilities count for it where an entity must begin.
     means: Vec<Vec<usize>>,
     outside: Option<usize>,
 }
 
 impl Sequences {
-    /// Those of IOB2, in which an `I-` always goes on with an entity.
+    /// The sequences of IOB2, in which an `I-` always continues an entity.
     pub(crate) fn iob2(tags: &[Tag]) -> Self {
         let before = |tag: &Tag| match tag {
             Tag::Entity { position: Position::Inside, .. } => {
@@ -38,8 +39,9 @@ impl Sequences {
         }
     }
 
-    /// The labels whose probabilities have the greatest product (Viterbi). `rows` holds those of each unit, and
-    /// `bond(i)` is the bond of unit `i`. Where an entity must begin, what the model would continue begins, too.
+    /// The valid sequence of labels with the greatest product of probabilities (Viterbi). `rows` has the probabilities
+    /// of each unit, and `bond(i)` is the bond of unit `i`. Where an entity must begin, an `I-` of the model counts as
+    /// the `B-` of its type.
     pub(crate) fn likeliest<'p>(
         &self,
         rows: impl Iterator<Item = ArrayView1<'p, f32>>,
@@ -47,7 +49,8 @@ impl Sequences {
     ) -> Vec<usize> {
         let labels = self.before.len();
         let mut scores = vec![0.0_f32; labels];
-        // The label before each label of each unit but the first, on the best way to it.
+        // For each label of each unit, the label before it on the best path to it. Those of the first unit are not
+        // used.
         let mut ways: Vec<usize> = Vec::new();
         for (at, row) in rows.enumerate() {
             let any = best(&scores, 0..labels);
@@ -68,7 +71,7 @@ impl Sequences {
                     None => (any, scores[any]),
                 };
                 ways.push(before);
-                // No probability is nothing, so that there is a best way whatever the model gives.
+                // Every probability is raised above 0, so that a best path exists whatever the model returns.
                 score - scores[any] + probability(label).max(f32::MIN_POSITIVE).ln()
             });
             scores = next.collect();
@@ -84,7 +87,7 @@ impl Sequences {
     }
 }
 
-/// The first of `labels` with the highest score; 0 of none.
+/// The first of `labels` with the highest score; 0 if there are no labels.
 fn best(scores: &[f32], labels: impl Iterator<Item = usize>) -> usize {
     let better = |best: Option<usize>, label| match best {
         Some(best) if scores[best] >= scores[label] => Some(best),
@@ -124,7 +127,8 @@ mod tests {
         scored.max_by(|a, b| a.0.total_cmp(&b.0)).expect("all may be O")
     }
 
-    /// Where an entity must begin, `B-` has the probability of `I-`, too.
+    /// The logarithm of the probability of a sequence. Where an entity must begin, the probability of `I-` is added to
+    /// that of `B-`.
     fn score(rows: &Array2<f32>, apart: &[bool], sequence: &[usize]) -> f32 {
         let probability =
             |(at, &label): (usize, &usize)| match LABELS[label].starts_with("B-") && (at == 0 || apart[at]) {
@@ -156,7 +160,7 @@ mod tests {
         let sequences = Sequences::iob2(&tags());
         let likeliest = |bond: Bond| sequences.likeliest(rows.rows().into_iter(), |_| bond);
         assert_eq!(likeliest(Bond::Free), [1, 2]);
-        // What the model would continue begins, and separators are part of nothing.
+        // An entity that the model would continue begins here, and separators are in no entity.
         assert_eq!(likeliest(Bond::Apart), [0, 1]);
         assert_eq!(likeliest(Bond::Outside), [0, 0]);
         assert!(sequences.likeliest(rows.rows().into_iter().take(0), |_| Bond::Free).is_empty());

@@ -1,10 +1,10 @@
-//! Spans as they should be: where a name begins and ends, whatever signs and words a model took with it.
+//! Cleans spans: removes signs and words that a model included but that are not part of the name.
 
 use std::ops::Range;
 
 use crate::characters::{is_dash, is_invisible, is_symbol};
 
-/// Words that no name begins or ends with, in lower case. Particles of names, such as *de*, stand in [`PARTICLES`].
+/// Words that no name begins or ends with, in lower case. Particles of names, such as *de*, are in [`PARTICLES`].
 const FUNCTION_WORDS: &[&str] = &[
     "a", "about", "after", "against", "an", "and", "are", "as", "at", "before", "but", "by", "during", "for",
     "from", "had", "has", "have", "he", "her", "his", "in", "into", "is", "it", "its", "near", "of", "on",
@@ -12,13 +12,13 @@ const FUNCTION_WORDS: &[&str] = &[
     "until", "was", "we", "were", "which", "who", "with", "within", "without", "you", "your",
 ];
 
-/// Words that names begin with, as *van Gogh* does, and do not end with.
+/// Words that names may begin with, as *van Gogh* does, but do not end with.
 const PARTICLES: &[&str] = &[
     "al", "bin", "da", "de", "del", "della", "den", "der", "des", "di", "dos", "du", "el", "ibn", "la", "le",
     "van", "von", "zu",
 ];
 
-/// Titles of persons, without a dot: those that training data leaves outside names and that are no names themselves.
+/// Titles of persons, without a dot: those that training data leaves out of names and that are not names themselves.
 const TITLES: &[&str] = &[
     "Adm",
     "Amb",
@@ -87,10 +87,11 @@ const TITLES: &[&str] = &[
     "Uncle",
 ];
 
-/// Titles that are also names: they are titles before a name.
+/// Titles that are also names. They count as titles only before a name.
 const TITLES_BEFORE_NAMES: &[&str] = &["Cardinal", "Emperor", "King", "Prince", "Princess", "Queen"];
 
-/// Abbreviations whose last dot belongs to the name, without it. Those of letters between dots (*U.K*) need no list.
+/// Abbreviations whose last dot belongs to the name, listed without it. Single letters between dots (*U.K*) need no
+/// list.
 const ABBREVIATIONS: &[&str] = &[
     "Ala", "Ariz", "Ark", "Assn", "Ave", "Blvd", "Bros", "Calif", "Cie", "Colo", "Conn", "Co", "Corp",
     "Dept", "Esq", "Fla", "Ft", "Inc", "Intl", "Jr", "Ltd", "Mass", "Mfg", "Mich", "Minn", "Mt", "Okla",
@@ -100,7 +101,8 @@ const ABBREVIATIONS: &[&str] = &[
 /// The labels of persons, in lower case.
 const PERSON: &[&str] = &["per", "person", "persons", "people"];
 
-/// The labels of other names, in lower case. Entities of other types, such as amounts and numbers, have signs of their own.
+/// The labels of other names, in lower case. Entities of other types, such as amounts and numbers, may begin and end
+/// with signs.
 const NAMES: &[&str] = &[
     "city",
     "company",
@@ -120,7 +122,7 @@ const NAMES: &[&str] = &[
     "place",
 ];
 
-/// What the type of an entity says of its span.
+/// The class of an entity type, which decides how a span is cleaned.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     Person,
@@ -139,12 +141,13 @@ impl Kind {
     }
 }
 
-/// Whether a name that ends with `word` continues with the next entity, whatever its type: *University of*, *Leeds*.
+/// Returns whether a name that ends with `word` continues with the next entity, whatever its type: *University of*,
+/// *Leeds*.
 pub(super) fn continues(word: &str) -> bool {
     word == "of"
 }
 
-/// The span of the name in `range` of `text`, an entity of the type `label`; `None` if there is none.
+/// The span of the name in `range` of `text`, for an entity of the type `label`; `None` if no name is left.
 pub(super) fn clean(text: &str, range: Range<usize>, label: &str) -> Option<Range<usize>> {
     let kind = Kind::of(label);
     let mut range = range;
@@ -176,7 +179,7 @@ pub(super) fn clean(text: &str, range: Range<usize>, label: &str) -> Option<Rang
     Some(range)
 }
 
-/// `name` without the signs before it. `before` is the text before.
+/// `name` without its leading signs. `before` is the text before `name`.
 fn trim_start<'t>(name: &'t str, before: &str, kind: Kind) -> &'t str {
     let mut name = name;
     while let Some(first) = name.chars().next() {
@@ -205,7 +208,7 @@ fn trim_start<'t>(name: &'t str, before: &str, kind: Kind) -> &'t str {
     name
 }
 
-/// `name` without the signs behind it, nor what stands in brackets at its end.
+/// `name` without its trailing signs, and without brackets and their contents at its end.
 fn trim_end(name: &str, kind: Kind) -> &str {
     let mut name = name;
     while let Some(last) = name.chars().next_back() {
@@ -215,7 +218,7 @@ fn trim_end(name: &str, kind: Kind) -> &str {
             // *Yahoo!*, *C++*, *C#*
             '!' | '+' => rest.ends_with(|c: char| c.is_alphanumeric() || c == '+'),
             '#' => rest.rsplit(char::is_whitespace).next().is_some_and(|word| word.chars().count() == 1),
-            // They have their partners: what lacks one was cut off.
+            // It has its partner: `balanced` has cut off brackets without one.
             ')' | ']' | '}' if kind == Kind::Other => true,
             _ => !is_edge(last, kind),
         };
@@ -230,8 +233,8 @@ fn trim_end(name: &str, kind: Kind) -> &str {
     name
 }
 
-/// Whether an entity neither begins nor ends with `character`. Of names these are all but letters, digits, their accents
-/// and currency signs.
+/// Returns whether an entity of this kind neither begins nor ends with `character`. For names, these are all characters
+/// but letters, digits, their accents and currency signs.
 fn is_edge(character: char, kind: Kind) -> bool {
     let is_in_none = character.is_whitespace()
         || character.is_control()
@@ -244,7 +247,7 @@ fn is_edge(character: char, kind: Kind) -> bool {
     if kind == Kind::Other || is_in_none {
         return is_in_none;
     }
-    // The numbers of footnotes.
+    // Footnote numbers.
     if matches!(character, '¹' | '²' | '³' | '\u{2070}'..='\u{2079}') {
         return true;
     }
@@ -256,7 +259,7 @@ fn is_edge(character: char, kind: Kind) -> bool {
             || matches!(character, '\u{3008}'..='\u{301F}' | '\u{FF01}'..='\u{FF0F}'))
 }
 
-/// `name` up to a bracket whose partner it lacks.
+/// `name` up to a bracket without a partner in it.
 fn balanced(name: &str) -> &str {
     let mut open: Vec<(usize, char)> = Vec::new();
     for (at, character) in name.char_indices() {
@@ -278,7 +281,8 @@ fn opening(closing: char) -> Option<char> {
     })
 }
 
-/// The bytes of the function words, and of the titles of a person, that `name` begins with, with the space behind them.
+/// The length in bytes of the function words, and for a person of the titles, that `name` begins with, with the space
+/// after them.
 fn leading(name: &str, kind: Kind) -> usize {
     let mut rest = name;
     while let Some((first, behind)) = rest.split_once(char::is_whitespace) {
@@ -292,7 +296,7 @@ fn leading(name: &str, kind: Kind) -> usize {
     name.len() - rest.len()
 }
 
-/// The bytes of the function words and particles that `name` ends with, with the space before them.
+/// The length in bytes of the function words and particles that `name` ends with, with the space before them.
 fn trailing(name: &str) -> usize {
     let mut rest = name;
     while let Some((before, last)) = rest.rsplit_once(char::is_whitespace) {
@@ -304,7 +308,7 @@ fn trailing(name: &str) -> usize {
     name.len() - rest.len()
 }
 
-/// Whether `word` is a title, also in capitals.
+/// Returns whether `word` is a title, as listed or in capitals.
 fn is_title(word: &str) -> bool {
     is_one_of(TITLES, word)
 }
@@ -315,14 +319,14 @@ fn is_one_of(titles: &[&str], word: &str) -> bool {
     titles.iter().any(|title| *title == word || in_capitals && title.to_uppercase() == word)
 }
 
-/// Whether the last word of `name` is an abbreviation, without its last dot.
+/// Returns whether the last word of `name` is an abbreviation without its last dot.
 fn is_abbreviation(name: &str) -> bool {
     let word = name.rsplit(char::is_whitespace).next().unwrap_or_default();
     let is_letter = |part: &str| part.chars().count() == 1 && part.chars().all(char::is_alphabetic);
     ABBREVIATIONS.contains(&word) || word.contains('.') && word.split('.').all(is_letter)
 }
 
-/// Whether the last word of `name` is an initial behind other words, as in *George W.*
+/// Returns whether the last word of `name` is an initial after other words, as in *George W.*
 fn is_initial(name: &str) -> bool {
     let Some((_, last)) = name.rsplit_once(char::is_whitespace) else { return false };
     last.chars().count() == 1 && last.chars().all(char::is_uppercase)
@@ -334,7 +338,7 @@ mod tests {
 
     use super::clean;
 
-    /// What is left of the part of `text` between `[[` and `]]`.
+    /// The cleaned part of `text` between `[[` and `]]`; empty if it is dropped.
     fn cleaned(text: &str, label: &str) -> String {
         let (before, rest) = text.split_once("[[").expect("the span should begin");
         let (name, after) = rest.split_once("]]").expect("the span should end");
@@ -397,7 +401,7 @@ mod tests {
             ("thanks @_[[jack]]", "PER", "@_jack"),
             ("thanks [[@]]nasa", "ORG", ""),
             ("ann[[@acme]].com", "ORG", "acme"),
-            // Other types than names.
+            // Types that are not names.
             ("call [[(415) 555-0132]]", "phone", "(415) 555-0132"),
             ("call [[+1 415 555 0132]].", "phone", "+1 415 555 0132"),
             ("rose [[15%]]", "percent", "15%"),

@@ -23,8 +23,8 @@ use crate::schedule::Limits;
 use crate::stage::stage;
 use crate::tags::{self, Tag, TagScheme};
 
-/// Tokens of its neighbours that a window has on each side, as a share of the window: 1 / 16. It helps the words next
-/// to a cut; an eighth more tokens are computed.
+/// The context of a window on each side, in tokens of its neighbours, as a share of the window: 1 / 16. It helps words
+/// next to a cut, and costs an eighth more tokens.
 const CONTEXT_SHARE: usize = 16;
 
 /// The decoding of a token classifier's rows.
@@ -32,17 +32,17 @@ pub(super) struct Tagging {
     pub(super) types: Vec<String>,
     tags: Vec<Tag>,
     kinds: Kinds,
-    /// The sequences of tags that are possible, if the model declares a scheme.
+    /// The valid sequences of tags, if the model declares a scheme.
     sequences: Option<Sequences>,
     aggregation: Aggregation,
     boundaries: bool,
     clean_spans: bool,
-    /// One per type.
+    /// One per entity type.
     thresholds: Vec<Option<f32>>,
     pub(super) framing: Framing,
 }
 
-/// The reader of token classifiers: `finish` makes the result of a document's logits, `[tokens, tags]`.
+/// The reader of token classifiers: `finish` makes the result of a document from its logits, `[tokens, tags + kinds]`.
 pub(super) struct TagReader<'a, O> {
     model: &'a Model,
     limits: &'a Limits,
@@ -50,10 +50,10 @@ pub(super) struct TagReader<'a, O> {
     finish: fn(&Self, &Document<'_>, &Windows, Array2<f32>) -> O,
 }
 
-/// What a model says of each token of a document.
+/// The output of a model for each token of a document.
 #[derive(Clone, Copy)]
 struct Rows<'a> {
-    /// Of the tags, `[tokens, tags]`.
+    /// The probabilities of the tags, `[tokens, tags]`.
     probabilities: &'a Array2<f32>,
     /// The logits of the kinds, `[tokens, kinds]`.
     kinds: &'a Array2<f32>,
@@ -81,12 +81,12 @@ impl Tagging {
         })
     }
 
-    /// Reads entities.
+    /// The reader that returns entities.
     pub(super) fn entities<'a>(&'a self, model: &'a Model, limits: &'a Limits) -> TagReader<'a, TaggedText> {
         TagReader { model, limits, tagging: self, finish: TagReader::decode }
     }
 
-    /// Reads the logits themselves.
+    /// The reader that returns the logits themselves.
     pub(super) fn logits<'a>(&'a self, model: &'a Model, limits: &'a Limits) -> TagReader<'a, TokenLogits> {
         let finish = |reader: &TagReader<'a, TokenLogits>, document: &Document<'_>, _: &Windows, logits| {
             let (logits, _) = kinds::split_columns(logits, reader.tagging.tags.len());
@@ -96,7 +96,7 @@ impl Tagging {
         TagReader { model, limits, tagging: self, finish }
     }
 
-    /// Whether an entity with this label and score is given. The label may be a whole tag.
+    /// Returns whether an entity with this label and score exceeds the threshold. The label may be a whole tag.
     fn passes(&self, label: &str, score: f32) -> bool {
         let of = |label: &str| self.types.iter().position(|known| known == label);
         let at = of(label).or_else(|| of(Tag::parse(label).label()?));
@@ -105,7 +105,7 @@ impl Tagging {
 }
 
 impl<O: Send> Reader for TagReader<'_, O> {
-    /// The rows themselves: a token is labelled by the window that gives it most context.
+    /// The rows themselves: a token is labelled by the window that gives it the most context.
     type Part = Array2<f32>;
     type Section = O;
 
@@ -150,7 +150,7 @@ impl TagReader<'_, TaggedText> {
         let labels =
             aggregation::Labels { names: self.model.role.labels(), tags, sequences: sequences.as_ref() };
         let entities = match (document.has_layout, aggregation) {
-            // Words that the caller gives are labelled by the rule for words, and have no layout.
+            // Words that the caller passes are always aggregated as words, and have no layout.
             (false, _) => {
                 let words = units::given_words(document);
                 let groups = aggregation::group_words(&words, &probabilities, labels, |_| Bond::Free);
@@ -166,7 +166,7 @@ impl TagReader<'_, TaggedText> {
         TaggedText { entities, coverage: Coverage::of(document, windows, &self.model.profile.languages) }
     }
 
-    /// The entities of the words of a text as it stands.
+    /// The entities of a text with a layout, by its words.
     fn names(&self, document: &Document<'_>, rows: Rows<'_>, labels: Labels<'_>) -> Vec<Entity> {
         let words = units::unicode_words(document);
         let bonds = match self.tagging.boundaries {
@@ -188,7 +188,7 @@ impl TagReader<'_, TaggedText> {
                     if last.units.end == group.units.start
                         && bonds[group.units.start] == Bond::Free
                         && spans::continues(&document.text[words[last.units.end - 1].bytes.clone()])
-                        // *President of* is no name that could continue.
+                        // *President of* is not a name, so it does not continue.
                         && spans::clean(document.text, place(&last.units), &last.label).is_some() =>
                 {
                     last.units.end = group.units.end;
@@ -198,7 +198,7 @@ impl TagReader<'_, TaggedText> {
         }
         let clean = whole.into_iter().filter_map(|Group { label, units, .. }| {
             let bytes = spans::clean(document.text, place(&units), &label)?;
-            // The words that are left make the score.
+            // The score is that of the words that are left.
             let first =
                 units.start + words[units.clone()].partition_point(|word| word.bytes.end <= bytes.start);
             let left = words[first..units.end].partition_point(|word| word.bytes.start < bytes.end);

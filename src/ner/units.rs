@@ -1,4 +1,4 @@
-//! What is labelled as a whole: a token, or a word of several tokens.
+//! Units, which are labelled as a whole: a token, or a word of several tokens.
 
 use std::ops::Range;
 
@@ -8,7 +8,7 @@ use crate::characters::is_invisible;
 use crate::document::Document;
 use crate::document::boundaries::is_handle;
 
-/// Tokens that get one label together, and the bytes of the text that they stand for.
+/// Tokens that share one label, and the bytes of the text that they stand for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Unit {
     pub(crate) tokens: Range<usize>,
@@ -21,7 +21,7 @@ pub(crate) fn tokens(document: &Document<'_>) -> Vec<Unit> {
     offsets.enumerate().map(|(token, bytes)| Unit { tokens: token..token + 1, bytes }).collect()
 }
 
-/// Words as transformers' pipelines put them together.
+/// Words as transformers' pipelines form them.
 pub(crate) fn pipeline_words(document: &Document<'_>) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     for (token, &continues) in document.tokens.continues.iter().enumerate() {
@@ -37,14 +37,14 @@ pub(crate) fn pipeline_words(document: &Document<'_>) -> Vec<Unit> {
     units
 }
 
-/// Words by Unicode's bounds (<https://www.unicode.org/reports/tr29/#Word_Boundaries>), but for these: an
-/// English possessive `'s` is a word of its own, as corpora have it; underscores around a word are no part of it, and the `@`
-/// before one is; colons end words, as dots between sentences do.
+/// Words by Unicode's boundaries (<https://www.unicode.org/reports/tr29/#Word_Boundaries>), with these exceptions. An
+/// English possessive `'s` is a separate word, as in corpora. Underscores around a word are not part of it, but the `@`
+/// before a word is. Colons end words, and so do dots between sentences.
 pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
     let text = document.text;
     let words = text.split_word_bound_indices().flat_map(|(start, word)| apart(start, word)).flat_map(
         |(start, word)| {
-            // White space with a combining mark is one piece for Unicode; the mark alone is the word.
+            // To Unicode, white space with a combining mark is one piece; here the mark alone is the word.
             let is_no_word = |c: char| c.is_whitespace() || is_invisible(c) || c == '_';
             let head = word.len() - word.trim_start_matches(is_no_word).len();
             let core = word.trim_matches(is_no_word);
@@ -75,7 +75,7 @@ pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
     }
     let mut units = words_at(document, handles);
     for unit in units.iter_mut().filter(|unit| is_handle(&text[unit.bytes.clone()])) {
-        // A model knows the name better than the sign.
+        // The label is that of the name, which a model knows better than the sign.
         let sign = unit.bytes.start + 1;
         unit.tokens.start += document.tokens.offsets[unit.tokens.clone()]
             .iter()
@@ -85,8 +85,8 @@ pub(crate) fn unicode_words(document: &Document<'_>) -> Vec<Unit> {
     units
 }
 
-/// The parts of a word of Unicode's that starts at `start`: it goes on behind the sign of a keycap, a colon, and a dot
-/// between two sentences (`Merkel.Putin`).
+/// Splits a Unicode word that starts at `start`: after the mark of a keycap, around a colon, and after a dot between
+/// two sentences (`Merkel.Putin`).
 fn apart(start: usize, word: &str) -> Vec<(usize, &str)> {
     let mut parts = Vec::new();
     let mut from = 0;
@@ -108,7 +108,7 @@ fn apart(start: usize, word: &str) -> Vec<(usize, &str)> {
     parts
 }
 
-/// Whether `sign` is an `@` before the name of an account, not that in an address of e-mail.
+/// Returns whether `sign` is the `@` before the name of an account, and not that of an e-mail address.
 fn is_account_sign(text: &str, sign: &Range<usize>) -> bool {
     &text[sign.clone()] == "@" && !text[..sign.start].ends_with(char::is_alphanumeric)
 }
@@ -117,14 +117,14 @@ fn starts_alphanumeric(word: &str) -> bool {
     word.starts_with(char::is_alphanumeric)
 }
 
-/// The words that the caller gave.
+/// The words that the caller passed.
 pub(crate) fn given_words(document: &Document<'_>) -> Vec<Unit> {
     words_at(document, document.words.iter().map(|word| word.bytes.clone()))
 }
 
-/// The words of the byte ranges `words`, which are in order, apart and not blank. A token belongs
-/// to the word in which its first letter or digit lies, or its first character that is no white
-/// space if it has none; words of no token are left out.
+/// The units of `words`, byte ranges that are in order, disjoint and not blank. A token belongs to the word that
+/// contains its first letter or digit, or if it has none, its first character other than white space. Words without
+/// tokens are left out.
 fn words_at(document: &Document<'_>, words: impl IntoIterator<Item = Range<usize>>) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut words = words.into_iter().peekable();
@@ -138,7 +138,7 @@ fn words_at(document: &Document<'_>, words: impl IntoIterator<Item = Range<usize
             (Some(word), _) if word.start <= start => {
                 units.push(Unit { tokens: token..token + 1, bytes: word.clone() });
             }
-            // A token of text outside every word.
+            // The token is outside every word.
             _ => {}
         }
     }
@@ -181,7 +181,7 @@ mod tests {
         }
     }
 
-    /// The words' texts and how many tokens each has.
+    /// The text of each word, and its number of tokens.
     fn words<'t>(document: &Document<'t>) -> Vec<(&'t str, usize)> {
         let units = unicode_words(document).into_iter();
         units.map(|unit| (&document.text[unit.bytes], unit.tokens.len())).collect()

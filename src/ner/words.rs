@@ -2,7 +2,7 @@ use std::ops::Range;
 
 use super::entity::{TaggedText, TaggedWords, WordEntity};
 
-/// Words joined by spaces, and the place of each.
+/// Words joined by spaces, and the byte range of each.
 pub(super) struct JoinedWords {
     pub(super) text: String,
     pub(super) ranges: Vec<Range<usize>>,
@@ -23,12 +23,12 @@ impl JoinedWords {
         Self { text, ranges }
     }
 
-    /// The places of the words that are not empty.
+    /// The byte ranges of the words that are not empty.
     pub(super) fn filled(&self) -> Vec<Range<usize>> {
         self.ranges.iter().filter(|range| !range.is_empty()).cloned().collect()
     }
 
-    /// The entities of the joined text, by words.
+    /// Converts the entities of the joined text to entities of words.
     pub(super) fn by_words(&self, tagged: TaggedText) -> TaggedWords {
         let word_at = |byte: usize| self.ranges.partition_point(|range| range.end <= byte);
         let entities = tagged.entities.into_iter().map(|entity| {

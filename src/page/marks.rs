@@ -1,4 +1,4 @@
-//! A text as pieces that are marked or not.
+//! Splits a text into pieces that are marked or not.
 
 use std::fmt;
 use std::ops::Range;
@@ -8,7 +8,8 @@ use maud::{Escaper, Render};
 use crate::ner::entity::{Entity, segments};
 use crate::span::Span;
 
-/// A text in HTML. HTML reads a carriage return as a line feed unless it is written as a reference, and has no zero byte.
+/// A text in HTML, which reads a carriage return as a line feed unless it is a character reference, and allows no zero
+/// byte.
 pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Render for Text<'_> {
@@ -30,21 +31,21 @@ impl Render for Text<'_> {
 #[derive(Debug, PartialEq)]
 pub(super) struct Piece {
     pub(super) bytes: Range<usize>,
-    /// The entity that it is.
+    /// The entity, if the piece is one.
     pub(super) entity: Option<usize>,
-    /// The passage that it lies in.
+    /// The passage that contains the piece.
     pub(super) passage: Option<usize>,
 }
 
-/// A text as pieces, which make it up.
+/// The pieces of a text; joined, they are the text.
 pub(super) struct Marked {
     pub(super) pieces: Vec<Piece>,
-    /// For each entity the one that is marked in its place: itself, or one that it overlaps.
+    /// For each entity, the one that is marked in its place: itself, or one that it overlaps.
     pub(super) mark_of: Vec<Option<usize>>,
 }
 
-/// The pieces of `text`. `passages` are in order; one ends where the next begins, and behind a mark that crosses its
-/// bounds.
+/// Splits `text` into pieces. `passages` are in order; a passage ends where the next begins, or after a mark that
+/// crosses its end.
 pub(super) fn marked(text: &str, entities: &[Entity], passages: &[&Span]) -> Marked {
     let mut marks: Vec<(Range<usize>, usize)> = Vec::new();
     let mut pieces = Vec::new();

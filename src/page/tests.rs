@@ -11,7 +11,7 @@ fn all<'a>(page: &'a Html, selector: &str) -> Vec<ElementRef<'a>> {
     page.select(&Selector::parse(selector).expect("the selector should be valid")).collect()
 }
 
-/// The text of an element, as a reader sees it who asks for no details.
+/// The text of an element without its tips, as a reader sees it at first.
 fn shown(element: ElementRef<'_>) -> String {
     let nodes = element.descendants().filter_map(|node| match node.value() {
         Node::Text(text) => {
@@ -23,7 +23,7 @@ fn shown(element: ElementRef<'_>) -> String {
     nodes.collect()
 }
 
-/// Texts with what HTML might read as its own.
+/// Texts that HTML might read as markup.
 fn texts() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         any::<String>(),
@@ -35,7 +35,7 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..5).prop_map(|pieces| pieces.concat())
 }
 
-/// A document of `text` with entities and evidence at `places`, in any order, labelled by words of the text itself.
+/// A document of `text` with entities and evidence at `places`, in any order, with the text itself in the labels.
 fn document(text: &str, places: &[(usize, usize)]) -> TaggedDocument {
     let bounds: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
     let span = |&(start, length): &(usize, usize)| {

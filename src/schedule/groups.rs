@@ -5,14 +5,14 @@ use std::collections::BinaryHeap;
 
 use crate::batch::Sequence;
 
-/// Tokens that run together through all layers. 64, 128 and 256 measured 18,200, 18,300 and
-/// 16,000 tokens a second (a sketch of this engine, six layers of 384, int8, two threads of a Zen 4): beyond 128 the
+/// The number of tokens that run together through all layers. 64, 128 and 256 reached 18,200, 18,300 and 16,000
+/// tokens per second (a sketch of this engine, six layers of 384, int8, two threads of a Zen 4): beyond 128 the
 /// activations of a group outgrow the cache.
 const GROUP_TOKENS: usize = 128;
 
-/// Groups of about `GROUP_TOKENS` tokens or less (or up to one sequence more), as indices into
-/// `sequences`, the heaviest first. There are as many for each worker, if there are sequences enough,
-/// and they are about as heavy: the longest sequence that is left goes to the lightest group.
+/// Forms groups of about `GROUP_TOKENS` tokens or less (or up to one sequence more), as indices into `sequences`, the
+/// heaviest first. Each worker gets the same number of groups, if there are enough sequences. The groups are about
+/// equally heavy: the longest remaining sequence goes to the lightest group.
 pub(super) fn balanced(sequences: &[Sequence], workers: usize) -> Vec<Vec<usize>> {
     let tokens = |index: usize| sequences[index].ids.len();
     let mut order: Vec<usize> = (0..sequences.len()).collect();
@@ -33,8 +33,8 @@ pub(super) fn balanced(sequences: &[Sequence], workers: usize) -> Vec<Vec<usize>
     groups
 }
 
-/// Groups of sequences about as long as one another, as indices into `sequences`, the longest first. Padded
-/// to its longest, and that to a multiple of `multiple`, a group has at most `tokens` tokens, or one sequence.
+/// Forms groups of sequences of similar length, as indices into `sequences`, the longest first. Padded to its longest
+/// sequence, and that to a multiple of `multiple`, a group has at most `tokens` tokens, or one sequence.
 pub(super) fn alike(sequences: &[Sequence], tokens: usize, multiple: usize) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..sequences.len()).collect();
     order.sort_by_key(|&index| Reverse(sequences[index].ids.len()));
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn groups_are_balanced_within_the_budget() {
         assert_eq!(grouped(&[3, 128, 7, 200, 64, 64, 1, 127, 2], 1), [200, 128, 127, 71, 70]);
-        // Each worker has as much to do, also where fewer groups would hold all tokens.
+        // All workers have the same amount of work, even if fewer groups could hold all tokens.
         assert_eq!(grouped(&[20; 8], 2), [80, 80]);
         assert_eq!(grouped(&[20; 8], 4), [40; 4]);
         assert_eq!(grouped(&[20; 15], 2), [80, 80, 80, 60]);

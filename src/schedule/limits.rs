@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
 
-/// Limits of a call: a deadline, a flag that cancels it, and a length that texts may have.
+/// Limits of a call: a deadline, a flag that cancels it, and a maximum length of texts.
 ///
 /// The deadline and the flag are checked before each group of windows, some milliseconds of work on one thread. A
 /// document that is not finished by then gets an error of the kind [`ErrorKind::Deadline`] or
@@ -64,8 +64,8 @@ impl Limits {
         self
     }
 
-    /// A function that is called as a call goes on, with the bytes of text that are done: after each text, and within long
-    /// ones after each half megabyte. It runs on the caller's thread; the call waits for it.
+    /// A function that is called during a call with the number of bytes of text that are done: after each text, and
+    /// within long texts after each half megabyte. It runs on the caller's thread; the call waits for it.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -87,7 +87,7 @@ impl Limits {
         }
     }
 
-    /// These limits in addition to `base`; where both set one, the stricter holds.
+    /// These limits in addition to `base`; if both set a limit, the stricter one applies.
     pub(crate) fn over(&self, base: &Self) -> Self {
         Self {
             deadline: self.deadline.into_iter().chain(base.deadline).min(),
@@ -97,7 +97,7 @@ impl Limits {
         }
     }
 
-    /// An error if work must stop.
+    /// Returns an error if work must stop.
     pub(crate) fn check(&self) -> Result<(), Error> {
         if self.cancel.iter().any(|flag| flag.load(Ordering::Relaxed)) {
             return Err(Error::new(ErrorKind::Cancelled, "the call was cancelled before it was done"));
@@ -111,7 +111,7 @@ impl Limits {
         Ok(())
     }
 
-    /// An error if a text of `bytes` bytes is too long.
+    /// Returns an error if a text of `bytes` bytes is too long.
     pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Error> {
         match self.max_bytes {
             Some(most) if bytes > most => {

@@ -1,4 +1,4 @@
-//! The threads that models run on.
+//! The threads on which models run.
 
 use std::cell::Cell;
 use std::hint;
@@ -14,36 +14,36 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 use crate::error::{Error, ErrorKind};
 use crate::limits::MOST_THREADS;
 
-/// Threads that share a lone group. The products of a hidden size of 384 fall into 6 to 24 parts, those of 768 into 12 to
-/// 48; more threads would mostly wait.
+/// The most threads that share a lone group. The products of a hidden size of 384 are divided into 6 to 24 parts,
+/// those of 768 into 12 to 48; more threads would mostly wait.
 const MOST_WIDE: usize = 16;
 
-/// Polls for shared work before a waiting thread lets others run: about the time between two products.
+/// The number of polls for shared work before a waiting thread lets others run: about the time between two products.
 const POLLS: u32 = 64;
 
-/// How long a thread polls for nothing before it goes to sleep after all: longer than what lies between
-/// the parts of a group that are shared out.
+/// The time that a thread polls in vain before it goes to sleep: longer than the time between the shared parts of a
+/// group.
 const AWAKE: Duration = Duration::from_micros(500);
 
-/// Threads of the crate's own: the caller's thread pools are left alone, and products never run outside these
-/// threads, which would start rayon's global pool.
+/// The crate's own threads. The caller's thread pools are left alone, and products never run outside these threads,
+/// because that would start rayon's global pool.
 pub(crate) struct Workers {
     workers: Vec<Worker>,
-    /// As many threads as there are workers, for a group that runs alone; one at a time, since its
-    /// threads stay awake for it.
+    /// A pool with a thread per worker, up to `MOST_WIDE`, for a group that runs alone. Groups use it one at a time,
+    /// because its threads stay awake for the group.
     wide: Mutex<ThreadPool>,
 }
 
-/// A pool of one thread. A group runs through all layers on it with no barriers: in such a pool
-/// products do not share their work out.
+/// A pool of one thread. A group runs through all layers on it without barriers, because products in such a pool do
+/// not divide their work.
 struct Worker {
     pool: ThreadPool,
-    /// Calls that it works for or that wait for it.
+    /// The number of calls that run on it or wait for it.
     calls: AtomicUsize,
 }
 
 impl Workers {
-    /// `threads` workers, or one for each core.
+    /// Starts `threads` workers, or one per core.
     pub(crate) fn new(threads: Option<usize>) -> Result<Self, Error> {
         let threads = match threads {
             Some(threads) if (1..=MOST_THREADS).contains(&threads) => threads,
@@ -77,19 +77,19 @@ impl Workers {
         self.workers.len()
     }
 
-    /// `f(0)` to `f(count - 1)` in order, computed on all workers; a single one on the caller's
+    /// Returns `f(0)` to `f(count - 1)` in order, computed on all workers. A single one is computed on the caller's
     /// thread, so `f` must not run products.
     pub(crate) fn map<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
         if count < 2 { (0..count).map(f).collect() } else { self.map_on_workers(count, f) }
     }
 
-    /// Whether no call works on any thread, or waits for one.
+    /// Returns whether no call runs on a thread or waits for one.
     #[cfg(test)]
     pub(super) fn are_idle(&self) -> bool {
         self.workers.iter().all(|worker| worker.calls.load(Ordering::Relaxed) == 0)
     }
 
-    /// `a()` and `b()` at the same time. Work that they share out stays on these threads.
+    /// Runs `a()` and `b()` at the same time. Work that they divide stays on these threads.
     pub(crate) fn both<A: Send, B: Send>(
         &self,
         a: impl FnOnce() -> A + Send,
@@ -99,8 +99,8 @@ impl Workers {
         outside_pools(|| wide.install(|| rayon::join(a, b)))
     }
 
-    /// `run_group(0)` to `run_group(groups - 1)` in order: on the workers, but for those that are better
-    /// run one after another, each on all threads.
+    /// Returns `run_group(0)` to `run_group(groups - 1)` in order. They run on the workers, except for those that are
+    /// better run one after another, each on all threads.
     pub(super) fn run_groups<T: Send>(&self, groups: usize, run_group: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let alone = self.alone(groups);
         let together = groups - alone;
@@ -110,7 +110,7 @@ impl Workers {
             let wide = match self.wide.try_lock() {
                 Ok(wide) => Some(wide),
                 Err(TryLockError::Poisoned(wide)) => Some(wide.into_inner()),
-                // Others are alone as well: they keep the cores busy without sharing.
+                // Other calls also run lone groups, and keep the cores busy without sharing.
                 Err(TryLockError::WouldBlock) => None,
             };
             outputs.extend(match wide {
@@ -121,19 +121,19 @@ impl Workers {
         outputs
     }
 
-    /// How many of `groups` run one after another, each on all threads: those that are left when
-    /// each worker has had as many as the others, if they are so few that most workers would idle.
-    /// A third, since a shared group is not sped up by the full number of its threads.
+    /// The number of `groups` that run one after another, each on all threads: those that are left when all workers
+    /// have had the same number, if these are so few that most workers would be idle. The limit is a third of the
+    /// workers, because sharing a group does not speed it up by the full number of threads.
     fn alone(&self, groups: usize) -> usize {
         let workers = self.workers.len();
         let left = groups % workers;
         if workers > 1 && 3 * left <= workers.min(MOST_WIDE) + 1 { left } else { 0 }
     }
 
-    /// `f(0)` to `f(count - 1)` in order, computed on the workers that are least in demand.
+    /// Returns `f(0)` to `f(count - 1)` in order, computed on the least busy workers.
     fn map_on_workers<T: Send>(&self, count: usize, f: impl Fn(usize) -> T + Sync) -> Vec<T> {
         let mut workers: Vec<&Worker> = self.workers.iter().collect();
-        // Cached, since the counts change meanwhile.
+        // Cached, because the counts change during the sort.
         workers.sort_by_cached_key(|worker| worker.calls.load(Ordering::Relaxed));
         workers.truncate(count);
         let next = AtomicUsize::new(0);
@@ -157,11 +157,11 @@ impl Workers {
     }
 }
 
-/// Calls that may stand on one another in the stack of a worker.
+/// The most calls that may be nested on the stack of a worker.
 const MOST_STACKED: usize = 4;
 
 thread_local! {
-    /// Calls that stand on one another in the stack of this thread.
+    /// The number of calls that are nested on the stack of this thread.
     static STACKED: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -175,9 +175,9 @@ fn give_way() {
     }
 }
 
-/// Runs `wait`, which waits for pools. A thread of the caller's own rayon pool would take up other jobs
-/// of that pool meanwhile, each of which may come here again, until its stack is full; so it waits for
-/// a thread of no pool instead.
+/// Runs `wait`, which waits for pools. A thread of the caller's own rayon pool would meanwhile start other jobs of
+/// that pool, each of which may get here again, until its stack is full. So on such a thread, `wait` runs on a new
+/// thread outside all pools.
 fn outside_pools<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
     if rayon::current_thread_index().is_none() {
         return wait();
@@ -199,12 +199,11 @@ fn on_each(workers: &[&Worker], job: &(impl Fn() + Sync)) {
     }
 }
 
-/// Runs `job` in `pool` while its other threads poll for what `job` shares out: asleep, they would take
-/// longer to wake up than a product takes.
+/// Runs `job` in `pool` while the pool's other threads poll for the work that `job` divides: if they slept, they
+/// would take longer to wake up than a product takes.
 ///
-/// A thread may come to poll on top of work of `job` that it has taken before, and `job` waits for
-/// that work; so no thread polls in vain for long. One such job runs in a pool at a time: two would wait
-/// for one another's polls.
+/// A thread may start to poll on top of work of `job` that it took before, and `job` waits for that work; so no
+/// thread polls in vain for long. Only one such job runs in a pool at a time: two would wait for each other's polls.
 fn awake<T: Send>(pool: &ThreadPool, job: impl FnOnce() -> T + Send) -> T {
     let done = AtomicBool::new(false);
     let done = &done;
@@ -212,7 +211,7 @@ fn awake<T: Send>(pool: &ThreadPool, job: impl FnOnce() -> T + Send) -> T {
         let own = rayon::current_thread_index();
         scope.spawn_broadcast(move |_, context| {
             let (mut polls, mut last) = (0, Instant::now());
-            // The thread of `job` may come here while it waits for the others.
+            // The thread of `job` may get here while it waits for the others.
             while own != Some(context.index()) && !done.load(Ordering::Acquire) {
                 if rayon::yield_now() == Some(rayon::Yield::Executed) {
                     (polls, last) = (0, Instant::now());
@@ -226,7 +225,7 @@ fn awake<T: Send>(pool: &ThreadPool, job: impl FnOnce() -> T + Send) -> T {
                 }
             }
         });
-        // Set also when `job` panics.
+        // Also set if `job` panics.
         let _done = OnDrop(|| done.store(true, Ordering::Release));
         job()
     })

@@ -3,7 +3,7 @@ use std::hash::{Hash, Hasher};
 use serde::Deserialize;
 use tokenizers::AddedToken;
 
-/// An added token as transformers holds it: until told, `normalized` is what `special` is not.
+/// An added token in transformers' form. If `normalized` is not set, it is the opposite of `special`.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Added {
     pub(super) content: String,

@@ -1,9 +1,9 @@
-//! The fast tokenizer that transformers would load from a model's files.
+//! Builds the fast tokenizer that transformers would load from a model's files.
 //!
 //! Without a tokenizer.json, transformers makes the slow tokenizer of the model's class from its
-//! vocabulary and converts it (`convert_slow_tokenizer.py`). With one, the class still changes what
-//! tokenizer_config.json says otherwise. This follows transformers 4.49 in both; tests hold it
-//! against transformers' own results.
+//! vocabulary and converts it (`convert_slow_tokenizer.py`). With one, the class still applies
+//! differing settings in tokenizer_config.json. This follows transformers 4.49 in both cases; tests
+//! compare it with transformers' own results.
 
 use tokenizers::Tokenizer;
 use tokenizers::normalizers::NormalizerWrapper;
@@ -18,11 +18,10 @@ use crate::catalogue::files::Files;
 use crate::catalogue::layout;
 use crate::error::{Error, ErrorKind};
 
-/// Where a model may name the class of its tokenizer.
+/// The file in which a model may name the class of its tokenizer.
 const CONFIG: &str = "config.json";
 
-/// A tokenizer, and the text of the token that stands for what it does not know, where the model's
-/// class or files name one.
+/// A tokenizer, and the text of its unknown token, if the model's class or files name one.
 pub(super) type Built = (Tokenizer, Option<String>);
 
 /// Builds or reads the tokenizer of a model of the given `model_type`.
@@ -52,7 +51,7 @@ pub(super) fn build(files: &Files, kind: layout::Tokenizer, model_type: &str) ->
     Ok((tokenizer, unknown))
 }
 
-/// The class of a vocabulary's tokenizer, whose files are all there.
+/// Chooses the class of a vocabulary's tokenizer, and checks that all its files exist.
 fn choose(
     files: &Files,
     kind: layout::Tokenizer,
@@ -93,7 +92,7 @@ fn choose(
     Ok(class)
 }
 
-/// Reads a tokenizer.json, with what its class changes on loading.
+/// Reads a tokenizer.json, with the changes that its class makes on loading.
 fn read(files: &Files, model_type: &str) -> Result<Built, Error> {
     const FILE: &str = "tokenizer.json";
     let json = files.read(FILE, ErrorKind::Tokenizer)?;
@@ -101,7 +100,7 @@ fn read(files: &Files, model_type: &str) -> Result<Built, Error> {
         let message = format!("{} is not a usable tokenizer.json", files.name(FILE));
         Error::new(ErrorKind::Tokenizer, message).with_source(error)
     })?;
-    // Alone, the file is taken at its word. transformers lower-cases even then for BERT's classes.
+    // Without other files, it is used unchanged. transformers lower-cases even then for BERT's classes.
     if !Settings::are_there(files)? {
         return Ok((tokenizer, None));
     }

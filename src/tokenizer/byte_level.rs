@@ -21,7 +21,9 @@ pub(super) fn build(source: &Source<'_>) -> Result<Tokenizer, Error> {
         source.refuse(VOCABULARY, "is not an object of tokens and their ids").with_source(error)
     })?;
     if let Some((token, id)) = vocabulary.iter().find(|(_, id)| **id as usize >= LARGEST) {
-        return Err(source.refuse(VOCABULARY, format!("gives {token:?} the id {id}; ids go to {LARGEST}")));
+        return Err(
+            source.refuse(VOCABULARY, format!("gives {token:?} the id {id}; ids must be below {LARGEST}"))
+        );
     }
     let merges = merges(source, &vocabulary)?;
     let model = BPE::builder()
@@ -47,8 +49,8 @@ pub(super) fn frame(source: &Source<'_>, tokenizer: &Tokenizer) -> Result<PostPr
     Ok(frame.into())
 }
 
-/// The merges by rank. transformers skips the first line, whatever it says, and a last one that
-/// does not end; of a merge that is there twice, the first counts.
+/// Reads the merges by rank. transformers skips the first line, whatever it says, and a last line without a line end.
+/// If a merge appears twice, the first one counts.
 fn merges(source: &Source<'_>, vocabulary: &Vocab) -> Result<Merges, Error> {
     let bytes = source.bytes(MERGES)?;
     let text = text(source, MERGES, bytes.as_ref())?;

@@ -1,5 +1,5 @@
-//! The casing of words, which the bundled NER model is given as token types: its vocabulary is
-//! lower-cased, and names are told by their capitals.
+//! The casing of words, which the bundled NER model takes as token types: its vocabulary is lower-cased, but capitals
+//! are a sign of names.
 
 /// The number of classes that [`class`] returns.
 pub(crate) const CLASSES: u32 = 4;
@@ -29,7 +29,7 @@ pub(crate) fn class(word: &str) -> u32 {
     }
 }
 
-/// General category `Lt`: digraphs and Greek letters with iota, all of them.
+/// Returns whether the general category is `Lt`: digraphs and Greek letters with iota.
 fn is_title(character: char) -> bool {
     matches!(character, '\u{1C5}' | '\u{1C8}' | '\u{1CB}' | '\u{1F2}'
         | '\u{1F88}'..='\u{1F8F}' | '\u{1F98}'..='\u{1F9F}' | '\u{1FA8}'..='\u{1FAF}'

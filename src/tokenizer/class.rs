@@ -1,21 +1,21 @@
-//! transformers' tokenizer classes: what each reads, and what it takes for granted.
+//! transformers' tokenizer classes: the files that each reads, and its defaults.
 
 use super::added::Added;
 
-/// A tokenizer class of transformers that entopic builds as its fast form is built.
+/// A tokenizer class of transformers, which entopic builds in its fast form.
 #[derive(Debug)]
 pub(super) struct Class {
-    /// Without the `Fast` at its end.
+    /// The name, without `Fast` at its end.
     pub(super) name: &'static str,
-    /// The values of `model_type` whose tokenizer it is when no file names another.
+    /// The values of `model_type` whose tokenizer it is, unless a file names another.
     model_types: &'static [&'static str],
     pub(super) kind: Kind,
-    /// The special tokens where no file says otherwise, in the order of [`ATTRIBUTES`].
+    /// The special tokens if no file says otherwise, in the order of [`ATTRIBUTES`].
     pub(super) specials: [Option<&'static str>; 7],
     pub(super) additional_specials: &'static [&'static str],
-    /// What the slow class, from which the fast one is converted, makes of special tokens.
+    /// The properties that the slow class, from which the fast one is converted, gives to special tokens.
     pub(super) slow: Marks,
-    /// What the fast class makes of special tokens beside a tokenizer.json.
+    /// The properties that the fast class gives to special tokens if there is a tokenizer.json.
     pub(super) fast: Marks,
 }
 
@@ -26,7 +26,7 @@ pub(super) const ATTRIBUTES: [&str; 7] =
 const UNKNOWN: usize = 2;
 const MASK: usize = 6;
 
-/// How a class reads its files.
+/// The files that a class reads, and their form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// vocab.txt.
@@ -41,7 +41,7 @@ pub(super) enum Kind {
     SentencePiece(Pieces),
 }
 
-/// How a class's ids and normaliser differ from the SentencePiece model's own.
+/// The class that sets the differences of ids and normaliser from the SentencePiece model's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pieces {
     Albert,
@@ -63,7 +63,7 @@ impl Kind {
     }
 }
 
-/// The properties that a class gives special tokens which its files name by their text alone.
+/// The properties that a class gives to special tokens of which its files specify only the text.
 #[derive(Debug)]
 pub(super) struct Marks {
     all: Option<Mark>,
@@ -79,8 +79,7 @@ struct Mark {
 }
 
 impl Marks {
-    /// The special token of the attribute at `position` in [`ATTRIBUTES`], if the class gives it
-    /// properties of its own.
+    /// The special token of the attribute at `position` in [`ATTRIBUTES`], if the class gives it properties.
     pub(super) fn mark(&self, position: usize, content: &str) -> Option<Added> {
         let own = match position {
             MASK => self.mask,
@@ -99,7 +98,7 @@ impl Marks {
 
 const PLAIN: Mark = Mark { lstrip: false, normalized: None, special: false };
 const SPECIAL: Mark = Mark { special: true, ..PLAIN };
-/// Takes the space before it.
+/// The token takes the space before it.
 const SPACED: Mark = Mark { lstrip: true, ..PLAIN };
 const SPACED_SPECIAL: Mark = Mark { special: true, ..SPACED };
 const SPACED_RAW: Mark = Mark { normalized: Some(false), ..SPACED };
@@ -147,10 +146,10 @@ const fn byte_level(
     Class { kind: Kind::ByteLevel, specials: ROBERTA, slow, fast, ..word_piece(name, model_types) }
 }
 
-/// As BART and LED have it: looked for in normalised text.
+/// The mask token of BART and LED, which is matched in normalised text.
 const NORMALIZED: Mark = Mark { normalized: Some(true), ..SPACED_SPECIAL };
 
-/// Read off transformers 4.49: the `__init__` of each class and of its fast form, and
+/// The classes, taken from transformers 4.49: the `__init__` of each class and of its fast form, and
 /// `TOKENIZER_MAPPING_NAMES`.
 static CLASSES: [Class; 16] = [
     word_piece("BertTokenizer", &["bert", "ernie", "megatron-bert", "nezha", "qdqbert", "visual_bert"]),
@@ -245,18 +244,18 @@ const PYTHON_ONLY: [&str; 14] = [
     "XLMTokenizer",
 ];
 
-/// The class of a name, with or without `Fast`.
+/// The class with this name, with or without `Fast`.
 pub(super) fn named(name: &str) -> Option<&'static Class> {
     let name = name.strip_suffix("Fast").unwrap_or(name);
     CLASSES.iter().find(|class| class.name == name)
 }
 
-/// The class that transformers takes for a `model_type`.
+/// The class that transformers chooses for a `model_type`.
 pub(super) fn of_model_type(model_type: &str) -> Option<&'static Class> {
     CLASSES.iter().find(|class| class.model_types.contains(&model_type))
 }
 
-/// Whether transformers has only a slow form of the class.
+/// Returns whether transformers has only a slow form of the class.
 pub(super) fn is_python_only(name: &str) -> bool {
     PYTHON_ONLY.contains(&name)
 }

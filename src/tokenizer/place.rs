@@ -1,11 +1,11 @@
-//! The place of words in a page, which the bundled NER model is given as token types beside their casing: to the
+//! The place of words in a page, which the bundled NER model takes as token types, together with their casing. To the
 //! tokenizer all white space is the same, so lists, tables and headings would read like prose.
 
 /// The number of places that [`of_word`] returns.
 pub(crate) const PLACES: u32 = 4;
 
-/// The place of the word that begins at byte `start` of `text`: 0 within a line, 1 at the beginning of a line, 2 behind a
-/// blank line or at the beginning of the text, 3 behind a tab or three spaces and more.
+/// The place of the word that begins at byte `start` of `text`: 0 within a line, 1 at the beginning of a line, 2
+/// after a blank line or at the beginning of the text, 3 after a tab or after three or more spaces.
 pub(crate) fn of_word(text: &str, start: usize) -> u32 {
     let head = text.get(..start).unwrap_or_default();
     let before = head.trim_end();
@@ -13,7 +13,7 @@ pub(crate) fn of_word(text: &str, start: usize) -> u32 {
         return 2;
     }
     let gap = &head[before.len()..];
-    // Nearly every word stands behind one space, or none.
+    // Nearly every word follows one space, or none.
     if gap.is_empty() || gap == " " {
         return 0;
     }

@@ -1,5 +1,5 @@
-//! Texts as vocabularies know them. Emoji and other signs stand apart from words, ligatures, full-width and styled
-//! letters are plain ones, accents are one with their letters, and invisible marks are gone.
+//! Prepares texts for vocabularies: emoji and other signs are separated from words, ligatures, full-width and styled
+//! letters become plain letters, accents are composed with their letters, and invisible marks are removed.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::characters::{is_invisible, is_symbol};
 /// A text prepared for a tokenizer, and the place in the source of each of its parts.
 pub(super) struct Prepared<'t> {
     pub(super) text: Cow<'t, str>,
-    /// In order; none if the text is the source itself.
+    /// The parts, in order; empty if the text is the source itself.
     parts: Vec<Part>,
     source_len: usize,
 }
@@ -22,25 +22,25 @@ pub(super) struct Prepared<'t> {
 struct Part {
     prepared: usize,
     source: usize,
-    /// Whether it is the same in both texts.
+    /// True if the part is the same in both texts.
     is_copy: bool,
 }
 
-/// What becomes of a character.
+/// The change of a character.
 enum Change {
     Keep,
     Drop,
-    /// Another text stands in its place.
+    /// Another text replaces it.
     Replace(String),
 }
 
 impl<'t> Prepared<'t> {
-    /// `source` as it is.
+    /// Leaves `source` unchanged.
     fn as_it_is(source: &'t str) -> Self {
         Self { text: Cow::Borrowed(source), parts: Vec::new(), source_len: source.len() }
     }
 
-    /// `source` with readable words. Texts without such characters are borrowed.
+    /// Prepares `source`. If nothing changes, the text is borrowed.
     pub(super) fn new(source: &'t str) -> Self {
         let plain = |byte: u8| match byte {
             b'\t' | b'\n' | b'\r' => true,
@@ -99,7 +99,7 @@ impl<'t> Prepared<'t> {
     }
 }
 
-/// A prepared text that grows.
+/// A prepared text that is being built.
 struct Building {
     text: String,
     parts: Vec<Part>,
@@ -115,7 +115,7 @@ impl Building {
         }
     }
 
-    /// Copies `cluster`, which stands at `source`.
+    /// Copies `cluster`, which is at `source`.
     fn copy(&mut self, source: usize, cluster: &str) {
         self.separate(source, cluster);
         if !self.parts.last().is_some_and(|part| part.is_copy) {
@@ -124,7 +124,7 @@ impl Building {
         self.text.push_str(cluster);
     }
 
-    /// Puts `text` where the character at `source` stood.
+    /// Puts `text` in place of the character at `source`.
     fn put(&mut self, source: usize, text: &str) {
         self.changed = true;
         self.parts.push(Part { prepared: self.text.len(), source, is_copy: false });
@@ -132,10 +132,11 @@ impl Building {
     }
 }
 
-/// The marks of emphasis in Markdown that stand together: three at most.
+/// The most marks of emphasis that stand together in Markdown.
 const MARKS: usize = 3;
 
-/// What becomes of `cluster`, `character` and its accents, between the prepared text `before` and the source `after`.
+/// The change of `cluster`, which is `character` and its accents, between the prepared text `before` and the source
+/// `after`.
 fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
     match character {
         // Emphasis in Markdown stands on one side of a word.
@@ -157,10 +158,10 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
             Change::Drop
         }
         '\t' | '\n' | '\r' => Change::Keep,
-        // A line may be broken at the first; form feeds and the like end lines, too.
+        // A line may be broken at the first character; form feeds and similar characters end lines, too.
         '\u{200B}' | '\u{FFFD}' => Change::Replace(" ".into()),
         _ if character.is_control() => Change::Replace(" ".into()),
-        // They are part of the spelling in scripts that join letters.
+        // These joiners are part of the spelling in scripts that join letters.
         '\u{200C}' | '\u{200D}' if before.ends_with(joins) => Change::Keep,
         _ if is_invisible(character) => Change::Drop,
         _ if has_plain_form(character) => Change::Replace(cluster.nfkc().collect()),
@@ -172,24 +173,26 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
     }
 }
 
-/// Whether a line begins behind `before`, quotation marks of mail left out.
+/// Returns whether a line begins after `before`; the marks of quoted mail are already removed from it.
 fn starts_line(before: &str) -> bool {
     let line = before.trim_end_matches(' ');
     line.is_empty() || line.ends_with('\n')
 }
 
-/// Whether a word stands at the beginning of `side`, behind more of the same `marks`.
+/// Returns whether `side` begins with a word, after more of the same `mark`.
 fn is_word(side: impl Iterator<Item = char>, mark: char) -> bool {
     side.take(MARKS).find(|&other| other != mark).is_some_and(char::is_alphanumeric)
 }
 
-/// Whether `character` is of a script in which letters join: Arabic, Syriac, and those of India and its neighbours.
+/// Returns whether `character` is of a script in which letters join: Arabic, Syriac, and those of India and its
+/// neighbours.
 fn joins(character: char) -> bool {
     matches!(character, '\u{600}'..='\u{1FFF}' | '\u{A840}'..='\u{ABFF}') && !is_symbol(character)
 }
 
-/// Whether `character` only looks different from the letters that it stands for: ligatures, full and half width,
-/// mathematical alphabets, letters in circles and squares, Roman numerals. `™` and the like are signs.
+/// Returns whether `character` only looks different from the letters that it stands for: ligatures, full and half
+/// width, mathematical alphabets, letters in circles and squares, Roman numerals. `™` and similar characters are
+/// signs.
 fn has_plain_form(character: char) -> bool {
     matches!(character,
         '\u{132}' | '\u{133}' | '\u{1C4}'..='\u{1CC}' | '\u{1F1}'..='\u{1F3}'
@@ -210,7 +213,7 @@ mod tests {
         Prepared::new(source).text.into_owned()
     }
 
-    /// The table that training uses.
+    /// Checks the table that training uses.
     #[test]
     fn words_become_readable() {
         let table = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/training/prepared_cases.json"));

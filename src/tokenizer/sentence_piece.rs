@@ -1,4 +1,4 @@
-//! SentencePiece models, as `SpmConverter` and its descendants build them.
+//! Builds tokenizers from SentencePiece models, like `SpmConverter` and its descendants.
 
 mod model_file;
 
@@ -23,8 +23,8 @@ use super::source::{LARGEST, Source, bert_frame, raw, template};
 use crate::error::Error;
 use model_file::{Algorithm, ModelFile};
 
-/// The longest piece in bytes. Trained ones have 16 characters at most; that of a BPE model is
-/// split at each of its characters to find its merges.
+/// The longest piece in bytes. Trained pieces have at most 16 characters, and a piece of a BPE model is split at each
+/// of its characters to find its merges.
 const LONGEST_PIECE: usize = 1024;
 
 /// The most bytes of all pieces together; each may become a node of the library's prefix tree.
@@ -82,7 +82,7 @@ pub(super) fn frame(
     }
 }
 
-/// Refuses what SentencePiece itself would not load, and what would take too much.
+/// Refuses models that SentencePiece itself would not load, and those that would take too much memory.
 fn check(model: &ModelFile, pieces: Pieces) -> Result<(), String> {
     let mut seen = HashSet::new();
     let mut bytes = 0;
@@ -101,20 +101,20 @@ fn check(model: &ModelFile, pieces: Pieces) -> Result<(), String> {
             return Err(format!("its piece {position}, {text:?}, has the score {}", piece.score));
         }
         if !seen.insert(text) {
-            return Err(format!("its piece {position}, {text:?}, is there twice"));
+            return Err(format!("its piece {position}, {text:?}, appears twice"));
         }
         bytes += text.len();
     }
     if bytes > MOST_BYTES {
         return Err(format!("its pieces have {bytes} bytes together; at most {MOST_BYTES} are read"));
     }
-    // Both number the pieces anew, after the places of these.
+    // Both classes renumber the pieces, and assume that these come first.
     let fairseq = ["<unk>", "<s>", "</s>"];
     let first: Vec<&str> = model.pieces.iter().take(3).map(|piece| piece.text.as_str()).collect();
     if matches!(pieces, Pieces::XlmRoberta | Pieces::Camembert) && first != fairseq {
         return Err(format!("its first pieces are {first:?}, not {fairseq:?}"));
     }
-    // The library reads this many numbers without looking whether they are there.
+    // The library reads this many numbers without checking that they exist.
     let charsmap = model.charsmap();
     if let Some((size, rest)) = charsmap.split_first_chunk() {
         let size = u32::from_le_bytes(*size) as usize;
@@ -181,7 +181,7 @@ fn normalizer(source: &Source<'_>, pieces: Pieces, charsmap: &[u8]) -> Result<Ve
     let file = source.class.kind.files()[0];
     let settings = source.settings;
     let replace = |pattern: ReplacePattern, content: &str| {
-        let refuse = |error| source.refuse(file, "cannot be normalised for").with_source(error);
+        let refuse = |error| source.refuse(file, "its normaliser cannot be built").with_source(error);
         Replace::new(pattern, content).map(NormalizerWrapper::from).map_err(refuse)
     };
     let literal = |pattern: &str| ReplacePattern::String(pattern.to_owned());
@@ -235,19 +235,19 @@ fn pre_tokenizer(source: &Source<'_>, pieces: Pieces) -> Result<PreTokenizerWrap
     Ok(PreTokenizers::new(all).into())
 }
 
-/// Whether a piece is one that ALBERT's converter takes out of use.
+/// Returns whether a piece is one that ALBERT's converter takes out of use.
 fn ends_in_digit_and_comma(piece: &str) -> bool {
     let mut last = piece.chars().rev();
     last.next() == Some(',') && last.next().is_some_and(is_digit)
 }
 
-/// Python's `str.isdigit`: decimal digits of all scripts, and superscripts and the like.
+/// Python's `str.isdigit`: decimal digits of all scripts, superscripts and similar characters.
 fn is_digit(character: char) -> bool {
     let code = u32::from(character);
     DIGITS.iter().any(|&(first, last)| (first..=last).contains(&code))
 }
 
-/// Generated with Python 3.11, which knows Unicode 14.
+/// The ranges of digits, generated with Python 3.11, which has Unicode 14.
 #[rustfmt::skip]
 const DIGITS: [(u32, u32); 81] = [
     (0x30, 0x39), (0xb2, 0xb3), (0xb9, 0xb9), (0x660, 0x669), (0x6f0, 0x6f9), (0x7c0, 0x7c9),

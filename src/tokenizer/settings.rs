@@ -1,6 +1,5 @@
-//! What the files beside a vocabulary say of it: tokenizer_config.json, special_tokens_map.json,
-//! added_tokens.json, and two keys of config.json; and what follows for the tokens that are looked
-//! for in a text before it is split.
+//! Reads the files that configure a vocabulary: tokenizer_config.json, special_tokens_map.json, added_tokens.json,
+//! and two keys of config.json. They determine the tokens that are matched in a text before it is split.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,21 +23,21 @@ pub(super) struct Settings {
     pub(super) class_name: Option<String>,
     config: Map<String, Value>,
     config_name: String,
-    /// The special tokens that files name; an inner `None` is one that is taken away.
+    /// The special tokens that files name; an inner `None` is a token that they remove.
     given: [Option<Option<Special>>; ATTRIBUTES.len()],
     additional: Option<Vec<Special>>,
     extra: Vec<Special>,
-    /// The texts of special tokens, by which added_tokens.json's are found to be special.
+    /// The texts of special tokens; tokens of added_tokens.json with these texts are special.
     named: HashSet<String>,
-    /// Tokens beyond the vocabulary by the ids that the files give them. Only their order counts.
+    /// Tokens beyond the vocabulary, by the ids that the files give them. Only their order counts.
     added: BTreeMap<u32, Added>,
-    /// Whether `added` came from tokenizer_config.json, in which case it is all.
+    /// True if `added` came from tokenizer_config.json, in which case it is complete.
     is_whole: bool,
-    /// The rows of the model's embedding.
+    /// The number of rows in the model's embedding.
     rows: Option<usize>,
 }
 
-/// A special token, as files and classes name it.
+/// A special token in files and classes: a text alone, or a token with its properties.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Special {
     Text(String),
@@ -72,7 +71,7 @@ impl Special {
     }
 }
 
-/// The special tokens of a class with what the files make of them.
+/// The special tokens of a class, with the changes that the files make.
 pub(super) struct Specials {
     known: [Option<Special>; ATTRIBUTES.len()],
     additional: Vec<Special>,
@@ -87,12 +86,12 @@ impl Specials {
 }
 
 impl Settings {
-    /// Whether there is a tokenizer_config.json.
+    /// Returns whether there is a tokenizer_config.json.
     pub(super) fn are_there(files: &Files) -> Result<bool, Error> {
         Ok(files.find(CONFIG, ErrorKind::Tokenizer)?.is_some())
     }
 
-    /// Reads the files beside the vocabulary; `config` is the name of the model's own config.
+    /// Reads the files next to the vocabulary; `config` is the name of the model's own config.
     pub(super) fn read(files: &Files, config: &str) -> Result<Self, Error> {
         let model = object(files, config)?.unwrap_or_default();
         let mut settings = Self {
@@ -124,7 +123,7 @@ impl Settings {
                 *given = Some(Special::read(value).map_err(|message| refuse(CONFIG, key, message))?);
             }
         }
-        // Version 5 of transformers lists them under the other name, which held others by name before.
+        // Version 5 of transformers lists them under the second key, which used to contain other tokens by name.
         let of = |key| self.config.get(key).map(|value| (key, value));
         let listed = of(EXTRA).filter(|(_, value)| value.is_array());
         if let Some((key, value)) = of(ADDITIONAL).filter(|(_, value)| !value.is_null()).or(listed) {
@@ -137,11 +136,11 @@ impl Settings {
                 self.extra.extend(token);
             }
         }
-        // A config that lists its tokens is the newer form, beside which transformers reads no other.
+        // A config that lists its tokens has the newer form; transformers reads no other files next to it.
         if self.config.contains_key("added_tokens_decoder") {
             return Ok(());
         }
-        // transformers does not see those of the config that are objects here.
+        // Here transformers ignores the tokens of the config that are objects.
         let texts = |token: &&Special| matches!(token, Special::Text(_));
         let config = self.given.iter().flatten().flatten().chain(self.additional.iter().flatten());
         let mut named: HashSet<String> =
@@ -181,12 +180,13 @@ impl Settings {
         if let Some(value) = self.config.get("added_tokens_decoder") {
             self.is_whole = true;
             let tokens = value.as_object();
-            let tokens = tokens
-                .ok_or_else(|| refuse(CONFIG, "added_tokens_decoder", "it is no list of tokens by id"))?;
+            let tokens = tokens.ok_or_else(|| {
+                refuse(CONFIG, "added_tokens_decoder", "it is not an object of tokens by id")
+            })?;
             for (id, token) in tokens {
                 let added =
                     Added::deserialize(token).map_err(|error| refuse(CONFIG, id, &error.to_string()))?;
-                let id = id.parse().map_err(|_| refuse(CONFIG, id, "its id is no number"))?;
+                let id = id.parse().map_err(|_| refuse(CONFIG, id, "its id is not a number"))?;
                 self.added.insert(id, added);
             }
             return Ok(());
@@ -194,9 +194,9 @@ impl Settings {
         let Some(tokens) = object(files, ADDED)? else { return Ok(()) };
         for (content, id) in &tokens {
             let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
-            let id = id.ok_or_else(|| refuse(ADDED, content, "its id is no number"))?;
+            let id = id.ok_or_else(|| refuse(ADDED, content, "its id is not a number"))?;
             let special = self.named.contains(content);
-            // Said outright, it stays so when a class makes the token special later.
+            // Set explicitly, it does not change when a class makes the token special later.
             let normalized = Some(!special);
             let added = Added { content: content.clone(), special, normalized, ..Added::default() };
             self.added.insert(id, added);
@@ -209,7 +209,7 @@ impl Settings {
         Ok(self.choice(key)?.unwrap_or(default))
     }
 
-    /// A setting of tokenizer_config.json that is true or false, or neither.
+    /// A setting of tokenizer_config.json that is true, false or missing.
     pub(super) fn choice(&self, key: &str) -> Result<Option<bool>, Error> {
         match self.config.get(key) {
             None | Some(Value::Null) => Ok(None),
@@ -221,12 +221,12 @@ impl Settings {
         }
     }
 
-    /// What messages call tokenizer_config.json.
+    /// The name of tokenizer_config.json in messages.
     pub(super) fn config_name(&self) -> &str {
         &self.config_name
     }
 
-    /// The text and the id of the token by which the files contradict that `content` has the id `id`.
+    /// The text and the id of a token in the files that contradicts that `content` has the id `id`.
     pub(super) fn contradiction(&self, content: &str, id: u32) -> Option<(&str, u32)> {
         let mut listed = self.added.iter().map(|(&id, token)| (token.content.as_str(), id));
         listed.find(|&(other, other_id)| (other == content) != (other_id == id))
@@ -238,7 +238,7 @@ impl Settings {
         let mut specials = self.specials(Some(class), Some(&class.slow), &listed);
         let tokens = specials.known.iter_mut().flatten().chain(&mut specials.additional);
         for token in tokens {
-            // The fast class gets copies, in which nothing is left open.
+            // The fast class gets copies, in which every property is set.
             if let Special::Token(added) = token {
                 added.normalized = Some(added.normalized.unwrap_or(!added.special));
             }
@@ -246,7 +246,7 @@ impl Settings {
         specials
     }
 
-    /// The special tokens; those that files name are what `listed` has of the same text.
+    /// The special tokens. One that files name has the properties of the token in `listed` with the same text.
     fn specials(&self, class: Option<&Class>, marks: Option<&Marks>, listed: &[&Added]) -> Specials {
         let known = std::array::from_fn(|position| {
             let given = self.given[position].clone().map(|given| {
@@ -271,12 +271,12 @@ impl Settings {
         Specials { known, additional }
     }
 
-    /// Adds what the files name to a tokenizer that is converted.
+    /// Adds the tokens that the files name to a converted tokenizer.
     pub(super) fn extend(&self, tokenizer: &mut Tokenizer, specials: &Specials) -> Result<(), Error> {
         self.add(tokenizer, specials, &self.added)
     }
 
-    /// Adds what the files name to a tokenizer.json's own, and gives its special tokens.
+    /// Adds the tokens that the files name to those of a tokenizer.json, and returns its special tokens.
     pub(super) fn amend(&self, tokenizer: &mut Tokenizer, class: Option<&Class>) -> Result<Specials, Error> {
         let mut added = self.added.clone();
         let own = tokenizer.get_added_tokens_decoder();
@@ -292,7 +292,7 @@ impl Settings {
         Ok(specials)
     }
 
-    /// What `PreTrainedTokenizerFast.__init__` adds, in its order.
+    /// Adds the tokens that `PreTrainedTokenizerFast.__init__` adds, in the same order.
     fn add(
         &self,
         tokenizer: &mut Tokenizer,
@@ -302,7 +302,7 @@ impl Settings {
         let mut named: HashSet<&str> = HashSet::new();
         let known = specials.known.iter().flatten();
         let mut all: Vec<&Special> = known.filter(|token| named.insert(token.content())).collect();
-        // Among these a text may be there twice.
+        // Among these, a text may appear twice.
         all.extend(specials.additional.iter().filter(|token| !named.contains(token.content())));
         named.extend(specials.additional.iter().map(Special::content));
 
@@ -315,8 +315,8 @@ impl Settings {
         };
         let mut tokens: Vec<AddedToken> = added.values().map(marked).collect();
         let listed: HashSet<&Added> = added.values().collect();
-        // A token of which no file gives an id, and that finds no row in the embedding, could only
-        // do harm; transformers adds it and fails on the texts that hold it.
+        // A token that has no id in any file and no row in the embedding could only do harm; transformers adds it and
+        // fails on the texts that contain it.
         let is_new = |content: &str| tokenizer.token_to_id(content).is_none();
         let added = tokens.iter().filter(|token| is_new(&token.content)).count();
         let size = tokenizer.get_vocab_size(true) + added;
@@ -344,7 +344,7 @@ impl Settings {
     }
 }
 
-/// The JSON object in a file, if the file is there.
+/// Reads the JSON object in a file, if the file exists.
 fn object(files: &Files, file: &str) -> Result<Option<Map<String, Value>>, Error> {
     let Some(json) = files.find(file, ErrorKind::Tokenizer)? else { return Ok(None) };
     serde_json::from_slice(&json).map(Some).map_err(|error| {

@@ -1,4 +1,4 @@
-//! The files that a tokenizer is built from where there is no tokenizer.json, and what all builders share.
+//! The files from which a tokenizer is built if there is no tokenizer.json, and functions that all builders share.
 
 use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
@@ -12,10 +12,10 @@ use crate::error::{Error, ErrorKind};
 /// The most tokens of a vocabulary: four times the largest one known (XLM-V's).
 pub(super) const LARGEST: usize = 1 << 22;
 
-/// The longest vocabulary file: three times XLM-V's.
+/// The size limit of a vocabulary file in bytes: three times the size of XLM-V's.
 const LONGEST: usize = 64 << 20;
 
-/// What a tokenizer without tokenizer.json is built from.
+/// The parts from which a tokenizer without tokenizer.json is built.
 pub(super) struct Source<'a> {
     pub(super) files: &'a Files,
     pub(super) class: &'a Class,
@@ -24,7 +24,7 @@ pub(super) struct Source<'a> {
 }
 
 impl Source<'_> {
-    /// What messages call a file.
+    /// The name of a file in messages.
     pub(super) fn name(&self, file: &str) -> String {
         self.files.name(file)
     }
@@ -34,7 +34,7 @@ impl Source<'_> {
         Error::new(ErrorKind::Tokenizer, format!("{}: {message}", self.name(file)))
     }
 
-    /// The bytes of a file.
+    /// Reads the bytes of a file.
     pub(super) fn bytes(&self, file: &str) -> Result<impl AsRef<[u8]> + use<>, Error> {
         let bytes = self.files.read(file, ErrorKind::Tokenizer)?;
         if bytes.len() > LONGEST {
@@ -43,7 +43,7 @@ impl Source<'_> {
         Ok(bytes)
     }
 
-    /// The special token that is `attribute`, which the class cannot do without.
+    /// The special token for `attribute`, which the class needs.
     pub(super) fn special(&self, attribute: &str) -> Result<&str, Error> {
         self.specials.text(attribute).ok_or_else(|| {
             let name = self.settings.config_name();
@@ -61,7 +61,7 @@ impl Source<'_> {
         match self.settings.contradiction(token, id) {
             Some((other, other_id)) => {
                 let message =
-                    format!("{token:?} is {id}, but a file beside it says that {other:?} is {other_id}");
+                    format!("{token:?} is {id}, but another file says that {other:?} is {other_id}");
                 Err(self.refuse(file, message))
             }
             None => Ok(id),
@@ -69,7 +69,7 @@ impl Source<'_> {
     }
 }
 
-/// A frame in the form of a template; `types` tells whether the second text is of type 1.
+/// A frame in the form of a template. If `types` is true, the second text is of type 1.
 pub(super) fn template(
     source: &Source<'_>,
     tokenizer: &Tokenizer,
@@ -101,7 +101,7 @@ pub(super) fn bert_frame(source: &Source<'_>, tokenizer: &Tokenizer) -> Result<P
     template(source, tokenizer, ["[CLS]", "[SEP]"], 1, true)
 }
 
-/// The lines of `text` as Python reads them, ended by `\n`, `\r\n` or `\r`, and whether each was.
+/// The lines of `text` as Python reads them, ended by `\n`, `\r\n` or `\r`, each with whether it was ended.
 pub(super) fn lines(text: &str) -> impl Iterator<Item = (&str, bool)> {
     let mut rest = text;
     std::iter::from_fn(move || {
@@ -125,7 +125,7 @@ pub(super) fn text<'b>(source: &Source<'_>, file: &str, bytes: &'b [u8]) -> Resu
     })
 }
 
-/// A token that is taken as it stands in the text.
+/// A token that is matched in the original text, before normalisation.
 pub(super) fn raw(content: String, special: bool) -> AddedToken {
     AddedToken::from(content, special).normalized(false)
 }

@@ -1,5 +1,5 @@
-//! Every kind of vocabulary against transformers' own results (tests/goldens/make_tokenizers.py), and
-//! files that are wrong.
+//! Checks every kind of vocabulary against transformers' own results (tests/goldens/make_tokenizers.py), and the
+//! errors of invalid files.
 
 use std::fs;
 use std::path::Path;
@@ -155,7 +155,7 @@ fn what_cannot_be_built_is_told() {
                 ("vocab.txt", VOCABULARY),
                 ("tokenizer_config.json", b"{\"added_tokens_decoder\": {\"x\": {\"content\": \"y\"}}}"),
             ],
-            &["added", "no number"],
+            &["added", "not a number"],
         ),
         (
             "bert",
@@ -193,7 +193,7 @@ fn what_cannot_be_built_is_told() {
 
 #[test]
 fn a_special_token_without_a_row_is_left_out() {
-    // Six rows, and [MASK] would be the seventh.
+    // The model has six rows, and [MASK] would be the seventh.
     let folder = folder("bert", &[("vocab.txt", VOCABULARY)]);
     let tokenizer = load(folder.path()).expect("the model should load");
     assert_eq!(tokenizer.largest_id(), 5);
@@ -266,7 +266,7 @@ fn alone_a_tokenizer_json_is_taken_at_its_word() {
             .expect("the text should be encoded")
             .ids
     };
-    // With a config that is silent, BERT's class lower-cases.
+    // With a config that does not mention case, BERT's class lower-cases.
     assert_ne!(ids(None), ids(Some(b"{}")));
     assert_eq!(ids(None), ids(Some(b"{\"do_lower_case\": false}")));
 }

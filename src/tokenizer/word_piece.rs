@@ -25,7 +25,7 @@ pub(super) fn build(source: &Source<'_>) -> Result<Tokenizer, Error> {
     let settings = source.settings;
     let lowercase = settings.flag("do_lower_case", true)?;
     let strip_accents = settings.choice("strip_accents")?;
-    // MPNet's fast class does not set this one anew after the conversion.
+    // MPNet's fast class does not set this option again after the conversion.
     let is_basic = source.class.kind == Kind::WordPiece || settings.flag("do_basic_tokenize", true)?;
     let chinese = is_basic && settings.flag("tokenize_chinese_chars", true)?;
     tokenizer
@@ -41,7 +41,7 @@ pub(super) fn frame(source: &Source<'_>, tokenizer: &Tokenizer) -> Result<PostPr
     template(source, tokenizer, tokens, separators, true)
 }
 
-/// The tokens by line; of a token that is there twice, the last counts.
+/// Reads the tokens by line; if a token appears twice, the last one counts.
 fn vocabulary(source: &Source<'_>) -> Result<Vocab, Error> {
     let bytes = source.bytes(FILE)?;
     let text = text(source, FILE, bytes.as_ref())?;

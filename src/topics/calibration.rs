@@ -1,7 +1,7 @@
 use super::scoring::Support;
 use crate::error::{Error, ErrorKind};
 
-/// From the cosines of a bi-encoder to evidence.
+/// Converts the cosines of a bi-encoder to evidence.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Calibration {
     temperature: f32,
@@ -11,7 +11,7 @@ pub(super) struct Calibration {
 }
 
 impl Calibration {
-    /// `multi_label_temperature` is `temperature` if it is `None`.
+    /// Checks the values. `multi_label_temperature` defaults to `temperature`.
     pub(super) fn new(
         temperature: f32,
         multi_label_temperature: Option<f32>,

@@ -11,9 +11,9 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// As transformers' zero-shot pipeline finds them: entailment is the first label that begins
-    /// with `entail` in any casing; contradiction (or `not_entailment`) is the first column, or the last
-    /// where entailment is the first. The pipeline guesses the last column where no label begins like that.
+    /// Finds the columns as transformers' zero-shot pipeline does: entailment is the first label that begins with
+    /// `entail` in any case; contradiction (or `not_entailment`) is the first column, or the last if entailment is the
+    /// first. If no label begins with `entail`, the pipeline guesses the last column, and this function returns `None`.
     pub(crate) fn find(labels: &[String]) -> Option<Self> {
         let last = labels.len().checked_sub(1).filter(|&last| last > 0)?;
         let entailment = labels.iter().position(|label| label.to_lowercase().starts_with("entail"))?;
@@ -22,12 +22,12 @@ impl Columns {
     }
 }
 
-/// The sentence that says that a text is about `label`.
+/// The sentence that states that a text is about `label`.
 pub(crate) fn fill(template: &str, label: &str) -> String {
     template.replace(PLACE, label)
 }
 
-/// Where a template has the label.
+/// The placeholder for the label in a template.
 pub(crate) const PLACE: &str = "{}";
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use serde::{Deserialize, Serialize};
 
-/// A candidate label: its name, and what else is known of what it means.
+/// A candidate label: its name, and optionally a description and examples.
 ///
-/// A description helps every model. Examples help embedding models, which compare a text with them too.
+/// A description helps every model. Examples are for embedding models, which compare a text with them, too.
 ///
 /// ```
 /// use entopic::Label;
@@ -24,20 +24,20 @@ pub struct Label {
 }
 
 impl Label {
-    /// A label of this name, which results have as their label.
+    /// A label with this name, by which results refer to it.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), description: None, examples: Vec::new() }
     }
 
-    /// What belongs under the label, in a few words: `invoices, charges and refunds`.
+    /// A short description of texts that belong under the label: `invoices, charges and refunds`.
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
         self
     }
 
-    /// Texts that belong under the label, in addition to those that it has. Eight of each label gain one to six points of
-    /// accuracy with the bundled model.
+    /// Adds texts that belong under the label. Eight examples per label gain one to six points of accuracy with the
+    /// bundled model.
     #[must_use]
     pub fn examples<I>(mut self, examples: I) -> Self
     where
@@ -54,12 +54,12 @@ impl Label {
         Self { name: name.into(), ..self }
     }
 
-    /// Its name.
+    /// The name of the label.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The description and the examples that it was given.
+    /// The description and the examples of the label.
     pub(super) fn details(&self) -> (Option<&str>, &[String]) {
         (self.description.as_deref(), &self.examples)
     }

@@ -5,13 +5,14 @@ use lru::LruCache;
 
 use crate::fingerprint::Fingerprint;
 
-/// The embeddings of labels that were prepared before, by model and sentence: those used longest ago go first.
+/// The embeddings of labels that were prepared before, by model and sentence. The least recently used are evicted
+/// first.
 pub(crate) struct LabelCache(Option<Mutex<Embeddings>>);
 
 type Embeddings = LruCache<(Fingerprint, String), Vec<f32>>;
 
 impl LabelCache {
-    /// A cache of at most `capacity` labels; of none, nothing is cached.
+    /// A cache of at most `capacity` labels; with 0, nothing is cached.
     pub(crate) fn new(capacity: usize) -> Self {
         Self(NonZero::new(capacity).map(|capacity| Mutex::new(LruCache::new(capacity))))
     }

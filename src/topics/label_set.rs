@@ -8,15 +8,15 @@ use crate::prompt::Prompt;
 
 /// Candidate topics, prepared once for a model and used for any number of texts.
 ///
-/// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set). It serves every classifier with the
-/// weights of that model, with whatever options, and can be stored: it implements serde's traits.
+/// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set). It works with every classifier that has
+/// the weights of that model, whatever its options, and can be stored: it implements serde's traits.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct LabelSet {
     pub(super) labels: Vec<Label>,
-    /// The sentence that labels were put into.
+    /// The sentence into which labels were put.
     pub(super) template: String,
     pub(crate) prepared: Prepared,
-    /// The name of the model that it was prepared for.
+    /// The name of the model for which the set was prepared.
     pub(super) model: String,
     pub(super) fingerprint: Fingerprint,
 }
@@ -26,7 +26,7 @@ pub struct LabelSet {
 pub(crate) enum Prepared {
     /// NLI: the tokens of the hypothesis of each label.
     Hypotheses(Vec<Vec<u32>>),
-    /// Bi-encoder: a vector per label, of length 1 unless labels have examples.
+    /// Bi-encoder: one vector per label, of length 1 unless labels have examples.
     Embeddings(Vec<Vec<f32>>),
     /// Uni-encoder: the tokens of all labels together.
     Prompt(Prompt),
@@ -38,7 +38,7 @@ impl LabelSet {
         &self.labels
     }
 
-    /// Their names, in the order given.
+    /// The names of the labels, in the order given.
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.labels.iter().map(Label::name)
     }

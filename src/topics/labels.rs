@@ -1,4 +1,4 @@
-//! Labels, put into the form that a model takes.
+//! Puts labels into the form that a model takes.
 
 use ndarray::Array2;
 
@@ -18,18 +18,18 @@ use crate::pipeline;
 use crate::prompt::Prompt;
 use crate::schedule;
 
-/// Prepares labels for a model, put into `template`.
+/// Puts labels into `template` and prepares them for a model.
 pub(super) struct Preparer<'a> {
     pub(super) context: Context<'a>,
     pub(super) cache: &'a LabelCache,
     pub(super) template: &'a str,
 }
 
-/// The error of a label set that was prepared for another model.
+/// The error for a label set that was prepared for another model.
 pub(super) fn mismatch(labels: &LabelSet, model: &Model) -> Error {
     let message = format!(
-        "the label set was prepared for the model {:?}, and {:?} has other weights, another pooling or another \
-         tokenizer; prepare it with the classifier that uses it",
+        "the label set was prepared for the model {:?}, but {:?} has different weights, pooling or tokenizer; prepare \
+         it with the classifier that uses it",
         labels.model, model.name
     );
     Error::new(ErrorKind::Labels, message)
@@ -42,14 +42,14 @@ impl Preparer<'_> {
         Ok(self.set(labels, prepared))
     }
 
-    /// `set` with `more` labels; `set` is one of this model.
+    /// Adds `more` labels to `set`, which was prepared for this model.
     pub(super) fn extend(&self, set: &LabelSet, more: Vec<Label>) -> Result<LabelSet, Error> {
         let all = [set.labels.clone(), more.clone()].concat();
         check_names(&all)?;
         if more.is_empty() {
             return Ok(set.clone());
         }
-        // Such models read all labels together, and labels with examples share what these say.
+        // Uni-encoders read all labels together, and examples change the embeddings of all labels.
         let has_examples = all.iter().any(|label| !label.details().1.is_empty());
         let prepared = match &set.prepared {
             Prepared::Prompt(_) => self.prepare(&all)?,
@@ -78,7 +78,7 @@ impl Preparer<'_> {
         }
     }
 
-    /// Checks that `set` was prepared for this model and fits its windows; a set may be from a file.
+    /// Checks that `set`, which may come from a file, was prepared for this model and fits its windows.
     pub(super) fn check(&self, set: &LabelSet) -> Result<(), Error> {
         let Context { model, settings, .. } = self.context;
         if set.fingerprint != model.fingerprint {
@@ -87,7 +87,7 @@ impl Preparer<'_> {
         let count = set.labels.len();
         let damaged = || {
             let message =
-                "the label set is damaged: its labels do not fit what was prepared of them; prepare it again";
+                "the label set is damaged: its labels do not match their prepared form; prepare it again";
             Err(Error::new(ErrorKind::Labels, message))
         };
         let known = |ids: &[u32]| ids.iter().all(|&id| id <= model.tokenizer.largest_id());
@@ -101,7 +101,7 @@ impl Preparer<'_> {
                 let longest = hypotheses.iter().map(Vec::len).max().unwrap_or(0);
                 if longest > self.hypothesis_limit() {
                     let message = format!(
-                        "a label takes {longest} tokens; at most {} fit into half of a window",
+                        "a label takes {longest} tokens, but at most {} fit into half of a window; shorten it",
                         self.hypothesis_limit()
                     );
                     return Err(Error::new(ErrorKind::Labels, message));
@@ -128,7 +128,7 @@ impl Preparer<'_> {
         }
         if let Some(label) = labels.iter().find(|label| !label.details().1.is_empty()) {
             let message = format!(
-                "the label {:?} has examples, and the model {:?} has no use for them: it is for {}; leave them out, or \
+                "the label {:?} has examples, but the model {:?} cannot use them: it is for {}; leave them out, or \
                  choose an embedding model",
                 label.name(),
                 model.name,
@@ -148,7 +148,7 @@ impl Preparer<'_> {
         }
     }
 
-    /// The most tokens of a hypothesis: half the room of a window, so that no label takes more of it than the text.
+    /// The most tokens in a hypothesis: half the room in a window, so that no label takes more of it than the text.
     fn hypothesis_limit(&self) -> usize {
         let Context { model, settings, .. } = self.context;
         settings.framing.window.saturating_sub(model.tokenizer.pair_specials()) / 2
@@ -160,7 +160,8 @@ impl Preparer<'_> {
             let ids = self.context.model.tokenizer.encode(sentence)?.ids;
             if ids.len() > limit {
                 let found = ids.len();
-                let message = format!("the label {label:?} takes {found} tokens; at most {limit} fit");
+                let message =
+                    format!("the label {label:?} takes {found} tokens, but at most {limit} fit; shorten it");
                 return Err(Error::new(ErrorKind::Labels, message));
             }
             Ok(ids)
@@ -168,8 +169,8 @@ impl Preparer<'_> {
         labels.iter().zip(sentences).map(encode).collect()
     }
 
-    /// A vector per label: the mean of those of its name and its description, each in the template, at length 1. If
-    /// any label has examples, it leans towards them.
+    /// One vector per label: the mean of the embeddings of its name and its description, each in the template, scaled
+    /// to length 1. If any label has examples, the vectors are then moved towards the examples.
     fn embed(&self, labels: &[Label]) -> Result<Vec<Vec<f32>>, Error> {
         let fill = |text: &str| hypotheses::fill(self.template, text);
         let described: Vec<&Label> = labels.iter().filter(|label| label.details().0.is_some()).collect();
@@ -193,7 +194,7 @@ impl Preparer<'_> {
         Ok(vectors.rows().into_iter().map(|row| row.to_vec()).collect())
     }
 
-    /// A unit vector for each example, of whatever length, and the index of its label.
+    /// The index of the label of each example, and a unit vector for each example, which may be of any length.
     fn embed_examples(&self, labels: &[Label]) -> Result<(Vec<usize>, Vec<Vec<f32>>), Error> {
         let Context { model, limits, .. } = self.context;
         let Role::Embedding { hidden } = model.role else { return Ok(Default::default()) };
@@ -210,7 +211,8 @@ impl Preparer<'_> {
         Ok((label_of, vectors.collect::<Result<_, Error>>()?))
     }
 
-    /// A unit vector per sentence, from the cache where it has one; `labels` names the label of each in messages.
+    /// One unit vector per sentence, from the cache if it has one. `labels` has the label of each sentence, for
+    /// messages.
     fn embed_sentences(&self, labels: &[String], sentences: &[String]) -> Result<Vec<Vec<f32>>, Error> {
         let Context { model, limits, .. } = self.context;
         let mut found: Vec<Option<Vec<f32>>> =
@@ -232,13 +234,13 @@ impl Preparer<'_> {
     }
 }
 
-/// `rows` of one length.
+/// A matrix of `rows`, which have the same length.
 fn matrix(rows: &[Vec<f32>]) -> Array2<f32> {
     let shape = (rows.len(), rows.first().map_or(0, Vec::len));
     Array2::from_shape_vec(shape, rows.concat()).unwrap_or_default()
 }
 
-/// The text of a label that models read as words.
+/// The text of a label, for models that read labels as words.
 fn described(label: &Label) -> String {
     match label.details().0 {
         Some(description) => format!("{} ({description})", label.name()),

@@ -7,7 +7,7 @@ use crate::model::{Framing, Model};
 use crate::pooling::WindowPooling;
 
 /// The options of a [`TopicClassifier`](crate::TopicClassifier), for
-/// [`TopicClassifier::with`](crate::TopicClassifier::with). An option that is not set stays as it is.
+/// [`TopicClassifier::with`](crate::TopicClassifier::with). An option that is not set keeps its value.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {
@@ -37,88 +37,90 @@ pub struct TopicOptions {
 }
 
 impl TopicOptions {
-    /// No option set.
+    /// Options of which none is set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether topics exclude one another; [`Scoring::SingleLabel`] by default.
+    /// Sets whether topics exclude one another; [`Scoring::SingleLabel`] by default.
     #[must_use]
     pub fn scoring(mut self, scoring: Scoring) -> Self {
         self.scoring = Some(scoring);
         self
     }
 
-    /// The way in which windows make a document; the registry's, or [`WindowPooling::Mean`] by default.
+    /// The pooling of the windows of a document. The default is the registry's, or else [`WindowPooling::Mean`].
     #[must_use]
     pub fn window_pooling(mut self, pooling: WindowPooling) -> Self {
         self.pooling = Some(pooling);
         self
     }
 
-    /// The sentence that each label is put into, at `{}`. By default the registry's; for an NLI model in no registry
-    /// `This example is {}.`, for other models the label alone. It applies to labels that are prepared later.
+    /// The sentence into which each label is put, in place of `{}`. The default is the registry's, or else
+    /// `This example is {}.` for an NLI model, and the label alone for other models. It applies to labels that are
+    /// prepared afterwards.
     #[must_use]
     pub fn template(mut self, template: impl Into<String>) -> Self {
         self.template = Some(template.into());
         self
     }
 
-    /// The prefix of each text, such as `query: ` for E5; the registry's, or none by default. For embedding models.
+    /// The prefix of each text, such as `query: ` for E5. The default is the registry's, or else none. For embedding
+    /// models.
     #[must_use]
     pub fn text_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.text_prefix = Some(prefix.into());
         self
     }
 
-    /// The prefix of each label's sentence; the registry's, or none by default. For embedding models. It applies to labels
-    /// that are prepared later.
+    /// The prefix of the sentence of each label. The default is the registry's, or else none. For embedding models. It
+    /// applies to labels that are prepared afterwards.
     #[must_use]
     pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.label_prefix = Some(prefix.into());
         self
     }
 
-    /// The divisor of cosines, with either scoring; the registry's, or 0.05 by default. For embedding models.
+    /// The divisor of cosines, for both scorings. The default is the registry's, or else 0.05. For embedding models.
     #[must_use]
     pub fn temperature(mut self, temperature: f32) -> Self {
         self.temperature = Some(temperature);
         self
     }
 
-    /// The cosine, -1 to 1, at which a topic scores 0.5 with [`Scoring::MultiLabel`]; the registry's, or 0.3 by default.
-    /// For embedding models.
+    /// The cosine, -1 to 1, at which a topic scores 0.5 with [`Scoring::MultiLabel`]. The default is the registry's, or
+    /// else 0.3. For embedding models.
     #[must_use]
     pub fn midpoint(mut self, cosine: f32) -> Self {
         self.midpoint = Some(cosine);
         self
     }
 
-    /// Whether results have the scores of every label for every window, in
-    /// [`ClassifiedText::passages`](crate::ClassifiedText::passages); not by default.
+    /// Sets whether results include the scores of every label for every window, in
+    /// [`ClassifiedText::passages`](crate::ClassifiedText::passages); off by default.
     #[must_use]
     pub fn passages(mut self, passages: bool) -> Self {
         self.passages = Some(passages);
         self
     }
 
-    /// The tokens of a window, special tokens and the labels in an NLI model's input included; the registry's, or the
-    /// model's maximum by default.
+    /// The size of a window in tokens, including special tokens and labels in the input of the model. The default is
+    /// the registry's, or else the maximum of the model.
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
         self.window = Some(tokens);
         self
     }
 
-    /// Whether texts are prepared before they are tokenised, as
-    /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text) says.
+    /// Sets whether texts are prepared before they are tokenised; see
+    /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text).
     #[must_use]
     pub fn prepare_text(mut self, prepare: bool) -> Self {
         self.prepare_text = Some(prepare);
         self
     }
 
-    /// These options over `base`.
+    /// These options, and those of `base` that are not set here.
     pub(super) fn over(self, base: &Self) -> Self {
         Self {
             scoring: self.scoring.or(base.scoring),
@@ -135,13 +137,13 @@ impl TopicOptions {
     }
 }
 
-/// Embedding models without a known temperature: sentence-transformers train with a scale of 20.
+/// The temperature of embedding models without a known one: sentence-transformers trains with a scale of 20.
 const DEFAULT_TEMPERATURE: f32 = 0.05;
 
-/// Embedding models without a known midpoint.
+/// The midpoint of embedding models without a known one.
 const DEFAULT_MIDPOINT: f32 = 0.3;
 
-/// The comparison of a text and a label.
+/// The way in which a model compares a text with a label.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Kind {
     Nli(Columns),
@@ -152,7 +154,7 @@ pub(super) enum Kind {
 /// Options resolved for a model.
 pub(super) struct Settings {
     pub(super) kind: Kind,
-    /// With the prefix of labels before it.
+    /// The sentence for labels, with their prefix before it.
     pub(super) template: String,
     pub(super) scoring: Scoring,
     pub(super) pooling: WindowPooling,
@@ -185,7 +187,7 @@ impl Settings {
         })
     }
 
-    /// The scoring of `labels` labels: a single one has nothing to be compared with.
+    /// The scoring of `labels` labels: a single label has no other to compare with.
     pub(super) fn scoring(&self, labels: usize) -> Scoring {
         if labels == 1 { Scoring::MultiLabel } else { self.scoring }
     }
@@ -204,7 +206,7 @@ impl Kind {
             }
             Role::Nli { labels } => Columns::find(labels).map(Self::Nli).ok_or_else(|| {
                 let message = format!(
-                    "the model {:?} has the classes {}, of which none is entailment; if it is for natural-language \
+                    "the model {:?} has no entailment class among its classes {}; if it is for natural-language \
                      inference, name its classes in id2label of its config.json, or in a registry file as `labels`",
                     model.name,
                     labels.join(", ")
@@ -213,7 +215,11 @@ impl Kind {
             })?,
             Role::PromptedTopics(style) => Self::UniEncoder { labels_first: style.labels_first },
             role => {
-                let message = format!("the model {:?} is for {}", model.name, role.task().description());
+                let message = format!(
+                    "the model {:?} is for {}; choose a model for topic classification",
+                    model.name,
+                    role.task().description()
+                );
                 return Err(Error::new(ErrorKind::WrongTask, message));
             }
         };
@@ -225,7 +231,7 @@ impl Kind {
         ];
         if let Some((option, _)) = of_embeddings.into_iter().find(|(_, set)| *set) {
             let message = format!(
-                "the model {:?} cannot use {option}: it is for {} and embeds no texts; leave it out, or choose an \
+                "the model {:?} cannot use {option}: it is for {} and does not embed texts; leave it out, or choose an \
                  embedding model",
                 model.name,
                 model.role.task().description()

@@ -1,19 +1,20 @@
-//! Embeddings of labels that lean towards texts that belong under them.
+//! Moves the embeddings of labels towards texts that belong under them.
 
 use ndarray::{Array2, ArrayView2, Axis, Zip};
 
-/// How far labels lean, and how little is made of what single examples say. Chosen on the development sets, by
-/// `training/labels.py`.
+/// The factor by which labels move towards their examples, and the ridge penalty, which limits the effect of single
+/// examples. Both were chosen on the development sets, by `training/labels.py`.
 const STRENGTH: f32 = 0.8;
 const RIDGE: f32 = 1.0;
 
-/// The longest step that is left out, relative to the first, and the most steps: more than 10,000 examples need.
+/// The size of the residual, relative to the first, at which iteration stops, and the most steps: more than 10,000
+/// examples need.
 const PRECISION: f32 = 1e-4;
 const STEPS: usize = 500;
 
-/// Adds `STRENGTH (E^T E + RIDGE I)^-1 E^T Y` to `labels`, `[labels, hidden]`: the ridge regression of which label an
-/// example has. `E` is `examples`, unit vectors, `[examples, hidden]`, and `Y` says which of the labels each has, by
-/// `label_of`. What the examples of all labels share counts little.
+/// Adds `STRENGTH (E^T E + RIDGE I)^-1 E^T Y` to `labels`, `[labels, hidden]`: the ridge regression of the label of an
+/// example. `E` is `examples`, unit vectors, `[examples, hidden]`, and `Y` is 1 for the label of each example, by
+/// `label_of`. Features that the examples of all labels share count little.
 pub(super) fn lean(labels: &mut Array2<f32>, examples: ArrayView2<'_, f32>, label_of: &[usize]) {
     let mut sums = Array2::zeros(labels.dim());
     for (example, &label) in examples.rows().into_iter().zip(label_of) {
@@ -22,8 +23,8 @@ pub(super) fn lean(labels: &mut Array2<f32>, examples: ArrayView2<'_, f32>, labe
     labels.scaled_add(STRENGTH, &solve(examples, sums));
 }
 
-/// `(E^T E + RIDGE I)^-1` times each row of `rows`, by conjugate gradients: the matrix itself, `[hidden, hidden]`, is not
-/// needed.
+/// `(E^T E + RIDGE I)^-1` times each row of `rows`, by conjugate gradients, which do not need the matrix itself,
+/// `[hidden, hidden]`.
 fn solve(examples: ArrayView2<'_, f32>, rows: Array2<f32>) -> Array2<f32> {
     let squares = |rows: &Array2<f32>| rows.map_axis(Axis(1), |row| row.dot(&row));
     let mut solution = Array2::zeros(rows.dim());
@@ -74,7 +75,7 @@ mod tests {
     fn one_example_pulls_its_label_alone() {
         let mut labels = arr2(&[[1.0, 0.0], [0.0, 1.0]]);
         lean(&mut labels, arr2(&[[0.6, 0.8]]).view(), &[0]);
-        // E^T E + I has the example as its eigenvector, with the value 2.
+        // The example is an eigenvector of E^T E + I, with the eigenvalue 2.
         let pull = STRENGTH / (1.0 + RIDGE);
         let expected = arr2(&[[1.0 + 0.6 * pull, 0.8 * pull], [0.0, 1.0]]);
         assert!((&labels - &expected).iter().all(|difference| difference.abs() < 1e-5), "{labels}");

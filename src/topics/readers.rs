@@ -19,7 +19,7 @@ use crate::pooling::WindowPooling;
 use crate::prompt::Prompt;
 use crate::schedule::Limits;
 
-/// What all of them need.
+/// The data that all readers need.
 #[derive(Clone, Copy)]
 pub(super) struct Context<'a> {
     pub(super) model: &'a Model,
@@ -28,12 +28,12 @@ pub(super) struct Context<'a> {
 }
 
 impl Context<'_> {
-    /// The windows of a document that is read alone.
+    /// The windows of a document that is read without labels.
     fn windows(&self, document: &Document<'_>) -> Windows {
         document.windows(self.model.budget(&self.settings.framing), 0)
     }
 
-    /// The sequence of a window that is read alone.
+    /// The sequence of a window that is read without labels.
     fn sequence(&self, document: &Document<'_>, window: Range<usize>) -> Sequence {
         self.model.sequence(&self.settings.framing, &document.tokens, window)
     }
@@ -42,7 +42,7 @@ impl Context<'_> {
 /// An NLI model reads each window with the hypothesis of each label.
 pub(super) struct NliReader<'a> {
     pub(super) context: Context<'a>,
-    /// How many labels there are.
+    /// The number of labels.
     pub(super) labels: usize,
     pub(super) hypotheses: &'a [Vec<u32>],
     pub(super) columns: Columns,
@@ -51,7 +51,7 @@ pub(super) struct NliReader<'a> {
 /// A bi-encoder reads each window once and compares it with the embeddings of the labels.
 pub(super) struct BiEncoderReader<'a> {
     pub(super) context: Context<'a>,
-    /// How many labels there are.
+    /// The number of labels.
     pub(super) labels: usize,
     pub(super) embeddings: &'a [Vec<f32>],
     pub(super) calibration: Calibration,
@@ -60,7 +60,7 @@ pub(super) struct BiEncoderReader<'a> {
 /// A uni-encoder reads each window together with all labels.
 pub(super) struct UniEncoderReader<'a> {
     pub(super) context: Context<'a>,
-    /// How many labels there are.
+    /// The number of labels.
     pub(super) labels: usize,
     pub(super) prompt: &'a Prompt,
     pub(super) labels_first: bool,
@@ -72,8 +72,8 @@ pub(super) struct EmbeddingReader<'a> {
 }
 
 impl NliReader<'_> {
-    /// The room for text in a pair: the same windows for every label, so the longest hypothesis decides. It takes at
-    /// most half the room and at least one token, so one is left.
+    /// The room for text in a pair, in tokens. The windows are the same for every label, so the longest hypothesis
+    /// decides. It takes at most half the room and at least one token, so at least one token is left for text.
     pub(super) fn budget(&self) -> usize {
         let Context { model, settings, .. } = self.context;
         let longest = self.hypotheses.iter().map(Vec::len).max().unwrap_or(0);
@@ -111,7 +111,7 @@ impl Reader for NliReader<'_> {
 
     fn reduce(&self, _: &Sequence, logits: Array2<f32>) -> Support {
         let entailment = logits[[0, self.columns.entailment]];
-        // Softmax over the two is the logistic function of their difference.
+        // Softmax over the two logits is the logistic function of their difference.
         Support { choice: entailment, fit: entailment - logits[[0, self.columns.contradiction]] }
     }
 
@@ -235,13 +235,13 @@ impl Reader for EmbeddingReader<'_> {
 
 /// The embedding of a section.
 pub(super) struct Embedded {
-    /// The mean of its windows, weighted by their tokens; empty if there is none.
+    /// The mean of its windows, weighted by their numbers of tokens; empty if it has no windows.
     mean: Vec<f32>,
     tokens: usize,
 }
 
 impl Embedded {
-    /// The embedding of a text, of `width` values, from those of its sections.
+    /// Joins the embeddings of the sections of a text into that of the text, which has `width` values.
     pub(super) fn join(sections: Vec<Placed<Self>>, width: usize) -> Array1<f32> {
         let filled = sections.iter().map(|section| &section.value).filter(|section| section.tokens > 0);
         let (means, tokens): (Vec<&[f32]>, Vec<usize>) =
@@ -253,7 +253,7 @@ impl Embedded {
     }
 }
 
-/// `vector` with length 1; zeros stay.
+/// `vector` scaled to length 1; a zero vector stays zero.
 pub(super) fn unit(mut vector: Vec<f32>) -> Vec<f32> {
     let norm = vector.iter().map(|value| value * value).sum::<f32>().sqrt();
     if norm > 0.0 {

@@ -18,9 +18,9 @@ use crate::stage::stage;
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct ClassifiedText {
-    /// All labels, the one with the highest score first; none if the text is empty.
+    /// All labels, the one with the highest score first; empty if the text is empty.
     pub topics: Vec<Topic>,
-    /// The scores of all labels by each window, in the order of the text, if
+    /// The scores of all labels for each window, in the order of the text, if
     /// [`TopicOptions::passages`](crate::TopicOptions::passages) is set.
     #[serde(default)]
     pub passages: Vec<Passage>,
@@ -32,24 +32,25 @@ pub struct ClassifiedText {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Topic {
-    /// The label, as it was given.
+    /// The name of the label.
     pub label: String,
-    /// Its probability, 0 to 1; see [`Scoring`](crate::Scoring).
+    /// The probability of the label, 0 to 1; see [`Scoring`](crate::Scoring).
     pub score: f32,
-    /// The probability that it holds by itself, 0 to 1, whatever the other labels are. If it is at most 0.5 for all
-    /// labels, the text is about none of them. With [`Scoring::MultiLabel`](crate::Scoring::MultiLabel) it is the score.
+    /// The probability that the label applies, 0 to 1, whatever the other labels are. If it is at most 0.5 for all
+    /// labels, the text is about none of them. With [`Scoring::MultiLabel`](crate::Scoring::MultiLabel) it equals the
+    /// score.
     #[serde(default)]
     pub fit: f32,
-    /// The windows with the highest scores for it, the highest first; at most three.
+    /// The windows with the highest scores for the label, the highest first; at most three.
     pub evidence: Vec<Evidence>,
 }
 
-/// A topic holds if that is likelier than not.
+/// The probability that a fitting topic exceeds: it is then likelier than not.
 const FITS: f32 = 0.5;
 
 impl Topic {
-    /// Whether the topic holds by itself: its [`fit`](Self::fit) is above 0.5. A text whose topics all fail this is about
-    /// none of them.
+    /// Returns whether the topic fits the text: its [`fit`](Self::fit) is above 0.5. If no topic fits, the text is
+    /// about none of them.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -68,17 +69,17 @@ impl Topic {
     }
 }
 
-/// A part of the text, and the score of a topic by it alone.
+/// A part of the text, and the score of a topic for this part alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Evidence {
     /// The place of the window in the text.
     pub span: Span,
-    /// The topic's probability by this window.
+    /// The probability of the topic for this window.
     pub score: f32,
 }
 
-/// A part of the text, and the scores of all labels by it alone.
+/// A part of the text, and the scores of all labels for this part alone.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct Passage {
@@ -88,15 +89,15 @@ pub struct Passage {
     pub scores: Vec<f32>,
 }
 
-/// Windows named for a topic: enough to see whether one passage or many speak for it.
+/// The number of windows reported for a topic: enough to see whether one passage or many support it.
 const EVIDENCE: usize = 3;
 
-/// The tokens of each window.
+/// The number of tokens in each window.
 pub(super) fn lengths(windows: &Windows) -> Vec<usize> {
     windows.ranges().iter().map(ExactSizeIterator::len).collect()
 }
 
-/// What a section says of the labels.
+/// The evidence that a section gives for the labels.
 pub(crate) struct Judgement {
     coverage: Coverage,
     windows: Vec<Window>,
@@ -111,7 +112,7 @@ struct Window {
 }
 
 impl Judgement {
-    /// The judgement of a document, by the `evidence` that each window gives for each of `labels` labels,
+    /// The judgement of a document, from the `evidence` that each window gives for each of `labels` labels,
     /// `[windows, labels]`.
     pub(super) fn of(
         model: &Model,
@@ -130,7 +131,7 @@ impl Judgement {
         }
     }
 
-    /// The judgement of a text from those of its sections.
+    /// Joins the judgements of the sections of a text.
     fn join(sections: Vec<Placed<Self>>) -> Self {
         let mut whole = Self {
             coverage: Coverage::default(),
@@ -152,7 +153,7 @@ impl Judgement {
     }
 }
 
-/// The topics of a text, from what its sections say of `labels`.
+/// The topics of a text, from the judgements of its sections on `labels`.
 pub(super) fn judge(
     settings: &Settings,
     labels: &[Label],

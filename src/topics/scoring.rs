@@ -3,16 +3,16 @@ use serde::{Deserialize, Serialize};
 use crate::names::named;
 use crate::probability::{sigmoid, softmax};
 
-/// Whether topics exclude one another.
+/// The relation of topics to one another: exclusive or independent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Scoring {
-    /// One topic holds: the scores of all labels sum to 1.
+    /// One topic applies: the scores of all labels sum to 1.
     #[default]
     SingleLabel,
-    /// Each topic holds or does not: each score stands by itself. A single label is always scored so, since there is
-    /// nothing to compare it with.
+    /// Each topic applies or does not: the scores are independent. A single label is always scored this way, since
+    /// there is nothing to compare it with.
     MultiLabel,
 }
 
@@ -24,13 +24,13 @@ named!(Scoring, "a scoring", [
 /// The evidence that a window gives for a label, as logits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Support {
-    /// Against the other labels.
+    /// The evidence for the label against the other labels.
     pub(super) choice: f32,
-    /// That the label holds, whatever the others.
+    /// The evidence that the label applies, whatever the others.
     pub(super) fit: f32,
 }
 
-/// The evidence for each label, in rows.
+/// The evidence for each label, in rows of one value per label.
 #[derive(Clone, Debug, Default)]
 pub(super) struct LabelEvidence {
     pub(super) choice: Vec<f32>,
@@ -43,7 +43,7 @@ impl LabelEvidence {
         self.fit.extend(other.fit);
     }
 
-    /// The probability that each label holds by itself.
+    /// The probability that each label applies, whatever the others.
     pub(super) fn fits(&self) -> Vec<f32> {
         self.fit.iter().copied().map(sigmoid).collect()
     }

@@ -1,4 +1,4 @@
-//! From windows to the document.
+//! Pools the evidence of windows into that of the document.
 
 use crate::pooling::WindowPooling;
 

@@ -1,5 +1,5 @@
 // Opens pages of `entopic tag --format html` and of `entopic serve` in Chromium and checks them from outside: the marks are
-// the entities, links jump, nothing hostile runs, nothing is asked of a network, and axe finds no barrier.
+// the entities, links jump, nothing hostile runs, no network is used, and axe finds no accessibility problem.
 //
 //   node check.mjs ENTOPIC ARTICLE [SCREENSHOT]
 
@@ -20,7 +20,7 @@ const axe = fs.readFileSync(createRequire(import.meta.url).resolve("axe-core/axe
 const chromium = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"].find(fs.existsSync);
 assert(chromium, "no Chromium is installed (Debian: apt-get install chromium)");
 
-// The most bytes of the article's page.
+// The maximum number of bytes of the article's page.
 const LARGEST = 100_000;
 
 const HOSTILE = [

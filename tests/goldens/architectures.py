@@ -1,4 +1,4 @@
-"""The fixtures: every supported architecture with what its checkpoints vary."""
+"""The fixtures: every supported architecture in the variants of its checkpoints."""
 
 import transformers
 from transformers import (
@@ -78,9 +78,9 @@ TWO = ["entailment", "not_entailment"]
 
 # Heads of eight.
 SIZES = {"hidden_size": 16, "num_attention_heads": 2, "intermediate_size": 32, "num_hidden_layers": 2}
-# No power of two.
+# Not powers of two.
 WIDER = {"hidden_size": 24, "num_attention_heads": 3, "intermediate_size": 40}
-# Published checkpoints have 1e-5 and less, which a tolerance of 1e-4 could not tell from nothing.
+# Published checkpoints have 1e-5 and less, which a tolerance of 1e-4 could not distinguish from 0.
 VISIBLE_EPSILON = {"layer_norm_eps": 1e-3}
 
 
@@ -104,7 +104,7 @@ def small(name, architecture, tokenizer, labels, seed, options=None, poolings=No
 
 
 def bert_checkpoints():
-    """BERT, the quantised one excepted: it is made of the first."""
+    """BERT, except the quantised fixture, which is made from the first."""
     ner, nli = BertForTokenClassification, BertForSequenceClassification
     uncased = wordpiece(lowercase=True)
     padded = with_truncation_and_padding
@@ -230,7 +230,7 @@ def mpnet_checkpoints():
 
 
 def deberta_checkpoints():
-    """DeBERTa: third version's style, and what the second version's checkpoints have besides.
+    """DeBERTa: the third version's style, and the further parts of the second version's checkpoints.
 
     Distances reach 63, far beyond the buckets, so that the logarithmic ones are used.
     """
@@ -323,7 +323,7 @@ def bart_checkpoints():
 
 
 def fixed_checkpoints():
-    """What rust-bert has one way alone: RoBERTa's epsilon of 1e-12, and one group of layers in ALBERT."""
+    """Settings that rust-bert fixes: RoBERTa's epsilon of 1e-12, and one group of layers in ALBERT."""
     tokenizer = roberta_bytes("RobertaTokenizer")
     options = {"type_vocab_size": 1, "layer_norm_eps": 1e-12}
     ner, nli = RobertaForTokenClassification, RobertaForSequenceClassification
@@ -336,7 +336,7 @@ def fixed_checkpoints():
 
 
 def mobilebert_checkpoints():
-    """MobileBERT: bottlenecks, several feed-forward networks a layer, no layer norms."""
+    """MobileBERT: bottlenecks, several feed-forward networks per layer, no layer norms."""
     pieces, config = wordpiece(True, 300, LATIN)
     tokenizer = pieces, {**config, "tokenizer_class": "MobileBertTokenizer"}
     options = {"embedding_size": 12, "intra_bottleneck_size": 8, "true_hidden_size": 8, "intermediate_size": 24}
@@ -367,7 +367,7 @@ class XLNetForSequenceClassification(transformers.XLNetForSequenceClassification
 
 
 def xlnet_checkpoints():
-    """XLNet: relative positions without a table; special tokens behind the text, `<cls>` of a type of its own."""
+    """XLNet: relative positions without a table; special tokens after the text, `<cls>` with a separate type."""
     tokenizer = xlnet_pieces()
     specs = [
         small("xlnet-ner", XLNetForTokenClassification, tokenizer, SHORT_BIO, 1),

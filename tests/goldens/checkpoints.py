@@ -1,4 +1,4 @@
-"""Checkpoints with random weights: how they are made, written, read and run."""
+"""Checkpoints with random weights: making, writing, reading and running them."""
 
 import inspect
 import json
@@ -20,7 +20,7 @@ BIAS_GAIN = 2.0
 
 @dataclass
 class Checkpoint:
-    """One fixture: its architecture, labels, tokenizer and what its config says."""
+    """One fixture: its architecture, labels, tokenizer and config."""
 
     name: str
     architecture: type
@@ -63,7 +63,7 @@ VALUES_AND_OUTPUTS = [
 
 
 def gain(spec, name, weight):
-    """How large the weights of one linear layer are: a number, or one a row."""
+    """The size of the weights of one linear layer: one number, or one per row."""
     mixing = SEQUENCE_MIXING_GAIN if spec.task == "nli" else MIXING_GAIN
     if "Wqkv" in name:
         rows = len(weight) // 3
@@ -86,7 +86,7 @@ def randomise(model, spec):
         elif isinstance(module, nn.LayerNorm):
             value = 1 + 0.2 * noise
         elif type(module).__name__ == "NoNorm":
-            # It only scales: states would grow from layer to layer until all is saturated.
+            # It only scales, so larger values would make states grow from layer to layer until they saturate.
             value = 0.5 + 0.1 * noise
         elif "relative_attention_bias" in name:
             value = BIAS_GAIN * noise
@@ -140,7 +140,7 @@ def configuration(spec):
 
 
 def add_position_ids(path, positions):
-    """Add the buffer that older checkpoints carry beside their weights: I64 [1, positions]."""
+    """Add the buffer that older checkpoints have in addition to their weights: I64 [1, positions]."""
     tensors = {**load_file(path), "embeddings.position_ids": torch.arange(positions)[None]}
     save_file(tensors, path, metadata={"format": "pt"})
 
@@ -148,7 +148,7 @@ def add_position_ids(path, positions):
 def save(spec, folder, sequences):
     """Write the checkpoint and return its model as it was before saving.
 
-    `sequences(spec, tokenizer)` are what its classifier is calibrated on.
+    Its classifier is calibrated on `sequences(spec, tokenizer)`.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -176,7 +176,7 @@ def save(spec, folder, sequences):
 
 
 def load_tokenizer(folder):
-    """The fast tokenizer of a folder, without what tokenizer.json says of truncation and padding."""
+    """The fast tokenizer of a folder, without the truncation and padding of tokenizer.json."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.no_padding()

@@ -20,7 +20,7 @@ OUT = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE / "weight-formats"
 
 
 def legacy(state):
-    """The bytes of the form before torch 1.6, which names storages by their addresses: by numbers here."""
+    """The bytes of the form before torch 1.6, which names storages by addresses; numbers replace them here."""
     numbers = {}
 
     class Number(str):
@@ -43,7 +43,7 @@ def model(dtype):
 
 
 def views():
-    """Tensors as weights seldom are, and one of each type."""
+    """Tensors with rare layouts, and one of each type."""
     base = torch.arange(24, dtype=torch.float32)
     state = collections.OrderedDict()
     state["plain"] = base[:6].clone().reshape(2, 3)

@@ -1,10 +1,10 @@
-"""Make tiny random-weight checkpoints and what transformers computes with them.
+"""Make tiny random-weight checkpoints and transformers' results with them.
 
     python make.py [OUTPUT_FOLDER [NAME...]]
 
 Each checkpoint gets a folder with config.json, tokenizer.json, tokenizer_config.json,
 model.safetensors and golden.json. Nothing is downloaded: texts, vocabularies and weights come
-from these files and fixed seeds. README.md says what golden.json holds.
+from these files and fixed seeds. README.md describes golden.json.
 
 architectures.py lists the fixtures, vocabularies.py makes their tokenizers, checkpoints.py their
 weights and files, and references.py the results.
@@ -38,9 +38,9 @@ from references import (
     results,
 )
 
-# What zeroing a tensor has to change at least; tests compare at 1e-4.
+# The least change that zeroing a tensor has to make; tests compare at 1e-4.
 TELLING = 5e-3
-# What a tensor that counts for nothing may change: rounding.
+# The most that a tensor without effect may change: rounding.
 ROUNDING = 1e-3
 
 
@@ -78,7 +78,7 @@ def dequantise(tensors):
 
 
 def quantised_model(source, folder):
-    """Write `source`'s weights as int8 into `folder` and return a model of what they stand for."""
+    """Write `source`'s weights as int8 into `folder` and return a model with the dequantised weights."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     for file in ("config.json", "tokenizer.json", "tokenizer_config.json"):
@@ -103,10 +103,10 @@ def check_reload(spec, folder, built, model, content):
 
 
 def counts_for_nothing(spec, model, name):
-    """Whether a tensor cannot change a result: what is unused, a pooler beside an embedding, or a bias of keys.
+    """Whether a tensor cannot change a result: unused tensors, the pooler of an embedding model, or a bias of keys.
 
-    A key's bias adds the same to all of a query's scores, which the softmax takes away. Only where
-    DeBERTa weighs keys with positions does it stay.
+    A key's bias adds the same to all of a query's scores, which cancels in the softmax, except where
+    DeBERTa compares keys with positions.
     """
     if "pooler" in name:
         return spec.task != "nli"
@@ -141,7 +141,7 @@ def check_weights(spec, model, content):
 
 
 def write_golden(folder, content):
-    """Write golden.json, one text or case a line."""
+    """Write golden.json, one text or case per line."""
     versions = {m.__name__: m.__version__ for m in (torch, transformers, tokenizers)}
     lines = [f'{json.dumps("versions")}: {json.dumps(versions)}']
     for key, value in content.items():
@@ -154,7 +154,7 @@ def write_golden(folder, content):
 
 
 def summarise(folder, content):
-    """One line about a fixture, for the eye."""
+    """Print one line about a fixture, and return its size."""
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     facts = f"{folder.name:22} {size / 1024:6.0f} KiB"
     if "cases" in content:
@@ -163,7 +163,7 @@ def summarise(folder, content):
         facts += f"  {len(content['texts'])} texts, {sum(len(r['ids']) for r in content['texts'])} tokens"
     if "labels" in content:
         predicted = predictions(content["labels"], content["texts"])
-        facts += f", {len(set(predicted) - {'O'})} labels beside O, {predicted.count('O') / len(predicted):.0%} O"
+        facts += f", {len(set(predicted) - {'O'})} labels other than O, {predicted.count('O') / len(predicted):.0%} O"
         grouped = {s: sum(len(r["pipeline"][s]) for r in content["texts"]) for s in STRATEGIES}
         facts += f", entities {grouped}"
     print(facts, flush=True)
@@ -182,7 +182,7 @@ def make(spec, folder):
 
 
 def make_quantised(spec, folder):
-    """Make the int8 fixture from `spec`'s, which lies beside it, and return its size."""
+    """Make the int8 fixture from `spec`'s, which is in a folder next to it, and return its size."""
     source = folder.parent / spec.name
     model = quantised_model(source, folder)
     content = ner_golden(spec, model, load_tokenizer(folder))

@@ -1,12 +1,12 @@
-"""Make tiny slow-tokenizer files of every kind and what transformers' fast tokenizers make of them.
+"""Make tiny slow-tokenizer files of every kind, and the results of transformers' fast tokenizers with them.
 
     python make_tokenizers.py [OUTPUT_FOLDER [RULES]]
 
 Each folder gets a vocabulary without tokenizer.json (a few have one, with a tokenizer_config.json
-that says otherwise), a config.json that names its model_type, and golden.json. Nothing is downloaded: the
-vocabularies are trained on make.py's corpus. README.md says what golden.json holds. RULES names one of
+that contradicts it), a config.json that names its model_type, and golden.json. Nothing is downloaded: the
+vocabularies are trained on make.py's corpus. README.md describes golden.json. RULES names one of
 SentencePiece's own sets of normalisation rules, such as nmt_nfkc, which real models have; without it a
-few rules are compiled, because the whole sets are larger than all else together.
+few rules are compiled, because the whole sets are larger than all other files together.
 """
 
 import contextlib
@@ -65,7 +65,7 @@ MPNET_SPECIALS = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
 
 
 def vocab_txt(lowercase, specials, end="\n"):
-    """A WordPiece vocabulary, one token a line."""
+    """A WordPiece vocabulary, one token per line."""
     normalizer = normalizers.BertNormalizer(lowercase=lowercase, strip_accents=lowercase)
     vocabulary = piece_vocabulary(normalizer, 380, specials, CORPUS)
     return {"vocab.txt": "".join(token + end for token in sorted(vocabulary, key=vocabulary.get))}
@@ -201,7 +201,7 @@ def kinds(rules):
             "albert",
             unigram("spiece.model", **ALBERT_IDS) | {config: {"do_lower_case": False, "keep_accents": True}},
         ),
-        # With a tokenizer.json that is not all.
+        # With an incomplete tokenizer.json.
         "json-bert": (
             "bert",
             {"tokenizer.json": cased_json.to_str()}
@@ -234,7 +234,7 @@ def encoded(tokenizer, *texts):
 
 
 def write(folder, model_type, files):
-    """Write a folder and what transformers makes of it."""
+    """Write a folder and transformers' results with it."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     for name, content in {"config.json": {"model_type": model_type}, **files}.items():

@@ -1,11 +1,11 @@
-"""Export tiny checkpoints to ONNX, and make one of an architecture that only ONNX brings.
+"""Export tiny checkpoints to ONNX, and make one of an architecture that is supported only as ONNX.
 
     pip install -r requirements.txt onnx==1.16.2
     python onnx_graphs.py [OUTPUT_FOLDER]
 
 The graphs onnx-NAME/model.onnx hold the models of the fixtures NAME, which make.py makes: all other
-files, golden.json too, are those of NAME. onnx-xlnet-ner is a fixture of its own, without weights beside
-the graph. README.md says what golden.json holds.
+files, golden.json too, are those of NAME. onnx-xlnet-ner is a separate fixture, whose only weights are in
+the graph. README.md describes golden.json.
 """
 
 import os
@@ -25,13 +25,13 @@ from make import write_golden
 from references import calibration_sequences, golden
 from vocabularies import LATIN, wordpiece
 
-# The fixtures that are exported, and what optimum calls their output.
+# The fixtures that are exported, and optimum's name for their output.
 EXPORTED = {"ner-wordpiece-cased": "logits", "nli-e-not": "logits", "distilbert-embed": "last_hidden_state"}
 OPSET = 17
 
 
 def xlnet():
-    """XLNet: relative positions without a table, so that only the tokenizer's config tells a length."""
+    """XLNet: relative positions without a table, so that only the tokenizer's config has a maximum length."""
     pieces, config = wordpiece(False, 300, LATIN)
     spec = small("onnx-xlnet-ner", XLNetForTokenClassification, (pieces, config), SHORT_BIO, 1)
     spec.options = {"d_model": 16, "n_head": 2, "d_inner": 32, "n_layer": 2, "pad_token_id": 0}
@@ -51,7 +51,7 @@ class FirstOutput(torch.nn.Module):
 
 
 def shorten(graph):
-    """Give what is inside the graph short names: a third of a tiny file is names."""
+    """Give the values inside the graph short names: a third of a tiny file is names."""
     outer = {value.name for value in [*graph.input, *graph.output]}
     names = {}
     short = lambda name: name if name in outer or not name else names.setdefault(name, f"v{len(names)}")
@@ -102,7 +102,7 @@ def export(model, path, output):
 
 
 def main(output):
-    """Make all under `output`, beside the fixtures that are exported."""
+    """Make all graphs under `output`, where the fixtures to export are."""
     warnings.filterwarnings("ignore")
     transformers.logging.set_verbosity_error()
     torch.set_num_threads(1)

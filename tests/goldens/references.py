@@ -1,4 +1,4 @@
-"""What transformers computes with a checkpoint, as its golden.json keeps it."""
+"""Transformers' results with a checkpoint, in the form of golden.json."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -70,7 +70,7 @@ ZERO_SHOT_ERRORS = [
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a checkpoint is asked."""
+    """The inputs for a checkpoint."""
 
     texts: list
     cases: list
@@ -141,7 +141,7 @@ def case_text(tokenizer, text, labels, template):
 
 
 def calibration_sequences(spec, tokenizer):
-    """What a classifier is calibrated on: the texts, or the pairs of the zero-shot cases."""
+    """The sequences for calibrating a classifier: the texts, or the pairs of the zero-shot cases."""
     if spec.task == "ner":
         return [encode(tokenizer, text) for text in fitting_texts(tokenizer, spec.inputs.texts)]
     return [
@@ -175,7 +175,7 @@ def entity(found):
 
 
 def spans(found):
-    """What a result says but for its score."""
+    """A result without its score."""
     return [{k: v for k, v in e.items() if k != "score"} for e in found]
 
 
@@ -196,7 +196,7 @@ def tagger_strategy(name):
 
 
 def tag(taggers, model, tokenizer, text):
-    """Everything the golden says of one text."""
+    """The golden's entry for one text."""
     tokens = encode(tokenizer, text)
     logits = forward(model, tokens)
     results = {}

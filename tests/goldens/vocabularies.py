@@ -1,6 +1,6 @@
 """Tokenizers of every family that the fixtures need, trained from one small text.
 
-Each function returns a tokenizer and what its tokenizer_config.json says besides lengths.
+Each function returns a tokenizer and the contents of its tokenizer_config.json, except lengths.
 """
 
 from tokenizers import (
@@ -106,7 +106,7 @@ def wordpiece(lowercase, size=520, corpus=CORPUS, specials=BERT_SPECIALS, added=
 
 
 def mpnet_wordpiece(size=300):
-    """WordPiece with RoBERTa's special tokens around the texts, as MPNet has it; uncased."""
+    """WordPiece with RoBERTa's special tokens around the texts, as in MPNet; uncased."""
     specials = ["<s>", "<pad>", "</s>", "<unk>", "[UNK]", "<mask>"]
     added = ["<s>", "<pad>", "</s>", "[UNK]", AddedToken("<mask>", lstrip=True, normalized=False)]
     tokenizer, config = wordpiece(True, size, LATIN, specials, added, MPNET_PAIRS)
@@ -118,7 +118,7 @@ def mpnet_wordpiece(size=300):
 
 
 def byte_level(size=480, corpus=CORPUS, specials=ROBERTA_SPECIALS, mask="<mask>", config=ROBERTA_CONFIG):
-    """Byte-level BPE as RoBERTa has it: no prefix on continuing tokens, offsets trimmed."""
+    """Byte-level BPE as in RoBERTa: no prefix on continuing tokens, offsets trimmed."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True)
     trainer = trainers.BpeTrainer(
@@ -146,7 +146,7 @@ def roberta_bytes(tokenizer_class, specials=ROBERTA_SPECIALS, size=400):
 
 
 def modernbert_bytes(size=400):
-    """Byte-level BPE with BERT's special tokens after the vocabulary, as ModernBERT has it."""
+    """Byte-level BPE with BERT's special tokens after the vocabulary, as in ModernBERT."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True)
@@ -250,7 +250,7 @@ def fnet_pieces(size=290):
 
 
 def xlnet_pieces(size=290):
-    """XLNet's tokenizer: `<sep>` and `<cls>` behind the texts."""
+    """XLNet's tokenizer: `<sep>` and `<cls>` after the texts."""
     specials = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>"]
     added = specials + [AddedToken("<mask>", lstrip=True, normalized=False, special=True)]
     pairs = ("$A:0 <sep>:0 <cls>:2", "$A:0 <sep>:0 $B:1 <sep>:1 <cls>:2")

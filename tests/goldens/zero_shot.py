@@ -1,10 +1,10 @@
-"""Make tiny random-weight GLiNER and GLiClass checkpoints and what their own packages compute.
+"""Make tiny random-weight GLiNER and GLiClass checkpoints and the results of the packages gliner and gliclass.
 
     python zero_shot.py [OUTPUT_FOLDER]
 
 Each checkpoint gets a folder as the package saves it, and golden.json. Nothing is downloaded:
-texts, vocabularies and weights come from make.py, this file and fixed seeds. README.md says what
-golden.json holds.
+texts, vocabularies and weights come from make.py, this file and fixed seeds. README.md describes
+golden.json.
 """
 
 import json
@@ -79,7 +79,7 @@ def sentencepiece(folder, size=250):
 
 
 def byte_level(folder, size=310):
-    """Byte-level BPE as ModernBERT has it, without the tokens that mark labels."""
+    """Byte-level BPE as in ModernBERT, without the tokens that mark labels."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.normalizer = normalizers.NFC()
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, trim_offsets=True)
@@ -98,7 +98,7 @@ def byte_level(folder, size=310):
 
 
 def wrapped(kind, tokenizer, folder):
-    """What transformers makes of a tokenizer.json."""
+    """transformers' tokenizer from a tokenizer.json."""
     path = folder / "tokenizer.json"
     tokenizer.save(str(path))
     names = {f"{name}_token": f"[{name.upper()}]" for name in ("unk", "cls", "sep", "pad", "mask")}
@@ -116,7 +116,7 @@ def save_tokenizer(tokenizer, folder):
 
 
 def gain(name):
-    """How large the weights of one layer are."""
+    """The size of the weights of one layer."""
     if "query" in name or "key" in name or "Wqkv" in name:
         return QUERY_GAIN
     if "value" in name or "attention.output" in name or "attn.Wo" in name:
@@ -280,7 +280,7 @@ def calibrate_gliner(model):
 
 @torch.no_grad()
 def run_gliner(model, text, labels):
-    """What the model is given for one text and what it computes: logits [words, ...], without padding."""
+    """The model's inputs and results for one text: logits [words, ...], without padding."""
     inputs, raw = model.prepare_model_inputs([text], labels)
     kept = {}
     hooks = []
@@ -323,7 +323,7 @@ def gliner_cases(model):
 
 
 def split_cases(model):
-    """Where words begin and end, by texts that different regexes split differently."""
+    """The starts and ends of words in texts that different regexes split differently."""
     texts = [ODD, COMPOSED, unicodedata.normalize("NFD", COMPOSED), "הנשיא דיבר in Bern مع العالم", " \t ", "a\r\nb_-c"]
     return [{"text": t, "words": [[s, e] for _, s, e in model.data_processor.words_splitter(t)]} for t in texts]
 
@@ -336,7 +336,7 @@ def decode(model, run, labels, logits, threshold, flat_ner, multi_label):
 
 
 def gliner_case(model, text, labels, settings):
-    """Everything the golden says of one text and its labels."""
+    """The golden's entry for one text and its labels."""
     words = [[start, end] for _, start, end in model.data_processor.words_splitter(text)]
     assert len(words) <= MAX_WORDS, "the text would be cut"
     case = {"text": text, "labels": labels, "words": words}
@@ -361,7 +361,7 @@ def assert_padding(logits):
 
 
 def gliner_result(model, run, text, labels, threshold, flat_ner, multi_label):
-    """One call of the package, held against noise on its logits."""
+    """One call of the package, checked with noise on its logits."""
     setting = {"threshold": threshold, "flat_ner": flat_ner, "multi_label": multi_label}
     found = model.predict_entities(text, labels, **setting)
     reference = decode(model, run, labels, run["logits"], **setting)
@@ -376,7 +376,7 @@ def gliner_result(model, run, text, labels, threshold, flat_ner, multi_label):
 
 
 def check_gliner(spec, cases):
-    """Fail unless the results exercise what decoding decides."""
+    """Fail unless the results exercise the decisions of decoding."""
     counts = [len(case["results"][0]["entities"]) for case in cases]
     assert sum(counts) >= 12 and sum(count >= 2 for count in counts) >= 3, f"too few entities: {counts}"
     labels = {e["label"] for case in cases for e in case["results"][0]["entities"]}
@@ -556,7 +556,7 @@ def filled(model, tokenizer, labels):
 
 
 def gliclass_case(model, tokenizer, pipelines, text, labels):
-    """Everything the golden says of one text and its labels."""
+    """The golden's entry for one text and its labels."""
     run = run_gliclass(model, tokenizer, text, labels)
     assert_pieces(model, tokenizer, text, labels, run["ids"])
     logits = run["logits"]
@@ -645,7 +645,7 @@ def checkpoints():
 
 
 def write_golden(folder, content):
-    """Write golden.json, one case a line."""
+    """Write golden.json, one case per line."""
     packages = ["torch", "transformers", "tokenizers", folder.name.split("-")[0]]
     lines = [f'"versions": {json.dumps({package: version(package) for package in packages})}']
     for key, rows in content.items():
@@ -701,7 +701,7 @@ def make(spec, folder):
 
 
 def summarise(folder, content):
-    """One line about a fixture, for the eye."""
+    """Print one line about a fixture."""
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     key = "results" if "results" in content["cases"][0] else None
     if key:

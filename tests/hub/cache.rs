@@ -1,4 +1,4 @@
-//! What the cache holds, and what is made of it.
+//! The contents of the cache, and their use.
 
 use std::fs;
 use std::net::TcpListener;
@@ -96,7 +96,7 @@ fn what_python_fetched_is_found() {
         fill(&place, links);
         load(place.hub().offline(true), ID).expect("it should exist");
         assert_eq!(place.server.take_requests().len(), 0);
-        // What may be a part of the model only is completed when the hub can be asked.
+        // The cached files may be only a part of the model, so they are completed when the hub can be asked.
         fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("it should exist");
         assert_eq!(place.server.take_requests().len(), 1);
     }
@@ -110,9 +110,9 @@ fn offline_opens_no_connection() {
     let address = listener.local_addr().expect("it should have an address");
     let offline = place.hub().offline(true).endpoint(format!("http://{address}"));
 
-    let error = fetch(&offline, ID).expect_err("it should fail: it is not there");
+    let error = fetch(&offline, ID).expect_err("it should fail: it is not cached");
     assert_says(&error, ErrorKind::ModelUnavailable, &[ID, "\"main\"", "offline", "fetch it once without"]);
-    let error = fetch(&offline, &format!("{ID}@{COMMIT}")).expect_err("it should fail: it is not there");
+    let error = fetch(&offline, &format!("{ID}@{COMMIT}")).expect_err("it should fail: it is not cached");
     assert_says(&error, ErrorKind::ModelUnavailable, &[ID, COMMIT]);
 
     place.fetch().expect("the model should be fetched");
@@ -142,11 +142,11 @@ fn offline_takes_no_damaged_file() {
         let error = fetch(&offline, ID).expect_err("it should fail: it is damaged");
         assert_says(&error, ErrorKind::Checksum, &["model.safetensors", "sha256", &sha256(&bytes)]);
     }
-    // With the hub at hand it is mended, and no second time.
+    // If the hub can be asked, the file is fetched again, but only once.
     let mended = place.fetch().expect("the model should be fetched");
     assert_eq!(mended.files.iter().filter(|file| file.downloaded).count(), 1);
     fetch(&offline, ID).expect("it should be whole");
-    // Damage after the check is seen by the time of the file.
+    // Damage after the check is noticed from the file's modification time.
     fs::write(place.blob("config.json"), "x".repeat(934)).expect("the file should be written");
     let error = fetch(&offline, ID).expect_err("it should fail: it is damaged");
     assert_says(&error, ErrorKind::Checksum, &["config.json"]);
@@ -160,7 +160,7 @@ fn a_damaged_content_in_the_cache_is_fetched_anew() {
     let mended = fetch(&place.hub(), &format!("{ID}@{COMMIT}")).expect("the model should be fetched");
     let mended: Vec<_> = mended.files.iter().filter(|file| file.downloaded).map(|file| &file.path).collect();
     assert_eq!(mended, ["tokenizer.json"]);
-    // A branch is asked for again, and what was verified and not written since is not hashed.
+    // A branch is looked up again, and files that were verified and not written since are not hashed.
     fs::write(place.blob("config.json"), "x".repeat(934)).expect("the file should be written");
     let mended = place.fetch().expect("the model should be fetched");
     let mended: Vec<_> = mended.files.iter().filter(|file| file.downloaded).map(|file| &file.path).collect();
@@ -206,7 +206,7 @@ fn a_file_that_another_process_fetches_is_waited_for() {
     guard.lock().expect("it should be free");
     thread::scope(|scope| {
         let call = scope.spawn(|| place.fetch().expect("the model should be fetched"));
-        // Smaller files come first, so this one is next when the last of them is there.
+        // Smaller files are fetched first, so this one is next when the last of them has arrived.
         while !place.blob("config.json").exists() && !call.is_finished() {
             thread::yield_now();
         }

@@ -1,4 +1,4 @@
-//! What holds a model to what it was.
+//! Checks of a model against the lock file and the registry.
 
 use std::fs;
 
@@ -20,21 +20,21 @@ fn the_lock_file_holds_a_model() {
         assert!(text.contains(word), "{text} does not have {word}");
     }
 
-    // The branch moves on, the model does not; the hub is not even asked.
+    // The branch moves on, but the model stays the same, and the hub is not even asked.
     place.server.take_requests();
     let mut moved = with("config.json", |file| file.content.push(b'\n'));
     moved.remove("tokenizer_config.json");
     place.server.put(ID, "main", OTHER_COMMIT, moved);
     assert_eq!(fetch(&hub, ID).expect("it should exist").commit, COMMIT);
     assert_eq!(place.server.take_requests().len(), 0);
-    // Nor does it with an empty cache.
+    // It also stays the same with an empty cache.
     let other = TempDir::new().expect("a temporary folder should be made");
     let elsewhere = hub.clone().cache(other.path());
     assert_eq!(fetch(&elsewhere, ID).expect("the model should be fetched").commit, COMMIT);
     assert_eq!(fs::read_to_string(place.lock()).expect("it should exist"), text);
     assert!(!other.path().join("models--owner--model/refs").exists(), "main is another commit now");
 
-    // Without the lock the branch is what it is now, and without the entry too.
+    // Without the lock file, or without the entry in it, the branch's current commit is used.
     assert_eq!(place.fetch().expect("the model should be fetched").commit, OTHER_COMMIT);
     fs::remove_file(place.lock()).expect("it should exist");
     assert_eq!(fetch(&hub, ID).expect("it should exist").commit, OTHER_COMMIT);
@@ -57,7 +57,7 @@ fn what_differs_from_the_lock_is_an_error() {
             assert_says(&error, ErrorKind::Lock, &words);
         }
     }
-    // The weights differed by the list already, and were not fetched for that.
+    // The hub's list of files already showed that the weights differ, so they were not fetched again.
     let weights = place.server.take_reads().into_iter().filter(|read| read.large).count();
     assert_eq!(weights, 2, "once for each cache");
 
@@ -138,7 +138,7 @@ fn a_registry_pins_and_locks_its_models() {
         entities,
         engine.ner(ID).expect("it should exist").tag(TEXT).expect("the text should be tagged")
     );
-    let lock = fs::read_to_string(path.with_extension("lock")).expect("it should be beside the registry");
+    let lock = fs::read_to_string(path.with_extension("lock")).expect("it should be next to the registry");
     assert!(lock.contains(&format!("revision = \"{COMMIT}\"")), "{lock}");
     let all = Registry::default().with(registry.clone());
     assert_eq!(place.hub().fetch(&all, "mine").expect("it should exist").commit, COMMIT);

@@ -1,4 +1,4 @@
-//! Models of which a part is fetched.
+//! Models of which only a part is fetched.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use crate::place::{ID, NEEDED, OTHER_COMMIT, Place, TEXT, engine, fetch};
 use crate::server::{COMMIT, fixture};
 use crate::support::{self, assert_says, load_ner};
 
-/// GLiNER's first models have no tokenizer of their own.
+/// The repositories of GLiNER's first models have no tokenizer.
 #[test]
 fn a_tokenizer_may_be_another_models() {
     let place = Place::new();
@@ -46,7 +46,7 @@ fn a_tokenizer_may_be_another_models() {
         ner.tag(TEXT).expect("the text should be tagged")
     });
     assert_eq!(fetched, own);
-    // Both are in the lock file now, and nothing more is asked for.
+    // Both are in the lock file now, and nothing more is requested.
     let again = build(entry(&format!("tokenizer = \"{base}\"")));
     assert!(again.is_ok() && place.server.take_requests().is_empty());
 }
@@ -62,7 +62,7 @@ fn a_model_of_which_a_part_is_there_is_completed() {
     assert!(place.server.take_reads().iter().all(|read| !read.path.ends_with(".safetensors")));
     let locked = || fs::read_to_string(place.lock()).expect("the file should be written");
     assert!(locked().contains("tokenizer.json") && !locked().contains("safetensors"), "{}", locked());
-    // It is there, and more is not.
+    // The description is in the cache, and the weights are not.
     let offline = hub.clone().offline(true);
     offline.fetch_description(&registry, ID).expect("it should exist");
     let error = fetch(&offline, ID).expect_err("it should fail: it lacks its weights");
@@ -77,7 +77,7 @@ fn a_model_of_which_a_part_is_there_is_completed() {
     fetch(&hub, ID).expect("it should exist");
     assert!(place.server.take_requests().is_empty());
 
-    // Without its weights it is still described.
+    // Without its weights, the model's description is still complete.
     fs::remove_file(place.blob("model.safetensors")).expect("it should exist");
     for hub in [&hub, &offline] {
         assert_eq!(hub.fetch_description(&registry, ID).expect("it should exist").files.len(), paths.len());
@@ -90,7 +90,7 @@ fn a_part_that_is_asked_for_leaves_the_whole_known() {
     let place = Place::new();
     let registry = Registry::default();
     place.fetch().expect("the model should be fetched");
-    // A branch is asked for each time.
+    // A branch is looked up each time.
     place.hub().fetch_description(&registry, ID).expect("it should exist");
     place.server.take_requests();
     let at_commit = format!("{ID}@{COMMIT}");

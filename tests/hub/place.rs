@@ -75,21 +75,21 @@ pub fn engine(hub: Hub, registry: Registry) -> Engine {
     Engine::builder().threads(1).hub(hub).registry(registry).build().expect("a thread should start")
 }
 
-/// The names of files that were asked for, whole or in part.
+/// The names of files that were requested, whole or in part.
 pub fn names(reads: &[server::Request]) -> Vec<String> {
     let weights = fixture(FIXTURE)["model.safetensors"].checksum();
     let name = |path: &str| {
         let name = path.rsplit('/').next().expect("it should have a last part");
         if name == weights { "model.safetensors".to_owned() } else { name.to_owned() }
     };
-    // The hub itself only says where large files are.
+    // The hub itself only redirects to large files.
     let served = |read: &&server::Request| read.large || !read.path.ends_with(".safetensors");
     let mut names: Vec<String> = reads.iter().filter(served).map(|read| name(&read.path)).collect();
     names.sort();
     names
 }
 
-/// Answers reads of the weights on the port for large files.
+/// A hook that answers reads of the weights on the port for large files.
 pub fn for_weights(
     mut reply: impl FnMut(&server::Request, &[u8]) -> Option<Reply> + Send + 'static,
 ) -> impl FnMut(&server::Request) -> Option<Reply> + Send + 'static {

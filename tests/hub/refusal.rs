@@ -1,4 +1,4 @@
-//! What a hub may refuse or do wrong.
+//! Refusals and faults of a hub.
 
 use std::net::TcpListener;
 use std::time::Duration;
@@ -43,7 +43,7 @@ fn refusals_say_what_to_do() {
     let error = fetch(&place.hub(), "owner/model@v9").expect_err("it should fail: it is unknown");
     assert_says(&error, ErrorKind::UnknownModel, &[ID, "\"v9\"", &gated]);
 
-    // A gated model tells of its files, but does not give them.
+    // The hub lists the files of a gated model, but does not send them.
     place.server.hook(|request| {
         let refusal = Reply::status(401).header("X-Error-Code", "GatedRepo");
         request.path.contains("/resolve/").then_some(refusal)
@@ -73,14 +73,14 @@ fn a_hub_that_is_not_there_is_an_error() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
     let endpoint = format!("http://{}", listener.local_addr().expect("it should have an address"));
     drop(listener);
-    let error = fetch(&place.hub().endpoint(&endpoint), ID).expect_err("it should fail: nobody is there");
+    let error = fetch(&place.hub().endpoint(&endpoint), ID).expect_err("it should fail: nobody listens");
     assert_says(&error, ErrorKind::Download, &[ID, &endpoint, "network", "Hub::offline"]);
 }
 
 #[test]
 fn a_hub_that_is_silent_is_an_error() {
     let place = Place::new();
-    // Connections are taken by the system, and no one reads from them.
+    // The system accepts connections, but no one reads from them.
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port should be free");
     let endpoint = format!("http://{}", listener.local_addr().expect("it should have an address"));
     let hub = place.hub().endpoint(&endpoint).timeout(Duration::from_millis(20));

@@ -1,5 +1,5 @@
-//! A hub on this machine: one port for the API and files in git, another for large files, as the
-//! Hugging Face hub has them on other hosts.
+//! A hub on this machine: one port for the API and files in git, and another for large files, which the Hugging Face
+//! hub has on another host.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader, Write};
@@ -18,14 +18,14 @@ pub struct Server {
     state: Arc<State>,
 }
 
-/// What a server has seen of a request.
+/// A request that a server has received.
 #[derive(Clone, Debug)]
 pub struct Request {
     /// `GET` or `HEAD`.
     pub method: String,
-    /// With its query.
+    /// The path with its query.
     pub path: String,
-    /// Whether it came to the port for large files.
+    /// True if the request came to the port for large files.
     pub large: bool,
     pub range: Option<String>,
     pub authorization: Option<String>,
@@ -37,17 +37,17 @@ pub struct Reply {
     pub status: u16,
     pub headers: Vec<(&'static str, String)>,
     pub body: Vec<u8>,
-    /// The length to announce, if it is not the body's; with none at all, the end of the
-    /// connection ends the body.
+    /// The length to announce, if it is not the body's; `Some(None)` announces none, so that the end of the connection
+    /// ends the body.
     pub length: Option<Option<u64>>,
-    /// Whether to send the body again and again.
+    /// True if the body is sent again and again.
     pub endless: bool,
 }
 
 #[derive(Clone)]
 pub struct File {
     pub content: Vec<u8>,
-    /// Whether it is in the large file storage.
+    /// True if the file is in the large file storage.
     pub large: bool,
 }
 
@@ -72,7 +72,7 @@ struct State {
 pub const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 impl Server {
-    /// Without a model.
+    /// A server without models.
     pub fn start() -> Self {
         let state = Arc::new(State::default());
         let endpoint = listen(&state, false);
@@ -81,8 +81,8 @@ impl Server {
         Self { endpoint, state }
     }
 
-    /// With the files of the fixture `name` as the model `id`, the weights in the large file storage,
-    /// and files that no one should ask for.
+    /// A server with the files of the fixture `name` as the model `id`, the weights in the large file storage, and
+    /// files that no one should request.
     pub fn with_fixture(id: &str, name: &str) -> Self {
         let server = Self::start();
         server.put(id, "main", COMMIT, fixture(name));
@@ -97,7 +97,7 @@ impl Server {
         model.commits.insert(commit.to_owned(), files);
     }
 
-    /// Lets `hook` answer in place of the hub where it gives an answer.
+    /// Lets `hook` answer in place of the hub if it returns an answer.
     pub fn hook(&self, hook: impl FnMut(&Request) -> Option<Reply> + Send + 'static) {
         *self.state.hook.lock().unwrap() = Some(Box::new(hook));
     }
@@ -106,12 +106,12 @@ impl Server {
         *self.state.hook.lock().unwrap() = None;
     }
 
-    /// What was asked since the last call.
+    /// The requests since the last call.
     pub fn take_requests(&self) -> Vec<Request> {
         std::mem::take(&mut *self.state.requests.lock().unwrap())
     }
 
-    /// The `GET` requests for files that arrived where the files are, since the last call.
+    /// The `GET` requests for files since the last call, with those that were redirected to the other port.
     pub fn take_reads(&self) -> Vec<Request> {
         let mut reads = self.take_requests();
         reads.retain(|request| {
@@ -162,7 +162,7 @@ pub fn sha256(content: &[u8]) -> String {
     hex(&Sha256::digest(content))
 }
 
-/// What git calls the content.
+/// git's hash of the content as a blob.
 pub fn git_blob(content: &[u8]) -> String {
     let mut sha1 = Sha1::new_with_prefix(format!("blob {}\0", content.len()));
     sha1.update(content);
@@ -174,7 +174,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 impl File {
-    /// What the hub gives as the content's checksum.
+    /// The checksum that the hub reports for the content.
     pub fn checksum(&self) -> String {
         if self.large { sha256(&self.content) } else { git_blob(&self.content) }
     }
@@ -220,7 +220,7 @@ fn serve(state: &State, large: bool, stream: TcpStream) {
     send(stream, &request, &reply).ok();
 }
 
-/// What the hub answers.
+/// The hub's answer.
 fn answer(state: &State, request: &Request) -> Reply {
     let path = request.path.split('?').next().unwrap_or_default();
     let models = state.models.lock().unwrap();
@@ -275,7 +275,7 @@ fn unknown(code: &str) -> Reply {
     Reply::status(404).header("X-Error-Code", code).header("X-Error-Message", "nothing is here")
 }
 
-/// The content, or the range of it that is asked for.
+/// The content, or the requested range of it.
 pub fn content(content: &[u8], request: &Request) -> Reply {
     let range = request.range.as_ref().and_then(|range| range.strip_prefix("bytes=")?.split_once('-'));
     let Some((start, end)) = range else { return Reply::body(content) };

@@ -1,4 +1,4 @@
-//! Where settings come from.
+//! The sources of settings: options and the environment.
 
 use std::path::Path;
 
@@ -33,10 +33,10 @@ fn a_proxy_is_used_where_one_is_set() {
     assert!(requests[0].path.starts_with("http://hub.invalid/api/models/"), "{requests:?}");
 }
 
-/// Says to a test that it is run by another one, in a process of its own.
+/// A variable that is set if another test runs this program as a child process.
 const CHILD: &str = "ENTOPIC_TEST_IS_CHILD";
 
-/// Run by the next test, since variables are a process's.
+/// Run by the next test in another process, since environment variables belong to a process.
 #[test]
 fn child_of_the_environment() {
     if std::env::var_os(CHILD).is_none() {
@@ -59,7 +59,7 @@ fn the_environment_is_that_of_the_hubs_clients() {
             .env("HF_ENDPOINT", &place.server.endpoint)
             .env("HF_TOKEN", "hf_secret")
             .env("HF_HUB_OFFLINE", offline)
-            // Proxies are none of the hub's variables.
+            // The hub's clients read no variables for proxies.
             .env("HTTP_PROXY", "http://127.0.0.1:9")
             .output()
             .expect("it should start")

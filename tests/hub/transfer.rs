@@ -1,4 +1,4 @@
-//! How files come over: redirects, ranges, failures, progress.
+//! Transfers of files: redirects, ranges, failures, progress.
 
 use std::collections::HashMap;
 use std::fs;
@@ -15,7 +15,7 @@ use crate::support::assert_says;
 fn a_transfer_that_was_cut_off_is_resumed_by_the_next_call() {
     let place = Place::new();
     let whole = fixture(FIXTURE)["model.safetensors"].content.len();
-    // The first read ends early, and no later one gives anything.
+    // The first read ends early, and later ones send nothing.
     let mut reads = 0;
     place.server.hook(for_weights(move |request, weights| {
         reads += 1;
@@ -208,7 +208,7 @@ fn progress_tells_of_each_file() {
         assert_eq!(own[own.len() - 1].done, size);
     }
     fetch(&hub, ID).expect("it should exist");
-    assert_eq!(take(), [], "what is there is not told of");
+    assert_eq!(take(), [], "files in the cache are not reported");
 }
 
 #[cfg(target_os = "linux")]

@@ -1,4 +1,4 @@
-//! What rust-bert's own pipelines get wrong, or panic at.
+//! Inputs that rust-bert's own pipelines get wrong, or panic at.
 
 use entopic::{Ner, Scoring, TopicOptions};
 
@@ -93,7 +93,7 @@ fn a_window_may_be_exactly_full() {
                 &text,
             );
         }
-        // Beyond it there are windows more.
+        // A longer text is read in several windows.
         let beyond = ner.tag(&format!("{text} {text} {text}")).expect("the text should be tagged");
         assert!(beyond.coverage.windows > 1);
     }

@@ -1,4 +1,4 @@
-//! What cannot be run, and half precision, which can.
+//! Models that cannot be run, and half precision, which can.
 
 use std::fs;
 
@@ -97,7 +97,7 @@ fn weights_that_are_wrong_are_named() {
         let error = torch_ner(copy.path()).expect_err("the model should be refused");
         assert_says(&error, ErrorKind::Weights, &["model.safetensors"]);
     }
-    // Another file of tensors in its place.
+    // Another file of tensors instead.
     fs::remove_file(&path).expect("it should exist");
     fs::write(copy.path().join("rust_model.ot"), b"PK\x03\x04 no archive")
         .expect("the file should be written");
@@ -155,7 +155,7 @@ fn what_a_config_leaves_out_is_as_in_transformers() {
     ] {
         assert_eq!(scores(name, change), scores(name, |_| {}), "{name}");
     }
-    // Not projected is something else.
+    // Without the projection, the results differ.
     let unprojected = scores("xlnet-nli", |json| json["summary_use_proj"] = false.into());
     assert_ne!(unprojected, scores("xlnet-nli", |_| {}));
 }

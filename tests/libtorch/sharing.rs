@@ -12,7 +12,7 @@ use crate::fixtures::{native, torch};
 
 const ARTICLE: &str = include_str!("../../examples/data/article.txt");
 
-/// The memory that this process has, in kilobytes, where the system tells.
+/// The resident memory of this process, in kilobytes, where the system reports it.
 fn resident() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix(" kB")?.parse().ok())
@@ -138,7 +138,7 @@ fn a_model_may_be_loaded_called_and_dropped_inside_tokio() {
     assert!(found.iter().all(|entities| *entities == found[0]));
 }
 
-/// Longformer pads what runs together to its windows: that must count when batches are made.
+/// Longformer pads the texts of a batch to its windows: the padding must count when batches are made.
 #[test]
 fn windows_that_are_padded_to_stay_within_the_budget() {
     let copy = crate::support::changed("longformer-ner", |json| json["attention_window"] = 512.into());

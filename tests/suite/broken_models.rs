@@ -169,7 +169,7 @@ fn weights_that_are_no_numbers_are_refused() {
     assert_says(
         &load_ner(folder.path()).expect_err("it should fail: it is NaN"),
         ErrorKind::Weights,
-        &["no finite numbers"],
+        &["not finite"],
     );
 }
 

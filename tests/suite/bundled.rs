@@ -1,5 +1,5 @@
-//! The bundled models: what they must find in the article, and that they compute what
-//! transformers computes with the same weights.
+//! The bundled models: they must find certain entities and topics in the article, and compute what transformers
+//! computes with the same weights.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -46,7 +46,7 @@ fn golden() -> Golden {
 
 #[test]
 fn tags_equal_transformers_with_the_dequantised_weights() {
-    // One window for each text, as the reference has it.
+    // One window per text, as in the reference.
     let ner = precise(Precision::F32).ner("ner-en-small").expect("it should be bundled");
     let ner = ner.with(EntityOptions::new().window(512)).expect("the model should take as many tokens");
     let mut largest: f32 = 0.0;
@@ -81,7 +81,7 @@ fn embeddings_equal_transformers_with_the_dequantised_weights() {
     assert!(largest > 0.0 && largest <= TOLERANCE, "{largest}");
 }
 
-/// Every place in the article where `name` stands as a word or words of its own.
+/// Every place in the article where `name` stands as whole words.
 fn mentions(name: &str) -> Vec<usize> {
     let apart = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '-');
     ARTICLE
@@ -101,8 +101,8 @@ fn every_name_in_the_article_is_found() {
         ("ORG", &["CSTO", "EAEU"]),
         ("MISC", &["Belarusian", "Russian", "Ukrainian", "Belarusian-Russian", "Belarusians"]),
     ];
-    // Organisations and states in whose names another name stands: the whole is the mention, as
-    // CoNLL-2003 has it, and its part is not asked for.
+    // Organisations and states whose names contain another name: the whole is the mention, as in CoNLL-2003, so the
+    // part need not be found.
     let longer = ["Armed Forces of Ukraine", "Russian Federation"];
     for precision in [Precision::Int8, Precision::F32] {
         let ner = precise(precision).ner("ner-en-small").expect("it should be bundled");

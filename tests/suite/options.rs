@@ -19,7 +19,7 @@ fn an_option_that_a_token_classifier_cannot_use_is_refused() {
         (EntityOptions::new().nested(false), "nested"),
         (EntityOptions::new().multi_label(true), "multi_label"),
     ] {
-        assert_refused(ner.with(options), ErrorKind::Options, &[name, "entity types of its own"]);
+        assert_refused(ner.with(options), ErrorKind::Options, &[name, "fixed entity types"]);
     }
     assert_refused(ner.with(EntityOptions::new().threshold(1.0)), ErrorKind::Options, &["threshold is 1"]);
     assert_refused(
@@ -61,7 +61,7 @@ fn an_option_that_a_topic_model_cannot_use_is_refused() {
             (TopicOptions::new().text_prefix("query: "), "text_prefix"),
             (TopicOptions::new().label_prefix("query: "), "label_prefix"),
         ] {
-            assert_refused(classifier.with(options), ErrorKind::Options, &[name, "embeds no texts"]);
+            assert_refused(classifier.with(options), ErrorKind::Options, &[name, "does not embed texts"]);
         }
     }
 }
@@ -115,7 +115,7 @@ fn thresholds_keep_the_entities_above_them() {
     let above = ner.with(EntityOptions::new().threshold(middle)).expect("it should be in range");
     let expected: Vec<_> = all.iter().filter(|entity| entity.score > middle).cloned().collect();
     assert_eq!(above.tag(&text).expect("it should be tagged").entities, expected);
-    // One label has its own, in every strategy.
+    // One label has a separate threshold, in every strategy.
     for aggregation in [Aggregation::Word, Aggregation::None, Aggregation::Simple] {
         let ner =
             ner.with(EntityOptions::new().aggregation(aggregation)).expect("it should have the strategy");
@@ -258,7 +258,7 @@ fn label_sets_of_another_pooling_are_refused() {
     fs::write(copy.path().join("1_Pooling/config.json"), pooling).expect("the file should be written");
     let cls = load_topics(copy.path()).expect("the copy should load");
     let labels = mean.label_set(["sport", "law"]).expect("the labels should fit");
-    assert_refused(cls.classify(TEXT, &labels), ErrorKind::Labels, &["other weights"]);
+    assert_refused(cls.classify(TEXT, &labels), ErrorKind::Labels, &["different weights"]);
 }
 
 #[test]

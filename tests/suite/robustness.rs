@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use entopic::Ner;
 
-/// `[Continent]`, then a name of a person a line.
+/// `[Continent]`, followed by one name of a person per line.
 const NAMES: &str = include_str!("../data/names.txt");
 
 const SENTENCES: [&str; 12] = [
@@ -42,7 +42,7 @@ const HEADLINES: [(&str, &[(&str, &str)]); 12] = [
     ("BRITISH AIRWAYS CANCELS FLIGHTS FROM LONDON", &[("ORG", "BRITISH AIRWAYS"), ("LOC", "LONDON")]),
 ];
 
-/// Whether `ner` finds exactly `name` in `text`, as `label`.
+/// Reports whether `ner` finds exactly `name` in `text`, as `label`.
 fn finds(ner: &Ner, text: &str, label: &str, name: &str) -> bool {
     let at = text.find(name).expect("the name should be in the text");
     ner.tag(text)
@@ -55,7 +55,7 @@ fn finds(ner: &Ner, text: &str, label: &str, name: &str) -> bool {
 #[test]
 fn names_of_every_continent_are_found() {
     let ner = Ner::bundled().expect("the model should be bundled");
-    // Per sentence and continent: the share of names that is found.
+    // The share of names that are found, per sentence and continent.
     let mut shares: Vec<BTreeMap<&str, f32>> = Vec::new();
     for sentence in SENTENCES {
         let mut tallies: BTreeMap<&str, (usize, usize)> = BTreeMap::new();

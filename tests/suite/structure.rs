@@ -1,4 +1,5 @@
-//! The structure of the source: rooms that depend only on those above them, and no circles of files.
+//! The structure of the source: folders depend only on those above them, and files do not depend on one another in a
+//! circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,7 +11,7 @@ use syn::{Attribute, Item, ItemMod, ItemUse, Macro, UseTree, Visibility};
 /// A module, such as `["ner", "options"]`; the crate's root is empty.
 type Module = Vec<String>;
 
-/// The modules of a crate that are in the build without tests, each with those that it names.
+/// The modules of a crate in a build without tests, each with the modules that it names.
 type Uses = BTreeMap<Module, BTreeSet<Module>>;
 
 fn files(folder: &Path, module: &Module, found: &mut BTreeMap<Module, syn::File>) {
@@ -49,7 +50,7 @@ fn uses(folder: &str) -> Uses {
     uses.collect()
 }
 
-/// The modules that are declared in `file` and have files of their own.
+/// The modules that `file` declares and that are in separate files.
 fn declared(file: &syn::File) -> impl Iterator<Item = &ItemMod> {
     file.items.iter().filter_map(|item| match item {
         Item::Mod(module) if module.content.is_none() => Some(module),
@@ -64,7 +65,7 @@ fn is_test(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Collects what code other than tests names, as paths from the crate's root.
+/// Collects the items that code other than tests names, as paths from the crate's root.
 struct Paths<'a> {
     module: &'a Module,
     found: BTreeSet<Module>,
@@ -122,7 +123,7 @@ impl<'ast> Visit<'ast> for Paths<'_> {
         visit::visit_path(self, path);
     }
 
-    /// What stands in macros is no syntax yet: paths from the root or the parent are read from the tokens.
+    /// The contents of macros are not parsed, so paths from the root or the parent are read from the tokens.
     fn visit_macro(&mut self, item: &'ast Macro) {
         let tokens = item.tokens.to_string();
         let words: Vec<&str> = tokens.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! A model without tokenizer.json reads texts as the same model does that has one.
+//! A model without tokenizer.json reads texts as the same model with one does.
 
 use std::fs;
 
@@ -25,9 +25,9 @@ fn source() -> std::path::PathBuf {
     fixture("ner-wordpiece-cased")
 }
 
-/// The vocabulary of the fixture's tokenizer.json, one token a line.
+/// The vocabulary of the fixture's tokenizer.json, one token per line.
 fn vocabulary() -> String {
-    let json = fs::read(source().join("tokenizer.json")).expect("the fixture is there");
+    let json = fs::read(source().join("tokenizer.json")).expect("the fixture should exist");
     let json: serde_json::Value = serde_json::from_slice(&json).expect("it should be JSON");
     let vocabulary = json["model"]["vocab"].as_object().expect("it should be a vocabulary");
     let mut tokens: Vec<_> = vocabulary.iter().map(|(token, id)| (id.as_u64(), token.as_str())).collect();
@@ -43,7 +43,7 @@ fn a_model_without_tokenizer_json_finds_the_same() {
     let read = load_ner(source()).expect("the model should load").tag(TEXT).expect("it should be read");
     assert!(!read.entities.is_empty());
     assert_eq!(built.entities, read.entities);
-    // BERT's class lower-cases where nothing is said.
+    // BERT's class lower-cases by default.
     let folder = copy(&[("vocab.txt", &vocabulary())]);
     let lowered =
         load_ner(folder.path()).expect("the model should load").tag(TEXT).expect("it should be read");

@@ -12,12 +12,12 @@ use tempfile::TempDir;
 
 use crate::support::{changed, copy_into, fixture, precise};
 
-/// By name: the shape and the values.
+/// The shape and the values of tensors, by name.
 pub(crate) type Tensors = BTreeMap<String, (Vec<usize>, Vec<f32>)>;
 
 const TEXTS: [&str; 3] = ["Anna Schmidt met Bob in Berlin.", "The Reuters office moved to Paris.", ""];
 
-/// A folder with config and tokenizer of ner-wordpiece-cased, of so many layers, without weights.
+/// A folder with the config and tokenizer of ner-wordpiece-cased, with `layers` layers and without weights.
 fn folder(layers: usize) -> TempDir {
     let folder = changed("ner-wordpiece-cased", |config| config["num_hidden_layers"] = layers.into());
     fs::remove_file(folder.path().join("model.safetensors")).expect("the weights should be removed");
@@ -144,7 +144,7 @@ fn shards_give_what_one_file_gives() {
     let expected = reference(2, &tensors());
     assert_eq!(logits(folder.path()), expected);
 
-    // What is in a shard but not in the index, or in another shard than it says, does not count.
+    // A tensor does not count if it is in a shard but not in the index, or in another shard than the index says.
     let classifier = "classifier.weight";
     let place = index["weight_map"][classifier].as_str().expect("it should be placed");
     let other = usize::from(place == shard_name(0));
@@ -190,13 +190,13 @@ fn an_index_that_lies_is_refused() {
         write_index(folder, &spoiled);
     };
 
-    // The file outside is there, and would be read.
+    // The file outside exists, and would be read.
     let outside = folder.join("../outside.safetensors");
     for outside in
         ["../outside.safetensors", "..\\outside.safetensors", outside.to_str().expect("it should be a path")]
     {
         spoil(&|map| map["classifier.bias"] = outside.into());
-        refused(folder, &[INDEX, "classifier.bias", "not the name of a file beside it"]);
+        refused(folder, &[INDEX, "classifier.bias", "not the name of a file in the same folder"]);
     }
     spoil(&|map| map["classifier.bias"] = INDEX.into());
     refused(folder, &[INDEX, "classifier.bias", ".safetensors"]);
@@ -211,12 +211,12 @@ fn an_index_that_lies_is_refused() {
     spoil(&|map| {
         map.insert("made.up".to_owned(), shard_name(0).into());
     });
-    refused(folder, &[INDEX, "made.up", &shard_name(0), "does not have it"]);
+    refused(folder, &[INDEX, "made.up", &shard_name(0), "does not contain it"]);
     spoil(&|map| {
         let other = usize::from(map["classifier.bias"] == shard_name(0));
         map["classifier.bias"] = shard_name(other).into();
     });
-    refused(folder, &[INDEX, "classifier.bias", "does not have it"]);
+    refused(folder, &[INDEX, "classifier.bias", "does not contain it"]);
     spoil(&|map| {
         map.remove("classifier.bias");
     });
@@ -265,7 +265,7 @@ fn numbers_that_are_none_are_refused_in_every_type() {
     ] {
         let folder = folder(2);
         fs::write(folder.path().join("model.safetensors"), bytes).expect("the file should be written");
-        refused(folder.path(), &["model.safetensors", "no finite numbers"]);
+        refused(folder.path(), &["model.safetensors", "not finite"]);
     }
     let folder = folder(2);
     let bytes = safetensors(&tensors(), Dtype::I32, |value| (value as i32).to_le_bytes());

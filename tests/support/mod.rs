@@ -1,4 +1,4 @@
-//! What tests share: fixtures, engines, and the check of errors.
+//! Code that tests share: fixtures, engines, and the check of errors.
 
 #![allow(dead_code, reason = "each test program uses a part")]
 
@@ -14,14 +14,14 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name)
 }
 
-/// A copy of the fixture `name`, without its golden, to be changed.
+/// A copy of the fixture `name` that a test may change, without its golden.
 pub fn copy(name: &str) -> TempDir {
     let copy = TempDir::new().expect("a folder should be made");
     copy_into(&fixture(name), copy.path());
     copy
 }
 
-/// Copies the files of a folder, and of the folders in it, but for goldens.
+/// Copies the files of a folder, and of the folders in it, except goldens.
 pub fn copy_into(from: &Path, to: &Path) {
     for entry in fs::read_dir(from).expect("the folder should be there") {
         let path = entry.expect("the folder should be readable").path();
@@ -46,7 +46,7 @@ pub fn changed(name: &str, change: impl FnOnce(&mut Value)) -> TempDir {
     copy
 }
 
-/// An engine with so many threads.
+/// An engine with `threads` threads.
 pub fn engine(threads: usize) -> Engine {
     Engine::builder().threads(threads).build().expect("the threads should start")
 }

@@ -10,15 +10,15 @@ use crate::failure::Failure;
 /// The documents.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Inputs {
-    /// Files, folders (their .txt, .md, .jsonl, .csv, .tsv and .parquet files, hidden ones excepted), or `-` for standard
-    /// input. By its ending a file is JSON lines (.jsonl, .ndjson), a table (.csv, .tsv, .parquet) or else one text; all
-    /// but Parquet may be compressed (gzip, Zstandard)
+    /// Files, folders (their .txt, .md, .jsonl, .csv, .tsv and .parquet files, except hidden ones), or `-` for standard
+    /// input. The ending of a file's name decides how it is read: as JSON lines (.jsonl, .ndjson), as a table (.csv,
+    /// .tsv, .parquet), or else as one text; all but Parquet may be compressed (gzip, Zstandard)
     #[arg(required = true, value_name = "FILE|DIR|-")]
     pub(crate) files: Vec<PathBuf>,
-    /// The form of the inputs [default: by the endings of their names]
+    /// The format of the inputs [default: from the endings of their names]
     #[arg(long, value_enum)]
     pub(crate) input_format: Option<InputFormat>,
-    /// Each line is a document; short for --input-format lines
+    /// Read each line as a document; short for --input-format lines
     #[arg(long, conflicts_with = "input_format")]
     pub(crate) lines: bool,
     /// The field (JSON lines) or column (tables) with the text [default: text, or the only column]
@@ -30,17 +30,18 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// The form of all inputs, if an option names it.
+    /// The format of all inputs, if an option names it.
     pub(crate) fn format(&self) -> Option<InputFormat> {
         if self.lines { Some(InputFormat::Lines) } else { self.input_format }
     }
 }
 
 impl Inputs {
-    /// Refuses a path to be written that is one of the inputs, or in a folder of them, where the next run would read it.
+    /// Refuses an output path that is one of the inputs, or is inside an input folder, where the next run would read
+    /// it.
     pub(crate) fn refuse_as_output(&self, path: &Path) -> Result<(), Failure> {
         let name = path.display();
-        // The output need not be there yet, but its folder.
+        // The output need not exist yet, but its folder must.
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),
@@ -63,17 +64,17 @@ impl Inputs {
 
 fn encoding(name: &str) -> Result<&'static Encoding, String> {
     Encoding::for_label_no_replacement(name.as_bytes())
-        .ok_or_else(|| "it is none of the encodings of https://encoding.spec.whatwg.org/".into())
+        .ok_or_else(|| "this encoding is unknown; https://encoding.spec.whatwg.org/ lists the names".into())
 }
 
-/// The form of an input.
+/// The format of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum InputFormat {
     /// One text
     Text,
     /// One document per non-blank line
     Lines,
-    /// An object in each line, with a text in one field
+    /// One object per line, with the text in one field
     Jsonl,
     /// Comma-separated, with a header row
     Csv,

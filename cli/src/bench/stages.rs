@@ -20,13 +20,13 @@ pub(crate) struct Stage {
     stage: &'static str,
     calls: u64,
     seconds: f64,
-    /// Of all stages' time, 0 to 1.
+    /// The share of all stages' time, 0 to 1.
     share: f64,
 }
 
 type Totals = Arc<Mutex<BTreeMap<&'static str, (u64, Duration)>>>;
 
-/// Runs `pass` with the library's spans recorded; only once in a process.
+/// Runs `pass` and records the library's spans. A process can do this only once.
 pub(crate) fn record<T>(pass: impl FnOnce() -> T) -> Result<(T, Vec<Stage>), Failure> {
     let totals = Totals::default();
     let subscriber = Registry::default().with(Recorder { totals: Arc::clone(&totals) });
@@ -52,7 +52,7 @@ struct Recorder {
     totals: Totals,
 }
 
-/// A span that a thread is in: when it began, and how much of it was spent in spans inside it.
+/// A span that a thread is in: its beginning, and the time spent in the spans inside it.
 struct Open {
     start: Instant,
     inside: Duration,

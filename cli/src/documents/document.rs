@@ -1,4 +1,4 @@
-//! One document and where it is from.
+//! A document and its place in the inputs.
 
 use std::fmt;
 use std::rc::Rc;
@@ -8,14 +8,14 @@ use serde_json::value::RawValue;
 use crate::failure::Failure;
 use crate::stream::STANDARD_INPUT;
 
-/// A document and what its input says in addition.
+/// A document: its text, and the other fields of its input.
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) place: Place,
     pub(crate) text: String,
     /// The fields of the input in their order.
     pub(crate) fields: Vec<(String, Field)>,
-    /// The line end behind the text, if the text is one line of a file.
+    /// The line end after the text, if the text is one line of a file.
     pub(crate) end: Option<&'static str>,
 }
 
@@ -24,14 +24,14 @@ pub(crate) struct Document {
 pub(crate) enum Field {
     /// The text of the document.
     Text,
-    /// Another, as JSON.
+    /// Another field, as JSON.
     Other(Box<RawValue>),
 }
 
 impl Field {
     /// A field with a plain value.
     pub(crate) fn of<T: serde::Serialize + ?Sized>(value: &T) -> Self {
-        // Strings and numbers can always be put into JSON.
+        // Strings and numbers can always be written as JSON.
         serde_json::value::to_raw_value(value).map_or(Self::Other(RawValue::NULL.to_owned()), Self::Other)
     }
 }
@@ -70,7 +70,7 @@ impl fmt::Display for Place {
 #[derive(Debug)]
 pub(crate) struct Unread {
     pub(crate) place: Place,
-    /// Why; it may say where.
+    /// The cause, which may include the place.
     pub(crate) failure: Failure,
 }
 

@@ -11,10 +11,10 @@ use crate::output;
 /// Files of a run and the format of each.
 type Files = Vec<(PathBuf, InputFormat)>;
 
-/// Names of skipped files that are shown.
+/// The maximum number of skipped files that a note lists.
 const SHOWN: usize = 5;
 
-/// The files that the arguments name, and those in the folders among them, in the order of their names.
+/// The files that the arguments name, in their order, and the files in folders among them, sorted by name.
 pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
     let given = inputs.format();
     let mut files = Files::new();
@@ -33,7 +33,7 @@ pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
             let entry = entry
                 .map_err(|error| Failure::because(format!("{} cannot be read", path.display()), &error))?;
             if !entry.path().is_file() {
-                // They may lead back to where they are.
+                // A link may lead back to a folder that contains it.
                 if entry.path_is_symlink() && entry.path().is_dir() {
                     links.push(entry.into_path());
                 }
@@ -46,17 +46,17 @@ pub(super) fn files(inputs: &Inputs) -> Result<Files, Failure> {
         }
     }
     note("files with other endings", &skipped);
-    note("folders behind links", &links);
+    note("linked folders", &links);
     if files.is_empty() {
         return Err(Failure::new(
             "the folder has no file to read: .txt, .md, .jsonl, .ndjson, .csv, .tsv or .parquet, or one of these with .gz or \
-             .zst; name other files themselves",
+             .zst; name files with other endings one by one",
         ));
     }
     Ok(files)
 }
 
-/// Says which `paths` are left out.
+/// Prints a note about the `paths` that are skipped.
 fn note(what: &str, paths: &[PathBuf]) {
     if paths.is_empty() {
         return;
@@ -74,15 +74,15 @@ fn format_of(path: &Path, given: Option<InputFormat>) -> Result<InputFormat, Fai
     let name = name(path);
     if name.ends_with(".json") {
         return Err(Failure::new(format!(
-            "{} may be JSON or JSON lines; for one object per line, add --input-format jsonl; to tag the file as it is, \
-             --input-format text",
+            "{} may be JSON or JSON lines; for one object per line, add --input-format jsonl; to tag the file as one \
+             text, add --input-format text",
             path.display()
         )));
     }
     Ok(by_name(path).unwrap_or(InputFormat::Text))
 }
 
-/// The format that the ending of a name stands for.
+/// The format that the ending of a name indicates.
 fn by_name(path: &Path) -> Option<InputFormat> {
     let name = name(path);
     match name.rsplit_once('.')?.1 {

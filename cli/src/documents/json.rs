@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use super::document::{Document, Field, Place, Unread};
 use crate::failure::Failure;
 
-/// The fields of an object in their order, as they are written.
+/// The fields of an object, in the order and notation of the input.
 struct Fields(Vec<(String, Box<RawValue>)>);
 
 impl<'de> Deserialize<'de> for Fields {
@@ -38,13 +38,13 @@ impl<'de> Deserialize<'de> for Fields {
 pub(super) fn read(place: Place, line: &str, field: &str) -> Result<Document, Unread> {
     let failed = |message: String| Unread { place: place.clone(), failure: Failure::new(message) };
     let Fields(fields) =
-        serde_json::from_str(line).map_err(|error| failed(format!("it is not valid JSON: {error}")))?;
+        serde_json::from_str(line).map_err(|error| failed(format!("the line is not valid JSON: {error}")))?;
     let mut text = None;
     let mut names = Vec::new();
     let fields = fields.into_iter().map(|(name, value)| {
         names.push(format!("{name:?}"));
         if name == field && text.is_some() {
-            return Err(failed(format!("it has the field {field:?} twice")));
+            return Err(failed(format!("the object has the field {field:?} twice")));
         }
         if name == field {
             let read: String = serde_json::from_str(value.get()).map_err(|_| {
@@ -59,7 +59,7 @@ pub(super) fn read(place: Place, line: &str, field: &str) -> Result<Document, Un
     let Some(text) = text else {
         let others = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
         return Err(failed(format!(
-            "it has no field {field:?}; its fields are: {others}; --text-field names another"
+            "the object has no field {field:?}; its fields are: {others}; choose one with --text-field"
         )));
     };
     Ok(Document { place, text, fields, end: None })

@@ -20,11 +20,11 @@ use super::table::column_of;
 use crate::failure::Failure;
 use crate::stream::STANDARD_INPUT;
 
-/// Rows that are decoded at once.
+/// The number of rows that are decoded at once.
 const ROWS: usize = 1024;
 
-/// The documents of a Parquet file; its column `field` has the texts, by default the one named `text`, or the only one.
-/// `done` counts the bytes of the file that its rows, one as large as another, stand for.
+/// The documents of a Parquet file. Its column `field` has the texts, by default the column `text` or the only column.
+/// `done` counts the bytes of the file that were read, as if all rows had the same size.
 pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Result<Results, Failure> {
     let (name, all, reader) = open(path)?;
     let (size, before, done) = (path.metadata().map_or(0, |data| data.len()), done.get(), Rc::clone(done));
@@ -36,7 +36,7 @@ pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Re
     let of_text = schema.field(column).data_type();
     if !matches!(of_text, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View) {
         return Err(Failure::new(format!(
-            "{name}: the column {:?} has values of type {of_text}, not text; --text-column names another",
+            "{name}: the column {:?} has values of type {of_text}, not text; choose another with --text-column",
             names[column]
         )));
     }
@@ -116,7 +116,7 @@ fn rows(
                 continue;
             }
             let value = formatter.value(row).try_to_string()?;
-            // Numbers and truth values stay what they are; all else is text, as Arrow shows it.
+            // Numbers and Booleans keep their JSON types; other values become strings, as Arrow formats them.
             let plain = array.data_type().is_numeric() || matches!(array.data_type(), DataType::Boolean);
             let field = match (array.is_null(row), plain) {
                 (true, _) => Field::Other(RawValue::NULL.to_owned()),

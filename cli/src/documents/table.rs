@@ -1,4 +1,4 @@
-//! Documents as rows of CSV or TSV, under a row with the names of the columns.
+//! Documents as rows of CSV or TSV, with a header row.
 
 use std::rc::Rc;
 
@@ -8,7 +8,7 @@ use super::document::{Document, Field, Place, Results, TEXT, Unread};
 use crate::failure::Failure;
 use crate::stream::Stream;
 
-/// The documents of a table; its column `field` has the texts, by default the one named `text`, or the only one.
+/// The documents of a table. Its column `field` has the texts, by default the column `text` or the only column.
 pub(super) fn read(stream: Stream, delimiter: u8, field: Option<&str>) -> Result<Results, Failure> {
     let name = stream.name.clone();
     let file: Rc<str> = name.as_str().into();
@@ -54,7 +54,7 @@ pub(super) fn read(stream: Stream, delimiter: u8, field: Option<&str>) -> Result
 fn message(error: &csv::Error) -> String {
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
-            format!("it has {len} columns, and the first line {expected_len}")
+            format!("the row has {len} columns, but the header has {expected_len}")
         }
         ErrorKind::Utf8 { err, .. } => {
             format!("column {} is not UTF-8; name the encoding with --encoding", err.field() + 1)
@@ -78,7 +78,7 @@ pub(super) fn column_of<'a>(
     }
     let names: Vec<String> = columns.map(|column| format!("{column:?}")).collect();
     Err(format!(
-        "no column is named {sought:?}; the columns are {}; --text-column names one",
+        "no column is named {sought:?}; the columns are {}; choose one with --text-column",
         names.join(", ")
     ))
 }

@@ -18,7 +18,7 @@ fn inputs(folder: &TempDir, files: &[(&str, &[u8])]) -> Inputs {
     Inputs { files: paths.collect(), input_format: None, lines: false, text_field: None, encoding: None }
 }
 
-/// Each document's text, or the message of its failure, behind the name of its place.
+/// Each document's text, or the message of its failure, after its place.
 fn read(inputs: &Inputs) -> Vec<String> {
     let documents = Documents::find(inputs, Blank::Skip).expect("the files should be found");
     let shown = |place: &Place| {
@@ -108,15 +108,15 @@ fn a_document_that_cannot_be_read_costs_itself_alone() {
     });
     let expected = [
         "a.jsonl:1 failed: the field \"text\" is not a string",
-        "a.jsonl:2 failed: it has no field \"text\"; its fields are: \"body\"",
-        "a.jsonl:3 failed: it is not valid",
-        "a.jsonl:4 failed: it is not valid JSON: invalid type: sequence, expected an object",
+        "a.jsonl:2 failed: the object has no field \"text\"; its fields are: \"body\"",
+        "a.jsonl:3 failed: the line is not valid",
+        "a.jsonl:4 failed: the line is not valid JSON: invalid type: sequence, expected an object",
         "a.jsonl:5 failed: ",
         "a.jsonl:6 good",
-        "b.csv:2 failed: it has 1 columns, and the first line 2",
+        "b.csv:2 failed: the row has 1 columns, but the header has 2",
         "b.csv:3 good",
         "b.csv:4 failed: column 2 is not UTF-8",
-        "b.csv:5 failed: it has 3 columns",
+        "b.csv:5 failed: the row has 3 columns",
         "b.csv:6 good",
         "c.csv failed: ",
         "gone.txt failed: ",

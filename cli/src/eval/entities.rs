@@ -1,4 +1,4 @@
-//! `entopic eval entities`: entities of documents as they were written, against gold.
+//! `entopic eval entities` scores the entities of raw documents against gold annotations.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -22,7 +22,7 @@ struct Line {
     entities: Vec<Gold>,
 }
 
-/// An entity of a line: characters, half open. The label may have the kind behind a colon.
+/// An entity of a line, from character `start` to `end`, exclusive. The label may be followed by a colon and the kind.
 #[derive(Deserialize)]
 struct Gold {
     start: usize,
@@ -31,13 +31,13 @@ struct Gold {
     kind: Option<String>,
 }
 
-/// A text and its entities, whose places are in characters.
+/// A text and its entities, with positions in characters.
 struct Document {
-    /// Its line in the file.
+    /// The number of its line in the file.
     line: usize,
     text: String,
     mentions: Vec<Mention>,
-    /// The kinds of mentions, where the file has them.
+    /// The kinds of those mentions that have one in the file.
     kinds: Kinds,
 }
 
@@ -49,7 +49,7 @@ struct Report {
     recall: f64,
     f1: f64,
     labels: BTreeMap<String, Scores>,
-    /// Of the kinds that file and model both know. An entity is right if its place, its type and its kind are.
+    /// The scores of the kinds that the model knows. An entity is correct if its place, its type and its kind are.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     kinds: BTreeMap<String, Scores>,
     matches: AllMatches,
@@ -143,7 +143,7 @@ fn places<'a>(mentions: &'a [Mention], kinds: &'a Kinds) -> Vec<Place<'a>> {
     mentions.iter().map(place).collect()
 }
 
-/// The scores of each kind in `known`, behind its type and a colon.
+/// The scores of each kind in `known`, by type and kind, such as `LOC:city`.
 fn count_kinds<'k>(
     pairs: impl Iterator<Item = (&'k Kinds, &'k Kinds)>,
     known: &HashSet<String>,
@@ -192,7 +192,7 @@ fn read(input: &Input) -> Result<Vec<Document>, Failure> {
 fn document(line: usize, text: &str, name: &str) -> Result<Document, Failure> {
     let fail = |message: String| Failure::new(format!("{name}: line {line}{message}"));
     let Line { text, entities } = serde_json::from_str(text).map_err(|error| {
-        // The error counts lines too, of which it has seen one.
+        // The error also has a line number, but it has seen only this line.
         let place = format!(" at line {} column {}", error.line(), error.column());
         let cause = error.to_string().replace(&place, "");
         fail(format!(
@@ -205,7 +205,7 @@ fn document(line: usize, text: &str, name: &str) -> Result<Document, Failure> {
     for Gold { start, end, label, kind } in entities {
         if start >= end || end > length {
             return Err(fail(format!(
-                ": an entity has the characters {start} to {end}, but the text has {length}; start must be less than end"
+                ": an entity spans characters {start} to {end}, but the text has {length}; start must be less than end"
             )));
         }
         let (label, kind) = match (label.split_once(':'), kind) {

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use entopic::{Position, Tag};
 
-/// An entity of a sentence of words.
+/// An entity in a sentence of words.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Mention {
     /// The entity type.
@@ -13,7 +13,7 @@ pub(crate) struct Mention {
     pub(crate) words: Range<usize>,
 }
 
-/// Reads `O` or a tag with a prefix of IOB1, IOB2, BIOES, BILOU or BMEWO, such as `B-PER`; anything else is none.
+/// Reads `O` or a tag with a prefix of IOB1, IOB2, BIOES, BILOU or BMEWO, such as `B-PER`; `None` for anything else.
 pub(crate) fn parse(tag: &str) -> Option<Tag> {
     let parsed = Tag::parse(tag);
     match &parsed {
@@ -24,8 +24,8 @@ pub(crate) fn parse(tag: &str) -> Option<Tag> {
     }
 }
 
-/// The entities of a sentence's tags, as `get_entities` of seqeval 1.2.2 reads them: an inside or end that follows `O`,
-/// another type, an end or nothing begins an entity.
+/// The entities of a sentence's tags, as `get_entities` of seqeval 1.2.2 reads them: an inside or end tag begins an
+/// entity if it comes first, or follows `O`, another type or an end tag.
 pub(crate) fn mentions(tags: &[Tag]) -> Vec<Mention> {
     let mut found: Vec<Mention> = Vec::new();
     let mut is_open = false;
@@ -69,7 +69,7 @@ mod tests {
     /// Tags, and the types and half-open bounds of their entities.
     type Case = (&'static str, &'static [(&'static str, usize, usize)]);
 
-    /// The expectations are `get_entities`'s of seqeval 1.2.2, with ends made half open.
+    /// The expected values are from `get_entities` of seqeval 1.2.2, with ends made exclusive.
     #[test]
     fn entities_are_those_of_seqeval() {
         let cases: [Case; 10] = [

@@ -1,4 +1,4 @@
-//! The shared parts of both evaluations of entities: the model, the renaming of types, and the counts.
+//! The parts that both evaluations of entities share: the model, the renaming of types, and the counts.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -28,19 +28,19 @@ pub(super) fn model(
     let types: Vec<&str> = labels(gold).filter(|label| seen.insert(*label)).collect();
     if types.is_empty() {
         return Err(Failure::new(format!(
-            "the model {model:?} takes entity types as input, and {name} has none, or --map drops all of them; name some \
-             with --entity-types"
+            "the model {model:?} takes entity types as input, but {name} has none, or --map drops all of them; name \
+             some with --entity-types"
         )));
     }
     Ok(ner.with(EntityOptions::new().entity_types(types))?)
 }
 
-/// The entity type of each of `gold`.
+/// The entity type of each mention in `gold`.
 pub(super) fn labels<'m>(gold: &[&'m [Mention]]) -> impl Iterator<Item = &'m str> {
     gold.iter().copied().flatten().map(|mention| mention.label.as_str())
 }
 
-/// Warns of labels that only the map has, and of what [`note_missing`] names. `own` are the file's own labels.
+/// Warns of labels that only the map has, and calls [`note_missing`]. `own` are the file's own labels.
 pub(super) fn note_labels(
     ner: &Ner,
     own: &HashSet<String>,
@@ -55,7 +55,8 @@ pub(super) fn note_labels(
     note_missing(ner, gold, map, name)
 }
 
-/// Warns of a file without entities and of entity types that the model cannot give, and refuses a file that has no others.
+/// Warns of a file without entities, and of entity types that the model does not know; refuses a file that has only
+/// such types.
 fn note_missing(ner: &Ner, gold: &[&[Mention]], map: Option<&LabelMap>, name: &str) -> Result<(), Failure> {
     if labels(gold).next().is_none() {
         output::warn(&format!(
@@ -72,7 +73,7 @@ fn note_missing(ner: &Ner, gold: &[&[Mention]], map: Option<&LabelMap>, name: &s
     let Some((example, _)) = missing.first_key_value() else { return Ok(()) };
     let listed: Vec<String> = missing.iter().map(|(label, count)| format!("{label} ({count})")).collect();
     let message = format!(
-        "{name} has entity types that the model {:?} does not give: {}; it gives {}. Rename them with --map \
+        "{name} has entity types that the model {:?} does not know: {}; it knows {}. Rename them with --map \
          {example}=TYPE, or drop them with --map {example}=",
         ner.name(),
         listed.join(", "),
@@ -85,7 +86,8 @@ fn note_missing(ner: &Ner, gold: &[&[Mention]], map: Option<&LabelMap>, name: &s
     Ok(())
 }
 
-/// Renames the types of gold and predicted entities alike, and takes those away that the map drops. Neighbours that come to have one type stay two entities.
+/// Renames the types of gold or predicted entities, and removes entities whose type the map drops. Neighbours that get
+/// the same type stay two entities.
 pub(super) fn rename(mentions: &mut Vec<Mention>, map: &LabelMap) {
     mentions.retain_mut(|mention| renamed(mention, map));
 }
@@ -101,8 +103,8 @@ pub(super) fn renamed(mention: &mut Mention, map: &LabelMap) -> bool {
     }
 }
 
-/// The counts of each type that is in the gold or the predictions of any sentence. An entity is
-/// right if its type and both its ends are.
+/// The counts of each type that is in the gold annotations or the predictions. An entity is correct if its type and
+/// both ends are.
 pub(super) fn count<'m>(
     pairs: impl Iterator<Item = (&'m [Mention], &'m [Mention])>,
 ) -> BTreeMap<String, Counts> {

@@ -1,4 +1,4 @@
-//! Scores of texts with several labels, each judged by itself: as scikit-learn has them, and the calibration error.
+//! Scores for texts with several labels, each judged independently: those of scikit-learn, and the calibration error.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::scores::{Counts, Scores};
 
-/// A label with a higher score is predicted.
+/// A label is predicted if its score is higher.
 const THRESHOLD: f64 = 0.5;
 
 /// The bins of the calibration error, of equal width.
@@ -22,17 +22,17 @@ pub(crate) struct Judged {
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
-    /// Over all pairs of a text and a label.
+    /// The scores over all pairs of a text and a label.
     micro: Scores,
-    /// The mean over the labels that hold or are predicted anywhere. `None` if each text has labels of its own.
+    /// The mean over the labels that hold or are predicted for any text. `None` if the texts have different labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     macro_f1: Option<f64>,
     average_precision: AveragePrecision,
     /// The mean distance of the scores from the share of labels that hold, in bins of scores (expected calibration error,
     /// <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
     calibration_error: f64,
-    /// The recognition of texts that no label fits, if each text has labels of its own. Each counts twice: with
-    /// all its labels, and with those alone that do not hold. A text is about none if no label is predicted.
+    /// The recognition of texts that no label fits, if the texts have different labels. Each text counts twice: with
+    /// all its labels, and with only those that do not hold. A text is taken to fit none if no label is predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     none_of_these: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -43,12 +43,12 @@ pub(crate) struct Report {
 
 #[derive(Debug, Serialize)]
 struct AveragePrecision {
-    /// Over all pairs in one ranking.
+    /// The average precision over all pairs in one ranking.
     micro: f64,
-    /// The mean over the labels that hold for a text.
+    /// The mean over the labels that hold for at least one text.
     #[serde(skip_serializing_if = "Option::is_none")]
     r#macro: Option<f64>,
-    /// The mean over the texts for which a label holds.
+    /// The mean over the texts for which at least one label holds.
     documents: f64,
 }
 
@@ -111,8 +111,8 @@ fn none_of_these(texts: &[Vec<Judged>]) -> Counts {
     counts
 }
 
-/// The sum over the scores, from the highest, of the precision there times the recall that it adds; `None` if no label
-/// holds.
+/// The sum over the scores, from the highest, of the precision at each score times the recall that it adds; `None` if
+/// no label holds.
 fn average_precision(judged: &[&Judged]) -> Option<f64> {
     let positives = judged.iter().filter(|judged| judged.holds).count();
     let mut ranked = judged.to_vec();

@@ -1,4 +1,4 @@
-//! `entopic eval ner`: entities against gold, counted as seqeval counts.
+//! `entopic eval ner` scores entities against gold annotations, as seqeval does.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -73,7 +73,7 @@ pub(crate) fn run(args: &EvalNerArgs) -> Result<(), Failure> {
     }
 }
 
-/// A line for each word: word, gold tag, predicted tag; an empty line between sentences.
+/// One line per word, with the word, its gold tag and its predicted tag; an empty line between sentences.
 fn columns(sentences: &[Sentence<'_>], predicted: &[Vec<Mention>]) -> String {
     let mut text = String::new();
     for (sentence, predicted) in sentences.iter().zip(predicted) {

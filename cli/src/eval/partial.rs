@@ -8,13 +8,13 @@ use super::iob::Mention;
 /// The four ways to compare a predicted entity with a gold one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Strategy {
-    /// Both ends and the type.
+    /// Both ends and the type must match.
     Strict,
-    /// Both ends, whatever the type.
+    /// Both ends must match, whatever the type.
     Exact,
-    /// Both ends; an overlap counts half, whatever the type.
+    /// Both ends must match, whatever the type; an overlap counts half.
     Partial,
-    /// The type of entities that overlap.
+    /// The types of entities that overlap must match.
     Type,
 }
 
@@ -24,9 +24,9 @@ pub(crate) struct Matches {
     correct: usize,
     incorrect: usize,
     partial: usize,
-    /// Gold entities that nothing was compared with.
+    /// Gold entities that no predicted entity was compared with.
     missed: usize,
-    /// Predicted ones.
+    /// Predicted entities that no gold entity was compared with.
     spurious: usize,
 }
 
@@ -40,7 +40,7 @@ pub(crate) struct MatchScores {
     counts: Matches,
 }
 
-/// All strategies.
+/// The scores of all strategies.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub(crate) struct AllMatches {
     strict: MatchScores,
@@ -67,7 +67,7 @@ impl AllMatches {
 
 impl Matches {
     /// Counts one sentence. Each predicted entity is compared with one gold entity that is not taken yet: the nearest
-    /// that it is right about, or else the first that it overlaps.
+    /// that it matches, or else the first that it overlaps.
     pub(crate) fn add(&mut self, gold: &[Mention], predicted: &[Mention], strategy: Strategy) {
         let mut taken = vec![false; gold.len()];
         for predicted in predicted {

@@ -27,7 +27,7 @@ impl Counts {
         self.gold += other.gold;
     }
 
-    /// As seqeval and scikit-learn have it: what has no denominator is 0.
+    /// The scores; a ratio with denominator 0 counts as 0, as in seqeval and scikit-learn.
     pub(crate) fn scores(self) -> Scores {
         let share = |of: usize| if of == 0 { 0.0 } else { self.correct as f64 / of as f64 };
         let (precision, recall) = (share(self.predicted), share(self.gold));

@@ -1,4 +1,4 @@
-//! Reads annotated sentences: a token in each line, in columns of which one has its tag.
+//! Reads annotated sentences: one token per line, in columns of which one has its tag.
 
 use entopic::Tag;
 
@@ -6,7 +6,7 @@ use super::iob::{self, Mention, mentions};
 use crate::failure::Failure;
 use crate::input::Input;
 
-/// A sentence of given words and its entities.
+/// The words of a sentence and its entities.
 #[derive(Debug)]
 pub(crate) struct Sentence<'t> {
     /// The line of its first word.
@@ -15,13 +15,13 @@ pub(crate) struct Sentence<'t> {
     pub(crate) mentions: Vec<Mention>,
 }
 
-/// The word that marks a new document in CoNLL's files; it is no text.
+/// The word that marks a new document in CoNLL's files; it is not part of the text.
 const DOCUMENT_MARK: &str = "-DOCSTART-";
 
 /// The columns of CoNLL-U (<https://universaldependencies.org/format.html>).
 const CONLL_U: usize = 10;
 
-/// The types of CoNLL-2000's chunks, whose column looks like one of entities.
+/// The types of CoNLL-2000's chunks, whose column looks like a column of entities.
 const CHUNKS: [&str; 11] = ["ADJP", "ADVP", "CONJP", "INTJ", "LST", "NP", "PP", "PRT", "SBAR", "UCP", "VP"];
 
 /// The keys of a tag in CoNLL-U's last column.
@@ -37,7 +37,7 @@ enum Separator {
 /// The places of words and tags.
 #[derive(Clone, Copy)]
 enum Columns {
-    /// By number.
+    /// The indices of the columns.
     Of { word: usize, tag: usize },
     /// CoNLL-U.
     ConllU,
@@ -52,14 +52,14 @@ struct Row<'t> {
 /// A line of a file.
 enum Line<'t> {
     Token(Row<'t>),
-    /// A bound of sentences.
+    /// A boundary between sentences.
     Bound,
 }
 
 /// The sentences of `input`, at least one.
 ///
-/// Columns are separated by tabs, or by spaces in a file without tabs. The tag is in the one column that has a tag in each
-/// line, chunks aside; the word is in the first column, or in the second if the first numbers the words.
+/// Columns are separated by tabs, or by spaces in a file without tabs. The tag is in the only column that has a tag in
+/// each line, except for chunks; the word is in the first column, or in the second if the first numbers the words.
 pub(crate) fn read(input: &Input) -> Result<Vec<Sentence<'_>>, Failure> {
     let lines = lines(input);
     let rows: Vec<&Row<'_>> =
@@ -103,7 +103,7 @@ fn lines(input: &Input) -> Vec<Line<'_>> {
             Separator::Tab => text.split('\t').map(str::trim).collect(),
             Separator::Space => text.split_ascii_whitespace().collect(),
         };
-        // A comment stands before a sentence, and has no tag at its end.
+        // A comment stands before a sentence, and none of its columns is a tag.
         let has_tag = columns.len() > 1 && columns.iter().any(|column| iob::parse(column).is_some());
         if begins && text.starts_with('#') && !has_tag {
             continue;
@@ -143,7 +143,7 @@ fn columns(rows: &[&Row<'_>], name: &str) -> Result<Columns, Failure> {
     };
     if count > 2 && rows.len() > 1 && rows.iter().all(|row| row.columns[word] == rows[0].columns[word]) {
         let message = format!(
-            "column {} is the same in every line, so it has no words; take it out of the file",
+            "column {} is the same in every line, so it has no words; remove it from the file",
             word + 1
         );
         return fail(rows[0].line, message);
@@ -162,10 +162,10 @@ fn columns(rows: &[&Row<'_>], name: &str) -> Result<Columns, Failure> {
         ([], several) | (several, _) => {
             let numbers: Vec<String> = several.iter().map(|column| (column + 1).to_string()).collect();
             let numbers = numbers.join(" and ");
-            return fail(rows[0].line, format!("columns {numbers} have tags; leave one of them in the file"));
+            return fail(rows[0].line, format!("columns {numbers} have tags; keep one of them in the file"));
         }
     }
-    // The column that is nearest to one of tags shows what is wrong.
+    // The column with the most tags is probably the one meant, so its first wrong tag is reported.
     let tags = |column: &usize| rows.iter().filter(|row| iob::parse(row.columns[*column]).is_some()).count();
     let nearest = (word + 1..count).max_by_key(tags).unwrap_or(count - 1);
     let broken = rows.iter().find(|row| iob::parse(row.columns[nearest]).is_none()).unwrap_or(&rows[0]);
@@ -176,7 +176,7 @@ fn columns(rows: &[&Row<'_>], name: &str) -> Result<Columns, Failure> {
 }
 
 impl Columns {
-    /// The word and tag of a line; none for the ranges and empty words of CoNLL-U.
+    /// The word and tag of a line; `None` for the ranges and empty words of CoNLL-U.
     fn read<'t>(self, row: &Row<'t>) -> Result<Option<(&'t str, Tag)>, String> {
         let (word, tag) = match self {
             Self::Of { word, tag } => (word, row.columns[tag]),
@@ -194,7 +194,7 @@ fn value_in_misc(misc: &str) -> Option<&str> {
     values.find(|(key, _)| TAG_KEYS.contains(key)).map(|(_, tag)| tag)
 }
 
-/// A sentence whose end is not read yet.
+/// A sentence whose end has not been read yet.
 #[derive(Default)]
 struct Open<'t> {
     line: usize,

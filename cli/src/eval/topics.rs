@@ -1,4 +1,4 @@
-//! `entopic eval topics`: topics against gold.
+//! `entopic eval topics` scores topics against gold labels.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -24,12 +24,12 @@ struct Line {
     not: Option<Vec<String>>,
 }
 
-/// A text and what it is about.
+/// A text and its gold labels.
 #[derive(Debug)]
 struct Document {
     text: String,
     gold: Gold,
-    /// Its line in the file.
+    /// The number of its line in the file.
     line: usize,
 }
 
@@ -37,7 +37,7 @@ struct Document {
 enum Gold {
     /// One label.
     One(String),
-    /// The labels that hold, and if the file has them those that do not.
+    /// The labels that hold, and those that do not, if the file names them.
     Several { labels: Vec<String>, not: Option<Vec<String>> },
 }
 
@@ -49,7 +49,7 @@ struct Report {
     documents: usize,
 }
 
-/// A line of the predictions file. An empty text has no label predicted.
+/// A line of the predictions file. An empty text has no predicted label.
 #[derive(Serialize)]
 struct Prediction<'a> {
     label: &'a str,
@@ -97,7 +97,7 @@ pub(crate) fn run(args: &EvalTopicsArgs) -> Result<(), Failure> {
     }
 }
 
-/// Prints the scores of the likeliest label, and gives the lines of the predictions file.
+/// Prints the scores of the likeliest label, and returns the lines of the predictions file.
 fn one_label(
     classifier: &TopicClassifier,
     candidates: &[Label],
@@ -121,7 +121,7 @@ fn one_label(
     pairs.iter().map(output::json).collect()
 }
 
-/// Prints the scores of all labels, each judged by itself, and gives the lines of the predictions file.
+/// Prints the scores of all labels, each judged independently, and returns the lines of the predictions file.
 fn several_labels(
     classifier: &TopicClassifier,
     candidates: &[Label],
@@ -159,7 +159,7 @@ fn several_labels(
         };
         let mut judged: Vec<Judged> = topics.iter().map(judge).collect();
         if topics.is_empty() {
-            // An empty text has no topics: nothing is found that holds.
+            // An empty text has no topics, so that no label is predicted.
             let all = if are_own {
                 document.all().collect()
             } else {
@@ -214,7 +214,7 @@ fn read(input: &Input) -> Result<Vec<Document>, Failure> {
     let documents = filled.map(|(line, text)| {
         let fail = |message: String| Failure::new(format!("{}: line {line}{message}", input.name));
         let Line { text, label, labels, not } = serde_json::from_str(text).map_err(|error| {
-            // The error counts lines too, of which it has seen one.
+            // The error also has a line number, but it has seen only this line.
             let place = format!(" at line {} column {}", error.line(), error.column());
             let cause = error.to_string().replace(&place, "");
             fail(format!(
@@ -234,7 +234,7 @@ fn read(input: &Input) -> Result<Vec<Document>, Failure> {
     let is_one = |document: &Document| matches!(document.gold, Gold::One(_));
     match documents.iter().find(|document| is_one(document) != is_one(&documents[0])) {
         Some(Document { line, .. }) => Err(Failure::new(format!(
-            "{}: line {line} has {}, and line {} has not; give all lines the same form",
+            "{}: line {line} has {}, but line {} does not; give all lines the same fields",
             input.name,
             if is_one(&documents[0]) { "\"labels\"" } else { "\"label\"" },
             documents[0].line
@@ -265,7 +265,7 @@ fn rename(documents: &mut Vec<Document>, map: &LabelMap) {
     });
 }
 
-/// Each label once, in the order given or else of first appearance.
+/// The candidate labels without repetition, in the order given, or else of first appearance.
 fn candidates(documents: &[Document], given: Option<&[Label]>, map: Option<&LabelMap>) -> Vec<Label> {
     let renamed = |label: &Label| {
         let name = map.map_or(Some(label.name()), |map| map.apply(label.name()))?.to_owned();
@@ -279,7 +279,7 @@ fn candidates(documents: &[Document], given: Option<&[Label]>, map: Option<&Labe
     labels.into_iter().filter(|label| seen.insert(label.name().to_owned())).collect()
 }
 
-/// A document whose label is no candidate could never be right.
+/// Refuses documents whose label is not a candidate, since their label could never be predicted.
 fn check(documents: &[Document], candidates: &[Label], name: &str) -> Result<(), Failure> {
     let candidates: HashSet<&str> = candidates.iter().map(Label::name).collect();
     let judged = documents.iter().filter(|document| document.not().is_none());
@@ -287,13 +287,13 @@ fn check(documents: &[Document], candidates: &[Label], name: &str) -> Result<(),
     match labels.find(|(label, _)| !candidates.contains(label)) {
         None => Ok(()),
         Some((label, line)) => Err(Failure::new(format!(
-            "{name}: line {line}: the label {label:?} is none of the topics given; rename it with --map \"{label}=…\", \
+            "{name}: line {line}: the label {label:?} is not one of the topics; rename it with --map \"{label}=…\", \
              or drop it with --map \"{label}=\""
         ))),
     }
 }
 
-/// As scikit-learn has it: the macro average is over the labels that were due or predicted.
+/// The scores, as in scikit-learn: the macro average is over the labels that are in the gold data or predicted.
 fn score(pairs: &[Prediction<'_>]) -> Report {
     let mut counts: BTreeMap<String, Counts> = BTreeMap::new();
     for Prediction { label, predicted } in pairs {
@@ -371,7 +371,7 @@ mod tests {
             ("{\"text\": \"a\", \"label\": \"b\", \"labels\": []}", "test: line 1: it has \"label\" and"),
             (
                 "{\"text\": \"a\", \"label\": \"b\"}\n{\"text\": \"a\", \"labels\": []}",
-                "test: line 2 has \"labels\", and line 1 has not",
+                "test: line 2 has \"labels\", but line 1 does not",
             ),
             ("{\"text\": \"a\", \"label\": 1}", "test: line 1, column 24: "),
             ("text", "test: line 1, column 2: "),

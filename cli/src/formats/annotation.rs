@@ -1,5 +1,5 @@
-//! W3C Web Annotations (<https://www.w3.org/TR/annotation-model/>) in JSON-LD: a page of annotations for each document,
-//! one per line.
+//! W3C Web Annotations (<https://www.w3.org/TR/annotation-model/>) in JSON-LD: one page of annotations per document,
+//! and one page per line.
 
 use std::io::{self, Write};
 
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::writer::{Problem, Streamed};
 use crate::documents::document::Document;
 
-/// Characters before and behind a mention that help to find it again if the text changes.
+/// The number of characters before and after a mention that help to find it again if the text changes.
 const CONTEXT: usize = 32;
 
 pub(super) struct Annotations;
@@ -22,7 +22,7 @@ impl Streamed for Annotations {
         tagged: &TaggedDocument,
     ) -> Result<(), Problem> {
         let source = source(document);
-        // Addresses of their own, which need not lead anywhere: the document's, with a number.
+        // Each annotation needs an address, which need not lead anywhere: the document's, with a number.
         let joined = if source.contains('#') { "&" } else { "#" };
         let id = |number: usize| format!("{source}{joined}annotation={number}");
         let entities = tagged.entities.iter().map(|entity| of_entity(entity, &document.text, &source));
@@ -49,7 +49,7 @@ impl Streamed for Annotations {
     }
 }
 
-/// The address of a document: that of its file, with the line as a fragment (RFC 5147).
+/// The address of a document: the address of its file, with the line as a fragment (RFC 5147).
 fn source(document: &Document) -> String {
     let escape = |name: &str| {
         let keep = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
@@ -68,7 +68,7 @@ fn source(document: &Document) -> String {
         _ => "urn:entopic:standard-input".to_owned(),
     };
     match document.place.line {
-        // Lines are counted from 0, as gaps between them.
+        // RFC 5147 numbers the positions between lines, from 0.
         Some(line) => format!("{file}#line={},{line}", line.saturating_sub(1)),
         None => file,
     }

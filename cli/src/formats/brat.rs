@@ -1,4 +1,4 @@
-//! brat's standoff format (<https://brat.nlplab.org/standoff.html>): for each document its text and a file of annotations.
+//! brat's standoff format (<https://brat.nlplab.org/standoff.html>): a text and a file of annotations per document.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -10,10 +10,10 @@ use super::writer::{Filed, Problem};
 use crate::documents::document::Document;
 use crate::sink::Folder;
 
-/// `.txt` and `.ann` of each document, and the configuration that brat needs to show them.
+/// The files `.txt` and `.ann` of each document, and the configuration that brat needs to show them.
 #[derive(Default)]
 pub(super) struct Standoff {
-    /// brat's type of each label.
+    /// brat's type for each label.
     types: Types,
 }
 
@@ -42,7 +42,7 @@ impl Filed for Standoff {
     }
 }
 
-/// An entity with a note that has its score, and its kind if it has one. A line end within it splits it in two.
+/// An entity, and a note with its score and its kind, if it has one. A line end within the entity splits it in two.
 fn annotation(number: usize, label: &str, entity: &Entity) -> String {
     let mut parts: Vec<(usize, usize)> = Vec::new();
     let mut place = entity.span.chars.start;
@@ -66,8 +66,8 @@ fn annotation(number: usize, label: &str, entity: &Entity) -> String {
     annotation
 }
 
-/// Labels and brat's types for them, which have letters of ASCII, digits, hyphens and underscores. Labels that would have one
-/// type get a number.
+/// Labels and brat's types for them, which consist of ASCII letters, digits, hyphens and underscores. Labels that would
+/// get the same type are numbered.
 #[derive(Default)]
 struct Types(BTreeMap<String, String>);
 

@@ -1,4 +1,4 @@
-//! CoNLL's columns: a word and its tag of IOB2 in each line, an empty line between sentences.
+//! CoNLL's columns: one word and its tag in IOB2 per line, and an empty line between sentences.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -9,8 +9,8 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::writer::{Problem, Streamed};
 use crate::documents::document::Document;
 
-/// Documents, each under a line with CoNLL's mark for them. Words are those of Unicode (UAX #29); a bound of an entity is
-/// one of words, too. A sentence ends where one of Unicode ends, or a line.
+/// Documents, each after a line with CoNLL's mark for documents. Words are those of Unicode (UAX #29), split where an
+/// entity begins or ends. A sentence ends where Unicode's sentences or lines end.
 pub(super) struct Conll;
 
 impl Streamed for Conll {
@@ -63,7 +63,7 @@ impl Streamed for Conll {
     }
 }
 
-/// A label as part of a tag: without white space, which would begin a column.
+/// A label as part of a tag: without white space, which would begin a new column.
 fn column(label: &str) -> String {
     label.split_whitespace().collect::<Vec<_>>().join("_")
 }

@@ -1,4 +1,4 @@
-//! JSON: documents as the library has them, and as displaCy has them.
+//! JSON: documents in the library's form, and in displaCy's.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use super::writer::{Problem, Streamed};
 use crate::documents::document::Document;
 use crate::offsets::{Offsets, Places};
 
-/// The key of what was found, next to the fields of the input. An input that was tagged before has it; it is replaced.
+/// The key of the results, next to the fields of the input. In an input that was tagged before, it is replaced.
 pub(crate) const TAGGED: &str = "tagged";
 
 /// Optional parts of a result in JSON.
@@ -31,7 +31,7 @@ struct WithGroups<'a, T> {
 }
 
 impl Options {
-    /// Writes what was found in `text` as an object; its groups are those of `entities`.
+    /// Writes the results for `text` as an object; its groups are those of `entities`.
     pub(crate) fn write_found(
         self,
         out: &mut dyn Write,
@@ -44,7 +44,7 @@ impl Options {
         if self.offsets != Offsets::Utf16 {
             return Ok(serde_json::to_writer(out, &object)?);
         }
-        // By its text, so that numbers stay as they are written.
+        // Through its text, so that numbers keep their notation.
         let mut object: Value = serde_json::from_str(&serde_json::to_string(&object)?)?;
         add_utf16(&mut object, &Places::new(text, Offsets::Utf16));
         Ok(serde_json::to_writer(out, &object)?)
@@ -57,7 +57,7 @@ impl Object for Options {
     }
 }
 
-/// Adds the places in UTF-16 to each span in `value`.
+/// Adds the offsets in UTF-16 to each span in `value`.
 fn add_utf16(value: &mut Value, places: &Places<'_>) {
     match value {
         Value::Array(values) => values.iter_mut().for_each(|value| add_utf16(value, places)),
@@ -127,7 +127,7 @@ impl<O: Object> Streamed for List<O> {
     }
 }
 
-/// A line for each document: the fields of the input as they are, and what was found.
+/// One line per document: the unchanged fields of the input, and the results.
 pub(super) struct Lines(pub(super) Options);
 
 impl Streamed for Lines {

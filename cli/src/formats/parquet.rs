@@ -1,14 +1,13 @@
-//! Parquet: a row for each document, with lists of its entities and topics.
+//! Parquet: one row per document, with lists of its entities and topics.
 
 use std::io;
 use std::sync::Arc;
 
-use arrow_array::builder::{
-    ArrayBuilder, Float32Builder, ListBuilder, StringBuilder, StructBuilder, UInt64Builder,
-};
+use arrow_array::builder::{ArrayBuilder, StringBuilder, UInt64Builder};
 use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Field, Fields, Schema};
+use arrow_schema::{ArrowError, DataType, Field, Schema};
 use entopic::TaggedDocument;
+use entopic_arrow::{EntityColumn, TopicColumn};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
@@ -22,17 +21,17 @@ use crate::offsets::{Offsets, Places};
 use crate::output;
 use crate::sink::Sink;
 
-/// Rows, and bytes of texts, that are kept before they are handed over as one batch.
+/// The number of rows, and of bytes of their texts, that are collected for one batch.
 const ROWS: usize = 1024;
 const BYTES: usize = 16 << 20;
 
-/// Bytes that are encoded before they are written as a group of rows.
+/// The number of encoded bytes that are collected for one row group.
 const GROUP_BYTES: usize = 64 << 20;
 
 pub(super) struct Table {
     writer: ArrowWriter<Sink>,
     rows: Rows,
-    /// Of their texts.
+    /// The bytes of their texts.
     bytes: usize,
     offsets: Offsets,
 }
@@ -43,34 +42,8 @@ struct Rows {
     line: UInt64Builder,
     fields: StringBuilder,
     text: StringBuilder,
-    entities: ListBuilder<StructBuilder>,
-    topics: ListBuilder<StructBuilder>,
-}
-
-fn of_entities() -> Fields {
-    Fields::from(vec![
-        Field::new("start", DataType::UInt64, false),
-        Field::new("end", DataType::UInt64, false),
-        Field::new("label", DataType::Utf8, false),
-        Field::new("kind", DataType::Utf8, true),
-        Field::new("text", DataType::Utf8, false),
-        Field::new("score", DataType::Float32, false),
-        Field::new("found_by", DataType::Utf8, false),
-    ])
-}
-
-fn of_topics() -> Fields {
-    Fields::from(vec![
-        Field::new("label", DataType::Utf8, false),
-        Field::new("score", DataType::Float32, false),
-        Field::new("fit", DataType::Float32, false),
-    ])
-}
-
-fn list(fields: Fields) -> (ListBuilder<StructBuilder>, Arc<Field>) {
-    let item = Arc::new(Field::new("item", DataType::Struct(fields.clone()), false));
-    let builder = ListBuilder::new(StructBuilder::from_fields(fields, 0)).with_field(Arc::clone(&item));
-    (builder, item)
+    entities: EntityColumn,
+    topics: TopicColumn,
 }
 
 impl Rows {
@@ -80,8 +53,8 @@ impl Rows {
             line: UInt64Builder::new(),
             fields: StringBuilder::new(),
             text: StringBuilder::new(),
-            entities: list(of_entities()).0,
-            topics: list(of_topics()).0,
+            entities: EntityColumn::new(),
+            topics: TopicColumn::new(),
         }
     }
 
@@ -91,32 +64,15 @@ impl Rows {
         tagged: &TaggedDocument,
         offsets: Offsets,
     ) -> Result<(), Failure> {
+        let fields = output::json(&Others(document))?;
+        let places = Places::new(&document.text, offsets);
+        let placed = tagged.entities.iter().map(|entity| (entity, places.of(&entity.span)));
+        self.entities.push(placed).map_err(|error| too_much(&error))?;
+        self.topics.push(&tagged.topics).map_err(|error| too_much(&error))?;
         self.file.append_value(&*document.place.file);
         self.line.append_option(document.place.line);
-        self.fields.append_value(output::json(&Others(document))?);
+        self.fields.append_value(fields);
         self.text.append_value(&document.text);
-        let places = Places::new(&document.text, offsets);
-        let entities = self.entities.values();
-        for entity in &tagged.entities {
-            let place = places.of(&entity.span);
-            column::<UInt64Builder>(entities, 0)?.append_value(place.start as u64);
-            column::<UInt64Builder>(entities, 1)?.append_value(place.end as u64);
-            column::<StringBuilder>(entities, 2)?.append_value(&entity.label);
-            column::<StringBuilder>(entities, 3)?.append_option(entity.kind.as_ref());
-            column::<StringBuilder>(entities, 4)?.append_value(&entity.text);
-            column::<Float32Builder>(entities, 5)?.append_value(entity.score);
-            column::<StringBuilder>(entities, 6)?.append_value(entity.found_by.to_string());
-            entities.append(true);
-        }
-        self.entities.append(true);
-        let topics = self.topics.values();
-        for topic in &tagged.topics {
-            column::<StringBuilder>(topics, 0)?.append_value(&topic.label);
-            column::<Float32Builder>(topics, 1)?.append_value(topic.score);
-            column::<Float32Builder>(topics, 2)?.append_value(topic.fit);
-            topics.append(true);
-        }
-        self.topics.append(true);
         Ok(())
     }
 
@@ -126,8 +82,8 @@ impl Rows {
             Arc::new(self.line.finish()),
             Arc::new(self.fields.finish()),
             Arc::new(self.text.finish()),
-            Arc::new(self.entities.finish()),
-            Arc::new(self.topics.finish()),
+            Arc::new(self.entities.finish()?),
+            Arc::new(self.topics.finish()?),
         ];
         RecordBatch::try_new(schema(), columns)
     }
@@ -148,10 +104,9 @@ impl Serialize for Others<'_> {
     }
 }
 
-/// Column `at` of a struct.
-fn column<B: ArrayBuilder>(of: &mut StructBuilder, at: usize) -> Result<&mut B, Failure> {
-    of.field_builder(at)
-        .ok_or_else(|| Failure::new(format!("column {at} of the Parquet file has another type")))
+/// The failure of results that are too large for a column.
+fn too_much(error: &ArrowError) -> Failure {
+    Failure::because("the document does not fit into Parquet", error)
 }
 
 fn schema() -> Arc<Schema> {
@@ -160,8 +115,8 @@ fn schema() -> Arc<Schema> {
         Field::new("line", DataType::UInt64, true),
         Field::new("fields", DataType::Utf8, false),
         Field::new("text", DataType::Utf8, false),
-        Field::new("entities", DataType::List(list(of_entities()).1), false),
-        Field::new("topics", DataType::List(list(of_topics()).1), false),
+        Field::new("entities", EntityColumn::data_type(), false),
+        Field::new("topics", TopicColumn::data_type(), false),
     ]))
 }
 

@@ -1,4 +1,4 @@
-//! Documents as they came, with another text.
+//! Documents in the format of the input, with another text.
 
 use std::io::{self, Write};
 
@@ -13,12 +13,12 @@ pub(crate) enum Form {
     Csv,
 }
 
-/// Writes documents in the form that they came in.
+/// Writes documents in the format of the input.
 pub(crate) struct Writer {
     form: Form,
-    /// Whether the texts come from several files.
+    /// True if the texts come from several files.
     are_many: bool,
-    /// Of tables, once the first row is written.
+    /// The columns of tables, once the first row is written.
     columns: Option<Vec<String>>,
 }
 
@@ -32,7 +32,7 @@ impl Writer {
         let own = || document.fields.iter().map(|(name, _)| name.as_str());
         match &self.columns {
             Some(columns) if !own().eq(columns) => Err(Failure::new(format!(
-                "its columns are {}, and those of the first table {}; redact tables with other columns in a run of their own",
+                "its columns are {}, but those of the first table are {}; redact this table in another run",
                 own().collect::<Vec<_>>().join(", "),
                 columns.join(", ")
             ))),
@@ -40,13 +40,13 @@ impl Writer {
         }
     }
 
-    /// Writes `document` with `text` in the place of its own.
+    /// Writes `document` with `text` in place of its text.
     pub(crate) fn write(&mut self, out: &mut dyn Write, document: &Document, text: &str) -> io::Result<()> {
         match self.form {
             Form::Text => {
                 out.write_all(text.as_bytes())?;
                 let end = document.end.unwrap_or_default();
-                // Files one after another are kept apart.
+                // Texts of different files are separated.
                 let apart = self.are_many && end.is_empty() && !text.ends_with('\n');
                 out.write_all(if apart { b"\n" } else { end.as_bytes() })
             }
@@ -69,8 +69,8 @@ impl Writer {
     }
 }
 
-/// Writes the fields of the input whose names `keep` lets pass, with `text` as the document's, and commas between them.
-/// Gives whether there was one.
+/// Writes the fields of the input whose names `keep` accepts, separated by commas, with `text` as the document's text.
+/// Returns whether it wrote any.
 pub(super) fn write_fields(
     out: &mut dyn Write,
     document: &Document,
@@ -92,7 +92,7 @@ pub(super) fn write_fields(
     Ok(!is_first)
 }
 
-/// A field as a cell: a string without its quotation marks, nothing for null, all else as it is in JSON.
+/// A field as a cell: strings without quotation marks, nothing for null, and all other values as in JSON.
 pub(super) fn cell(field: &Field, text: &str) -> String {
     match field {
         Field::Text => text.to_owned(),

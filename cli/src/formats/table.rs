@@ -1,4 +1,4 @@
-//! CSV: a row for each document, with the fields of the input as they are, its topic, and its entities as JSON.
+//! CSV: one row per document, with the unchanged fields of the input, its topic, and its entities as JSON.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::offsets::{Offsets, Places};
 use crate::output;
 
-/// The columns behind those of the input.
+/// The columns after those of the input.
 const COLUMNS: [&str; 3] = ["topic", "topic_score", "entities"];
 
 pub(super) struct Table {
@@ -64,7 +64,8 @@ impl Streamed for Table {
             }
             Some(columns) if own != *columns => {
                 return Err(Problem::Document(Failure::new(format!(
-                    "its fields are {}, and those of the first document {}; CSV has the same for all, --format jsonl does not need to",
+                    "its fields are {}, but those of the first document are {}; CSV needs the same fields in all \
+                     documents, so use --format jsonl",
                     own.join(", "),
                     columns.join(", ")
                 ))));

@@ -13,10 +13,10 @@ use crate::text::{cut, printable};
 /// Topics below this share are counted, not listed.
 const UNLIKELY: f32 = 0.02;
 
-/// Topics that are listed however unlikely they are.
+/// The number of topics that are listed however unlikely they are.
 const SHOWN_TOPICS: usize = 3;
 
-/// Names that are listed.
+/// The maximum number of names that are listed.
 const SHOWN_NAMES: usize = 40;
 
 /// The widest bar and the widest column of names.
@@ -67,7 +67,7 @@ fn render(out: &mut dyn Write, text: &str, tagged: &TaggedDocument, style: Style
             marked.push_str(&plain(segment.text));
             continue;
         };
-        // Each line of a mention is marked, so that no colour runs over a line end.
+        // Each line of a mention is marked, so that no colour crosses a line end.
         let label = printable(&entity.label);
         let lines: Vec<String> = segment.text.lines().map(plain).collect();
         for (at, line) in lines.iter().enumerate() {
@@ -98,7 +98,7 @@ fn render(out: &mut dyn Write, text: &str, tagged: &TaggedDocument, style: Style
     read.lines().try_for_each(|line| writeln!(out, "{}", style.dim(line)))
 }
 
-/// `text` without what would steer a terminal; line ends and tabs stay.
+/// `text` without control characters, which could steer a terminal; line ends and tabs stay.
 fn plain(text: &str) -> String {
     text.replace("\r\n", "\n").replace(|c: char| c.is_control() && !matches!(c, '\n' | '\t'), "\u{FFFD}")
 }
@@ -124,7 +124,7 @@ fn topics(out: &mut dyn Write, topics: &[Topic], style: Style) -> io::Result<()>
         writeln!(
             out,
             "  {}",
-            style.dim("None of them holds by itself: the text may be about something else.")
+            style.dim("None of them fits on its own: the text may be about something else.")
         )?;
     }
     Ok(())
@@ -168,7 +168,7 @@ fn names(
     Ok(())
 }
 
-/// `text` with spaces behind it, so that it takes `width` columns.
+/// `text`, padded with spaces to `width` columns.
 fn pad(text: &str, width: usize) -> String {
     format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }

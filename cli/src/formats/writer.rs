@@ -28,18 +28,19 @@ impl From<io::Error> for Problem {
 pub(crate) trait Writer {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem>;
 
-    /// Hands over what was written so far.
+    /// Flushes the results written so far.
     fn flush(&mut self) -> io::Result<()>;
 
-    /// Ends the output, which is complete.
+    /// Finishes the output, which is complete.
     fn finish(self: Box<Self>) -> Result<(), Failure>;
 
-    /// Notes a document that failed, by a line of JSON, and gives the file for them; none where standard error is for them.
+    /// Records a document that failed, as a line of JSON, and returns the file of failures; `None` if failures go to
+    /// standard error.
     fn failed(&mut self, _line: &str) -> io::Result<Option<PathBuf>> {
         Ok(None)
     }
 
-    /// Takes back what is no file that a run of its own takes care of.
+    /// Removes an incomplete folder; an incomplete file is left to `LongRun::abandon`.
     fn abandon(self: Box<Self>) -> Result<(), Failure> {
         Ok(())
     }
@@ -80,6 +81,6 @@ pub(super) trait Filed {
         tagged: &TaggedDocument,
     ) -> Result<(), Problem>;
 
-    /// Writes the file that is about all documents.
+    /// Writes the file that covers all documents.
     fn end(&mut self, folder: &Folder) -> io::Result<()>;
 }

@@ -11,10 +11,10 @@ use crate::text::printable;
 
 const HEADINGS: [&str; 6] = ["name", "task", "architecture", "languages", "licence", "where"];
 
-/// Languages shown of a model; of more, the number is.
+/// The maximum number of languages shown for a model; further ones are counted.
 const LANGUAGES: usize = 4;
 
-/// A line for each model, under headings.
+/// A table with headings and one line per model.
 pub(super) fn table(entries: &[&ModelEntry]) -> Result<String, Failure> {
     let mut rows = vec![HEADINGS.map(str::to_owned)];
     for entry in entries {
@@ -37,7 +37,7 @@ pub(super) fn table(entries: &[&ModelEntry]) -> Result<String, Failure> {
     Ok(rows.iter().map(line).collect())
 }
 
-/// All that is known of a model, as its registry file could say it.
+/// All that is known about a model, in the form of a registry file.
 pub(super) fn lines(entry: &ModelEntry) -> Result<String, Failure> {
     let fields = fields(entry)?;
     let mut known: Vec<(&String, &Value)> = fields.as_object().into_iter().flatten().collect();
@@ -49,7 +49,7 @@ pub(super) fn lines(entry: &ModelEntry) -> Result<String, Failure> {
     Ok(known.into_iter().map(|(key, value)| format!("{key} = {}\n", toml(value))).collect())
 }
 
-/// The place and the files of a fetched model.
+/// The folder and the files of a downloaded model.
 #[cfg(feature = "hub")]
 pub(super) fn fetched(model: &FetchedModel) -> String {
     let mut text = format!("{}@{}\n", model.id, model.revision);
@@ -63,10 +63,10 @@ pub(super) fn fetched(model: &FetchedModel) -> String {
     text
 }
 
-/// A value's fields, by way of text: there 0.5 of 32 bits stays as short as it was written.
+/// A value's fields, converted through text, in which an f32 such as 0.0602 stays as short as it was written.
 fn fields(value: &impl serde::Serialize) -> Result<Value, Failure> {
     serde_json::from_str(&json(value)?)
-        .map_err(|error| Failure::because("the model cannot be put into JSON", &error))
+        .map_err(|error| Failure::because("the model cannot be written as JSON", &error))
 }
 
 fn word(value: &Value) -> String {
@@ -91,7 +91,7 @@ fn place(source: &Source) -> String {
     }
 }
 
-/// `value` on one line, but for lists of tables. JSON's strings and numbers are TOML's too.
+/// `value` on one line, except for lists of tables. JSON's strings and numbers are valid in TOML, too.
 fn toml(value: &Value) -> String {
     match value {
         Value::Array(items) if items.iter().all(Value::is_object) => {

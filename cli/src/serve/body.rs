@@ -12,20 +12,20 @@ use tokio::time::{Instant, timeout_at};
 
 use super::refusal::Refusal;
 
-/// Bytes of a body that count for nothing: many clients may send as much at once.
+/// The bytes of a body that do not count towards the memory limit, so that many clients can send small bodies at once.
 const SMALL: usize = 64 * 1024;
 
-/// The time and the bytes, in bodies of the greatest size, for which the rest of a refused body is read, so that its client
-/// gets to read the answer.
+/// The time, and the number of bytes (in bodies of the maximum size), for which the rest of a refused body is read, so
+/// that its client can read the answer.
 const DRAINED: (Duration, usize) = (Duration::from_secs(2), 8);
 
 /// The limits of bodies.
 pub(super) struct Limits {
-    /// The most bytes of one.
+    /// The maximum number of bytes of a body.
     pub(super) most: usize,
-    /// The time that one may take to arrive.
+    /// The maximum time for a body to arrive.
     pub(super) time: Duration,
-    /// The bytes that all may have beyond the small ones.
+    /// One permit per byte of all bodies together, beyond the first [`SMALL`] bytes of each.
     pub(super) memory: Arc<Semaphore>,
 }
 
@@ -79,8 +79,8 @@ impl Limits {
         Ok(Read { bytes, memory: memory.map(Arc::new) })
     }
 
-    /// Reads and forgets the rest of a body. A connection that is closed while its client sends may be reset, and the answer
-    /// lost with it.
+    /// Reads and discards the rest of a body. A connection that is closed while its client is sending may be reset, and
+    /// the answer lost with it.
     pub(super) async fn drain(&self, stream: &mut BodyDataStream) {
         let (time, bodies) = DRAINED;
         let (end, mut left) = (Instant::now() + time, self.most.saturating_mul(bodies));

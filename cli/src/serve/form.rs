@@ -1,4 +1,4 @@
-//! The form for people, at the root.
+//! The HTML form for people, at the root.
 
 use axum::http::header::{CONTENT_SECURITY_POLICY, HeaderName};
 use axum::response::{Html, IntoResponse};
@@ -45,7 +45,7 @@ impl Fields {
     }
 }
 
-/// The form with its `fields` filled in, and what was wrong with them.
+/// The form with its `fields` filled in, and a message that says what is `wrong` with them.
 pub(super) fn page(has_token: bool, fields: &Fields, wrong: Option<&str>) -> impl IntoResponse + use<> {
     const STYLE: &str = ":root{color-scheme:light dark}body{margin:1rem auto;max-width:48rem;padding:0 1rem;font:1rem/1.6 system-ui,sans-serif}\
         label{display:block;margin:.75rem 0 .25rem}label.box{display:inline-block;margin-right:1.5rem}\

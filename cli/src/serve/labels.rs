@@ -7,10 +7,10 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-/// The most labels of a request.
+/// The maximum number of labels in a request.
 pub(super) const MOST: usize = 500;
 
-/// The most bytes of all its labels, descriptions and examples.
+/// The maximum number of bytes of all labels, descriptions and examples in a request.
 pub(super) const MOST_BYTES: usize = 1 << 18;
 
 /// Reads a list of labels, or null; refuses it as soon as it is too long.
@@ -42,7 +42,7 @@ impl<'de> Visitor<'de> for Labels {
             labels.push(label);
             if labels.len() > MOST || bytes > MOST_BYTES {
                 return Err(A::Error::custom(format!(
-                    "a request may have {MOST} labels of {MOST_BYTES} bytes in all, and these are more"
+                    "a request may have at most {MOST} labels of {MOST_BYTES} bytes in all; send fewer or shorter ones"
                 )));
             }
         }
@@ -66,7 +66,7 @@ impl<'de> Visitor<'de> for ForLabel {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "the name of a label, or an object with its name and, if you like, a description and examples",
+            "the name of a label, or an object with its name, and optionally a description and examples",
         )
     }
 

@@ -1,4 +1,4 @@
-//! Figures for Prometheus.
+//! Metrics for Prometheus.
 
 use std::fmt;
 use std::sync::atomic::AtomicU64;
@@ -97,7 +97,7 @@ impl Metrics {
         move |requests| batches.observe(requests as f64)
     }
 
-    /// The figures as OpenMetrics has them.
+    /// The metrics in the format of OpenMetrics.
     pub(super) fn text(&self, queue: &Queue) -> Result<String, fmt::Error> {
         self.waiting.set(queue.requests() as i64);
         self.waiting_bytes.set(queue.bytes() as i64);

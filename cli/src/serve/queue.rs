@@ -1,8 +1,8 @@
 //! Requests of all connections on their way to the models.
 //!
-//! Short requests wait in one lane, and one thread answers those that wait there together: a call with many texts costs less
-//! than many calls. Requests with more text than such a batch wait in a second lane, where they take turns, some texts at a
-//! time, beside the first lane. Both lanes share the engine's threads.
+//! Short requests wait in one lane, where one thread answers those that wait together in a batch: one call with many
+//! texts costs less than many calls. Requests with more text than such a batch wait in a second lane, where they take
+//! turns, some texts at a time. Both lanes run in parallel and share the engine's threads.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -21,10 +21,10 @@ use super::work::{Found, Work};
 /// The size of a batch: some tenths of a second of work on two threads.
 const BATCH: usize = 48 * 1024;
 
-/// The size of a text in a batch besides its bytes, so that many empty texts have a size.
+/// The size that a text adds to a batch in addition to its bytes, so that empty texts count, too.
 const TEXT: usize = 256;
 
-/// The time that a request waits for others, if the batch before it had several.
+/// The time that a request waits for others, if the batch before it had several requests.
 const PATIENCE: Duration = Duration::from_millis(2);
 
 /// The results of a request, one for each of its texts. After an error the rest may be missing.
@@ -33,12 +33,12 @@ pub(super) type Answer = Vec<Result<Found, Error>>;
 /// Counts the requests of a batch.
 pub(super) type Observer = Arc<dyn Fn(usize) + Send + Sync>;
 
-/// A request as the queue takes it.
+/// A request for the queue.
 pub(super) struct Request {
     pub(super) work: Arc<Work>,
     pub(super) texts: Arc<[String]>,
     pub(super) deadline: Instant,
-    /// Its share of the memory for bodies.
+    /// The request's share of the memory for bodies.
     pub(super) memory: Option<Arc<OwnedSemaphorePermit>>,
 }
 
@@ -63,7 +63,7 @@ struct Client {
 
 /// Requests that are read together.
 struct Batch {
-    /// Not kept by it, as they keep it.
+    /// Weak references, since each client refers to its batch.
     clients: Vec<Weak<Client>>,
     /// Stops the work; raised when all clients have left.
     stop: Arc<AtomicBool>,
@@ -80,11 +80,11 @@ impl Batch {
     }
 }
 
-/// A place in a lane, free again when it is dropped.
+/// A place in a lane, which becomes free again when this is dropped.
 struct Place {
     taken: Arc<AtomicUsize>,
     all_bytes: Arc<AtomicUsize>,
-    /// Of the request's texts.
+    /// The bytes of the request's texts.
     bytes: usize,
 }
 
@@ -119,11 +119,11 @@ pub(super) struct Queue {
     short: Lane,
     long: Lane,
     bytes: Arc<AtomicUsize>,
-    /// Places of each lane.
+    /// The number of places in each lane.
     places: usize,
 }
 
-/// An answer to come. The work for it stops when this is dropped, as it is when the client leaves.
+/// An answer to come. The work for it stops when this is dropped, which happens when the client leaves.
 pub(super) struct Pending {
     answer: oneshot::Receiver<Answer>,
     waiting: Waiting,
@@ -141,7 +141,7 @@ impl Drop for Waiting {
 }
 
 impl Pending {
-    /// The answer; none if the work for it failed.
+    /// The answer; `None` if the work for it failed.
     pub(super) async fn answer(self) -> Option<Answer> {
         let Self { answer, waiting } = self;
         let answer = answer.await.ok();
@@ -177,33 +177,33 @@ impl Queue {
         let waiting = Waiting(Arc::clone(&client));
         let Request { work, texts, deadline, memory } = request;
         let job = Job { work, texts, deadline, client, answer: sender, place, _memory: memory };
-        // A lane that has ended gives no answer, which its receiver sees.
+        // If the lane's thread has ended, the receiver sees that there is no answer.
         let _ = lane.sender.send(job);
         Ok(Pending { answer, waiting })
     }
 
-    /// Requests that wait or are being read.
+    /// The number of requests that wait or are being read.
     pub(super) fn requests(&self) -> usize {
         self.short.taken.load(Ordering::Relaxed) + self.long.taken.load(Ordering::Relaxed)
     }
 
-    /// Bytes of their texts.
+    /// The number of bytes of their texts.
     pub(super) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed)
     }
 
-    /// Whether a lane is full.
+    /// Reports whether a lane is full.
     pub(super) fn is_full(&self) -> bool {
         [&self.short, &self.long].iter().any(|lane| lane.taken.load(Ordering::Relaxed) >= self.places)
     }
 
-    /// Whether both threads still run.
+    /// Reports whether both threads are still running.
     pub(super) fn is_alive(&self) -> bool {
         !self.short.thread.is_finished() && !self.long.thread.is_finished()
     }
 }
 
-/// The size of texts as batches count it.
+/// The size of texts, as counted for batches.
 fn size(texts: &[String]) -> usize {
     texts.iter().map(|text| text.len() + TEXT).sum()
 }
@@ -239,12 +239,12 @@ fn answer(mut jobs: Vec<Job>) {
         let clients = same.iter().map(|job| Arc::downgrade(&job.client)).collect();
         let batch = Arc::new(Batch { clients, stop: Arc::clone(&stop) });
         for job in &same {
-            // A request is in one batch.
+            // A request is in only one batch.
             let _ = job.client.batch.set(Arc::clone(&batch));
         }
         batch.stop_if_all_left();
         let mut limits = Limits::new().cancel(stop);
-        // Short requests end together, soon; each is held to its own deadline by whoever waits for it.
+        // Short requests end together, and soon; the task that waits for a request enforces its deadline.
         if let Some(deadline) = same.iter().map(|job| job.deadline).max() {
             limits = limits.deadline(deadline);
         }
@@ -258,7 +258,7 @@ fn answer(mut jobs: Vec<Job>) {
     }
 }
 
-/// A long request, of which some texts are read.
+/// A long request, some of whose texts have been read.
 struct Part {
     job: Job,
     found: Answer,
@@ -274,7 +274,7 @@ impl Part {
         Self { job, found: Vec::new(), stop }
     }
 
-    /// Reads the next texts, as many as make a batch; gives it back unless it is answered.
+    /// Reads the next texts, as many as make a batch; returns the request, unless it is now answered.
     fn step(mut self) -> Option<Self> {
         let mut all = 0;
         let rest = self.job.texts[self.found.len()..].iter();
@@ -317,7 +317,7 @@ fn in_turns(lane: &Receiver<Job>, observer: &Observer) {
     }
 }
 
-/// Runs `work`; none if it panics, which it should not.
+/// Runs `work`; returns `None` if it panics, which it should not.
 fn run(work: &Work, texts: &[&str], limits: &Limits) -> Option<Answer> {
     catch_unwind(AssertUnwindSafe(|| work.run(texts, limits))).ok()
 }
@@ -325,7 +325,7 @@ fn run(work: &Work, texts: &[&str], limits: &Limits) -> Option<Answer> {
 /// Answers a request.
 fn send(job: Job, found: Answer) {
     let Job { answer, place, .. } = job;
-    // Its place is free before its client knows.
+    // The place becomes free before the client gets the answer.
     drop(place);
     // The client may have left.
     let _ = answer.send(found);

@@ -1,4 +1,4 @@
-//! Answers to requests that cannot be answered as asked.
+//! Error answers, for requests that are refused.
 
 use axum::Json;
 use axum::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::failure::Failure;
 
-/// A request that is refused: its status, and the body that says why.
+/// The refusal of a request: its status, and a body that says why.
 #[derive(Debug)]
 pub(super) struct Refusal {
     status: StatusCode,
@@ -23,13 +23,13 @@ pub(super) struct Problem {
     error: Detail,
 }
 
-/// What failed and why.
+/// An error and its cause.
 #[derive(Debug, Serialize, ToSchema)]
 struct Detail {
     /// The kind of the error, for programs.
     #[schema(value_type = String)]
     kind: &'static str,
-    /// What is wrong and what would be right, for people.
+    /// A message for people: what is wrong, and what would be right.
     message: String,
 }
 
@@ -38,7 +38,7 @@ impl Refusal {
         Self { status, body: Problem { error: Detail { kind, message: message.into() } } }
     }
 
-    /// The request is not what the service reads.
+    /// Refuses an invalid request.
     pub(super) fn input(message: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "input", message)
     }
@@ -66,13 +66,13 @@ impl Refusal {
     }
 
     pub(super) fn no_such_method() -> Self {
-        let message = "this path does not take this method; /openapi.json lists both";
+        let message = "this path does not accept this method; /openapi.json lists the methods of each path";
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method", message)
     }
 
     pub(super) fn too_large(most: usize) -> Self {
         let message = format!(
-            "the body may have {most} bytes; send less, or start the service with a larger --max-body"
+            "the body may have at most {most} bytes; send less, or start the service with a larger --max-body"
         );
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", message)
     }
@@ -83,7 +83,7 @@ impl Refusal {
     }
 
     pub(super) fn cut_off() -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "cut_off", "the body did not arrive whole")
+        Self::new(StatusCode::BAD_REQUEST, "cut_off", "the body is incomplete")
     }
 
     pub(super) fn deadline(seconds: u64) -> Self {
@@ -94,19 +94,19 @@ impl Refusal {
     }
 
     pub(super) fn full() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "too many requests wait; try again in a moment")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "full", "too many requests are waiting; try again")
     }
 
     pub(super) fn ending() -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the service is ending; try another")
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "ending", "the service is shutting down; try again")
     }
 
-    /// The service is at fault.
+    /// Reports a failure of the service itself.
     pub(super) fn failed(message: impl Into<String>) -> Self {
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, "failed", message)
     }
 
-    /// Names the text, of several, that is at fault.
+    /// Names the text that is at fault, if the request has several.
     pub(super) fn at(mut self, text: Option<usize>) -> Self {
         if let Some(at) = text {
             self.body.error.message = format!("texts[{at}]: {}", self.body.error.message);
@@ -114,7 +114,7 @@ impl Refusal {
         self
     }
 
-    /// What is wrong, for people.
+    /// The message for people.
     pub(super) fn message(&self) -> &str {
         &self.body.error.message
     }

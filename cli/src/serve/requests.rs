@@ -15,13 +15,13 @@ use super::work::{Search, Wanted};
 use crate::formats::JsonOptions;
 use crate::offsets::Offsets;
 
-/// The most texts of a request.
+/// The maximum number of texts in a request.
 const MOST_TEXTS: usize = 10_000;
 
 /// A request, whatever its path.
 pub(super) struct Asked {
     pub(super) texts: Arc<[String]>,
-    /// Whether there is one text and no list.
+    /// True if the request has one text, not a list.
     pub(super) is_one: bool,
     pub(super) wanted: Wanted,
     pub(super) answer: Answer,
@@ -34,12 +34,12 @@ pub(super) enum Answer {
     Html(Option<String>),
 }
 
-/// The body of a path.
+/// The body of a request to one of the paths.
 pub(super) trait Body: DeserializeOwned {
     fn asked(self) -> Result<Asked, Refusal>;
 }
 
-/// Finds entities.
+/// A request for entities.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct EntitiesRequest {
@@ -48,22 +48,22 @@ pub(super) struct EntitiesRequest {
     /// The documents, if there are several.
     #[schema(max_items = 10000)]
     texts: Option<Vec<String>>,
-    /// The least score of an entity that the model finds.
+    /// The minimum score of an entity that the model finds.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     threshold: Option<f32>,
-    /// The same for entities with a label, by label.
+    /// The minimum scores of entities with certain labels, by label.
     thresholds: BTreeMap<String, f32>,
     /// The entity types to find, for a model that takes entity types as input (GLiNER).
     entity_types: Option<Vec<String>>,
-    /// Built-in rules that find entities next to the model, such as `email`; `all` for all of them.
+    /// Built-in rules that find further entities, such as `email`; `all` for all of them.
     built_in: Vec<String>,
-    /// Adds the entities grouped by what they name.
+    /// Adds the entities grouped by the person or thing that they name.
     groups: bool,
-    /// Adds to each span its place in units of UTF-16, as JavaScript counts.
+    /// Adds to each span its offsets in UTF-16 units, as JavaScript counts.
     utf16: bool,
 }
 
-/// Finds topics.
+/// A request for topics.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TopicsRequest {
@@ -72,17 +72,17 @@ pub(super) struct TopicsRequest {
     /// The documents, if there are several.
     #[schema(max_items = 10000)]
     texts: Option<Vec<String>>,
-    /// Candidate topics. Without them the service's own are used.
+    /// Candidate topics; the service's own by default.
     #[schema(value_type = Option<Vec<LabelOrName>>, max_items = 500)]
     #[serde(deserialize_with = "labels::read")]
     labels: Option<Vec<Label>>,
-    /// Scores each topic by itself, so that several may fit, or none.
+    /// Scores each topic independently, so that several may fit, or none.
     multi_label: Option<bool>,
-    /// Adds to each span its place in units of UTF-16, as JavaScript counts.
+    /// Adds to each span its offsets in UTF-16 units, as JavaScript counts.
     utf16: bool,
 }
 
-/// Finds entities and topics.
+/// A request for entities and topics.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct TagRequest {
@@ -91,28 +91,28 @@ pub(super) struct TagRequest {
     /// The documents, if there are several.
     #[schema(max_items = 10000)]
     texts: Option<Vec<String>>,
-    /// Candidate topics. Without them the service's own are used.
+    /// Candidate topics; the service's own by default.
     #[schema(value_type = Option<Vec<LabelOrName>>, max_items = 500)]
     #[serde(deserialize_with = "labels::read")]
     labels: Option<Vec<Label>>,
-    /// Scores each topic by itself, so that several may fit, or none.
+    /// Scores each topic independently, so that several may fit, or none.
     multi_label: Option<bool>,
-    /// The least score of an entity that the model finds.
+    /// The minimum score of an entity that the model finds.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     threshold: Option<f32>,
-    /// The same for entities with a label, by label.
+    /// The minimum scores of entities with certain labels, by label.
     thresholds: BTreeMap<String, f32>,
     /// The entity types to find, for a model that takes entity types as input (GLiNER).
     entity_types: Option<Vec<String>>,
-    /// Built-in rules that find entities next to the model, such as `email`; `all` for all of them.
+    /// Built-in rules that find further entities, such as `email`; `all` for all of them.
     built_in: Vec<String>,
-    /// Adds the entities grouped by what they name.
+    /// Adds the entities grouped by the person or thing that they name.
     groups: bool,
-    /// Adds to each span its place in units of UTF-16, as JavaScript counts.
+    /// Adds to each span its offsets in UTF-16 units, as JavaScript counts.
     utf16: bool,
 }
 
-/// Makes a page of a document.
+/// A request for an HTML page of a document.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct HtmlRequest {
@@ -121,34 +121,34 @@ pub(super) struct HtmlRequest {
     text: Option<String>,
     /// The title of the page.
     title: Option<String>,
-    /// Candidate topics. Without them the service's own are used.
+    /// Candidate topics; the service's own by default.
     #[schema(value_type = Option<Vec<LabelOrName>>, max_items = 500)]
     #[serde(deserialize_with = "labels::read")]
     labels: Option<Vec<Label>>,
-    /// Scores each topic by itself, so that several may fit, or none.
+    /// Scores each topic independently, so that several may fit, or none.
     multi_label: Option<bool>,
-    /// The least score of an entity that the model finds.
+    /// The minimum score of an entity that the model finds.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     threshold: Option<f32>,
-    /// The same for entities with a label, by label.
+    /// The minimum scores of entities with certain labels, by label.
     thresholds: BTreeMap<String, f32>,
     /// The entity types to find, for a model that takes entity types as input (GLiNER).
     entity_types: Option<Vec<String>>,
-    /// Built-in rules that find entities next to the model, such as `email`; `all` for all of them.
+    /// Built-in rules that find further entities, such as `email`; `all` for all of them.
     built_in: Vec<String>,
 }
 
-/// The texts of a request, and whether there is one and no list.
+/// The texts of a request, and whether it has one text, not a list.
 fn texts_of(text: Option<String>, texts: Option<Vec<String>>) -> Result<(Arc<[String]>, bool), Refusal> {
     match (text, texts) {
         (Some(text), None) => Ok(([text].into(), true)),
         (None, Some(texts)) if texts.len() > MOST_TEXTS => Err(Refusal::input(format!(
-            "a request may have {MOST_TEXTS} texts; this one has {}",
+            "a request may have at most {MOST_TEXTS} texts; this one has {}",
             texts.len()
         ))),
         (None, Some(texts)) => Ok((texts.into(), false)),
         (Some(_), Some(_)) => Err(Refusal::input("the request has both text and texts; send one of them")),
-        (None, None) => Err(Refusal::input("the request has no text; send it as text, or several as texts")),
+        (None, None) => Err(Refusal::input("the request has no text; send one as text, or several as texts")),
     }
 }
 

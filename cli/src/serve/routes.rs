@@ -29,7 +29,7 @@ type Shared = State<Arc<Service>>;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// The most bytes of the form at the root. Its token is in it, so that anyone may send as much.
+/// The maximum number of bytes of the form at the root. The body contains the token, so anyone can send this much.
 const FORM: usize = 1 << 20;
 
 /// Bytes of text above which an answer is written in the background.
@@ -39,8 +39,8 @@ const LARGE: usize = 32 * 1024;
 #[openapi(
     info(
         title = "entopic",
-        description = "Entities and topics of documents. An error has a status and a body that says what is wrong. Every answer \
-                       has the header x-request-id, the request's own if it has one."
+        description = "Entities and topics of documents. An error has a status, and a body that says what is wrong. \
+                       Every answer has the header x-request-id, with the request's value if the request has one."
     ),
     paths(entities, topics, tag, html, page, submit, health, ready, metrics, openapi),
     modifiers(&Token)
@@ -94,14 +94,14 @@ async fn authorise(State(service): Shared, request: Request, next: Next) -> Resp
     Refusal::unauthorized().into_response()
 }
 
-/// A request that is not answered yet. It is counted and logged when it is, or when its client leaves.
+/// A request that is not answered yet. It is counted and logged when it is answered, or when its client leaves.
 struct Unanswered {
     service: Arc<Service>,
     method: Method,
     path: String,
     id: String,
     started: Instant,
-    /// That of its answer; until then that of a client that leaves, as nginx has it.
+    /// The status of the answer; until then 499, which nginx uses for a client that left.
     status: u16,
 }
 
@@ -115,11 +115,11 @@ impl Drop for Unanswered {
     }
 }
 
-/// Counts and logs requests, and nothing of their texts.
+/// Counts and logs requests; nothing of their texts is logged.
 async fn log(State(service): Shared, path: Option<MatchedPath>, request: Request, next: Next) -> Response {
     let id = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok()).unwrap_or_default().to_owned();
     let method = request.method().clone();
-    // All paths that do not exist are one, so that clients cannot add to the figures.
+    // All paths that do not exist count as one, so that clients cannot add metrics.
     let path = path.as_ref().map_or("other", MatchedPath::as_str).to_owned();
     let mut unanswered = Unanswered { service, method, path, id, started: Instant::now(), status: 499 };
     let response = next.run(request).await;
@@ -127,7 +127,7 @@ async fn log(State(service): Shared, path: Option<MatchedPath>, request: Request
     response
 }
 
-/// The body of a request, which must be an object of JSON.
+/// The body of a request, which must be a JSON object.
 async fn read<B: DeserializeOwned>(
     service: &Service,
     request: Request,
@@ -138,7 +138,7 @@ async fn read<B: DeserializeOwned>(
         return Err(Refusal::media_type());
     }
     let read = service.bodies.read(&head.headers, body, service.bodies.most).await?;
-    // The fields of a list would be taken by their order.
+    // serde would also read the fields from a list, in their order.
     if read.bytes.trim_ascii_start().first() != Some(&b'{') {
         return Err(Refusal::input("the body must be an object, such as {\"text\": \"…\"}"));
     }
@@ -147,7 +147,8 @@ async fn read<B: DeserializeOwned>(
     Ok((body, read.memory))
 }
 
-/// Whether the body is said to be JSON. A page elsewhere cannot send that without being asked first.
+/// Reports whether the request declares its body as JSON. A page of another origin can send that only after a preflight
+/// request.
 fn is_json(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
@@ -178,7 +179,7 @@ async fn answer_to(
     }
 }
 
-/// The answer in JSON: an object, or a list of them.
+/// The answer in JSON: an object, or a list of objects.
 fn json_of(
     texts: &[String],
     found: &[Found],
@@ -199,7 +200,7 @@ fn json_of(
     Ok(([(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 
-/// The page of the one text of `texts`.
+/// The page of the only text in `texts`.
 fn page_of(texts: &[String], found: Vec<Found>, title: Option<String>) -> Response {
     let tagged = match found.into_iter().next() {
         Some(Found::Both(tagged)) => tagged,
@@ -251,7 +252,7 @@ async fn page(State(service): Shared) -> Response {
     form::page(service.has_token(), &Fields::default(), None).into_response()
 }
 
-/// Answers the form with a page, or with the form again and what is wrong.
+/// Answers the form with a page, or with the form again and a message about what is wrong.
 #[utoipa::path(post, path = "/", request_body(content_type = "application/x-www-form-urlencoded", content = String), responses(
     (status = 200, description = "The page", content_type = "text/html", body = String),
     (status = "default", description = "The form, and what is wrong", content_type = "text/html", body = String)))]
@@ -272,7 +273,7 @@ async fn submit(State(service): Shared, request: Request) -> Response {
     }
 }
 
-/// Says whether the service works.
+/// Reports whether the service works.
 #[utoipa::path(get, path = "/health", responses(
     (status = 200, description = "The service works", body = String),
     (status = 500, description = "The service has failed and must be restarted", body = Problem)))]
@@ -283,17 +284,17 @@ async fn health(State(service): Shared) -> Result<&'static str, Refusal> {
     }
 }
 
-/// Says whether the service takes requests.
+/// Reports whether the service accepts requests.
 #[utoipa::path(get, path = "/ready", responses(
-    (status = 200, description = "The service takes requests", body = String),
+    (status = 200, description = "The service accepts requests", body = String),
     (status = 503, description = "The service is full or ending", body = Problem)))]
 async fn ready(State(service): Shared) -> Result<&'static str, Refusal> {
     service.check_ready().map(|()| "ready\n")
 }
 
-/// Gives figures for Prometheus.
+/// Returns metrics for Prometheus.
 #[utoipa::path(get, path = "/metrics", security((), ("token" = [])), responses(
-    (status = 200, description = "The figures, as OpenMetrics", content_type = "application/openmetrics-text", body = String),
+    (status = 200, description = "The metrics, as OpenMetrics", content_type = "application/openmetrics-text", body = String),
     (status = "default", description = "An error", body = Problem)))]
 async fn metrics(State(service): Shared) -> Result<Response, Refusal> {
     const OPEN_METRICS: HeaderValue =
@@ -302,7 +303,7 @@ async fn metrics(State(service): Shared) -> Result<Response, Refusal> {
     Ok(([(CONTENT_TYPE, OPEN_METRICS)], text).into_response())
 }
 
-/// Gives this description.
+/// Returns this description.
 #[utoipa::path(get, path = "/openapi.json", responses((status = 200, description = "The description, as OpenAPI 3.1", body = Object)))]
 async fn openapi() -> axum::Json<utoipa::openapi::OpenApi> {
     axum::Json(Description::openapi())

@@ -9,12 +9,12 @@ use utoipa::ToSchema;
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Label {
-    /// Its name, which the answer has.
+    /// The name, which the answer repeats.
     name: String,
-    /// What belongs under it, in a few words.
+    /// A few words about the texts that belong to it.
     #[schema(required = false)]
     description: Option<String>,
-    /// Texts that belong under it, for models that compare texts.
+    /// Texts that belong to it, for models that compare texts.
     #[schema(required = false)]
     examples: Vec<String>,
 }
@@ -27,7 +27,7 @@ pub(super) enum LabelOrName {
     Label(Label),
 }
 
-/// A range of places, its end exclusive.
+/// A range of offsets, with an exclusive end.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Range {
@@ -39,11 +39,11 @@ pub(super) struct Range {
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Span {
-    /// In bytes of UTF-8.
+    /// The place in bytes of UTF-8.
     bytes: Range,
-    /// In code points, as Python counts.
+    /// The place in code points, as Python counts.
     chars: Range,
-    /// In units of UTF-16, if the request asks for them.
+    /// The place in UTF-16 units, if the request asks for it.
     #[schema(required = false, nullable = false)]
     utf16: Option<Range>,
 }
@@ -54,7 +54,7 @@ pub(super) struct Span {
 pub(super) struct Entity {
     /// The model's label, such as `PER`, or a rule's.
     label: String,
-    /// The kind of thing within the label, such as `city`, if the model knows it.
+    /// The finer kind within the label, such as `city`, if the model knows it.
     #[schema(required = false, nullable = false)]
     kind: Option<String>,
     /// The text of the mention.
@@ -62,12 +62,12 @@ pub(super) struct Entity {
     /// `rule` if a rule found it, and nothing if the model did.
     #[schema(required = false, nullable = false)]
     found_by: Option<String>,
-    /// From 0 to 1.
+    /// The probability of the entity, from 0 to 1.
     score: f32,
     span: Span,
 }
 
-/// A part of the text that spoke for a topic.
+/// A part of the text that supports a topic.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Evidence {
@@ -80,9 +80,9 @@ pub(super) struct Evidence {
 #[serde(deny_unknown_fields)]
 pub(super) struct Topic {
     label: String,
-    /// Its probability: among the labels, or, with `multi_label`, by itself.
+    /// The probability of the topic: among the labels, or, with `multi_label`, on its own.
     score: f32,
-    /// The probability that it fits, judged by itself.
+    /// The probability that the topic fits, judged on its own.
     fit: f32,
     evidence: Vec<Evidence>,
 }
@@ -95,7 +95,7 @@ pub(super) struct Passage {
     scores: Vec<f32>,
 }
 
-/// How much of the text was read.
+/// The amount of text that was read.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Coverage {
@@ -109,7 +109,7 @@ pub(super) struct Coverage {
     foreign_language: Option<String>,
 }
 
-/// The mentions of one thing.
+/// The mentions of one person or thing.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Group {
@@ -117,11 +117,11 @@ pub(super) struct Group {
     label: String,
     #[schema(required = false, nullable = false)]
     kind: Option<String>,
-    /// The places of its entities in `entities`.
+    /// The indices of its entities in `entities`.
     mentions: Vec<usize>,
-    /// From 0 to 1.
+    /// The weight of the group among all groups, from 0 to 1.
     salience: f32,
-    /// For a nationality the place of its country in `groups`, if the text names it.
+    /// For a nationality, the index of its country in `groups`, if the text names the country.
     #[schema(required = false, nullable = false)]
     country: Option<usize>,
 }

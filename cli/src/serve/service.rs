@@ -1,4 +1,4 @@
-//! What all requests share.
+//! The state that all requests share.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ pub(super) struct Service {
     pub(super) bodies: body::Limits,
     /// The time that an answer may take once its request is read.
     pub(super) timeout: Duration,
-    /// What requests must have, if anything.
+    /// The token that requests must send, if one is required.
     pub(super) token: Option<String>,
     /// Permits for background work: preparing labels, writing large answers.
     pub(super) background: Arc<Semaphore>,
@@ -44,7 +44,8 @@ impl Service {
         self.token.is_some()
     }
 
-    /// Whether a request with the token `given` may ask. The time of the comparison depends on the length alone.
+    /// Reports whether a request with the token `given` is allowed. The time of the comparison depends only on the
+    /// length.
     pub(super) fn admits(&self, given: Option<&str>) -> bool {
         match (&self.token, given) {
             (None, _) => true,
@@ -72,7 +73,7 @@ impl Service {
         Refusal::deadline(self.timeout.as_secs())
     }
 
-    /// What was found in `texts`, in their order.
+    /// The results for `texts`, in their order.
     pub(super) async fn ask(
         self: &Arc<Self>,
         wanted: Wanted,
@@ -98,7 +99,7 @@ impl Service {
         Ok(found)
     }
 
-    /// The prepared work, which is made if it is new.
+    /// The prepared work for a request; it is prepared now if it is new.
     async fn work(self: &Arc<Self>, mut wanted: Wanted, deadline: Instant) -> Result<Arc<Work>, Refusal> {
         let key = wanted.key()?;
         if let Some(work) = self.works.find(&key) {

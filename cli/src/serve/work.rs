@@ -1,4 +1,4 @@
-//! What a request asks of the models, prepared once for all requests that ask for the same.
+//! The models with the options of a request, prepared once for all requests with the same options.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -14,19 +14,19 @@ use serde::Serialize;
 use super::refusal::Refusal;
 use crate::args::ALL;
 
-/// Prepared works that are kept.
+/// The number of prepared works that are kept.
 const KEPT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
 
-/// The most names of built-in rules, entity types and thresholds of a request.
+/// The maximum number of names of built-in rules, entity types and thresholds in a request.
 const MOST_NAMES: usize = 100;
 
-/// The most bytes of one of them.
+/// The maximum number of bytes of one of these names.
 const MOST_NAME_BYTES: usize = 1000;
 
-/// The most results of a request: texts by labels.
+/// The maximum number of results of a request: texts times labels.
 const MOST_RESULTS: usize = 200_000;
 
-/// What is to be found.
+/// The kinds of results to find.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub(super) enum Search {
     Entities,
@@ -34,19 +34,19 @@ pub(super) enum Search {
     Both,
 }
 
-/// What is to be found and how. Equal ones are prepared once.
+/// The results to find, and the options for finding them. Equal values are prepared once.
 #[derive(Clone, Debug, Serialize)]
 pub(super) struct Wanted {
     pub(super) search: Search,
-    /// Candidate topics; those of the service without them.
+    /// The candidate topics; those of the service by default.
     pub(super) labels: Option<Vec<Label>>,
     pub(super) multi_label: Option<bool>,
-    /// The least score of an entity, and that of entities with a label.
+    /// The minimum score of an entity, and of entities with certain labels.
     pub(super) threshold: Option<f32>,
     pub(super) thresholds: BTreeMap<String, f32>,
-    /// For models that take types as input.
+    /// The entity types, for models that take them as input.
     pub(super) entity_types: Option<Vec<String>>,
-    /// Sets of rules.
+    /// The names of built-in rules.
     pub(super) built_in: Vec<String>,
 }
 
@@ -63,7 +63,7 @@ impl Wanted {
         }
     }
 
-    /// The same for equal ones. What cannot be is refused before it is kept.
+    /// A key that is the same for equal values. Invalid values are refused before they are kept.
     pub(super) fn key(&mut self) -> Result<String, Refusal> {
         for threshold in self.threshold.iter().chain(self.thresholds.values()) {
             if !(0.0..1.0).contains(threshold) {
@@ -76,7 +76,7 @@ impl Wanted {
         let names = self.built_in.iter().chain(types).chain(self.thresholds.keys());
         if names.clone().count() > MOST_NAMES || names.clone().any(|name| name.len() > MOST_NAME_BYTES) {
             return Err(Refusal::input(format!(
-                "a request may have {MOST_NAMES} names of rules, entity types and labels with thresholds, of \
+                "a request may have at most {MOST_NAMES} names of rules, entity types and labels with thresholds, of \
                  {MOST_NAME_BYTES} bytes each"
             )));
         }
@@ -86,7 +86,7 @@ impl Wanted {
     }
 }
 
-/// What was found in a text.
+/// The results for a text.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 pub(super) enum Found {
@@ -105,7 +105,7 @@ impl Found {
     }
 }
 
-/// Models with what a request asks of them.
+/// The models with the options of a request.
 pub(super) struct Work {
     search: Search,
     tagger: Tagger,
@@ -120,7 +120,7 @@ impl Work {
         };
         match texts.saturating_mul(labels) > MOST_RESULTS {
             true => Err(Refusal::input(format!(
-                "{texts} texts with {labels} labels are too many for one request: the product may be {MOST_RESULTS}"
+                "{texts} texts with {labels} labels are too many; send at most {MOST_RESULTS} pairs of text and label"
             ))),
             false => Ok(()),
         }
@@ -142,7 +142,7 @@ impl Work {
     }
 }
 
-/// The models of the service, and what was prepared with them.
+/// The models of the service, and the works prepared with them.
 pub(super) struct Works {
     tagger: Tagger,
     rules: Option<Rules>,
@@ -160,7 +160,8 @@ impl Works {
         self.prepared.lock().unwrap_or_else(PoisonError::into_inner).get(key).map(Arc::clone)
     }
 
-    /// The work with this key, prepared now if it is new. New labels take the time of some texts, within `limits`.
+    /// The work with this key, prepared now if it is new. Preparing labels takes as long as reading some texts, within
+    /// `limits`.
     pub(super) fn prepare(
         &self,
         key: String,
@@ -207,13 +208,13 @@ impl Works {
     }
 }
 
-/// The sets of rules of these names.
+/// The built-in rules with these names.
 fn built_in(names: &[String]) -> Result<Vec<Rule>, Refusal> {
     let known = |name: &str| name == ALL || BuiltIn::NAMES.iter().any(|(_, known)| *known == name);
     if let Some(name) = names.iter().find(|name| !known(name)) {
         let all: Vec<&str> = BuiltIn::NAMES.iter().map(|(_, name)| *name).collect();
         return Err(Refusal::input(format!(
-            "no built-in rules are named {name:?}; there are {}, and {ALL} for all of them",
+            "no built-in rules are named {name:?}; choose from {}, or {ALL} for all of them",
             all.join(", ")
         )));
     }

@@ -86,7 +86,7 @@ fn an_encoding_that_is_named_is_read_and_one_that_is_not_is_guessed() {
     assert!(message.contains("--encoding windows-1252"), "{message}");
     let japanese = encoding_rs::SHIFT_JIS.encode("東京で会議があった。").0.into_owned();
     assert_eq!(text(japanese.clone(), Some(named("shift_jis"))).as_deref(), Ok("東京で会議があった。"));
-    // What is no character of it is an error, not a replacement.
+    // Invalid bytes are an error; they are not replaced.
     let mut broken = japanese;
     broken.insert(4, 0xFF);
     let message = text(broken, Some(named("shift_jis"))).expect_err("it should fail");

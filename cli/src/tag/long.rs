@@ -1,10 +1,11 @@
-//! Runs that may be cut off and go on.
+//! Runs that can be interrupted and resumed.
 //!
-//! While a run writes `results.jsonl`, there are `results.jsonl.partial` with the documents that are done, a line for each;
-//! `results.jsonl.failed.partial` with those that failed, if any did; and `results.jsonl.run` with the run's settings. When
-//! it is complete, the failures lose their ending, then the results, and then the settings are removed. A run that goes on
-//! removes a last line that was cut off, and begins behind as many documents as there are whole lines in both files. A
-//! failure is written only once all documents before it are, so these are always the first documents of the inputs.
+//! While a run writes `results.jsonl`, these files exist: `results.jsonl.partial` has the documents that are done, one
+//! per line; `results.jsonl.failed.partial` has those that failed, if any did; and `results.jsonl.run` has the run's
+//! settings. When the run is complete, the failures lose the ending `.partial`, then the results do, and then the
+//! settings are removed. A resumed run removes a last line that was cut off, and skips as many documents as there are
+//! whole lines in both files. A failure is written only after all documents before it, so these are always the first
+//! documents of the inputs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Write};
@@ -24,7 +25,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// Those of `args`: the options that change results, the files that these name, and the size of the inputs.
+    /// The settings of `args`: the options that change results, the files that they name, and the size of the inputs.
     pub(super) fn of(args: &TagArgs, bytes: Option<u64>) -> Self {
         let mut args = args.clone();
         args.resume = false;
@@ -50,17 +51,17 @@ pub(crate) struct LongRun {
     settings: PathBuf,
     failures: PathBuf,
     failed: Option<File>,
-    /// Whether another run can go on with it.
+    /// True if another run can resume this one.
     can_go_on: bool,
-    /// Documents that an earlier run did, and of these those that failed.
+    /// The number of documents done by earlier runs, and the number of these that failed.
     done: usize,
     failed_before: usize,
 }
 
-/// A run that was asked for.
+/// The beginning of a run.
 pub(super) enum Begun {
     Run(Sink, LongRun),
-    /// It is complete; some documents failed if there is a file with them.
+    /// The run is already complete; some documents failed if there is a file of failures.
     Complete {
         failures: Option<PathBuf>,
     },
@@ -90,12 +91,12 @@ impl LongRun {
         let partial_failures = sink::partial(&run.failures);
         if !resume || !partial.exists() {
             if resume && path.exists() {
-                // The last step of a run that was cut off in it.
+                // The last step of a run, in which it may have been interrupted.
                 failures::remove(&run.settings)?;
                 return Ok(Begun::Complete { failures: run.failures.exists().then_some(run.failures) });
             }
             if !partial.exists() {
-                // Before there are results to go on with. What an older run left is of no more use.
+                // The settings are written before there are results to resume. The files of an older run are obsolete.
                 for old in [&partial_failures, &run.failures] {
                     failures::remove(old)?;
                 }
@@ -111,14 +112,14 @@ impl LongRun {
         })?;
         if before != settings.text {
             return Err(Failure::new(format!(
-                "{} was begun with other options or inputs ({} differs); give the same, or remove {0} and {}",
+                "{} was begun with other options or inputs ({} differs); use the same, or remove {0} and {}",
                 partial.display(),
                 difference(&before, &settings.text),
                 run.settings.display()
             )));
         }
         if run.failures.exists() {
-            // It was cut off between its last two steps.
+            // The run was interrupted between the renaming of the failures and that of the results.
             fs::rename(&run.failures, &partial_failures).map_err(|error| failed(&error))?;
         }
         run.done = whole_lines(&partial).map_err(|error| failed(&error))?;
@@ -132,17 +133,17 @@ impl LongRun {
         Ok(Begun::Run(Sink::go_on(path)?, run))
     }
 
-    /// Documents that an earlier run did.
+    /// The number of documents done by earlier runs.
     pub(super) fn done(&self) -> usize {
         self.done
     }
 
-    /// Of these those that failed.
+    /// The number of these that failed.
     pub(super) fn failed_before(&self) -> usize {
         self.failed_before
     }
 
-    /// Notes a document that failed.
+    /// Records a document that failed.
     pub(super) fn failed(&mut self, unread: &Unread) -> Result<(), Failure> {
         let path = sink::partial(&self.failures);
         let unwritable =
@@ -158,13 +159,13 @@ impl LongRun {
         file.write_all(line.as_bytes()).map_err(|error| unwritable(&error))
     }
 
-    /// The way out for a run that was cut off.
+    /// The advice after an interrupt.
     pub(super) fn advice(&self) -> String {
         let can_go_on = if self.can_go_on { "; add --resume to continue" } else { ", which is not complete" };
         format!("they are in {}{can_go_on}", sink::partial(&self.path).display())
     }
 
-    /// Takes back a run that wrote nothing.
+    /// Removes the files of a run that wrote no result.
     pub(super) fn abandon(self) -> Result<(), Failure> {
         for path in [sink::partial(&self.path), sink::partial(&self.failures), self.settings] {
             failures::remove(&path)?;
@@ -172,8 +173,8 @@ impl LongRun {
         Ok(())
     }
 
-    /// Gives the file with the documents that failed its name, if any did. The results are given theirs after it, so that
-    /// a run whose results have their name is complete.
+    /// Gives the file of failures its final name, if there is one. The results get theirs afterwards, so that a run
+    /// whose results have their final name is complete.
     pub(super) fn finish_failures(&self) -> Result<Option<PathBuf>, Failure> {
         if self.failed.is_none() {
             return Ok(None);
@@ -184,7 +185,7 @@ impl LongRun {
         Ok(Some(self.failures.clone()))
     }
 
-    /// Ends the run, whose results have their name.
+    /// Ends the run, whose results have their final name.
     pub(super) fn finish(self) -> Result<(), Failure> {
         failures::remove(&self.settings)
     }
@@ -224,7 +225,7 @@ fn whole_lines(path: &Path) -> io::Result<usize> {
 
 /// The first option that differs.
 fn difference(before: &str, now: &str) -> String {
-    // Options are printed one below another, each with its name.
+    // The settings have one option per line, with its name.
     let mut field = "the version, the inputs or their size";
     for (before, now) in before.lines().zip(now.lines()) {
         if let Some((name, _)) = now.trim_start().split_once(':')
@@ -236,5 +237,5 @@ fn difference(before: &str, now: &str) -> String {
             return field.replace('_', "-");
         }
     }
-    "a file that they name".to_owned()
+    "a file that an option names".to_owned()
 }

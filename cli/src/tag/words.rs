@@ -1,4 +1,4 @@
-//! Corpora of words: the entities of sentences that are given as words, in CoNLL's columns.
+//! Corpora of words: finds the entities of sentences that are given as words, in CoNLL's columns.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,19 +14,19 @@ use crate::load;
 use crate::offsets::Offsets;
 use crate::sink::Sink;
 
-/// Sentences that are tagged at once.
+/// The number of sentences that are tagged at once.
 const SENTENCES: usize = 4096;
 
-/// Tags each sentence of a file as it stands and writes its words with their tags.
+/// Tags the words of each sentence of a file, and writes the words with their tags.
 pub(super) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     let [file] = &args.inputs.files[..] else {
-        return Err(Failure::new("--words reads one file"));
+        return Err(Failure::new("--words reads only one file; name one"));
     };
     if args.format != Format::Conll {
-        return Err(Failure::new("--words writes words and their tags: add --format conll"));
+        return Err(Failure::new("--words writes words and their tags; add --format conll"));
     }
     if args.offsets != Offsets::Chars {
-        return Err(Failure::new("--words counts no characters; leave out --offsets"));
+        return Err(Failure::new("--words writes no offsets; leave out --offsets"));
     }
     if let Some(path) = &args.output {
         args.inputs.refuse_as_output(path)?;
@@ -49,7 +49,7 @@ pub(super) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Writes the words and tags of all sentences; `false` if nobody reads them any more.
+/// Writes the words and tags of all sentences; returns `false` if the reader of the output has gone away.
 fn write(input: &Input, sentences: &[Sentence<'_>], ner: &Ner, out: &mut Sink) -> Result<bool, Failure> {
     for chunk in sentences.chunks(SENTENCES) {
         let words: Vec<&[&str]> = chunk.iter().map(|sentence| sentence.words.as_slice()).collect();

@@ -1,4 +1,4 @@
-//! A service of its own process, and a client that compares every answer with the service's description.
+//! The service as a child process, and a client that compares every answer with the service's description.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -70,7 +70,7 @@ impl Service {
         if reply.status == 200 {
             assert!(self.fits(content, body).is_ok(), "{path} takes what is not described: {body}");
         } else if let Err(wrong) = self.fits(content, body) {
-            // What the description forbids is refused as such, unless something else refuses it before.
+            // A request that the description forbids is refused as invalid, unless something else refuses it before.
             assert!([401, 413, 422, 503].contains(&reply.status), "{path}: {} for {wrong}", reply.status);
         }
         reply
@@ -94,7 +94,7 @@ impl Service {
         reply
     }
 
-    /// Fails if the answer is not as the description says.
+    /// Fails if the answer does not match the description.
     fn check(&self, method: &str, path: &str, reply: &Reply) {
         let responses = &self.description["paths"][path][method.to_lowercase()]["responses"];
         let Some(responses) = responses.as_object() else { return };
@@ -115,7 +115,7 @@ impl Service {
         }
     }
 
-    /// Whether `value` is as `schema` says.
+    /// Checks that `value` matches `schema`.
     fn fits(&self, schema: &Value, value: &Value) -> Result<(), String> {
         let mut whole = schema.as_object().cloned().unwrap_or_else(|| panic!("there is no schema"));
         whole.insert("components".into(), self.description["components"].clone());
@@ -124,7 +124,7 @@ impl Service {
         validator.validate(value).map_err(|error| format!("{error} at {}", error.instance_path()))
     }
 
-    /// Bytes of text that wait or are being read.
+    /// The number of bytes of text that wait or are being read.
     fn waiting(&self) -> u64 {
         let metrics = self.get("/metrics").text();
         let line = metrics.lines().find_map(|line| line.strip_prefix("entopic_waiting_bytes "));
@@ -149,7 +149,7 @@ impl Service {
         self.waits_until(time, "idle", |bytes| bytes == 0);
     }
 
-    /// What it has logged, once it has logged the last request.
+    /// The log, once it has the last request.
     pub fn log(&self) -> String {
         self.get("/health");
         let started = Instant::now();
@@ -163,7 +163,7 @@ impl Service {
         }
     }
 
-    /// Asks it to end.
+    /// Asks the service to end.
     #[cfg(unix)]
     pub fn terminate(&self) {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status();

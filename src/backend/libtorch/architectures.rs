@@ -1,5 +1,4 @@
-//! The architectures that rust-bert has for tagging tokens and for classifying pairs of texts, and those of
-//! them that make embeddings.
+//! rust-bert's architectures for tagging tokens, for classifying pairs of texts, and for embeddings.
 
 use rust_bert::RustBertError;
 use rust_bert::albert::{
@@ -36,31 +35,31 @@ use crate::backend::padded::Together;
 
 use Positions::{BehindPadding, Plain, Relative};
 
-/// From a run's tokens to logits, or to last states.
+/// Computes the logits of a run's tokens, or their last hidden states.
 pub(super) type Forward = Box<dyn Fn(&Input) -> Result<Tensor, RustBertError>>;
 
-/// An architecture of transformers that rust-bert has.
+/// An architecture of transformers that rust-bert implements.
 pub(crate) struct Architecture {
     /// `model_type` in config.json.
     pub(crate) model_type: &'static str,
-    /// What its classes' names begin with.
+    /// The beginning of its classes' names.
     stem: &'static str,
-    /// What they end with, and so what it gives.
+    /// The endings of its classes' names, which stand for the possible outputs.
     classes: &'static [&'static str],
-    /// What the names of its encoder's tensors begin with, and lack in checkpoints of the bare encoder.
+    /// The prefix of its encoder's tensor names, which checkpoints of the bare encoder lack.
     prefix: &'static str,
     positions: Positions,
     build: fn(&Path<'_>, &Value, Rows) -> Result<Forward, String>,
 }
 
-/// How an architecture counts positions.
+/// The positions of an architecture's tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Positions {
-    /// From 0, in a table.
+    /// Counted from 0, in a table.
     Plain,
-    /// Behind the id of the padding token, which rust-bert takes to be 1.
+    /// Counted from behind the id of the padding token, which rust-bert assumes to be 1.
     BehindPadding,
-    /// By distance alone.
+    /// Distances alone.
     Relative,
 }
 
@@ -68,7 +67,7 @@ const TOKENS: &str = "ForTokenClassification";
 const TEXTS: &str = "ForSequenceClassification";
 const STATES: &str = "Model";
 
-/// The longest sequence of an architecture without a table of positions: what all are trained on.
+/// The longest sequence of an architecture without a table of positions: the length that all are trained on.
 const UNSTATED: usize = 512;
 
 const ARCHITECTURES: [Architecture; 12] = [
@@ -93,9 +92,9 @@ const ARCHITECTURES: [Architecture; 12] = [
     Architecture::new("xlnet", "XLNet", &[TOKENS, TEXTS], "transformer.", Relative, xlnet),
 ];
 
-/// What rust-bert 0.23 has, and gives other logits for than transformers. For DeBERTa it takes the number of
-/// heads for the reach of relative positions, and for its second version it does not shift them by that
-/// reach, and scales their scores by its square.
+/// Architectures for which rust-bert 0.23 computes other logits than transformers. For DeBERTa it uses the number of
+/// heads as the reach of relative positions; for DeBERTa-v2 it does not shift them by their reach, and scales their
+/// scores by the square of the reach.
 const DIFFERENT: [&str; 2] = ["deberta", "deberta-v2"];
 
 impl Architecture {
@@ -110,17 +109,19 @@ impl Architecture {
         Self { model_type, stem, classes, prefix, positions, build }
     }
 
-    /// The one of `model_type`; an error names what there is.
+    /// Finds the architecture of `model_type`; an error names the supported ones.
     pub(crate) fn find(model_type: &str) -> Result<&'static Self, String> {
         ARCHITECTURES.iter().find(|known| known.model_type == model_type).ok_or_else(|| {
             if DIFFERENT.contains(&model_type) {
                 return format!(
-                    "rust-bert computes {model_type:?} otherwise than transformers, so libtorch does not run it \
-                     here; the native backend runs \"deberta-v2\""
+                    "rust-bert computes {model_type:?} differently from transformers, so it is not supported on \
+                     libtorch; the native backend runs \"deberta-v2\""
                 );
             }
             let classes = ARCHITECTURES.iter().flat_map(Self::class_names).collect::<Vec<_>>().join(", ");
-            format!("model_type {model_type:?} does not run on libtorch here; of rust-bert's there are {classes}")
+            format!(
+                "model_type {model_type:?} is not supported on libtorch; it runs these classes of rust-bert: {classes}"
+            )
         })
     }
 
@@ -139,17 +140,17 @@ impl Architecture {
         }
     }
 
-    /// What is taken for the longest sequence where nothing tells it.
+    /// The longest sequence to assume if no file specifies it.
     pub(crate) fn unstated(&self) -> Option<usize> {
         (self.positions == Relative).then_some(UNSTATED)
     }
 
-    /// How names of tensors may begin, and with what instead.
+    /// The prefix of tensor names, and the one that may replace it.
     pub(super) fn alias(&self) -> [&'static str; 2] {
         [self.prefix, ""]
     }
 
-    /// Whether a variable counts for nothing in what `rows` are of, and so may be missing.
+    /// Returns whether a variable has no influence on `rows`, and so may be missing.
     pub(super) fn is_unused(&self, variable: &str, rows: Rows) -> bool {
         // rust-bert makes ALBERT's pooler for every class.
         self.model_type == "albert"
@@ -157,7 +158,7 @@ impl Architecture {
             && variable.starts_with("albert.pooler.")
     }
 
-    /// Which sequences may run together.
+    /// The sequences that may run together.
     pub(super) fn together(&self) -> Together {
         match self.model_type {
             // It compares the token types of a batch across its sequences.
@@ -166,13 +167,13 @@ impl Architecture {
             "fnet" => Together::SameLength,
             // The embedding of each token takes in that of the next.
             "mobilebert" => Together::SameLength,
-            // It adds the mask itself to the scores: 1 to all changes nothing, 0 hides nothing.
+            // It adds the mask itself to the scores: 1 for all tokens changes nothing, and 0 does not hide padding.
             "electra" => Together::SameLength,
             _ => Together::Padded,
         }
     }
 
-    /// What rust-bert pads the length of a run to a multiple of.
+    /// The number to a multiple of which rust-bert pads the length of a run.
     pub(super) fn multiple(&self, json: &Value) -> usize {
         let windows = match json.get("attention_window") {
             Some(Value::Array(windows)) => windows.iter().filter_map(Value::as_u64).max(),
@@ -181,12 +182,12 @@ impl Architecture {
         windows.filter(|_| self.model_type == "longformer").map_or(1, |window| window as usize)
     }
 
-    /// Whether it runs in half precision.
+    /// Returns whether the architecture runs in half precision.
     pub(super) fn has_half(&self) -> bool {
         self.model_type != "fnet"
     }
 
-    /// transformers' defaults where they are its own.
+    /// transformers' defaults for this architecture, where they differ from the common ones.
     pub(super) fn defaults(&self) -> Value {
         match self.model_type {
             "albert" => json!({"bos_token_id": 2, "eos_token_id": 3}),
@@ -201,7 +202,7 @@ impl Architecture {
         }
     }
 
-    /// What to do instead of what rust-bert cannot, at the end of a message.
+    /// The alternative to name at the end of a message about something that rust-bert cannot do.
     fn hint(&self) -> &'static str {
         match self.model_type {
             "fnet" | "longformer" | "mobilebert" | "xlnet" => "",
@@ -209,21 +210,21 @@ impl Architecture {
         }
     }
 
-    /// Checks what rust-bert would not, or only after it has taken memory for it. The weights have `bytes`.
+    /// Checks what rust-bert would not check, or only after it has allocated memory. The weights have `bytes` bytes.
     pub(super) fn check(&self, config: &Value, bytes: usize) -> Result<(), String> {
-        let Value::Object(config) = config else { return Err("config.json is no object".into()) };
+        let Value::Object(config) = config else { return Err("config.json is not a JSON object".into()) };
         if let Some(kind) = config.get("position_embedding_type").filter(|kind| *kind != "absolute") {
             return Err(format!("position_embedding_type {kind} is not supported; supported is absolute"));
         }
         if self.positions == BehindPadding && config.get("pad_token_id").is_some_and(|id| *id != 1) {
             return Err(format!(
-                "pad_token_id is {}, but rust-bert places positions behind the id 1, whatever it is{}",
+                "pad_token_id is {}, but the positions of rust-bert assume 1{}",
                 config["pad_token_id"],
                 self.hint()
             ));
         }
-        // Of several groups rust-bert builds too few, or runs others than the config says; the last two are
-        // of models that predict.
+        // With several groups, rust-bert builds too few or runs others than the config says. The last two keys are
+        // for models that predict tokens.
         for (key, only) in [
             ("num_hidden_groups", json!(1)),
             ("inner_group_num", json!(1)),
@@ -232,7 +233,7 @@ impl Architecture {
         ] {
             if config.get(key).is_some_and(|value| *value != only) {
                 let hint = self.hint();
-                return Err(format!("{key} is {}, but rust-bert runs {only} alone here{hint}", config[key]));
+                return Err(format!("{key} is {}, but libtorch runs only {only}{hint}", config[key]));
             }
         }
         if let Some(summary) = config.get("summary_type").filter(|summary| *summary == "cls_index") {
@@ -246,8 +247,8 @@ impl Architecture {
         let hidden = ["hidden_size", "dim", "d_model"].into_iter().find(|key| config.contains_key(*key));
         let hidden = hidden.unwrap_or("hidden_size");
         let width = config::size(config, hidden)?;
-        // A weight has a byte or more, and a layer its width squared, but where layers are shared, narrower
-        // inside or without attention.
+        // A weight takes at least a byte, and a layer has at least its width squared of them, unless layers are
+        // shared, narrower inside or without attention.
         let wide = !["albert", "fnet", "mobilebert"].contains(&self.model_type);
         for key in ["num_hidden_layers", "n_layers", "n_layer", "encoder_layers", "decoder_layers"] {
             if config.contains_key(key) {
@@ -288,7 +289,7 @@ impl Architecture {
         Ok(())
     }
 
-    /// The model, its variables under `path`.
+    /// Builds the model, with its variables under `path`.
     pub(super) fn build(&self, path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
         let end = match rows {
             Rows::EveryToken { .. } => TOKENS,
@@ -299,15 +300,15 @@ impl Architecture {
             return (self.build)(path, config, rows);
         }
         let classes = self.class_names().collect::<Vec<_>>().join(" and ");
-        Err(format!("rust-bert has no {}{end}, or none that is of use here; it has {classes}", self.stem))
+        Err(format!("{}{end} is not supported on libtorch; supported are {classes}", self.stem))
     }
 }
 
-/// Checks Longformer's windows, of which transformers has one a layer, each even.
+/// Checks Longformer's windows: transformers has one per layer, each even.
 fn check_windows(config: &Map<String, Value>) -> Result<(), String> {
     let layers = config::layers(config, "num_hidden_layers")?;
     let windows = config.get("attention_window").and_then(Value::as_array);
-    let windows = windows.ok_or("attention_window is missing, or no number nor a list")?;
+    let windows = windows.ok_or("attention_window is missing, or neither a number nor a list")?;
     let is_window = |window: &Value| {
         window.as_u64().is_some_and(|window| window.is_multiple_of(2) && (4..=1 << 13).contains(&window))
     };
@@ -315,7 +316,7 @@ fn check_windows(config: &Map<String, Value>) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "attention_window is {}; it must be an even number from 4 to 8192, or {layers} of them, one a layer",
+        "attention_window is {}; it must be an even number from 4 to 8192, or {layers} of them, one per layer",
         config["attention_window"]
     ))
 }
@@ -328,7 +329,7 @@ fn failed(error: RustBertError) -> String {
     error.to_string()
 }
 
-/// A forward pass: `$model`, called `$name`, on what a run has, as options.
+/// A forward pass of `$model`, called `$name`, with the tensors of a run as options.
 macro_rules! forward {
     ($model:expr, |$name:ident, $ids:ident, $mask:ident, $types:ident| $output:expr) => {{
         let $name = $model;
@@ -363,11 +364,11 @@ fn albert(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String
     })
 }
 
-/// rust-bert's own class for texts starts the decoder with the last token that is not the padding's, and
-/// takes all sequences of a batch to have as many `</s>`. Here it starts as config.json says, and the last
-/// `</s>` of each decides.
+/// rust-bert's own class for texts starts the decoder with the last token that is not padding, and assumes that all
+/// sequences of a batch have the same number of `</s>`. Here the decoder starts as config.json says, and the last
+/// `</s>` of each sequence decides.
 fn bart(path: &Path<'_>, config: &Value, rows: Rows) -> Result<Forward, String> {
-    let Rows::Sequence { labels } = rows else { return Err("BART classifies texts alone".into()) };
+    let Rows::Sequence { labels } = rows else { return Err("BART only classifies texts".into()) };
     let number = |key: &str| config.get(key).and_then(Value::as_i64).unwrap_or(2);
     let (start, end) = (number("decoder_start_token_id"), number("eos_token_id"));
     let config: BartConfig = read(config)?;

@@ -1,11 +1,11 @@
-//! config.json as rust-bert wants it.
+//! Adapts config.json to rust-bert.
 
 use serde_json::{Map, Value, json};
 
 use crate::backend::padded::Rows;
 use crate::limits::{LARGEST_DIMENSION, MOST_LAYERS};
 
-/// What rust-bert asks for, and what counts for nothing but training, or is transformers' default.
+/// Keys that rust-bert requires, but that matter only for training or have these defaults in transformers.
 fn defaults() -> Value {
     json!({
         "activation_dropout": 0.0, "attention_dropout": 0.0, "attention_probs_dropout_prob": 0.0,
@@ -16,27 +16,27 @@ fn defaults() -> Value {
     })
 }
 
-/// What rust-bert reads and transformers does not, or in another way.
+/// Keys that rust-bert reads, but transformers ignores or reads differently.
 const UNREAD: [&str; 5] =
     ["label2id", "normalize_embedding", "num_labels", "output_attentions", "output_hidden_states"];
 
-/// Names of activations that rust-bert knows by others.
+/// Activations that have another name in rust-bert.
 const ACTIVATIONS: [(&str, &str); 3] =
     [("gelu_python", "gelu"), ("gelu_pytorch_tanh", "gelu_new"), ("silu", "swish")];
 
-/// What names an activation.
+/// Keys that name an activation.
 const ACTIVATION_KEYS: [&str; 4] = ["activation", "activation_function", "ff_activation", "hidden_act"];
 
-/// The config `json` of a model that gives `rows`, whose architecture has the defaults `own` beside the
-/// common ones; an error says what is wrong with it.
+/// Adapts the config `json` of a model that returns `rows`. `own` are the defaults of its architecture, which add to
+/// the common ones. An error says what is wrong with the config.
 pub(super) fn prepare(json: Value, rows: Rows, own: Value) -> Result<Value, String> {
     let (Value::Object(mut config), Value::Object(own), Value::Object(given)) = (defaults(), own, json)
     else {
-        return Err("config.json is no object".into());
+        return Err("config.json is not a JSON object".into());
     };
     config.extend(own);
     for (key, value) in given {
-        // A null is what is missing, but for an activation: there it is none.
+        // A null means that the key is missing; for an activation, it means none.
         if value.is_null() && key.ends_with("activation") {
             config.remove(&key);
         } else if !value.is_null() && !UNREAD.contains(&key.as_str()) {
@@ -50,18 +50,18 @@ pub(super) fn prepare(json: Value, rows: Rows, own: Value) -> Result<Value, Stri
             config.insert(key.into(), json!(name));
         }
     }
-    // rust-bert projects where the key is there, whatever it says.
+    // rust-bert projects if the key exists, whatever its value.
     if config.get("summary_use_proj") == Some(&json!(false)) {
         config.remove("summary_use_proj");
     }
-    // transformers has one window for all layers, or one a layer.
+    // transformers has one window for all layers, or one per layer.
     if let Some(window) = config.get("attention_window").filter(|window| window.is_number()).cloned() {
         config.insert(
             "attention_window".into(),
             Value::Array(vec![window; layers(&config, "num_hidden_layers")?]),
         );
     }
-    // rust-bert counts them.
+    // rust-bert counts the labels.
     let labels = match rows {
         Rows::EveryToken { labels } | Rows::Sequence { labels } => labels,
         Rows::Pooled { .. } => 0,

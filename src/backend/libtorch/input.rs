@@ -1,6 +1,6 @@
 use tch::Tensor;
 
-/// A run's sequences, padded: `[sequences, tokens]` each, 64-bit integers.
+/// The padded sequences of a run: tensors of 64-bit integers, `[sequences, tokens]`.
 pub(super) struct Input {
     pub(super) ids: Tensor,
     pub(super) mask: Tensor,

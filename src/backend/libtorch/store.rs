@@ -1,4 +1,4 @@
-//! Weights, put into what rust-bert has made to hold them.
+//! Copies weights into the variables of rust-bert's models.
 
 use std::collections::HashMap;
 use std::io::Cursor;
@@ -9,19 +9,19 @@ use crate::bytes::Bytes;
 use crate::checkpoint::{Checkpoint, WeightFiles};
 use crate::error::{Error, ErrorKind};
 
-/// The weights of a model as they are stored.
+/// The stored weights of a model.
 pub(crate) enum Stored {
-    /// What the native engine reads, too.
+    /// Files that the native backend reads, too.
     Files(WeightFiles),
-    /// A file of libtorch's own, as rust-bert's converter writes it: its name for messages, and its bytes.
+    /// A file in libtorch's format, as rust-bert's converter writes it: its name for messages, and its bytes.
     Ot(String, Bytes),
 }
 
-/// Tensors by their names, of which the beginning may be the second of `alias` in place of the first.
+/// Tensors by name. A name may begin with the second of `alias` instead of the first.
 pub(super) struct Opened<'a> {
     tensors: Tensors<'a>,
     alias: [&'static str; 2],
-    /// How large they are as they are stored.
+    /// The size of the weight files in bytes.
     pub(super) bytes: usize,
 }
 
@@ -37,7 +37,8 @@ impl Stored {
             Self::Ot(file, bytes) => {
                 let tensors = Tensor::load_multi_from_stream(Cursor::new(&**bytes)).map_err(|error| {
                     let size = bytes.len();
-                    let message = format!("{file} ({size} bytes) is no file of tensors that libtorch reads");
+                    let message =
+                        format!("{file} ({size} bytes) is not a file of tensors that libtorch can read");
                     Error::new(ErrorKind::Weights, message).with_source(error)
                 })?;
                 (Tensors::Ot(file, tensors.into_iter().collect()), bytes.len())
@@ -48,10 +49,10 @@ impl Stored {
 }
 
 impl Opened<'_> {
-    /// Sets every variable of `store`. Those that are missing may be if `is_unused` says so.
+    /// Sets every variable of `store`. A variable may be missing only if `is_unused` returns true for it.
     pub(super) fn fill(&self, store: &nn::VarStore, is_unused: impl Fn(&str) -> bool) -> Result<(), Error> {
         let mut variables: Vec<(String, Tensor)> = store.variables().into_iter().collect();
-        // The first that is wrong is the same each time.
+        // The order is fixed, so that an error always names the same tensor.
         variables.sort_by(|(a, _), (b, _)| a.cmp(b));
         for (name, mut variable) in variables {
             let shape: Vec<usize> = variable.size().iter().map(|&size| size as usize).collect();
@@ -101,7 +102,7 @@ fn from_tensors(
     match finite {
         Ok(1) => Ok(found.shallow_clone()),
         _ => Err(refuse(format!(
-            "tensor {name:?} in {file} holds values that are no finite numbers; fetch it again"
+            "tensor {name:?} in {file} holds values that are not finite; fetch the file again"
         ))),
     }
 }

@@ -1,4 +1,4 @@
-//! A thread that owns what may not be shared.
+//! A thread that owns a model which threads cannot share.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,19 +10,19 @@ use ndarray::Array2;
 use crate::batch::RaggedBatch;
 use crate::error::{Error, ErrorKind, panic_message};
 
-/// Batches that may wait for the thread; who has more to give waits. One more than it works on keeps a
-/// device busy, and memory follows the number of callers.
+/// The number of batches that may wait for the thread; further callers block. One waiting batch keeps a device busy,
+/// and memory is proportional to the number of callers.
 const WAITING: usize = 1;
 
 type Results = Result<Vec<Array2<f32>>, Error>;
 
-/// What the thread does with each batch. It never leaves the thread.
+/// The computation of each batch. It never leaves the thread.
 pub(super) type Compute = Box<dyn FnMut(&RaggedBatch) -> Results>;
 
-/// The thread. It ends when this is dropped.
+/// A handle to the thread, which ends when the handle is dropped.
 pub(super) struct Worker {
     origin: String,
-    /// `None` only while this is dropped.
+    /// `None` only while the handle is dropped.
     jobs: Option<SyncSender<Job>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -33,7 +33,7 @@ struct Job {
 }
 
 impl Worker {
-    /// Starts the thread with what `load` makes on it. `origin` names that in messages.
+    /// Starts the thread, which loads a model with `load`. `origin` names the model in messages.
     pub(super) fn start(
         origin: String,
         load: impl FnOnce() -> Result<Compute, Error> + Send + 'static,
@@ -59,7 +59,7 @@ impl Worker {
         Ok(worker)
     }
 
-    /// What the thread makes of `batch`. Blocks until it is done.
+    /// Runs `batch` on the thread and waits for the results.
     pub(super) fn run(&self, batch: RaggedBatch) -> Results {
         let (reply, answer) = sync_channel(1);
         let jobs = self.jobs.as_ref().ok_or_else(|| self.ended())?;
@@ -76,7 +76,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         self.jobs = None;
         if let Some(thread) = self.thread.take() {
-            // A panic of what is dropped on the thread is nobody's concern any more.
+            // A panic while the thread drops its model no longer matters to anyone.
             let _panicked = thread.join();
         }
     }
@@ -84,12 +84,12 @@ impl Drop for Worker {
 
 fn serve(origin: &str, mut compute: Compute, queue: &Receiver<Job>) {
     while let Ok(Job { batch, reply }) = queue.recv() {
-        // Nothing that is half done is used again: a batch changes no weight.
+        // No half-done state is used again: a batch does not change the weights.
         let _gone = reply.send(caught(origin, ErrorKind::System, || compute(&batch)));
     }
 }
 
-/// What `f` gives. A panic is an error of this call alone.
+/// Calls `f` and turns a panic into an error of this call alone.
 fn caught<T>(origin: &str, kind: ErrorKind, f: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
     catch_unwind(AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let message = super::message::brief(panic_message(&*panic));
@@ -113,7 +113,7 @@ mod tests {
         RaggedBatch::new([&sequence])
     }
 
-    /// Gives the first id; panics at 13. `held` is dropped with the thread.
+    /// Returns the first id; panics at 13. `held` is dropped with the thread.
     fn echo(held: Arc<()>) -> impl FnOnce() -> Result<Compute, Error> + Send + 'static {
         move || {
             Ok(Box::new(move |batch: &RaggedBatch| {

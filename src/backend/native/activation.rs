@@ -4,16 +4,16 @@ use rten_vecmath::{ApproxGelu, Sigmoid, Silu, Tanh};
 
 use super::kernels::gelu::{Gelu, NearGelu};
 
-/// A function of each value by itself.
+/// An elementwise function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Activation {
     /// `x * Phi(x)` (<https://arxiv.org/abs/1606.08415>).
     Gelu,
-    /// The same within 3e-4, for what is rounded more than that.
+    /// GELU within 3e-4, for results that are rounded more than that.
     NearGelu,
-    /// The same by its tanh approximation.
+    /// GELU by its tanh approximation.
     GeluTanh,
-    /// The same by `x * sigmoid(1.702 x)`.
+    /// GELU approximated by `x * sigmoid(1.702 x)`.
     GeluSigmoid,
     Relu,
     /// `x * sigmoid(x)`.

@@ -6,27 +6,27 @@ use rayon::slice::ParallelSliceMut;
 
 use super::arithmetic::{Arithmetic, Input};
 
-/// Rows that a thread takes at once: some microseconds' work, so that sharing it out is worth while.
+/// The fewest rows that a thread takes at once: some microseconds of work, so that dividing it pays off.
 const LEAST_ROWS: usize = 8;
 
-/// The rows that products read, `[tokens, width]`, encoded as their format wants. A row takes whole lines, of which
-/// the rest is zero.
+/// The rows that products read, `[tokens, width]`, encoded for the arithmetic. A row takes whole lines, filled up
+/// with zeros.
 pub(crate) struct Activations<A: Arithmetic> {
     width: usize,
-    /// At least those of all rows. They never become fewer: growing again would write zeros.
+    /// At least the lines of all rows. Their number never shrinks: growing again would write zeros.
     lines: Vec<Line>,
-    /// One per row.
+    /// One code per row.
     codes: Vec<A::Code>,
 }
 
-/// Some rows, to be written.
+/// Some rows, for writing.
 pub(crate) struct RowsMut<'a, A: Arithmetic> {
     width: usize,
     lines: &'a mut [Line],
     codes: &'a mut [A::Code],
 }
 
-/// A row, to be written.
+/// A row, for writing.
 pub(crate) struct RowMut<'a, A: Arithmetic> {
     width: usize,
     lines: &'a mut [Line],
@@ -40,7 +40,7 @@ impl<A: Arithmetic> Default for Activations<A> {
 }
 
 impl<A: Arithmetic> Activations<A> {
-    /// Makes room for `rows` rows of `columns` values; they are to be written before they are read.
+    /// Makes room for `rows` rows of `columns` values, which must be written before they are read.
     pub(crate) fn resize(&mut self, rows: usize, columns: usize) {
         self.width = columns;
         let lines = rows * lines_of::<A>(columns);
@@ -50,7 +50,7 @@ impl<A: Arithmetic> Activations<A> {
         self.codes.resize(rows, A::Code::default());
     }
 
-    /// How many rows there are.
+    /// The number of rows.
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.codes.len()
@@ -68,13 +68,13 @@ impl<A: Arithmetic> Activations<A> {
         Input { lines: &self.lines[rows.start * lines..rows.end * lines], codes: &self.codes[rows] }
     }
 
-    /// All rows, to be written.
+    /// All rows, for writing.
     pub(crate) fn all_mut(&mut self) -> RowsMut<'_, A> {
         let lines = self.codes.len() * lines_of::<A>(self.width);
         RowsMut { width: self.width, lines: &mut self.lines[..lines], codes: &mut self.codes }
     }
 
-    /// All rows, to be written, in blocks of `rows`.
+    /// All rows, for writing, in blocks of `rows`.
     pub(crate) fn blocks_mut(&mut self, rows: usize) -> impl IndexedParallelIterator<Item = RowsMut<'_, A>> {
         let RowsMut { width, lines, codes } = self.all_mut();
         let rows = rows.max(1);
@@ -90,13 +90,13 @@ fn lines_of<A: Arithmetic>(width: usize) -> usize {
 }
 
 impl<'a, A: Arithmetic> RowsMut<'a, A> {
-    /// The rows as they are, `[rows, width]`, if they are not encoded and fill their lines.
+    /// The rows as floats, `[rows, width]`, if the arithmetic does not encode them and they fill their lines.
     pub(crate) fn as_floats(&mut self) -> Option<&mut [f32]> {
         let filled = self.width * size_of::<f32>() == lines_of::<A>(self.width) * Line::BYTES;
         (A::ENCODES_NOTHING && filled).then(|| Line::values_mut(self.lines))
     }
 
-    /// Each row, shared out among the threads of the current pool.
+    /// The single rows, divided among the threads of the current pool.
     pub(crate) fn each(self) -> impl IndexedParallelIterator<Item = RowMut<'a, A>> {
         let least = if rayon::current_num_threads() == 1 { usize::MAX } else { LEAST_ROWS };
         let width = self.width;

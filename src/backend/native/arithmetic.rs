@@ -15,7 +15,7 @@ use super::kernels::quantise::{QuantiseRow, RowQuantisation};
 use super::kernels::round_bf16::RoundBf16;
 use crate::checkpoint::Matrix;
 
-/// A format of the numbers that products read: how rows are encoded, weights packed, and both multiplied.
+/// A number format of products: the encoding of rows, the packing of weights, and the multiplication of both.
 pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     /// One number of a row.
     type Value: bytemuck::Pod + Default + Send + Sync;
@@ -24,18 +24,18 @@ pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     /// The packed weights of a dense layer.
     type Weights: Send + Sync;
 
-    /// Rows that go through a product and what follows it together on one thread, so that its result is still
-    /// in the cache: whole tiles of the kernel.
+    /// The number of rows that one thread takes through a product and the steps that follow it, so that its result is
+    /// still in the cache. They fill whole tiles of the kernel.
     fn block_rows() -> usize;
 
-    /// True if rows are rounded so much that attention may round to bfloat16, where the CPU has tiles for it.
+    /// True if rows are rounded so much that attention may round to bfloat16, on CPUs with tiles for it.
     const BF16_ATTENTION: bool;
 
     /// True if values are the floats themselves.
     const ENCODES_NOTHING: bool = false;
 
-    /// The activation to compute in place of `activation` where its results are encoded next: a cheaper one, if its error
-    /// is lost in the rounding.
+    /// The activation to compute in place of `activation` if its results are encoded next: a cheaper one, if its
+    /// error is lost in the rounding.
     fn near(activation: Activation) -> Activation {
         activation
     }
@@ -43,11 +43,12 @@ pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     /// Packs `weight`, `[outputs, inputs]`.
     fn pack(weight: &Matrix<'_>) -> Self::Weights;
 
-    /// Encodes `row` into `values`, which is as long.
+    /// Encodes `row` into `values`, of the same length.
     fn encode(row: &[f32], values: &mut [Self::Value]) -> Self::Code;
 
-    /// Sets `out`, `[rows, outputs]`, to what `finish` makes of `x W^T + bias`; rows of `x` have `inputs` values, and
-    /// `bias` is filled up to a multiple of [`COLUMNS`]. Threads of the current pool share the outputs.
+    /// Computes `x W^T + bias`, applies `finish`, and writes the result to `out`, `[rows, outputs]`, or adds it. Rows
+    /// of `x` have `inputs` values, and `bias` is padded to a multiple of [`COLUMNS`]. The outputs are divided among
+    /// the threads of the current pool.
     fn multiply(
         weights: &Self::Weights,
         x: Input<'_, Self>,
@@ -59,7 +60,7 @@ pub(crate) trait Arithmetic: Sized + Copy + Send + Sync + 'static {
     ) -> Result<(), GemmError>;
 }
 
-/// Some rows, to be read by a product.
+/// Some rows, for reading by a product.
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a, A: Arithmetic> {
     /// `[rows, lines of a row]`.
@@ -68,10 +69,10 @@ pub(crate) struct Input<'a, A: Arithmetic> {
     pub(crate) codes: &'a [A::Code],
 }
 
-/// Rows of a block at least.
+/// The fewest rows of a block.
 pub(super) const LEAST_BLOCK_ROWS: usize = 48;
 
-/// Buffers of a product, taken once and reused, where CPUs have no kernel that does without.
+/// The buffers of a product, allocated once and reused, for CPUs whose kernels need them.
 #[derive(Default)]
 pub(crate) struct Buffers {
     ints: Vec<i32>,
@@ -83,7 +84,7 @@ pub(crate) struct Buffers {
 #[derive(Clone, Copy)]
 pub(crate) struct F32;
 
-/// bfloat16: activations and weights are rounded to it, and added up in 32 bits.
+/// bfloat16: activations and weights are rounded to it, and products are summed in 32 bits.
 #[derive(Clone, Copy)]
 pub(crate) struct Bf16;
 
@@ -103,8 +104,8 @@ impl Arithmetic for F32 {
     type Code = ();
     type Weights = F32Weights;
 
-    /// Three times that of int8: reading the larger weights anew for each block costs more than the cache
-    /// gains. It covers the 128 tokens of a usual group, and some more.
+    /// Three times as many as in int8: reading the larger weights again for each block costs more than the cache
+    /// gains. A block covers the 128 tokens of a usual group, and some more.
     fn block_rows() -> usize {
         3 * LEAST_BLOCK_ROWS
     }
@@ -180,9 +181,9 @@ fn finish_f32(
 /// The weights of a layer in bfloat16.
 pub(crate) enum Bf16Weights {
     Own(Weights<entopic_kernels::Bf16>),
-    /// Rounded to bfloat16 and multiplied in f32, on CPUs without AMX. AVX-512 has an instruction for bfloat16, but
-    /// Intel's CPUs add half as many products a second with it as they do in f32 (86 and 173 Gop/s, a Xeon of family 6,
-    /// model 207).
+    /// Weights rounded to bfloat16 and multiplied in f32, on CPUs without AMX. AVX-512 has an instruction for
+    /// bfloat16, but Intel's CPUs add half as many products per second with it as they do in f32 (86 and 173 Gop/s, a
+    /// Xeon of family 6, model 207).
     Wide(F32Weights),
 }
 
@@ -248,9 +249,9 @@ impl Arithmetic for Bf16 {
 /// The weights of an int8 layer.
 pub(crate) struct Int8Weights {
     packed: Int8Packed,
-    /// One factor per output; as `totals` filled up to a multiple of [`COLUMNS`].
+    /// One factor per output; like `totals`, padded to a multiple of [`COLUMNS`].
     scales: Box<[f32]>,
-    /// The sum of the weights of each output: what a zero point of 1 adds to its products.
+    /// The sum of the weights of each output: the amount that a zero point of 1 adds to its products.
     totals: Box<[f32]>,
 }
 
@@ -325,14 +326,14 @@ impl Arithmetic for Int8 {
     }
 }
 
-/// The numbers of columns, and zeros up to a multiple of [`COLUMNS`].
+/// Pads the numbers of columns with zeros to a multiple of [`COLUMNS`].
 pub(super) fn filled_up(mut columns: Vec<f32>) -> Box<[f32]> {
     columns.resize(columns.len().next_multiple_of(COLUMNS), 0.0);
     columns.into()
 }
 
-/// The largest quantised activation. 127 where int8 kernels add pairs of products in 16 bits (AVX2 without VNNI),
-/// which 255 * 127 * 2 would overflow; else 255.
+/// The largest quantised activation: 127 if int8 kernels add pairs of products in 16 bits (AVX2 without VNNI), which
+/// 255 * 127 * 2 would overflow, and 255 otherwise.
 pub(super) fn largest_activation() -> u8 {
     match entopic_kernels::Int8::fastest() {
         Some(kernel) => kernel.largest_value(),
@@ -341,14 +342,14 @@ pub(super) fn largest_activation() -> u8 {
     }
 }
 
-/// Outputs that a thread takes at least: more than a tile has.
+/// The fewest outputs that a thread takes: more than a tile has.
 const LEAST_OUTPUTS: usize = 64;
 
-/// Multiplications below which a product is not shared out: some microseconds' work.
+/// The number of multiplications from which a product is divided among threads: some microseconds of work.
 const LEAST_SHARED: usize = 1 << 20;
 
-/// Hands the tiles of a product to `finish`, each with its rows of `out` and the columns of these. Threads of the
-/// current pool share the outputs.
+/// Computes a product and passes its tiles to `finish`, each with its rows of `out` and its columns in these. The
+/// outputs are divided among the threads of the current pool.
 fn multiply_own<F: Format>(
     weights: &Weights<F>,
     lines: &[Line],
@@ -380,7 +381,7 @@ fn multiply_own<F: Format>(
 mod tests {
     use entopic_kernels::{Format, Kernel};
 
-    /// The emulated CPUs of `just emulated` must lead to the kernels that they are meant to test.
+    /// The emulated CPUs of `just emulated` must select the kernels that they are meant to test.
     #[test]
     fn the_kernels_are_those_expected() {
         let names = [

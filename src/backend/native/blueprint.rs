@@ -1,5 +1,5 @@
-//! What a model is made of: blocks, and the tensors that they read. An architecture is no more than
-//! this; the engine knows none by name.
+//! The description of a model: its blocks, and the tensors that they read. An architecture is no more than this; the
+//! engine knows no architecture by name.
 
 use super::activation::Activation;
 use super::kernels::relation::Reach;
@@ -8,8 +8,8 @@ use crate::pooling::TokenPooling;
 /// A whole model. Names of tensors are those of a checkpoint with a task head.
 #[derive(Clone, Debug)]
 pub(crate) struct Blueprint {
-    /// What names of tensors may begin with, and what they begin with instead in some checkpoints: those
-    /// of the bare encoder lack `bert.`.
+    /// Pairs of prefixes of tensor names; some checkpoints have the second in place of the first. Those of the bare
+    /// encoder lack `bert.`.
     pub(crate) aliases: Vec<[&'static str; 2]>,
     /// The width of the residual stream.
     pub(crate) hidden: usize,
@@ -28,31 +28,31 @@ pub(crate) struct Stack {
     /// Equal layers share their weights.
     pub(crate) layers: Vec<Layer>,
     pub(crate) relation: Relation,
-    /// A convolution over the embedded tokens, added to what the first layer gives.
+    /// A convolution over the embedded tokens, added to the output of the first layer.
     pub(crate) convolution: Option<Convolution>,
 }
 
-/// A stack that attends to the encoder's output, as in BART (<https://arxiv.org/abs/1910.13461>). It reads
-/// the encoder's tokens one place later, the first being `start`.
+/// A stack that attends to the encoder's output, as in BART (<https://arxiv.org/abs/1910.13461>). It reads the
+/// encoder's tokens shifted by one position, with `start` as the first.
 #[derive(Clone, Debug)]
 pub(crate) struct Decoder {
     pub(crate) start: u32,
     pub(crate) stack: Stack,
 }
 
-/// Word, position and token-type embeddings, summed; then normalised and projected, as there is.
+/// Word, position and token-type embeddings, summed, and then optionally normalised and projected.
 #[derive(Clone, Debug)]
 pub(crate) struct Embeddings {
     pub(crate) words: Table,
-    /// What word embeddings are multiplied by.
+    /// The factor of word embeddings.
     pub(crate) scale: f32,
     pub(crate) positions: Option<Positions>,
     pub(crate) token_types: Option<Table>,
     pub(crate) width: usize,
     pub(crate) norm: Option<Norm>,
-    /// From `width` to the hidden width.
+    /// A projection from `width` to the hidden width.
     pub(crate) projection: Option<Dense>,
-    /// Of the hidden width.
+    /// A norm of the hidden width.
     pub(crate) projected_norm: Option<Norm>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) struct Embeddings {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Table {
     pub(crate) name: String,
-    /// As many as the tensor has, if `None`.
+    /// The number of rows; with `None`, that of the tensor.
     pub(crate) rows: Option<usize>,
 }
 
@@ -70,27 +70,26 @@ pub(crate) struct Positions {
     pub(crate) numbering: Numbering,
 }
 
-/// Which row the token at a place reads.
+/// The row that the token at a position reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Numbering {
-    /// Its place, this many rows further down.
+    /// The row of its position, this many rows further down.
     From(usize),
-    /// As fairseq counts: padding reads the row of its own id, and all else the rows after that, padding
-    /// not counted. A text may hold padding, written out.
+    /// The row by fairseq's count: padding reads the row of its id, and other tokens read the rows after that,
+    /// without counting padding. A text may contain padding tokens, written out.
     AfterPadding(u32),
 }
 
-/// How the places of two tokens enter their attention score.
+/// The effect of the positions of two tokens on their attention score.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Relation {
-    /// Not at all.
+    /// No effect.
     None,
     /// A bias for each head and bucket of distances (<https://arxiv.org/abs/1910.10683>), `[buckets, heads]`.
     Bias { table: String, buckets: usize, farthest: usize },
     /// Disentangled attention (<https://arxiv.org/abs/2006.03654>): products with embedded distances.
     Disentangled(Disentangled),
-    /// Queries and keys are turned by their places (<https://arxiv.org/abs/2104.09864>); each layer has
-    /// its base.
+    /// Queries and keys are rotated by their positions (<https://arxiv.org/abs/2104.09864>); each layer has its base.
     Rotary,
 }
 
@@ -99,35 +98,35 @@ pub(crate) struct Disentangled {
     /// `[2 * span, hidden]`.
     pub(crate) table: String,
     pub(crate) norm: Option<Norm>,
-    /// Distances that are told apart on each side; where `buckets` is set, the farther ones by their
+    /// The number of distances that are distinguished on each side; with `buckets`, the farther ones by their
     /// logarithm.
     pub(crate) span: usize,
     pub(crate) buckets: bool,
     pub(crate) farthest: usize,
-    /// The query's content meets the distance.
+    /// True if scores include the product of the query's content and the distance.
     pub(crate) content_to_position: bool,
-    /// The distance meets the key's content.
+    /// True if scores include the product of the distance and the key's content.
     pub(crate) position_to_content: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Layer {
     pub(crate) attention: Attention,
-    /// To the encoder's output, in a decoder.
+    /// Attention to the encoder's output, in a decoder.
     pub(crate) cross_attention: Option<CrossAttention>,
     pub(crate) feed_forward: FeedForward,
 }
 
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Attention {
-    /// Query, key and value: three products, or one that gives all.
+    /// Query, key and value: three products, or one that computes all.
     pub(crate) qkv: Vec<Dense>,
     pub(crate) output: Dense,
     pub(crate) norm: Seam,
     pub(crate) reach: Reach,
-    /// With [`Relation::Disentangled`]: what distances are projected by to meet queries, and keys.
+    /// The projections of distances that are multiplied with queries and with keys, for [`Relation::Disentangled`].
     pub(crate) distances: [Option<Dense>; 2],
-    /// With [`Relation::Rotary`].
+    /// The base of rotations, for [`Relation::Rotary`].
     pub(crate) rotary_base: f32,
 }
 
@@ -143,23 +142,23 @@ pub(crate) struct CrossAttention {
 pub(crate) struct FeedForward {
     pub(crate) up: Dense,
     pub(crate) activation: Activation,
-    /// Whether `up` gives twice the width, and its second half multiplies the activated first
+    /// True if `up` returns twice the width, and the second half multiplies the activated first half
     /// (<https://arxiv.org/abs/2002.05202>).
     pub(crate) gated: bool,
     pub(crate) down: Dense,
     pub(crate) norm: Seam,
 }
 
-/// What happens to the residual stream where a block has been added to it.
+/// The norm that follows where a block has been added to the residual stream.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Seam {
-    /// It is normalised, as in BERT.
+    /// The stream is normalised, as in BERT.
     Stream(Norm),
-    /// Only what the next block reads of it is.
+    /// Only the input of the next block is normalised.
     Branch(Norm),
 }
 
-/// `y = x W^T + b`, `W` being `name.weight`, `[outputs, inputs]`, and `b` `name.bias`, if there is one.
+/// `y = x W^T + b`, where `W` is `name.weight`, `[outputs, inputs]`, and `b` is `name.bias`, if there is one.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Dense {
     pub(crate) name: String,
@@ -177,7 +176,7 @@ pub(crate) struct Norm {
     pub(crate) epsilon: f32,
 }
 
-/// A convolution along the tokens of a sequence, `name.conv.weight` being `[hidden, hidden, width]`.
+/// A convolution along the tokens of a sequence, where `name.conv.weight` is `[hidden, hidden, width]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Convolution {
     pub(crate) name: String,
@@ -186,7 +185,7 @@ pub(crate) struct Convolution {
     pub(crate) norm: Norm,
 }
 
-/// What is made of the last hidden states.
+/// The part of a model that follows the last hidden states.
 #[derive(Clone, Debug)]
 pub(crate) enum Head {
     /// Dense layers on the last hidden states.
@@ -197,33 +196,33 @@ pub(crate) enum Head {
     Topics(TopicHead),
 }
 
-/// Scores each label for spans, or for words, by marks of both.
+/// Scores each label for spans or for words, from the states at the marks of both.
 #[derive(Clone, Debug)]
 pub(crate) struct EntityHead {
     pub(crate) projection: Option<Dense>,
-    /// A bidirectional LSTM over the words: its name, and the width that it keeps.
+    /// A bidirectional LSTM over the words, which keeps their width.
     pub(crate) lstm: Option<Lstm>,
     pub(crate) scores: EntityScores,
 }
 
 #[derive(Clone, Debug)]
-#[expect(clippy::large_enum_variant, reason = "there is one in a model")]
+#[expect(clippy::large_enum_variant, reason = "a model has only one")]
 pub(crate) enum EntityScores {
-    /// For each word and each number of words from it on: the label meets what `join` and then `down`
-    /// make of the first and the last word, side by side.
+    /// Scores for each word and each number of words from it on: the product of the label and the output of `join`
+    /// and then `down` for the first and the last word, side by side.
     Spans { first: Mlp, last: Mlp, join: Dense, down: Option<Dense>, label: Mlp, widest: usize },
-    /// For each word: whether a span begins there, ends there, and goes on there.
+    /// Scores for each word: a span begins there, ends there, and contains it.
     Words { word: Dense, label: Dense, score: Mlp },
 }
 
-/// Scores each label by its mark and by what is pooled of the text.
+/// Scores each label from the state at its mark and the pooled text.
 #[derive(Clone, Debug)]
 pub(crate) struct TopicHead {
     pub(crate) lstm: Option<Lstm>,
     pub(crate) pool: TokenPooling,
     pub(crate) text: Mlp,
     pub(crate) label: Mlp,
-    /// The tensor that scores are multiplied by, where texts and labels are unit vectors.
+    /// The tensor with the factor of the scores, if texts and labels are unit vectors.
     pub(crate) scale: Option<String>,
     pub(crate) scores: TopicScores,
 }
@@ -231,14 +230,14 @@ pub(crate) struct TopicHead {
 #[derive(Clone, Debug)]
 pub(crate) enum TopicScores {
     Dot,
-    /// As [`EntityScores::Words`], with one score.
+    /// Like [`EntityScores::Words`], with one score.
     Weighted {
         text: Dense,
         label: Dense,
         score: Mlp,
     },
-    /// Three dense layers, ReLU between them, on text and label side by side: `name.0`, `name.2` and
-    /// `name.4`, each but the first half as wide as the one before, the first as wide as its tensor.
+    /// Three dense layers on text and label side by side, with ReLU between them: `name.0`, as wide as its tensor,
+    /// `name.2`, half as wide, and `name.4`, with one output.
     Mlp {
         name: String,
         width: usize,
@@ -253,12 +252,12 @@ pub(crate) struct Mlp {
     pub(crate) down: Dense,
 }
 
-/// A bidirectional LSTM of one layer: both directions' outputs side by side.
+/// A bidirectional LSTM of one layer, with the outputs of both directions side by side.
 #[derive(Clone, Debug)]
 pub(crate) struct Lstm {
     pub(crate) name: String,
     pub(crate) inputs: usize,
-    /// Of each direction.
+    /// The number of outputs of each direction.
     pub(crate) outputs: usize,
 }
 
@@ -273,7 +272,7 @@ pub(crate) enum States {
 }
 
 impl States {
-    /// Whether the last layer leaves one state per sequence, because the head reads no other.
+    /// Returns whether the last layer leaves one state per sequence, because the head reads no other.
     pub(crate) fn one_per_sequence(self) -> bool {
         matches!(self, Self::Pooled(TokenPooling::Cls) | Self::LastOf(_))
     }
@@ -282,14 +281,14 @@ impl States {
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) dense: Dense,
-    /// Another layer on the same input; its outputs stand behind those of the first.
+    /// Another layer on the same input; its outputs follow those of the first.
     pub(crate) beside: Option<Dense>,
     pub(crate) activation: Option<Activation>,
     pub(crate) norm: Option<Norm>,
 }
 
 impl Numbering {
-    /// The rows that no token but padding reads.
+    /// The number of first rows, which only padding reads.
     pub(crate) fn before(self) -> usize {
         match self {
             Self::From(first) => first,
@@ -299,14 +298,14 @@ impl Numbering {
 }
 
 impl Stack {
-    /// With nothing but its layers.
+    /// A stack with no relation and no convolution.
     pub(crate) fn new(embeddings: Embeddings, heads: usize, layers: Vec<Layer>) -> Self {
         Self { embeddings, heads, layers, relation: Relation::None, convolution: None }
     }
 }
 
 impl Embeddings {
-    /// Words alone, as they are.
+    /// Word embeddings alone, unscaled.
     pub(crate) fn of_words(words: Table, width: usize) -> Self {
         Self {
             words,
@@ -350,7 +349,7 @@ impl Table {
 }
 
 impl Head {
-    /// The states that it reads.
+    /// The states that the head reads.
     pub(crate) fn states(&self) -> States {
         match self {
             Self::Dense { states, .. } => *states,
@@ -371,7 +370,8 @@ impl Mlp {
 }
 
 impl Head {
-    /// Adds a layer of `count` kinds of entities beside the classifier of tokens; `None` if there is none.
+    /// Adds a layer for `count` kinds of entities next to the token classifier; returns `None` if there is no token
+    /// classifier.
     pub(crate) fn add_kinds(&mut self, count: usize) -> Option<()> {
         let Self::Dense { states: States::EveryToken, steps } = self else { return None };
         let classifier = steps.last_mut()?;

@@ -11,8 +11,8 @@ use crate::batch::RaggedBatch;
 use crate::checkpoint::{Checkpoint, Matrix, Values};
 use crate::error::Error;
 
-/// A convolution along the tokens of each sequence, which sees zeros beyond its ends: one product of
-/// neighbouring rows laid side by side.
+/// A convolution along the tokens of each sequence, with zeros beyond its ends. It is one product with rows that join
+/// neighbouring rows.
 pub(crate) struct Convolution<A: Arithmetic> {
     /// `[width * hidden] -> [hidden]`.
     linear: Linear<A>,

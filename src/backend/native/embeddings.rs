@@ -8,7 +8,7 @@ use crate::batch::RaggedBatch;
 use crate::checkpoint::{Checkpoint, Matrix};
 use crate::error::{Error, ErrorKind};
 
-/// Rows to look up, kept as they are stored.
+/// A table of rows to look up, in their stored type.
 pub(crate) struct Table(Matrix<'static>);
 
 impl Table {
@@ -35,7 +35,7 @@ pub(crate) struct Embeddings {
 }
 
 impl Embeddings {
-    /// `words` is given where models share it; else it is read from the checkpoint.
+    /// Reads the weights. `words` is a word embedding that models share; with `None`, it is read from the checkpoint.
     pub(crate) fn load(
         checkpoint: &Checkpoint<'_>,
         plan: &blueprint::Embeddings,
@@ -56,7 +56,7 @@ impl Embeddings {
             positions: positions.transpose()?,
             token_types: plan.token_types.as_ref().map(table).transpose()?,
             norm: norm(&plan.norm)?,
-            // Once per token, with few columns: int8 gains nothing.
+            // In f32: it runs once per token, with few columns, so int8 gains nothing.
             projection: projection.map(|dense| Linear::load(checkpoint, dense)).transpose()?,
             projected_norm: norm(&plan.projected_norm)?,
         })
@@ -109,8 +109,8 @@ impl Embeddings {
         Ok(())
     }
 
-    /// The tokenizer and the windows keep to these limits; a model whose parts contradict one
-    /// another must not reach the look-ups.
+    /// Checks `batch` before rows are looked up. The tokenizer and the windows respect these limits, unless the parts
+    /// of a model contradict each other.
     fn check(&self, batch: &RaggedBatch) -> Result<(), Error> {
         let refuse = |what: &str, found: usize, limit: usize| {
             let message = format!("{what} {found} is out of range: the model has {limit}");

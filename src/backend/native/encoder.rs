@@ -15,8 +15,8 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
-/// Embeddings and a stack of transformer layers, as in BERT (<https://arxiv.org/abs/1810.04805>); with
-/// layers that attend to another's output, a decoder.
+/// Embeddings and a stack of transformer layers, as in BERT (<https://arxiv.org/abs/1810.04805>). If the layers
+/// attend to the output of another encoder, this is a decoder.
 pub(crate) struct Encoder<A: Arithmetic> {
     embeddings: Embeddings,
     layers: Vec<Arc<Layer<A>>>,
@@ -30,7 +30,7 @@ pub(crate) struct Encoder<A: Arithmetic> {
 }
 
 impl<A: Arithmetic> Encoder<A> {
-    /// Reads the weights, its layers shared out in the current thread pool. Sequences may have up to
+    /// Reads the weights, with the layers divided among the threads of the current pool. Sequences may have up to
     /// `longest` tokens.
     pub(crate) fn load(
         checkpoint: &Checkpoint<'_>,
@@ -58,14 +58,14 @@ impl<A: Arithmetic> Encoder<A> {
         Ok(Self { embeddings, layers, relation, bases, convolution, hidden, heads, longest })
     }
 
-    /// Its word embedding, to be shared.
+    /// The word embedding, which other models may share.
     pub(crate) fn words(&self) -> Arc<Table> {
         self.embeddings.words()
     }
 
-    /// Runs `batch`; the last hidden states are left in `scratch.hidden`: `[tokens, hidden]`, or those of
-    /// the tokens `kept`, one a sequence. What can be shared out is, among the threads of the current
-    /// pool. `memory` is what a decoder attends to, of the same sequences.
+    /// Runs `batch` and leaves the last hidden states in `scratch.hidden`: `[tokens, hidden]`, or only those of the
+    /// tokens `kept`, one per sequence. Work is divided among the threads of the current pool. `memory` is the output
+    /// that a decoder attends to, for the same sequences.
     pub(crate) fn forward(
         &self,
         batch: &RaggedBatch,
@@ -97,8 +97,10 @@ impl<A: Arithmetic> Encoder<A> {
         stage!("embeddings");
         let longest = batch.sequences().map(|sequence| sequence.len()).max().unwrap_or(0);
         if longest > self.longest {
-            let message =
-                format!("sequence length {longest} is out of range: the model has {}", self.longest);
+            let message = format!(
+                "sequence length {longest} is out of range: the model takes at most {}",
+                self.longest
+            );
             return Err(Error::new(ErrorKind::Config, message));
         }
         let Scratch { hidden, states, turns, .. } = scratch;
@@ -114,7 +116,7 @@ impl<A: Arithmetic> Encoder<A> {
 }
 
 impl States {
-    /// The token of each sequence, where one is read.
+    /// The token of each sequence that the head reads, if it reads only one.
     pub(crate) fn kept(self, batch: &RaggedBatch) -> Result<Option<Vec<usize>>, Error> {
         match self {
             _ if !self.one_per_sequence() => Ok(None),

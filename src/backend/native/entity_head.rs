@@ -13,7 +13,8 @@ use crate::checkpoint::Checkpoint;
 use crate::error::{Error, ErrorKind};
 use crate::stage::stage;
 
-/// GLiNER's head (<https://arxiv.org/abs/2311.08526>): labels and words, marked in one sequence, meet.
+/// GLiNER's head (<https://arxiv.org/abs/2311.08526>), which scores pairs of labels and words that are marked in one
+/// sequence.
 pub(crate) struct EntityHead {
     projection: Option<Linear<F32>>,
     lstm: Option<Lstm>,
@@ -25,16 +26,16 @@ enum Scores {
     Words(WordScores),
 }
 
-/// Of span `i..=j` and label `c`: `down(relu(join [relu(first(i)), relu(last(j))])) . label(c)`, or with no
-/// `down` what `join` gives met with the label.
+/// The score of span `i..=j` and label `c` is `down(relu(join [relu(first(i)), relu(last(j))])) . label(c)`, or
+/// without `down` `join [relu(first(i)), relu(last(j))] . label(c)`.
 ///
-/// `join` reads two vectors side by side, so each word is multiplied once for all its spans; and `down`
-/// meets the label first, which leaves one product of spans and labels.
+/// `join` reads two vectors side by side, so each word is multiplied once for all its spans. `down` is multiplied
+/// with the labels first, which leaves one product of spans and labels.
 struct SpanScores {
     first: Mlp,
     last: Mlp,
     label: Mlp,
-    /// `[hidden] -> [inner]`: the halves, the bias with the first.
+    /// `[hidden] -> [inner]`: the two halves of the layer; the first has the bias.
     join: [Linear<F32>; 2],
     down: Option<Down>,
     inner: usize,
@@ -48,12 +49,12 @@ struct Down {
     bias: Vec<f32>,
 }
 
-/// Of word `i` and label `c`: `score [word(i)_1, label(c)_1, word(i)_2 * label(c)_2]`, where `_1` and `_2`
-/// are halves.
+/// The score of word `i` and label `c` is `score [word(i)_1, label(c)_1, word(i)_2 * label(c)_2]`, where `_1` and
+/// `_2` are halves.
 pub(crate) struct WordScores {
     word: Linear<F32>,
     label: Linear<F32>,
-    /// The parts of the first layer of `score` that read each of the three; the bias with the first.
+    /// The parts of the first layer of `score` for its three inputs; the first part has the bias.
     up: [Linear<F32>; 3],
     down: Linear<F32>,
 }
@@ -89,10 +90,10 @@ impl EntityHead {
         })
     }
 
-    /// For each sequence `[words * widest, labels]` (`widest` being at most as many as there are words), where
-    /// row `i * widest + k` is the span of `k + 1` words
-    /// from `i` on (negative infinity where it would end behind the last word), or `[words, 3 * labels]`:
-    /// whether an entity of each label begins at the word, ends at it and goes on at it.
+    /// Returns an array per sequence. Scores of spans are `[words * widest, labels]`, with `widest` at most the
+    /// number of words: row `i * widest + k` is the span of `k + 1` words from `i` on, or negative infinity if it
+    /// would end behind the last word. Scores of words are `[words, 3 * labels]`: an entity of each label begins at
+    /// the word, ends at it, and contains it.
     pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
         stage!("head");
         let width = states.len() / batch.ids.len().max(1);
@@ -108,7 +109,7 @@ impl EntityHead {
         let mut words = gather(states, width, marks.words.iter().copied())?;
         if let Some(projection) = &self.projection {
             labels = projection.apply(&labels)?;
-            // A word without tokens has no state; its place stays empty behind the projection too.
+            // A word without tokens has no state; its row stays zero after the projection, too.
             words = projection.apply(&words)?;
             let rows = words.chunks_exact_mut(projection.outputs().max(1));
             rows.zip(&marks.words).filter(|(_, at)| at.is_none()).for_each(|(row, _)| row.fill(0.0));
@@ -138,7 +139,7 @@ impl SpanScores {
         let labels = self.label.forward(labels)?;
         let hidden = labels.len() / label_count.max(1);
         let by_row = NdTensorView::from_data([label_count, hidden], &labels[..]);
-        // `[inner, labels]`, and what the bias of `down` adds to each label.
+        // `[inner, labels]`, and the amount that the bias of `down` adds to each label.
         let mut met = vec![0.0; inner * label_count];
         let mut offsets = vec![0.0; label_count];
         match &self.down {
@@ -201,7 +202,7 @@ impl WordScores {
         })
     }
 
-    /// `[words, labels * scores of each]`.
+    /// Computes `[words, labels * scores per pair]`.
     pub(crate) fn forward(
         &self,
         words: &[f32],
@@ -242,7 +243,7 @@ impl WordScores {
     }
 }
 
-/// A dense layer on `N` vectors side by side, as one on each; the first has the bias.
+/// Splits a dense layer that reads `N` vectors side by side into one layer per vector; the first has the bias.
 fn split<const N: usize>(
     checkpoint: &Checkpoint<'_>,
     plan: &blueprint::Dense,

@@ -1,6 +1,6 @@
 use crate::error::{Error, ErrorKind};
 
-/// The states at `marks`, one below another; zeros where there is none.
+/// Returns the states at `marks`, one per row, and zeros for marks that are `None`.
 pub(crate) fn gather(
     states: &[f32],
     width: usize,
@@ -13,7 +13,10 @@ pub(crate) fn gather(
             continue;
         };
         let Some(row) = states.get(at * width..(at + 1) * width) else {
-            return Err(Error::new(ErrorKind::Config, format!("a mark is at token {at}, behind the last")));
+            return Err(Error::new(
+                ErrorKind::Config,
+                format!("a mark is at token {at}, beyond the last token"),
+            ));
         };
         rows.extend_from_slice(row);
     }

@@ -1,4 +1,5 @@
-//! Products by rten-gemm: on CPUs that entopic-kernels has no kernel for, and of matrices that are not packed ahead.
+//! Products with rten-gemm, on CPUs for which entopic-kernels has no kernel, and of matrices that are not packed in
+//! advance.
 
 use std::ops::Range;
 
@@ -14,16 +15,16 @@ struct Gemm {
 }
 
 thread_local! {
-    /// They cannot be shared between threads, and choosing them may trap into a hypervisor, which takes
-    /// longer than a small product.
+    /// The kernels cannot be shared between threads, and choosing them may trap into a hypervisor, which takes longer
+    /// than a small product.
     static GEMM: Gemm = Gemm { f32: GemmExecutor::default(), int8: GemmExecutor::default() };
 }
 
-/// Columns of weights that are multiplied with all rows before the next: rten-gemm reads weights once for each 64 rows,
-/// up to 1,024 columns in turn, which the second-level cache does not hold until the next.
+/// The columns of weights that are multiplied with all rows before the next columns. rten-gemm reads weights once per
+/// 64 rows, up to 1,024 columns at a time, and the second-level cache does not hold those until the next 64 rows.
 const PANEL: usize = 256;
 
-/// `[outputs, inputs]`, in panels of [`PANEL`] outputs; the last has the rest.
+/// Weights, `[outputs, inputs]`, in panels of [`PANEL`] outputs; the last panel has the rest.
 pub(super) struct Panels<T>(Vec<PackedBMatrix<T>>);
 
 impl Panels<f32> {
@@ -31,8 +32,8 @@ impl Panels<f32> {
         Self::pack_by(weights, shape, |gemm, panel| gemm.f32.prepack_b(panel))
     }
 
-    /// Hands the product with `rows`, lines of f32, to `finish` in parts: some columns, their sums, `[rows, columns]` and
-    /// more, and the same columns of the rows of `out`.
+    /// Multiplies with `rows`, lines of f32, and passes the product to `finish` in parts: a range of columns, their
+    /// sums, `[rows, columns]` and more, and the same columns of the rows of `out`.
     pub(super) fn multiply(
         &self,
         (rows, count, inputs): (&[Line], usize, usize),
@@ -58,7 +59,7 @@ impl Panels<i8> {
         Self::pack_by(weights, shape, |gemm, panel| gemm.int8.prepack_b(panel))
     }
 
-    /// As of f32, but with lines of bytes.
+    /// Multiplies as for f32, but with lines of bytes.
     pub(super) fn multiply(
         &self,
         (rows, count, inputs): (&[Line], usize, usize),
@@ -69,8 +70,8 @@ impl Panels<i8> {
         if count == 0 {
             return Ok(());
         }
-        // Packed ahead: it would be packed anew for each panel. Zero points are subtracted from the sums: rten-gemm
-        // 0.27 applies those of the first tile of rows to every tile.
+        // Packed in advance, because it would be packed again for each panel. Zero points are subtracted from the
+        // sums, because rten-gemm 0.27 applies those of the first tile of rows to every tile.
         let rows = GEMM.with(|gemm| gemm.int8.prepack_a(matrix(rows, count, inputs)));
         self.each(count, out, sums, |panel, columns, sums, out| {
             let (a, b) = (GemmInputA::Packed(&rows), GemmInputB::Packed(panel));
@@ -109,7 +110,7 @@ impl<T> Panels<T> {
             return Ok(());
         }
         let width = out.len() / rows;
-        // Whole vectors are read of the last row, too. It never shrinks: growing again would write zeros.
+        // The last row is read in whole vectors, too. The buffer never shrinks: growing again would write zeros.
         let each = (rows + 1) * PANEL;
         if sums.len() < self.0.len() * each {
             sums.resize(self.0.len() * each, S::default());
@@ -127,7 +128,7 @@ impl<T> Panels<T> {
     }
 }
 
-/// The rows of `out`, of `width` values, in parts of `share` columns; the last has the rest.
+/// Splits the rows of `out`, of `width` values, into parts of `share` columns; the last part has the rest.
 pub(super) fn columns(out: &mut [f32], width: usize, share: usize) -> Vec<Vec<&mut [f32]>> {
     let mut parts: Vec<Vec<&mut [f32]>> = (0..width.div_ceil(share)).map(|_| Vec::new()).collect();
     for row in out.chunks_exact_mut(width.max(1)) {
@@ -136,7 +137,7 @@ pub(super) fn columns(out: &mut [f32], width: usize, share: usize) -> Vec<Vec<&m
     parts
 }
 
-/// The number of a panel, its part of the output and of the sums, and the panel.
+/// The index of a panel, its parts of the output and of the sums, and the panel.
 type Part<'a, T, S> = (usize, ((Vec<&'a mut [f32]>, &'a mut [S]), &'a PackedBMatrix<T>));
 
 /// The first `width` values of each of `rows` rows of lines.
@@ -145,13 +146,13 @@ fn matrix<T: bytemuck::AnyBitPattern>(lines: &[Line], rows: usize, width: usize)
     NdTensorView::from_data([rows, values.len() / rows.max(1)], values).slice((.., ..width))
 }
 
-/// Whether pairs of int8 products are added up in 16 bits.
+/// Returns whether pairs of int8 products are added up in 16 bits.
 pub(super) fn int8_may_saturate() -> bool {
     GEMM.with(|gemm| gemm.int8.may_saturate())
 }
 
-/// `out = a b`, `[m, n]` of `[m, k]` and `[k, n]`, with neither packed ahead. Shapes that do not fit leave
-/// `out` as it is.
+/// Computes `out = a b`, `[m, n]` from `[m, k]` and `[k, n]`, with neither packed in advance. `out` is unchanged if
+/// the shapes do not fit.
 pub(super) fn multiply(a: NdTensorView<'_, f32, 2>, b: NdTensorView<'_, f32, 2>, out: &mut [f32]) {
     let (a, b) = (GemmInputA::Unpacked(a), GemmInputB::Unpacked(b));
     let done = GEMM.with(|gemm| gemm.f32.gemm(out, a, b, GemmOptions::default()));

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::pooling::TokenPooling;
 use crate::stage::stage;
 
-/// What stands on the encoder. Heads are computed in f32 whatever the precision: they are small,
+/// The part of a model that follows the encoder. Heads are computed in f32 whatever the precision: they are small,
 /// and their errors are not averaged away by later layers.
 pub(crate) enum Head {
     Dense(DenseHead),
@@ -23,7 +23,7 @@ pub(crate) enum Head {
     Topics(TopicHead),
 }
 
-/// Dense layers on every token, or on what is pooled of a sequence.
+/// Dense layers on every token, or on the pooled states of a sequence.
 pub(crate) struct DenseHead {
     states: States,
     steps: Vec<Step>,
@@ -61,8 +61,8 @@ impl Head {
         })
     }
 
-    /// An array for each sequence, from the last states: `[tokens, hidden]`, or `[sequences, hidden]` if
-    /// it pools one token of each.
+    /// Returns an array per sequence, from the last states: `[tokens, hidden]`, or `[sequences, hidden]` if the head
+    /// pools one token of each sequence.
     pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
         match self {
             Self::Dense(head) => head.forward(batch, states),
@@ -108,7 +108,7 @@ impl Step {
         self.dense.outputs() + self.beside.as_ref().map_or(0, Linear::outputs)
     }
 
-    /// `[rows, outputs]` from `x`, `[rows, inputs]`.
+    /// Computes `[rows, outputs]` from `x`, `[rows, inputs]`.
     fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
         let mut out = self.dense.apply(x)?;
         if let Some(beside) = &self.beside {

@@ -49,24 +49,24 @@ struct FeedForward<A: Arithmetic> {
     joint: Joint<A>,
 }
 
-/// The last product of a block, and what happens where it is added to the residual stream.
+/// The last product of a block, and the norm that follows where it is added to the residual stream.
 struct Joint<A: Arithmetic> {
     output: Linear<A>,
     norm: LayerNorm,
-    /// Whether the stream itself is normalised, or only what is read of it.
+    /// True if the stream itself is normalised, rather than a copy for the next products.
     on_stream: bool,
 }
 
-/// What a layer works on.
+/// The input of a layer.
 pub(crate) struct Work<'a, A: Arithmetic> {
     pub(crate) hidden: usize,
     pub(crate) heads: usize,
     pub(crate) relation: &'a Relation,
     /// `[sequences + 1]`: the bounds of the sequences' tokens.
     pub(crate) bounds: &'a [usize],
-    /// The tokens that are read afterwards, in order, where these are not all.
+    /// The tokens that are read after the layer, in order, or `None` for all.
     pub(crate) kept: Option<&'a [usize]>,
-    /// What the encoder gave of the same sequences, for a decoder.
+    /// The encoder's output for the same sequences, for a decoder.
     pub(crate) memory: Option<&'a Activations<A>>,
 }
 
@@ -104,7 +104,7 @@ impl<A: Arithmetic> Layer<A> {
         })
     }
 
-    /// Runs the layer on `scratch.hidden` and `scratch.states`, which hold `work.kept` alone afterwards.
+    /// Runs the layer on `scratch.hidden` and `scratch.states`, which afterwards contain only the tokens `work.kept`.
     pub(crate) fn forward(&self, work: &Work<'_, A>, scratch: &mut Scratch<A>) -> Result<(), Error> {
         self.attention.forward(work, scratch)?;
         if let (Some(cross), Some(memory)) = (&self.cross_attention, work.memory) {
@@ -140,7 +140,7 @@ impl<A: Arithmetic> SelfAttention<A> {
         })?;
         stage!("attention output");
         if let Some(kept) = work.kept {
-            // What follows works on each token by itself, so the others can go.
+            // The following steps treat each token separately, so the others can go.
             for (row, &token) in kept.iter().enumerate() {
                 hidden.copy_within(token * width..(token + 1) * width, row * width);
             }
@@ -162,7 +162,7 @@ impl<A: Arithmetic> CrossAttention<A> {
         let Scratch { hidden, states, inner, context, attention, products, .. } = scratch;
         let (width, tokens) = (work.hidden, hidden.len() / work.hidden);
         let keys = work.bounds.last().copied().unwrap_or(0);
-        // A token for each sequence, if some were kept.
+        // One token per sequence, if only some tokens were kept.
         let each: Vec<usize> = (0..work.bounds.len()).collect();
         let bounds = [if work.kept.is_some() { &each } else { work.bounds }, work.bounds];
         products.lend(Product::default, |product| {
@@ -192,11 +192,11 @@ impl<A: Arithmetic> CrossAttention<A> {
     }
 }
 
-/// Attention of all heads, to be shared out among the threads of the current pool.
+/// Attention of all heads, divided among the threads of the current pool.
 struct AttentionTask<'a> {
     /// Queries, keys and values.
     parts: [Part<'a>; 3],
-    /// Of queries, and of keys.
+    /// The bounds of queries, and those of keys.
     bounds: [&'a [usize]; 2],
     heads: usize,
     size: usize,
@@ -249,8 +249,8 @@ impl AttentionTask<'_> {
     }
 }
 
-/// Sets `inner`, `[tokens, width]`, to what attention gave, `[heads, tokens, size]`, of all tokens or of
-/// those `kept`.
+/// Sets `inner`, `[tokens, width]`, to the output of attention, `[heads, tokens, size]`, for all tokens or for those
+/// in `kept`.
 fn gather<A: Arithmetic>(
     context: &[f32],
     tokens: usize,
@@ -320,7 +320,7 @@ impl<A: Arithmetic> Joint<A> {
         Ok(Self { output, norm: LayerNorm::load(checkpoint, norm)?, on_stream })
     }
 
-    /// Adds `output(inner)` to `hidden`, and sets `states` to what products read of it.
+    /// Adds `output(inner)` to `hidden`, and sets `states` to the normalised rows that products read.
     fn add(
         &self,
         inner: &Activations<A>,
@@ -355,8 +355,8 @@ impl<A: Arithmetic> Joint<A> {
     }
 }
 
-/// The rows of a block, out of `tokens`. Where threads share them, each has as many blocks; if there would be less than
-/// one of `LEAST_BLOCK_ROWS` for each, all rows are one block, and the product itself is shared out.
+/// The number of rows in a block, out of `tokens`. With several threads, all get the same number of blocks; with less
+/// than `LEAST_BLOCK_ROWS` rows per thread, all rows are one block, and the product itself is divided.
 fn block_rows<A: Arithmetic>(tokens: usize) -> usize {
     match rayon::current_num_threads() {
         1 => A::block_rows(),
@@ -365,8 +365,8 @@ fn block_rows<A: Arithmetic>(tokens: usize) -> usize {
     }
 }
 
-/// In how many parts a group's heads are shared out: for each thread one, or some where they are long,
-/// so that a thread that was held up leaves work to the others.
+/// The number of parts into which a group's heads are divided: one per thread, or several if the group is long, so
+/// that a thread that was interrupted leaves work to the others.
 fn head_shares(tokens: usize) -> usize {
     match rayon::current_num_threads() {
         1 => 1,

@@ -15,7 +15,7 @@ pub(crate) struct Linear<A: Arithmetic> {
     outputs: usize,
 }
 
-/// The rows of a product and what it is computed with: buffers that are taken once and reused.
+/// The output rows of a product and its buffers, allocated once and reused.
 #[derive(Default)]
 pub(crate) struct Product {
     rows: Vec<f32>,
@@ -23,8 +23,8 @@ pub(crate) struct Product {
 }
 
 impl Product {
-    /// Room for `len` numbers of unknown content, and the other buffers. It never shrinks: growing again would write
-    /// zeros.
+    /// Returns `len` numbers of unspecified content, and the other buffers. The room never shrinks: growing again
+    /// would write zeros.
     pub(crate) fn room(&mut self, len: usize) -> (&mut [f32], &mut Buffers) {
         if self.rows.len() < len {
             self.rows.resize(len, 0.0);
@@ -34,12 +34,12 @@ impl Product {
 }
 
 impl<A: Arithmetic> Linear<A> {
-    /// `weight` is `[outputs, inputs]` as checkpoints store it, `bias` is `[outputs]`.
+    /// Packs `weight`, `[outputs, inputs]` as checkpoints store it; `bias` is `[outputs]`.
     pub(crate) fn new(weight: &Matrix<'_>, bias: Vec<f32>) -> Self {
         Self { weights: A::pack(weight), bias: filled_up(bias), inputs: weight.columns, outputs: weight.rows }
     }
 
-    /// Several layers that read the same rows as one: their outputs lie side by side.
+    /// Loads several layers that read the same rows as one layer, with their outputs side by side.
     pub(crate) fn load_all(checkpoint: &Checkpoint<'_>, layers: &[Dense]) -> Result<Self, Error> {
         let (mut weights, mut bias) = (Vec::with_capacity(layers.len()), Vec::new());
         for Dense { name, inputs, outputs, bias: has_bias } in layers {
@@ -63,7 +63,7 @@ impl<A: Arithmetic> Linear<A> {
         self.outputs
     }
 
-    /// Sets `out`, `[rows, outputs]`, to what `finish` makes of `x W^T + b`, or adds that to it.
+    /// Computes `x W^T + b`, applies `finish`, and writes the result to `out`, `[rows, outputs]`, or adds it.
     pub(crate) fn forward(
         &self,
         x: Input<'_, A>,
@@ -74,14 +74,14 @@ impl<A: Arithmetic> Linear<A> {
         stage!("product");
         debug_assert_eq!(out.len(), x.codes.len() * self.outputs);
         A::multiply(&self.weights, x, self.inputs, &self.bias, finish, out, buffers).map_err(|error| {
-            let message = "a product was refused: its packed weights do not fit";
+            let message = "a product failed: its packed weights do not fit";
             Error::new(ErrorKind::Weights, message).with_source(error)
         })
     }
 }
 
 impl Linear<F32> {
-    /// The same, written out: `[rows, outputs]` from `x`, `[rows, inputs]`.
+    /// Returns the output, `[rows, outputs]`, for `x`, `[rows, inputs]`.
     pub(crate) fn apply(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
         let rows = x.len() / self.inputs.max(1);
         let mut out = vec![0.0; rows * self.outputs()];
@@ -110,7 +110,7 @@ mod tests {
     use super::{Linear, Product};
     use crate::checkpoint::{Matrix, Values};
 
-    /// Tokens, inputs, outputs: tails in each dimension, and depths of more than one block.
+    /// Tokens, inputs and outputs, with tails in each dimension and depths of more than one block.
     const SHAPES: [(usize, usize, usize); 11] = [
         (130, 384, 160),
         (50, 1536, 48),
@@ -130,7 +130,7 @@ mod tests {
         Matrix { rows: outputs, columns: weights.len() / outputs, values }
     }
 
-    /// `[tokens, outputs]`, by one thread and by three, which must agree to the last bit.
+    /// The product, `[tokens, outputs]`, on one thread and on three, which must agree to the last bit.
     fn product<A: Arithmetic>(
         linear: &Linear<A>,
         x: &Activations<A>,
@@ -144,13 +144,13 @@ mod tests {
             pool.install(|| linear.forward(x.rows(0..x.count()), finish, out, buffers)).expect("it fits");
             out.to_vec()
         });
-        assert!(found == shared, "threads share outputs");
+        assert!(found == shared, "the number of threads should not change the result");
         found
     }
 
     fn activations<A: Arithmetic>(x: &[f32], inputs: usize) -> Activations<A> {
         let mut activations = Activations::default();
-        // What was in the buffer before must not count.
+        // Former content of the buffer must not count.
         activations.resize(x.len() / inputs, 3 * inputs);
         (0..x.len() / inputs).for_each(|row| activations.set(row, &vec![-7.5; 3 * inputs]));
         activations.resize(x.len() / inputs, inputs);

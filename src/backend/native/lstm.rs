@@ -7,12 +7,12 @@ use super::linear::{Linear, Product};
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 
-/// A bidirectional LSTM of one layer (<https://doi.org/10.1162/neco.1997.9.8.1735>), gates in PyTorch's
+/// A bidirectional LSTM of one layer (<https://doi.org/10.1162/neco.1997.9.8.1735>), with the gates in PyTorch's
 /// order: input, forget, cell, output.
 pub(crate) struct Lstm {
     directions: [Direction; 2],
     inputs: usize,
-    /// Of each direction.
+    /// The number of outputs of each direction.
     outputs: usize,
 }
 
@@ -40,7 +40,7 @@ impl Lstm {
         Ok(Self { directions: [direction("")?, direction("_reverse")?], inputs: *inputs, outputs: *outputs })
     }
 
-    /// `[steps, 2 * outputs]` from `x`, `[steps, inputs]`.
+    /// Computes `[steps, 2 * outputs]` from `x`, `[steps, inputs]`.
     pub(crate) fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
         let width = self.outputs;
         let mut product = Product::default();

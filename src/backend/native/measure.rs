@@ -1,4 +1,4 @@
-//! Workloads of the kernels and products, each a closure that runs it once.
+//! Workloads of the kernels and products. Each function returns a closure that runs its workload once.
 
 use std::hint::black_box;
 
@@ -20,8 +20,8 @@ use super::noise::noise;
 use crate::checkpoint::{Matrix, Values};
 use crate::precision::Precision;
 
-/// The products of a layer of BERT's shape on `tokens` tokens, with scaling and bias and nothing else around them. On the
-/// one thread of `pool`.
+/// The products of a layer of BERT's shape on `tokens` tokens, with scaling and bias but nothing else around them.
+/// They run on the single thread of `pool`.
 pub fn products(pool: ThreadPool, precision: Precision, tokens: usize, hidden: usize) -> Box<dyn FnMut()> {
     match precision {
         Precision::Int8 => Box::new(products_in::<Int8>(pool, tokens, hidden)),
@@ -49,7 +49,7 @@ fn products_in<A: Arithmetic>(pool: ThreadPool, tokens: usize, hidden: usize) ->
         .into();
     let mut product = Product::default();
     move || {
-        // Outside a pool of one thread products would share themselves out.
+        // Outside a pool of one thread, products would divide themselves among threads.
         pool.install(|| {
             for (linear, activations) in &mut layers {
                 let (out, buffers) = product.room(tokens * linear.outputs());

@@ -21,7 +21,7 @@ impl Mlp {
         })
     }
 
-    /// `[rows, outputs]` from `x`, `[rows, inputs]`.
+    /// Computes `[rows, outputs]` from `x`, `[rows, inputs]`.
     pub(crate) fn forward(&self, x: &[f32]) -> Result<Vec<f32>, Error> {
         let mut inner = self.up.apply(x)?;
         self.activation.apply(&mut inner);

@@ -21,13 +21,13 @@ pub(crate) struct Network<A: Arithmetic> {
     states: States,
 }
 
-/// Reads the tokens one place later, the first being `start`, and the encoder's output.
+/// A decoder, which reads the encoder's output and the tokens shifted by one position, with `start` as the first.
 struct Decoder<A: Arithmetic> {
     encoder: Encoder<A>,
     start: u32,
 }
 
-/// Buffers of one group.
+/// The buffers for one group.
 pub(crate) struct NetworkScratch<A: Arithmetic> {
     encoder: Scratch<A>,
     decoder: Scratch<A>,
@@ -40,7 +40,7 @@ impl<A: Arithmetic> Default for NetworkScratch<A> {
 }
 
 impl<A: Arithmetic> Network<A> {
-    /// `words` is given where models share it; else it is read from the checkpoint.
+    /// Reads the weights. `words` is a word embedding that models share; with `None`, it is read from the checkpoint.
     pub(crate) fn load(
         checkpoint: &Checkpoint<'_>,
         plan: &Blueprint,
@@ -58,7 +58,7 @@ impl<A: Arithmetic> Network<A> {
         Ok(Self { encoder, decoder, head: Head::load(checkpoint, &plan.head)?, states: plan.head.states() })
     }
 
-    /// An array per sequence: one row per token, or one row.
+    /// Returns an array per sequence, with one row per token or a single row.
     pub(crate) fn forward(
         &self,
         batch: &RaggedBatch,
@@ -77,7 +77,7 @@ impl<A: Arithmetic> Network<A> {
 }
 
 impl<A: Arithmetic> Decoder<A> {
-    /// The sequences, each token one place later.
+    /// The sequences, each token shifted by one position.
     fn later(&self, batch: &RaggedBatch) -> RaggedBatch {
         let mut later = RaggedBatch { bounds: batch.bounds.clone(), ..RaggedBatch::default() };
         later.token_types = vec![0; batch.ids.len()];

@@ -6,24 +6,24 @@ use super::norm::LayerNorm;
 use crate::checkpoint::Checkpoint;
 use crate::error::Error;
 
-/// How the places of two tokens enter their attention scores, in all layers of a stack.
+/// The effect of the positions of two tokens on their attention scores, in all layers of a stack.
 pub(crate) enum Relation {
     None,
-    /// `[heads, 2 * longest - 1]`, by how far the key lies behind the query, times what scores are
-    /// divided by.
+    /// A bias, `[heads, 2 * longest - 1]`, by the distance of the key behind the query, multiplied by the divisor of
+    /// the scores.
     Bias(Vec<f32>),
     Disentangled {
         /// `[2 * span, hidden]`.
         embedded: Vec<f32>,
-        /// `[2 * longest - 1]`: the row of each distance, by how far the key lies behind the query.
+        /// `[2 * longest - 1]`: the row for each distance of the key behind the query.
         rows: Vec<u32>,
-        /// How many products make a score.
+        /// The number of products that make up a score.
         terms: usize,
     },
     Rotary,
 }
 
-/// Embedded distances as one layer's queries and keys meet them, `[2 * span, hidden]`.
+/// The embedded distances as one layer projects them, to multiply with queries and with keys: `[2 * span, hidden]`.
 pub(crate) type Distances = [Option<Vec<f32>>; 2];
 
 impl Relation {
@@ -62,7 +62,7 @@ impl Relation {
         }
     }
 
-    /// The distances as a layer projects them.
+    /// Projects the distances with the weights of a layer.
     pub(crate) fn distances(
         &self,
         checkpoint: &Checkpoint<'_>,
@@ -77,13 +77,13 @@ impl Relation {
         Ok([project(keys)?, project(queries)?])
     }
 
-    /// What scores are multiplied by.
+    /// The factor of the scores.
     pub(crate) fn scale(&self, size: usize) -> f32 {
         let terms = if let Self::Disentangled { terms, .. } = self { *terms } else { 1 };
         ((size * terms) as f32).sqrt().recip()
     }
 
-    /// As the kernels take it, in a layer of these `distances` and with these `turns`.
+    /// The relation in the kernels' form, for a layer with these `distances` and `turns`.
     pub(crate) fn of_layer<'a>(
         &'a self,
         distances: &'a Distances,
@@ -108,14 +108,14 @@ impl Relation {
     }
 }
 
-/// How far a key lies behind its query, from the farthest before it on.
+/// All distances of a key behind its query, in ascending order; they are negative for keys before the query.
 fn by_distance(longest: usize) -> impl Iterator<Item = i64> {
     let longest = longest as i64;
     1 - longest..longest
 }
 
 impl Disentangled {
-    /// The row of the table for a query that lies `ahead` of its key: as transformers has it
+    /// The row of the table for a query that lies `ahead` of its key, computed as in transformers
     /// (`make_log_bucket_position`), with the rounding of f32.
     fn row(&self, ahead: i64) -> u32 {
         let middle = (self.span / 2) as i64;
@@ -132,8 +132,8 @@ impl Disentangled {
     }
 }
 
-/// The bucket of a key that lies `behind` its query, as T5 has it: half of the buckets for each
-/// direction, half of these for a distance each, and the others by the logarithm.
+/// The bucket of a key that lies `behind` its query, as in T5. Each direction has half of the buckets; half of these
+/// stand for one distance each, and the others grow logarithmically.
 fn log_bucket(behind: i64, buckets: usize, farthest: usize) -> usize {
     let half = buckets / 2;
     let exact = half / 2;
@@ -147,13 +147,12 @@ fn log_bucket(behind: i64, buckets: usize, farthest: usize) -> usize {
     if behind > 0 { bucket + half } else { bucket }
 }
 
-/// The angles that queries and keys are turned by, for each base that layers have: made once for the
-/// longest window so far.
+/// The rotations of queries and keys for each base of the layers, computed once for the longest window so far.
 #[derive(Default)]
 pub(crate) struct Turns(Vec<(f32, Vec<f32>)>);
 
 impl Turns {
-    /// Makes ready for windows of `places` tokens and heads of `size` columns.
+    /// Prepares for windows of `places` tokens and heads of `size` columns.
     pub(crate) fn prepare(&mut self, bases: impl Iterator<Item = f32>, size: usize, places: usize) {
         for base in bases {
             let at = self.0.iter().position(|(other, _)| *other == base).unwrap_or_else(|| {
@@ -173,7 +172,7 @@ impl Turns {
         }
     }
 
-    /// `[places, size]`: half cosines, half sines.
+    /// The rotations, `[places, size]`: half cosines, half sines.
     pub(crate) fn of(&self, base: f32) -> &[f32] {
         self.0.iter().find(|(other, _)| *other == base).map_or(&[], |(_, turns)| turns)
     }

@@ -6,9 +6,9 @@ use super::linear::Product;
 use super::relation::Turns;
 use crate::spare::Spare;
 
-/// Buffers of one group in one stack of layers, taken once and reused.
+/// The buffers for one group in one stack of layers, allocated once and reused.
 pub(crate) struct Scratch<A: Arithmetic> {
-    /// The residual stream, `[tokens, hidden]`; the output of the stack in the end.
+    /// The residual stream, `[tokens, hidden]`, and at the end the output of the stack.
     pub(crate) hidden: Vec<f32>,
     /// The residual stream as products read it.
     pub(crate) states: Activations<A>,
@@ -16,9 +16,9 @@ pub(crate) struct Scratch<A: Arithmetic> {
     pub(crate) inner: Activations<A>,
     /// The output of attention, `[heads, tokens, head size]`.
     pub(crate) context: Vec<f32>,
-    /// Of the threads that share the group.
+    /// The buffers of the threads that share the group.
     pub(crate) attention: Spare<AttentionBuffers>,
-    /// Of the threads that share the group.
+    /// The buffers of the threads that share the group.
     pub(crate) products: Spare<Product>,
     pub(crate) turns: Turns,
 }
@@ -37,7 +37,7 @@ impl<A: Arithmetic> Default for Scratch<A> {
     }
 }
 
-/// Buffers of attention on one thread, either way that it is computed.
+/// The buffers of attention on one thread, for both ways of computing it.
 #[derive(Default)]
 pub(crate) struct AttentionBuffers {
     pub(crate) vectors: AttentionScratch,

@@ -13,26 +13,26 @@ use crate::error::{Error, ErrorKind};
 use crate::pooling::TokenPooling;
 use crate::stage::stage;
 
-/// GLiClass's head (<https://arxiv.org/abs/2508.07662>): labels, marked in the sequence, meet the pooled
-/// text.
+/// GLiClass's head (<https://arxiv.org/abs/2508.07662>), which scores pairs of the pooled text and a label that is
+/// marked in the sequence.
 pub(crate) struct TopicHead {
     lstm: Option<Lstm>,
     pool: TokenPooling,
     text: Mlp,
     label: Mlp,
-    /// What scores are multiplied by, if texts and labels are unit vectors.
+    /// The factor of the scores, if texts and labels are unit vectors.
     scale: Option<f32>,
     scores: Scores,
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one in a model")]
+#[expect(clippy::large_enum_variant, reason = "a model has only one")]
 enum Scores {
     Dot,
     Weighted(WordScores),
     Mlp(Vec<Linear<F32>>),
 }
 
-/// What keeps a division by a vector's length from being one by 0.
+/// A small number that is added to a vector's length, so that no division is by 0.
 const EPSILON: f32 = 1e-8;
 
 impl TopicHead {
@@ -68,7 +68,7 @@ impl TopicHead {
         })
     }
 
-    /// One row for each sequence: a score a label.
+    /// Returns one row per sequence, with one score per label.
     pub(crate) fn forward(&self, batch: &RaggedBatch, states: &[f32]) -> Result<Vec<Array2<f32>>, Error> {
         stage!("head");
         let width = states.len() / batch.ids.len().max(1);

@@ -1,25 +1,25 @@
-//! What an ONNX file says of itself before it is read: it is a protocol buffer
-//! (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>), and rten, which reads it, trusts its
-//! lengths, follows its nesting as deep as it goes, and takes the memory that its shapes ask for.
+//! Checks an ONNX file before rten reads it. The file is a protocol buffer
+//! (<https://github.com/onnx/onnx/blob/main/onnx/onnx.proto3>), and rten trusts its lengths, follows its nesting to
+//! any depth, and allocates the memory that its shapes ask for.
 
 use std::collections::BTreeSet;
 
 use crate::limits::LARGEST_DIMENSION;
 
-/// Nodes of a graph. rten visits them one on top of another, so their number is bounded by the stack; the
-/// largest encoders that are published have about half as many.
+/// The most nodes in a graph. rten visits them recursively, so the stack bounds their number; the largest published
+/// encoders have about half as many.
 const MOST_NODES: usize = 1 << 15;
 
-/// The same for a graph within a graph, which is visited on a thread with an ordinary stack.
+/// The most nodes in a graph within a graph, which is visited on a thread with an ordinary stack.
 const MOST_INNER_NODES: usize = 256;
 
-/// Messages within messages. Three are a graph within a graph; a plain file has seven.
+/// The deepest nesting of messages. A graph within a graph adds three; a plain file has seven.
 const DEEPEST: usize = 24;
 
-/// Numbers of a tensor that may be a shape.
+/// The most numbers of a tensor that may be a shape.
 const MOST_AXES: usize = 8;
 
-/// What stands for "to the end" where a tensor is sliced.
+/// Numbers that mean "to the end" where a tensor is sliced.
 const ENDS: [i64; 6] =
     [i64::MAX, i64::MIN, i64::MIN + 1, i32::MAX as i64, i32::MIN as i64, i32::MIN as i64 + 1];
 
@@ -29,8 +29,8 @@ const INT64: u64 = 7;
 const UINT8: u64 = 2;
 const INT8: u64 = 3;
 
-/// Operators that multiply bytes, whose fourth input are the zero points of the weights. rten 0.27 reads those of the first
-/// columns for all (rten-gemm's `packing/int8.rs`), so the results are wrong where they differ.
+/// Operators that multiply bytes; their fourth input holds the zero points of the weights. rten 0.27 uses those of
+/// the first columns for all columns (rten-gemm's `packing/int8.rs`), so the results are wrong where they differ.
 const PRODUCTS: [&[u8]; 2] = [b"MatMulInteger", b"ConvInteger"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,12 +46,12 @@ enum Message {
     SequenceType,
     Shape,
     Entry,
-    /// One with no others in it.
+    /// A message without nested messages.
     Plain,
 }
 
 impl Message {
-    /// The message in the field `number`, if a message is in it and rten reads it.
+    /// The type of the message in the field `number`; `None` if the field holds no message, or rten does not read it.
     fn within(self, number: u64) -> Option<Self> {
         Some(match (self, number) {
             (Self::Model, 7) | (Self::Attribute, 6) => Self::Graph,
@@ -70,26 +70,26 @@ impl Message {
     }
 }
 
-/// A message that is being looked through.
+/// A message that is being scanned.
 struct Open<'a> {
     message: Message,
     end: usize,
-    /// Of a graph.
+    /// For a graph: the number of its nodes so far.
     nodes: usize,
-    /// Of an entry: whether its key is `location`, and its value.
+    /// For an entry: whether its key is `location`, and its value.
     location: bool,
     value: Option<String>,
-    /// Of a tensor: its type, and its numbers as bytes.
+    /// For a tensor: its type, and its numbers as bytes.
     data_type: u64,
     raw: &'a [u8],
-    /// Of a tensor: its numbers as a list, if they are no bytes, and its name.
+    /// For a tensor: its numbers as a list, if they are not bytes, and its name.
     listed: &'a [u8],
     name: &'a [u8],
-    /// Of a node: its operator, inputs and first output.
+    /// For a node: its operator, inputs and first output.
     operator: &'a [u8],
     inputs: Vec<&'a [u8]>,
     output: &'a [u8],
-    /// Of an attribute and a node: whether it has a tensor of several values.
+    /// For an attribute or a node: whether it has a tensor whose values differ.
     has_varied: bool,
 }
 
@@ -112,7 +112,7 @@ impl<'a> Open<'a> {
         }
     }
 
-    /// Whether a tensor of bytes has values that differ.
+    /// Returns whether the message is a tensor of bytes whose values differ.
     fn is_varied(&self) -> bool {
         let mut at = 0;
         let mut listed = std::iter::from_fn(|| varint(self.listed, &mut at));
@@ -122,7 +122,7 @@ impl<'a> Open<'a> {
             && (lists_others || self.raw.windows(2).any(|pair| pair[0] != pair[1]))
     }
 
-    /// Whether a tensor's bytes are no shape that would be damage.
+    /// Returns false if a tensor's bytes look like a shape with sizes that no model has.
     fn is_plausible(&self) -> bool {
         match self.data_type {
             INT32 => {
@@ -139,10 +139,10 @@ impl<'a> Open<'a> {
     }
 }
 
-/// What a field holds.
+/// The content of a field.
 enum Content {
     Number(u64),
-    /// As many bytes, which follow.
+    /// The number of bytes that follow.
     Length(usize),
     Fixed,
 }
@@ -151,7 +151,7 @@ fn is_size(number: i64) -> bool {
     number.unsigned_abs() <= LARGEST_DIMENSION as u64 || ENDS.contains(&number)
 }
 
-/// Whether `bytes`, numbers one after another, are no shape that would be damage.
+/// Returns false if `bytes`, a list of varints, looks like a shape with sizes that no model has.
 fn are_sizes(bytes: &[u8]) -> bool {
     let mut at = 0;
     let numbers = std::iter::from_fn(|| varint(bytes, &mut at));
@@ -159,9 +159,9 @@ fn are_sizes(bytes: &[u8]) -> bool {
     numbers.len() > MOST_AXES || numbers.into_iter().all(|number| is_size(number.cast_signed()))
 }
 
-/// Looks through a whole file, and gives the names of the files beside it that hold the data of its
-/// tensors. An error says what is wrong with the file: that it is cut off, nested too deep, has too many
-/// nodes, or a shape that no model has. What a graph computes can still be of any size.
+/// Scans a whole file and returns the names of the external files that hold the data of its tensors. An error says
+/// what is wrong: the file is cut off, nested too deeply, or has too many nodes or a shape that no model has. The
+/// results that a graph computes can still be of any size.
 pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
     let mut found = BTreeSet::new();
     let (mut zero_points, mut varied): (BTreeSet<&[u8]>, BTreeSet<&[u8]>) = Default::default();
@@ -193,7 +193,7 @@ pub(super) fn external_files(bytes: &[u8]) -> Result<BTreeSet<String>, String> {
             continue;
         }
         let (number, content) = field(&bytes[..current.end], &mut at)
-            .ok_or_else(|| format!("is damaged at byte {at}: no protocol buffer goes on like that"))?;
+            .ok_or_else(|| format!("is damaged at byte {at}: it is not a valid protocol buffer"))?;
         let length = match content {
             Content::Length(length) => length,
             Content::Number(value) => {
@@ -254,8 +254,8 @@ fn large(at: usize) -> String {
     format!("is damaged near byte {at}: a size there is larger than {LARGEST_DIMENSION}")
 }
 
-/// The number of the field at `at`, which moves behind it or to the bytes that it holds. `None` if it does
-/// not end within `bytes`.
+/// The number and the content of the field at `at`, which moves behind the field, or to the bytes of a `Length`.
+/// `None` if the field does not end within `bytes`.
 fn field(bytes: &[u8], at: &mut usize) -> Option<(u64, Content)> {
     let tag = varint(bytes, at)?;
     let content = match tag & 7 {
@@ -268,7 +268,7 @@ fn field(bytes: &[u8], at: &mut usize) -> Option<(u64, Content)> {
             *at += if kind == 1 { 8 } else { 4 };
             (*at <= bytes.len()).then_some(Content::Fixed)?
         }
-        // Groups, which no writer of ONNX makes, and nothing.
+        // Groups, which ONNX files do not have, and invalid types.
         _ => return None,
     };
     Some((tag >> 3, content))
@@ -280,7 +280,7 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
         let byte = *bytes.get(*at)?;
         *at += 1;
         let part = u64::from(byte & 0x7f);
-        // Of the tenth byte only one bit counts.
+        // Only one bit of the tenth byte counts.
         if part << shift >> shift != part {
             return None;
         }
@@ -296,7 +296,7 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
 mod tests {
     use super::{DEEPEST, MOST_INNER_NODES, MOST_NODES, external_files};
 
-    /// A field with a content.
+    /// A field with the given content.
     fn field(number: u8, content: &[u8]) -> Vec<u8> {
         let mut bytes = vec![number << 3 | 2];
         let mut length = content.len();

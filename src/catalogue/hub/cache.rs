@@ -13,11 +13,11 @@ use crate::hex::hex;
 /// A model's folder in the cache that the hub's clients share:
 ///
 /// ```text
-/// models--owner--name/blobs/<checksum>            contents, named by what the hub says they hash to
+/// models--owner--name/blobs/<checksum>            contents, named by the hub's checksums
 /// models--owner--name/refs/<revision>             the commit of a branch or tag
 /// models--owner--name/snapshots/<commit>/<path>   links to the contents
-/// models--owner--name/.entopic/<commit>.json      which files were verified; other clients pass it by
-/// .locks/models--owner--name/<checksum>.lock      held by who writes a content
+/// models--owner--name/.entopic/<commit>.json      the verified files; other clients ignore this file
+/// .locks/models--owner--name/<checksum>.lock      locked while a content is written
 /// ```
 pub(super) struct Repository {
     folder: PathBuf,
@@ -27,22 +27,22 @@ pub(super) struct Repository {
 /// The files of a commit that were verified here, so that they need not be hashed at each load.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub(super) struct Record {
-    /// Whether the parts of the model that they make are whole, by the hub's own list of its files.
+    /// True if the files make up complete parts of the model, according to the hub's list of its files.
     pub(super) listed: bool,
     pub(super) files: Vec<Held>,
 }
 
-/// A file in the cache that hashed to `sha256`.
+/// A file in the cache whose hash was `sha256`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 pub(super) struct Held {
     pub(super) path: String,
     pub(super) size: u64,
     pub(super) sha256: String,
-    /// When it was last written, in nanoseconds since 1970, by the file system.
+    /// The time when the file was last written according to the file system, in nanoseconds since 1970.
     pub(super) modified: Option<u64>,
 }
 
-/// What a file is to be. Where it was verified, and not written since, it is not hashed again.
+/// The expected properties of a file. If it was verified and not written since, it is not hashed again.
 pub(super) struct Expected<'a> {
     pub(super) path: &'a str,
     pub(super) size: u64,
@@ -50,10 +50,10 @@ pub(super) struct Expected<'a> {
     pub(super) modified: Option<u64>,
 }
 
-/// Why files of the cache are not what was expected.
+/// The reason why files in the cache are not as expected.
 pub(super) enum Fault {
     Missing(String),
-    /// The path, and what was expected and found.
+    /// The path, the expected value and the value that was found.
     Differs(String, String, String),
     Unreadable(Error),
 }
@@ -72,18 +72,18 @@ impl Repository {
         self.folder.join("blobs").join(checksum)
     }
 
-    /// Where a content is while it is not whole.
+    /// The path of a content that is not complete yet.
     pub(super) fn partial(&self, checksum: &str) -> PathBuf {
         self.folder.join("blobs").join(format!("{checksum}.incomplete"))
     }
 
-    /// The commit that `revision` was, when it was last asked for.
+    /// The commit of `revision` when it was last requested.
     pub(super) fn read_ref(&self, revision: &str) -> Result<Option<String>, Error> {
         let path = self.folder.join("refs").join(revision);
         match fs::read_to_string(&path) {
             Ok(commit) if is_commit(commit.trim()) => Ok(Some(commit.trim().to_owned())),
             Ok(_) => {
-                let message = format!("{} holds no commit; delete it and fetch again", path.display());
+                let message = format!("{} contains no commit; delete it and fetch again", path.display());
                 Err(Error::new(ErrorKind::System, message))
             }
             Err(error) if is_absence(&error) => Ok(None),
@@ -100,15 +100,15 @@ impl Repository {
         write_atomically(&path, commit.as_bytes()).map_err(|error| unwritable(&path, error))
     }
 
-    /// The record of `commit`; one that cannot be read is as good as none.
+    /// The record of `commit`; a record that cannot be read counts as missing.
     pub(super) fn record(&self, commit: &str) -> Option<Record> {
         serde_json::from_slice(&fs::read(self.record_path(commit)).ok()?).ok()
     }
 
-    /// Keeps a record where that is possible, beside what was verified of the commit before: without one,
-    /// files are hashed again.
+    /// Writes the record of `commit`, with the files of an earlier one, if possible; without a record, files are
+    /// hashed again.
     pub(super) fn keep_record(&self, commit: &str, mut record: Record) {
-        // What was listed does not vouch for what was not.
+        // A listed record must not take in files that were not listed.
         if let Some(old) = self.record(commit).filter(|old| old.listed || !record.listed) {
             let is_new = |old: &Held| record.files.iter().all(|held| held.path != old.path);
             let others: Vec<Held> = old.files.into_iter().filter(is_new).collect();
@@ -124,8 +124,8 @@ impl Repository {
         self.folder.join(".entopic").join(format!("{commit}.json"))
     }
 
-    /// Waits until no one else, in this process or another, writes the content `checksum`; others
-    /// wait until the answer is dropped. It is the lock that the hub's other clients take.
+    /// Waits until no one else, in this process or another, writes the content `checksum`; others wait until the
+    /// returned file is dropped. The hub's other clients use the same lock.
     pub(super) fn guard(&self, checksum: &str) -> Result<File, Error> {
         lock(&self.locks.join(format!("{checksum}.lock")))
     }
@@ -142,14 +142,14 @@ impl Repository {
         let up = "../".repeat(2 + path.matches('/').count());
         let target = PathBuf::from(format!("{up}blobs/{checksum}"));
         let linked = replace(&place, |new| match symlink(&target, new) {
-            // Not every file system has them, and Windows does not give them to everyone.
+            // Not every file system has links, and Windows does not grant them to everyone.
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => fs::copy(&blob, new).map(|_| ()),
             linked => linked,
         });
         linked.map_err(|error| unwritable(&place, error))
     }
 
-    /// The files of the snapshot of `commit`, if they are what is expected of them.
+    /// Returns the files of the snapshot of `commit`, if they are as expected.
     pub(super) fn held<'a>(
         &self,
         commit: &str,
@@ -204,8 +204,8 @@ impl Held {
     }
 }
 
-/// Waits until no one else changes the lock file at `path`, which is held in `cache`, so that
-/// nothing is left beside it; where nothing can be written into the cache, nothing is held.
+/// Waits until no one else changes the lock file at `path`. The guard is a file in `cache`, so that nothing is left
+/// next to the lock file; if nothing can be written into the cache, there is no guard.
 pub(super) fn guard_lock_file(cache: &Path, path: &Path) -> Option<File> {
     let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let digest = Sha256::digest(whole.as_os_str().as_encoded_bytes());
@@ -224,12 +224,12 @@ fn lock(path: &Path) -> Result<File, Error> {
     locked.map_err(|error| unwritable(path, error))
 }
 
-/// Whether `revision` is a whole commit, which no push changes.
+/// Returns whether `revision` is a complete commit hash, which pushes never change.
 pub(super) fn is_commit(revision: &str) -> bool {
     revision.len() == 40 && crate::hex::is_hex(revision)
 }
 
-/// Whether the error says that nothing is there.
+/// Returns whether the error says that a file does not exist.
 pub(super) fn is_absence(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
@@ -242,7 +242,7 @@ pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
 /// The error of something in the cache that cannot be read.
 pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     let message = format!(
-        "{} cannot be read; mend its permissions, or name another cache by Hub::cache or HF_HUB_CACHE",
+        "{} cannot be read; fix its permissions, or name another cache by Hub::cache or HF_HUB_CACHE",
         path.display()
     );
     Error::new(ErrorKind::System, message).with_source(error)
@@ -254,7 +254,7 @@ pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
     let message = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!(
-                "no space is left to write {path}; make some, or name another cache by Hub::cache or HF_HUB_CACHE"
+                "no space is left to write {path}; free some, or name another cache by Hub::cache or HF_HUB_CACHE"
             )
         }
         _ => format!("{path} cannot be written; name another cache by Hub::cache or HF_HUB_CACHE"),
@@ -262,7 +262,7 @@ pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
     Error::new(ErrorKind::System, message).with_source(error)
 }
 
-/// Writes a file such that others see it whole or not at all.
+/// Writes a file so that others see either all of it or nothing.
 pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, |new| {
         let mut file = OpenOptions::new().write(true).create_new(true).open(new)?;
@@ -271,7 +271,7 @@ pub(super) fn write_atomically(path: &Path, bytes: &[u8]) -> io::Result<()> {
     })
 }
 
-/// Makes a file under another name beside `path`, and then gives it that.
+/// Creates a file under a temporary name next to `path`, and then renames it to `path`.
 fn replace(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?.to_string_lossy();
     let mut attempt = 0;
@@ -279,7 +279,7 @@ fn replace(path: &Path, make: impl Fn(&Path) -> io::Result<()>) -> io::Result<()
         let new = path.with_file_name(format!(".{name}.{}-{attempt}", std::process::id()));
         match make(&new) {
             Ok(()) => break new,
-            // Of another thread, or of a process of the same number that was killed.
+            // The file of another thread, or of a killed process with the same id.
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && attempt < 1000 => attempt += 1,
             Err(error) => {
                 fs::remove_file(&new).ok();

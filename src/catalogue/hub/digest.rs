@@ -7,12 +7,12 @@ use sha2::{Digest, Sha256};
 
 use crate::hex::{hex, is_hex};
 
-/// What the hub says a file's content hashes to; in the cache it names the content.
+/// The hub's checksum of a file's content; in the cache it names the content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Checksum {
-    /// Of files in the large file storage.
+    /// The checksum of a file in the large file storage.
     Sha256(String),
-    /// Of files in git itself: the SHA-1 of `blob <length>\0` and the content.
+    /// The checksum of a file in git itself: the SHA-1 of `blob <length>\0` and the content.
     GitBlob(String),
 }
 
@@ -22,7 +22,7 @@ pub(super) struct Digests {
     git: Option<Sha1>,
 }
 
-/// What a content hashed to.
+/// The hashes of a content.
 #[derive(Clone, Debug)]
 pub(super) struct Hashes {
     pub(super) sha256: String,
@@ -30,14 +30,14 @@ pub(super) struct Hashes {
 }
 
 impl Checksum {
-    /// In hexadecimal.
+    /// The checksum in hexadecimal.
     pub(super) fn hex(&self) -> &str {
         match self {
             Self::Sha256(hex) | Self::GitBlob(hex) => hex,
         }
     }
 
-    /// What messages call the checksum.
+    /// The name of the algorithm in messages.
     pub(super) fn algorithm(&self) -> &'static str {
         match self {
             Self::Sha256(_) => "sha256",
@@ -45,7 +45,7 @@ impl Checksum {
         }
     }
 
-    /// That which names a content in the cache.
+    /// Parses the name of a content in the cache.
     pub(super) fn of_name(name: &str) -> Option<Self> {
         match name.len() {
             _ if !is_hex(name) => None,
@@ -57,7 +57,7 @@ impl Checksum {
 }
 
 impl Digests {
-    /// Of a content of `size` bytes, which git hashes before it.
+    /// Starts to hash a content of `size` bytes; git hashes its size first.
     pub(super) fn new(size: u64, checksum: Option<&Checksum>) -> Self {
         let git = matches!(checksum, Some(Checksum::GitBlob(_)))
             .then(|| Sha1::new_with_prefix(format!("blob {size}\0")));
@@ -77,7 +77,7 @@ impl Digests {
 }
 
 impl Hashes {
-    /// What was found in place of `checksum`; nothing if it is that.
+    /// Returns the hash that was found in place of `checksum`, or `None` if they are equal.
     pub(super) fn other_than(&self, checksum: &Checksum) -> Option<&str> {
         let found = match checksum {
             Checksum::Sha256(_) => &self.sha256,
@@ -87,7 +87,7 @@ impl Hashes {
     }
 }
 
-/// Feeds the file at `path` to `take`, piece by piece.
+/// Passes the file at `path` to `take`, piece by piece.
 pub(super) fn read_pieces(path: &Path, mut take: impl FnMut(&[u8])) -> io::Result<()> {
     let mut file = File::open(path)?;
     let mut piece = vec![0; 1 << 18];

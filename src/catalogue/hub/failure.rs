@@ -4,27 +4,27 @@ use hf_hub::HFError;
 
 use crate::error::{Error, ErrorKind};
 
-/// What a request is about, for messages.
+/// The subject of a request, for messages.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     pub(super) id: &'a str,
     pub(super) revision: &'a str,
     pub(super) endpoint: &'a str,
-    /// How long the hub may be silent.
+    /// The longest time that the hub may be silent.
     pub(super) timeout: Duration,
 }
 
-/// What a hub answered in place of what was asked for.
+/// The answer of a hub that refuses a request.
 pub(super) struct Refusal<'a> {
     pub(super) status: u16,
-    /// Of the header `X-Error-Code`.
+    /// The header `X-Error-Code`.
     pub(super) code: &'a str,
-    /// Of the header `X-Error-Message`.
+    /// The header `X-Error-Message`.
     pub(super) message: &'a str,
 }
 
 impl Place<'_> {
-    /// The error of hf-hub's reading of a file.
+    /// The error of a file that hf-hub could not read.
     pub(super) fn unread(&self, error: HFError, file: &str) -> Error {
         let refusal = match Refusal::of(&error) {
             Some(refusal) => self.refused(&refusal, Some(file)),
@@ -39,13 +39,13 @@ impl Place<'_> {
         refusal.with_source(error)
     }
 
-    /// The error of a request that had no answer.
+    /// The error of a request that got no answer.
     pub(super) fn failed(&self, error: reqwest::Error) -> Error {
         let message = self.not_fetched(None, &self.reason(&error));
         Error::new(ErrorKind::Download, message).with_source(error)
     }
 
-    /// The error of a request that was refused, about one file of the model where one is named.
+    /// The error of a request that was refused, about one file of the model if `file` names one.
     pub(super) fn refused(&self, refusal: &Refusal<'_>, file: Option<&str>) -> Error {
         let (kind, reason) = self.refusal(refusal, file);
         Error::new(kind, self.not_fetched(file, &reason))
@@ -61,18 +61,19 @@ impl Place<'_> {
     /// The error of an answer that no hub should give.
     pub(super) fn malformed(&self, what: &str) -> Error {
         let Self { id, endpoint, .. } = self;
-        let message =
-            format!("{id} was not fetched: {endpoint} gave {what}; is it a hub, and is it to be trusted?");
+        let message = format!(
+            "{id} was not fetched: {endpoint} returned {what}; check that it is a hub and can be trusted"
+        );
         Error::new(ErrorKind::Download, message)
     }
 
-    /// The error of an answer that did not come.
+    /// The error of an answer that did not arrive.
     pub(super) fn silent(&self, limit: Duration) -> Error {
         let Self { id, endpoint, .. } = self;
         let seconds = limit.as_secs_f32();
         let message = format!(
-            "{id} was not fetched: {endpoint} did not answer within {seconds} seconds; try again later, or take \
-             what the cache has by Hub::offline"
+            "{id} was not fetched: {endpoint} did not answer within {seconds} seconds; try again later, or use \
+             the cache alone with Hub::offline"
         );
         Error::new(ErrorKind::Download, message)
     }
@@ -81,7 +82,7 @@ impl Place<'_> {
         let Self { id, revision, endpoint, .. } = self;
         let said = match refusal.message {
             "" => String::new(),
-            // What a server says may be of any length.
+            // A server's message may be of any length.
             said => format!(" (it says: {})", said.chars().take(200).collect::<String>()),
         };
         let token = "give a token by Hub::token or HF_TOKEN";
@@ -97,14 +98,15 @@ impl Place<'_> {
             }
             (401 | 404, "RepoNotFound") => {
                 let message = format!(
-                    "{endpoint} does not have it, or not for strangers; {name}, or {token} if it is private{said}"
+                    "{endpoint} does not have it, or does not show it without a token; {name}, or {token} if it is \
+                     private{said}"
                 );
                 (ErrorKind::UnknownModel, message)
             }
-            // The hub does not tell strangers whether a model is private or not there.
+            // Without a token, the hub does not reveal whether a model is private or does not exist.
             (401, _) => {
                 let message = format!(
-                    "{endpoint} does not give it without a valid token; {name}, {token} if it is private, \
+                    "{endpoint} does not serve it without a valid token; {name}, {token} if it is private, \
                      and accept its licence at {endpoint}/{id} if it is gated{said}"
                 );
                 (ErrorKind::Access, message)
@@ -137,7 +139,7 @@ impl Place<'_> {
             }
             (429, _) => {
                 let message =
-                    format!("{endpoint} takes no more requests for now; try again later, or {token}{said}");
+                    format!("{endpoint} accepts no more requests for now; try again later, or {token}{said}");
                 (ErrorKind::Download, message)
             }
             (status, _) => {
@@ -152,23 +154,23 @@ impl Place<'_> {
         if error.is_timeout() {
             let seconds = timeout.as_secs_f32();
             format!(
-                "{endpoint} was silent for {seconds} seconds; try again later, or take what the cache has by \
+                "{endpoint} was silent for {seconds} seconds; try again later, or use the cache alone with \
                  Hub::offline"
             )
         } else if error.is_connect() {
             format!(
-                "{endpoint} cannot be reached; check the network, name a proxy by Hub::proxy, or take what the cache \
-                 has by Hub::offline"
+                "{endpoint} cannot be reached; check the network, name a proxy by Hub::proxy, or use the cache alone \
+                 with Hub::offline"
             )
         } else if error.is_redirect() {
-            format!("{endpoint} redirects where nothing is to be had; check the endpoint")
+            format!("the redirects of {endpoint} lead nowhere; check the endpoint")
         } else {
             format!("the connection to {endpoint} failed; try again")
         }
     }
 }
 
-/// The status of the answer that is the error, if it was one.
+/// The status of the answer that caused the error, if there was an answer.
 pub(super) fn status(error: &HFError) -> Option<u16> {
     Refusal::of(error).map(|refusal| refusal.status)
 }

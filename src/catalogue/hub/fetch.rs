@@ -19,32 +19,32 @@ use crate::catalogue::files::Files;
 use crate::catalogue::layout;
 use crate::error::{Error, ErrorKind};
 
-/// As long as hf-hub's Python sibling waits for the start of a file, three times over.
+/// Three times the time that hf-hub's Python counterpart waits for the start of a file.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// One call for a model.
+/// One call of [`fetch`].
 struct Call<'a> {
     hub: &'a Options,
     settings: Settings,
     wanted: Wanted<'a>,
     revision: &'a str,
     repository: Repository,
-    /// Where the lock file is, and what it has of this model.
+    /// The path of the lock file, and its entry for this model.
     lock: Option<&'a Path>,
     locked: Option<LockedModel>,
 }
 
-/// The files of a model that are in its snapshot.
+/// The files in the snapshot of a model.
 struct Snapshot {
     commit: String,
     files: Vec<Held>,
-    /// Whether these are all of the part, by the hub's own list of its files.
+    /// True if these are all files of the part, according to the hub's list.
     listed: bool,
-    /// The paths of those that were downloaded for it.
+    /// The paths of the files that this call downloaded.
     downloaded: HashSet<String>,
 }
 
-/// Finds a model in the cache or fetches it, and holds it to the lock file at `lock`.
+/// Finds a model in the cache or fetches it, and checks it against the lock file at `lock`.
 pub(super) fn fetch(hub: &Options, wanted: Wanted<'_>, lock: Option<&Path>) -> Result<FetchedModel, Error> {
     if let Some(fault) = wanted.fault() {
         return Err(Error::new(ErrorKind::UnknownModel, fault));
@@ -69,20 +69,20 @@ pub(super) fn fetch(hub: &Options, wanted: Wanted<'_>, lock: Option<&Path>) -> R
 }
 
 impl Call<'_> {
-    /// The commit that is wanted, where that is known without asking the hub.
+    /// The wanted commit, if it is known without asking the hub.
     fn known_commit(&self) -> Option<&str> {
         let locked = self.locked.as_ref().map(|locked| locked.commit.as_str());
         locked.or_else(|| is_commit(self.revision).then_some(self.revision))
     }
 
-    /// The model, if all of it is in the cache and was verified before.
+    /// Returns the model if all of it is in the cache, and as it was recorded or locked.
     fn cached(&self) -> Result<Option<Snapshot>, Error> {
         let Some(commit) = self.known_commit() else { return Ok(None) };
         let record = self.repository.record(commit).filter(|record| record.listed);
         let recorded = record.and_then(|record| self.part_of(record.files, |held| &held.path));
         let held = match (&recorded, self.locked_files()) {
             (Some(files), _) => self.repository.held(commit, files.iter().map(Held::expected)),
-            // The lock file tells all that the hub could; a checkout of it beside a cache filled otherwise.
+            // The lock file says all that the hub could. It may come from a checkout, and the cache from elsewhere.
             (None, Some(files)) => self.repository.held(commit, files.iter().map(LockedFile::expected)),
             _ => return Ok(None),
         };
@@ -94,19 +94,19 @@ impl Call<'_> {
         Ok(Some(Snapshot { commit, files, listed: true, downloaded }))
     }
 
-    /// Those of `files` that the wanted part is read from, if they make it.
+    /// Returns those of `files` from which the wanted part is read, if none is missing.
     fn part_of<T>(&self, files: Vec<T>, path: impl Fn(&T) -> &String) -> Option<Vec<T>> {
         let names: Vec<String> = files.iter().map(|file| path(file).clone()).collect();
         let wanted = layout::paths(&names, self.wanted.part, self.wanted.id).ok()?;
         Some(files.into_iter().filter(|file| wanted.contains(path(file))).collect())
     }
 
-    /// What the lock file has of the wanted part, if it has all of it.
+    /// The files of the wanted part in the lock file, if none is missing there.
     fn locked_files(&self) -> Option<Vec<LockedFile>> {
         self.part_of(self.locked.as_ref()?.files.clone(), |file| &file.path)
     }
 
-    /// The model as the cache has it, whoever filled that.
+    /// Finds the model in the cache, whichever client put it there.
     fn offline(&self) -> Result<Snapshot, Error> {
         let commit = match self.known_commit() {
             Some(commit) => commit.to_owned(),
@@ -134,7 +134,8 @@ impl Call<'_> {
         Ok(Snapshot { commit, files, listed, downloaded: HashSet::new() })
     }
 
-    /// The files that are in the snapshot of `commit`, held against the names of their contents.
+    /// Returns the files in the snapshot of `commit`, after checking them against the checksums that name their
+    /// contents.
     fn found(&self, commit: &str) -> Result<Vec<Held>, Error> {
         let snapshot = self.repository.snapshot(commit);
         if !snapshot.is_dir() {
@@ -145,7 +146,7 @@ impl Call<'_> {
         let held = |path: String| {
             let place = snapshot.join(&path);
             let size = fs::metadata(&place).map_err(|error| unreadable(&place, error))?.len();
-            // Where links are not possible, files stand in the snapshot themselves.
+            // Without links, the snapshot contains the files themselves.
             let link = fs::read_link(&place).ok();
             let name = link.as_ref().and_then(|link| link.file_name()?.to_str());
             let checksum = name.and_then(Checksum::of_name);
@@ -173,14 +174,14 @@ impl Call<'_> {
 
     fn damaged(&self, path: &str, expected: &str, found: &str) -> Error {
         let message = format!(
-            "{path} is damaged: it is to have {expected}, but has {found}; fetch it again without Hub::offline and \
+            "{path} is damaged: it should have {expected}, but has {found}; fetch it again without Hub::offline and \
              HF_HUB_OFFLINE"
         );
         Error::new(ErrorKind::Checksum, message)
     }
 
-    /// Fetches on a thread with a runtime of its own, so that the caller's runtime, if it has one, is
-    /// neither needed nor blocked upon from within.
+    /// Fetches on a new thread with a separate runtime. So the caller needs no runtime, and a caller's runtime is not
+    /// blocked from within.
     fn on_own_thread(&self) -> Result<Snapshot, Error> {
         let refuse =
             |what: &str| Error::new(ErrorKind::System, format!("no {what} can be started for a download"));
@@ -188,7 +189,7 @@ impl Call<'_> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| refuse("runtime").with_source(error))?;
             let fetched = runtime.block_on(self.online());
-            // A name that is still being looked up is not waited for.
+            // This does not wait for a host name that is still being looked up.
             runtime.shutdown_background();
             fetched
         };
@@ -196,10 +197,7 @@ impl Call<'_> {
             let thread = std::thread::Builder::new().name("entopic-hub".to_owned()).spawn_scoped(scope, work);
             let thread = thread.map_err(|error| refuse("thread").with_source(error))?;
             thread.join().unwrap_or_else(|_| {
-                let message = format!(
-                    "the download of {} panicked, or the callback of its progress did",
-                    self.wanted.id
-                );
+                let message = format!("the download of {} or its progress callback panicked", self.wanted.id);
                 Err(Error::new(ErrorKind::System, message))
             })
         })
@@ -254,8 +252,8 @@ impl Call<'_> {
         Ok(Snapshot { commit, files: held, listed: true, downloaded })
     }
 
-    /// The file, if its content is in the cache and verifies, or is among those `verified` at this
-    /// commit before.
+    /// Returns the file if its content is in the cache and has the right checksum, or if it is among the files
+    /// `verified` at this commit before.
     fn take_present(
         &self,
         commit: &str,
@@ -289,7 +287,7 @@ impl Call<'_> {
         Ok(None)
     }
 
-    /// Downloads the file, unless another did so meanwhile, and tells whether it did.
+    /// Downloads the file, unless someone else did so meanwhile; also returns whether it was downloaded.
     async fn take_remote(
         &self,
         remote: &Remote<'_>,
@@ -305,13 +303,13 @@ impl Call<'_> {
         }
         let (partial, blob) = (self.repository.partial(name), self.repository.blob(name));
         let hashes = download(remote, commit, file, &partial, meter).await?;
-        // Over one that is there and did not verify.
+        // This replaces a content that did not verify.
         fs::rename(&partial, &blob).map_err(|error| unwritable(&blob, error))?;
         self.repository.link(commit, &file.path, name)?;
         Ok((Held::new(&self.repository, commit, &file.path, hashes.sha256)?, true))
     }
 
-    /// Holds a file's SHA-256, where it is known, against the registry's.
+    /// Checks that a file's SHA-256, if it is known, is that of the registry.
     fn agree(&self, path: &str, sha256: Option<&str>) -> Result<(), Error> {
         let known = self.wanted.known.iter().find(|known| known.path == path);
         let (Some(known), Some(found)) = (known.and_then(|known| known.sha256.as_deref()), sha256) else {
@@ -321,14 +319,14 @@ impl Call<'_> {
             return Ok(());
         }
         let message = format!(
-            "{path} of {} at {} has sha256 {found}, but the registry has {known}; pin another revision there, or mend \
-             the sha256",
+            "{path} of {} at {} has sha256 {found}, but the registry has {known}; pin another revision there, or \
+             correct the sha256",
             self.wanted.id, self.revision
         );
         Err(Error::new(ErrorKind::Checksum, message))
     }
 
-    /// Holds the snapshot to the registry and the lock file, and writes into that what it lacks.
+    /// Checks the snapshot against the registry and the lock file, and adds missing files to the lock file.
     fn finish(&self, snapshot: Snapshot) -> Result<FetchedModel, Error> {
         let Snapshot { commit, mut files, listed, downloaded } = snapshot;
         files.sort_by(|a, b| a.path.cmp(&b.path));
@@ -346,7 +344,7 @@ impl Call<'_> {
             if let Some(locked) = &self.locked {
                 locked.hold(&model, path)?;
             }
-            // What a cache happens to have may be a part only.
+            // Files that were found in a cache may be only some of the part's files.
             if listed && self.locked.as_ref().is_none_or(lacks) {
                 let _guard = guard_lock_file(&self.settings.cache, path);
                 LockFile::add(path, &model)?;

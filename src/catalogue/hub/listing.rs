@@ -7,13 +7,13 @@ use crate::catalogue::files::{LONGEST_TEXT, stays_inside};
 use crate::catalogue::layout::{self, Part};
 use crate::error::Error;
 
-/// What a part of a model is read from, by the hub.
+/// The files of a part of a model, according to the hub.
 pub(super) struct Listing {
     pub(super) commit: String,
     pub(super) files: Vec<RemoteFile>,
 }
 
-/// A file of a commit, as the hub lists it.
+/// A file of a commit in the hub's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct RemoteFile {
     pub(super) path: String,
@@ -45,19 +45,20 @@ struct LargeFile {
     sha256: Option<String>,
 }
 
-/// 1 TiB: no model that fits a machine's memory has a larger file.
+/// The largest file in bytes, 1 TiB: no model that fits a machine's memory has a larger file.
 const LARGEST_FILE: u64 = 1 << 40;
 
 impl Remote<'_> {
-    /// The commit that `revision` is now, and those of its files that the part of the model is read from.
+    /// Requests the current commit of `revision`, and the files from which the part of the model is read.
     ///
-    /// hf-hub's own lists are without the checksums of large files, so the description is read here:
-    /// one request for the commit, the files, their sizes and what they hash to.
+    /// hf-hub's lists lack the checksums of large files, so the description is read here: one request for the commit,
+    /// the files, their sizes and their checksums.
     pub(super) async fn list(&self, revision: &str, part: Part) -> Result<Listing, Error> {
         let place = self.place();
         let body = self.describe(revision).await?;
-        let description: Description = serde_json::from_slice(&body)
-            .map_err(|error| place.malformed("a description that is not the API's").with_source(error))?;
+        let description: Description = serde_json::from_slice(&body).map_err(|error| {
+            place.malformed("a description in another format than the API's").with_source(error)
+        })?;
         let commit = description.sha.filter(|commit| is_commit(commit));
         let commit = commit.ok_or_else(|| place.malformed(&format!("no commit for {revision:?}")))?;
         if is_commit(revision) && commit != revision {
@@ -74,7 +75,7 @@ impl Remote<'_> {
         let wanted = layout::paths(&names, part, &origin)?;
         let chosen = files.iter().filter(|file| wanted.contains(&file.path));
         let mut files = chosen.map(|file| self.read_entry(file)).collect::<Result<Vec<_>, _>>()?;
-        // What is small and likely to be refused comes before the weights.
+        // Small files come before the weights, because they are more likely to be refused.
         files.sort_by(|a, b| (a.size, &a.path).cmp(&(b.size, &b.path)));
         files.dedup_by(|a, b| a.path == b.path);
         Ok(Listing { commit, files })
@@ -93,7 +94,7 @@ impl Remote<'_> {
         let is_text = [".json", ".txt"].iter().any(|end| path.ends_with(end));
         let limit = if is_text { LONGEST_TEXT } else { LARGEST_FILE };
         if size > limit {
-            let what = format!("{size} bytes as the size of {path}, of which at most {limit} are taken");
+            let what = format!("a size of {size} bytes for {path}, of which at most {limit} are accepted");
             return Err(self.place().malformed(&what));
         }
         Ok(RemoteFile { path: path.clone(), size, checksum })
@@ -101,7 +102,7 @@ impl Remote<'_> {
 }
 
 impl RemoteFile {
-    /// Its SHA-256, where that is known before the file is read.
+    /// Its SHA-256, if it is known before the file is read.
     pub(super) fn sha256(&self) -> Option<&str> {
         match &self.checksum {
             Checksum::Sha256(hex) => Some(hex),

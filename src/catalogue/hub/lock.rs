@@ -8,12 +8,12 @@ use crate::catalogue::files::stays_inside;
 use crate::error::{Error, ErrorKind};
 
 const HEADER: &str = "\
-# Written by entopic: the commit and the files that each model of the Hugging Face hub was first
-# loaded with, by its id and the revision that was asked for. Later loads hold to them. Delete an
-# entry to have the model taken anew.
+# Written by entopic: the commit and the files with which each model of the Hugging Face hub was first
+# loaded, by its id and the requested revision. Later loads accept no others. Delete an entry to lock
+# the model again at its next load.
 ";
 
-/// The models that loads hold to, as a file beside a registry keeps them.
+/// The contents of a lock file: the models that later loads must match.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LockFile {
@@ -21,7 +21,7 @@ pub(super) struct LockFile {
     models: Vec<LockedModel>,
 }
 
-/// What a model was first loaded with.
+/// The commit and the files with which a model was first loaded.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct LockedModel {
@@ -42,7 +42,7 @@ pub(super) struct LockedFile {
 }
 
 impl LockFile {
-    /// Reads `path`; a file that is not there locks nothing.
+    /// Reads `path`; a missing file locks nothing.
     pub(super) fn read(path: &Path) -> Result<Self, Error> {
         let name = path.display();
         let text = match std::fs::read_to_string(path) {
@@ -50,13 +50,13 @@ impl LockFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => {
                 let message =
-                    format!("the lock file {name} cannot be read; mend it, or name another by Hub::lock");
+                    format!("the lock file {name} cannot be read; repair it, or name another by Hub::lock");
                 return Err(Error::new(ErrorKind::Lock, message).with_source(error));
             }
         };
         toml::from_str(&text).map_err(|error| {
             let message = format!(
-                "{name} is not a lock file of models; mend it, or delete it to have all models taken anew"
+                "{name} is not a lock file of models; repair it, or delete it to lock all models again"
             );
             Error::new(ErrorKind::Lock, message).with_source(error)
         })
@@ -66,8 +66,8 @@ impl LockFile {
         self.models.iter().find(|model| model.id == id && model.revision == revision)
     }
 
-    /// Adds `model` to the file at `path`, or to its entry there the files that it lacks. The
-    /// caller keeps others from doing so at the same time.
+    /// Adds `model` to the file at `path`, or adds its missing files to the existing entry. The caller must prevent
+    /// concurrent calls.
     pub(super) fn add(path: &Path, model: &LockedModel) -> Result<(), Error> {
         let mut lock = Self::read(path)?;
         let place = lock.models.iter_mut().find(|old| old.id == model.id && old.revision == model.revision);
@@ -96,7 +96,7 @@ impl LockFile {
             Error::new(ErrorKind::Lock, message).with_source(error)
         };
         let text = toml::to_string(self).map_err(|error| refuse(error.into()))?;
-        // A link stays one, and what is no file is not replaced by one.
+        // A link stays a link, and something that is not a file is not replaced by one.
         let found = path.canonicalize();
         if found.is_err() && path.is_symlink() {
             return Err(refuse("it is a link to a file that does not exist".into()));
@@ -110,15 +110,15 @@ impl LockFile {
 }
 
 impl LockedModel {
-    /// Refuses what was not written by [`LockFile::add`]: its values become parts of paths.
+    /// Refuses an entry that was not written by [`LockFile::add`], because its values become parts of paths.
     pub(super) fn check(&self, path: &Path) -> Result<(), Error> {
         let outside = |file: &LockedFile| !stays_inside(&file.path);
         if is_commit(&self.commit) && !self.files.iter().any(outside) {
             return Ok(());
         }
         let message = format!(
-            "the entry of {} at {} in {} names no commit or a path outside the model; delete it to have the \
-             model taken anew",
+            "the entry of {} at {} in {} has an invalid commit or a path outside the model; delete it to lock \
+             the model again",
             self.id,
             self.revision,
             path.display()
@@ -126,7 +126,7 @@ impl LockedModel {
         Err(Error::new(ErrorKind::Lock, message))
     }
 
-    /// Holds what was found against what is locked in the file at `path`.
+    /// Checks that `found` matches this entry of the lock file at `path`.
     pub(super) fn hold(&self, found: &LockedModel, path: &Path) -> Result<(), Error> {
         if self.commit != found.commit {
             return Err(self.differs("its commit", &self.commit, &found.commit, path));
@@ -137,7 +137,7 @@ impl LockedModel {
         Ok(())
     }
 
-    /// Holds one file, as far as it is known, against what is locked in the file at `path`.
+    /// Checks that a file, as far as it is known, matches this entry of the lock file at `path`.
     pub(super) fn hold_file(
         &self,
         file: &str,
@@ -159,15 +159,15 @@ impl LockedModel {
     fn differs(&self, what: &str, expected: &str, found: &str, path: &Path) -> Error {
         let Self { id, revision, .. } = self;
         let message = format!(
-            "{id} is not what {} holds: {what} {expected} is locked, but {found} was found; if the change is \
-             wanted, delete the entry of {id} at {revision} there, or pin another revision",
+            "{id} does not match {}: {what} {expected} is locked, but {found} was found; to accept the change, \
+             delete the entry of {id} at {revision} there, or pin another revision",
             path.display()
         );
         Error::new(ErrorKind::Lock, message)
     }
 }
 
-/// The lock file of the registry file at `path`: `own.lock` beside `own.toml`.
+/// The lock file of the registry file at `path`: `own.lock` next to `own.toml`.
 pub(crate) fn lock_beside(path: &Path) -> PathBuf {
     path.with_extension("lock")
 }
@@ -225,7 +225,7 @@ mod tests {
         assert_eq!(
             fs::read_dir(folder.path()).expect("it should exist").count(),
             1,
-            "temporary files are gone"
+            "temporary files should be gone"
         );
     }
 }

@@ -22,7 +22,7 @@ impl fmt::Debug for Options {
         let Self { cache, endpoint, token, proxy, timeout, offline, lock, progress } = self;
         let mut debug = f.debug_struct("Options");
         debug.field("cache", cache).field("endpoint", endpoint);
-        // Logs are no place for secrets; a proxy's URL may hold a password.
+        // Logs must not contain secrets; a proxy's URL may contain a password.
         debug.field("token", &token.as_ref().map(|_| "set")).field("proxy", &proxy.as_ref().map(|_| "set"));
         debug.field("timeout", timeout).field("offline", offline).field("lock", lock);
         debug.field("progress", progress).finish()

@@ -10,28 +10,28 @@ pub struct DownloadProgress {
     pub id: String,
     /// The path of the file that is downloaded, inside the model.
     pub path: String,
-    /// Which of the files to download this is, from 1.
+    /// The number of this file among the files to download, counted from 1.
     pub file: usize,
-    /// How many files are to be downloaded; those in the cache are not among them.
+    /// The number of files to download, not counting those in the cache.
     pub files: usize,
-    /// The bytes of this file that are here, those of earlier calls included.
+    /// The number of bytes of this file that have been downloaded, including earlier calls.
     pub done: u64,
-    /// The bytes of this file.
+    /// The size of this file in bytes.
     pub total: u64,
 }
 
-/// What is called with each [`DownloadProgress`].
+/// A function that is called with each [`DownloadProgress`].
 #[derive(Clone)]
 pub(super) struct Callback(pub(super) Arc<dyn Fn(&DownloadProgress) + Send + Sync>);
 
-/// Tells a callback of one file, not more often than it can be looked at.
+/// Reports the progress of one file to a callback, no more often than a person can follow.
 pub(super) struct Meter<'a> {
     callback: Option<&'a Callback>,
     progress: DownloadProgress,
     told: Option<(Instant, u64)>,
 }
 
-/// Ten times a second look like a steady motion.
+/// The shortest time between two reports. Ten per second look like steady motion.
 const INTERVAL: Duration = Duration::from_millis(100);
 
 impl fmt::Debug for Callback {
@@ -45,7 +45,7 @@ impl<'a> Meter<'a> {
         Self { callback, progress, told: None }
     }
 
-    /// Tells that `done` bytes are here: the first and the last time always.
+    /// Reports that `done` bytes have been downloaded; the first and the last report are always made.
     pub(super) fn tell(&mut self, done: u64) {
         let Some(Callback(callback)) = self.callback else { return };
         let last = done == self.progress.total;

@@ -11,26 +11,27 @@ use crate::error::{Error, ErrorKind};
 /// A model's repository on a hub.
 pub(super) struct Remote<'a> {
     client: Client,
-    /// The same client under hf-hub, which reads files.
+    /// The repository in hf-hub, which reads files through the same client.
     repository: HFRepository<RepoTypeModel>,
     endpoint: Url,
     authorization: HeaderMap,
     place: Place<'a>,
 }
 
-/// How often a request is sent again after a failure that may pass.
+/// The number of times that a request is repeated after a transient failure.
 pub(super) const RETRIES: u32 = 3;
 
-/// The wait before the first of them; each later one is twice the one before.
+/// The wait before the first repetition; each later wait is twice the one before.
 pub(super) const BACKOFF: Duration = Duration::from_millis(200);
 
-/// The hub itself redirects once or twice.
+/// The most redirects of a request; the hub itself redirects once or twice.
 const REDIRECTS: usize = 10;
 
-/// A description takes a second at most.
+/// The time limit for a description, which takes a second at most.
 const DESCRIPTION_TIME: Duration = Duration::from_secs(60);
 
-/// The hub advises against repositories of more than 100,000 files, and tells some 250 bytes of each.
+/// The size limit of a description in bytes. The hub advises against repositories of more than 100,000 files, and
+/// describes each in some 250 bytes.
 const LONGEST_DESCRIPTION: usize = 32 << 20;
 
 const USER_AGENT: &str = concat!("entopic/", env!("CARGO_PKG_VERSION"));
@@ -43,17 +44,18 @@ impl<'a> Remote<'a> {
         let endpoint =
             endpoint.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none());
         let endpoint = endpoint.ok_or_else(|| {
-            refuse(format!("{:?} is not the URL of a hub, as https://huggingface.co is", place.endpoint))
+            refuse(format!("{:?} is not the URL of a hub, such as https://huggingface.co", place.endpoint))
         })?;
         let mut authorization = HeaderMap::new();
         if let Some(token) = token {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
-            let mut value = value.map_err(|_| refuse("the token has characters that no token has".into()))?;
+            let mut value =
+                value.map_err(|_| refuse("the token has characters that tokens cannot have".into()))?;
             value.set_sensitive(true);
             authorization.insert(AUTHORIZATION, value);
         }
-        // Without a token hf-hub would look for one in the environment, which the settings did
-        // already; one that fits no header is not sent.
+        // Without a token, hf-hub would look for one in the environment, which the settings already did. A token that
+        // is not valid in a header is not sent.
         let unsendable = "\n";
         let hub = HFClient::builder()
             .client(client.clone())
@@ -65,7 +67,7 @@ impl<'a> Remote<'a> {
             .retry_max_attempts(RETRIES as usize)
             .retry_base_delay(BACKOFF / 2)
             .build()
-            .map_err(|error| refuse("no client of the hub can be made".into()).with_source(error))?;
+            .map_err(|error| refuse("the client of the hub cannot be created".into()).with_source(error))?;
         let (owner, name) = split_id(place.id);
         Ok(Self { client, repository: hub.model(owner, name), endpoint, authorization, place })
     }
@@ -78,7 +80,7 @@ impl<'a> Remote<'a> {
         &self.repository
     }
 
-    /// The API's description of `revision`, as JSON.
+    /// Requests the API's description of `revision`, as JSON.
     pub(super) async fn describe(&self, revision: &str) -> Result<Vec<u8>, Error> {
         let mut url = self.endpoint.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -100,7 +102,7 @@ impl<'a> Remote<'a> {
         }
     }
 
-    /// The body of an answer, or an error and whether it may pass.
+    /// Returns the body of the answer, or an error and whether it is transient.
     async fn read(&self, url: Url) -> Result<Vec<u8>, (Error, bool)> {
         let failed = |error: reqwest::Error| {
             let passes = !(error.is_redirect() || error.is_builder());
@@ -133,8 +135,8 @@ impl<'a> Remote<'a> {
 }
 
 fn client(timeout: Duration, proxy: Option<&str>) -> Result<Client, Error> {
-    // Nothing is read from the environment, so there is no proxy but one that was asked for. The
-    // hub may not pack what it sends: a range of what is packed is no range of the file.
+    // Nothing is read from the environment, so the only proxy is a requested one. The hub must not compress its
+    // answers, because a range of compressed data is not a range of the file.
     let mut client = Client::builder()
         .no_proxy()
         .no_gzip()
@@ -145,7 +147,7 @@ fn client(timeout: Duration, proxy: Option<&str>) -> Result<Client, Error> {
         .user_agent(USER_AGENT)
         .connect_timeout(timeout)
         .read_timeout(timeout)
-        // reqwest takes the token off a request that goes to another host.
+        // reqwest removes the token from a request that is redirected to another host.
         .redirect(Policy::custom(|attempt| {
             let encrypted = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
             if attempt.previous().len() > REDIRECTS {
@@ -165,7 +167,7 @@ fn client(timeout: Duration, proxy: Option<&str>) -> Result<Client, Error> {
     }
     client.build().map_err(|error| {
         let message =
-            "no encrypted connection can be prepared; are the system's root certificates installed?";
+            "encrypted connections cannot be set up; check that the system's root certificates are installed";
         Error::new(ErrorKind::System, message).with_source(error)
     })
 }

@@ -15,13 +15,13 @@ pub struct FetchedModel {
     pub id: String,
     /// The branch, tag or commit that was requested.
     pub revision: String,
-    /// The commit that this is.
+    /// The commit of that revision.
     pub commit: String,
     /// The folder with its files; [`Engine`](crate::Engine) loads it from this path, if the weights are among them.
     pub folder: PathBuf,
-    /// The files that it is loaded from, or [described](crate::Hub::fetch_description) by.
+    /// The files from which it is loaded, or those that [describe](crate::Hub::fetch_description) it.
     pub files: Vec<FetchedFile>,
-    /// The model whose tokenizer it has, where it has none itself: of that, the files of the tokenizer.
+    /// The model that provides its tokenizer, if it has none itself, with the files of the tokenizer.
     #[serde(default)]
     pub tokenizer: Option<Box<FetchedModel>>,
 }
@@ -32,30 +32,30 @@ pub struct FetchedModel {
 pub struct FetchedFile {
     /// Its path inside the model.
     pub path: String,
-    /// Its bytes.
+    /// Its size in bytes.
     pub size: u64,
     /// Its SHA-256 in lower-case hexadecimal.
     pub sha256: String,
-    /// Whether this call downloaded it; otherwise it was in the cache.
+    /// True if this call downloaded it; otherwise it was in the cache.
     pub downloaded: bool,
 }
 
-/// A model as it is asked for.
+/// A requested model.
 #[derive(Clone, Copy)]
 pub(crate) struct Wanted<'a> {
     pub(crate) id: &'a str,
-    /// `main` if not given, the hub's default branch.
+    /// The branch, tag or commit; if not given, `main`, the hub's default branch.
     pub(crate) revision: Option<&'a str>,
-    /// The facts of a registry about its files.
+    /// The registry's entries for its files.
     pub(crate) known: &'a [ModelFile],
     pub(crate) part: Part,
 }
 
-/// The longest part of an id that the hub gives.
+/// The longest part of an id that the hub allows.
 const LONGEST_NAME: usize = 96;
 
 impl<'a> Wanted<'a> {
-    /// Reads `owner/name` or `owner/name@revision`; nothing if `name` has another form.
+    /// Parses `owner/name` or `owner/name@revision`; returns `None` if `name` has another form.
     pub(crate) fn parse(name: &'a str) -> Option<Self> {
         let (id, revision) = match name.split_once('@') {
             Some((id, revision)) => (id, Some(revision)),
@@ -65,10 +65,11 @@ impl<'a> Wanted<'a> {
         (id.contains('/') && wanted.fault().is_none()).then_some(wanted)
     }
 
-    /// The tokenizer of the model `name`, by itself.
+    /// Requests only the tokenizer of the model `name`.
     pub(crate) fn tokenizer(name: &'a str) -> Result<Self, Error> {
         let wanted = Self::parse(name).ok_or_else(|| {
-            let message = format!("the tokenizer {name:?} is no model of the hub, whose form is owner/name");
+            let message =
+                format!("the tokenizer {name:?} is not a model of the hub, which has the form owner/name");
             Error::new(ErrorKind::Registry, message)
         })?;
         Ok(Self { part: Part::Tokenizer, ..wanted })
@@ -86,12 +87,13 @@ impl<'a> Wanted<'a> {
                 && part.len() <= LONGEST_NAME
         };
         if self.id.split('/').count() > 2 || !self.id.split('/').all(part) {
-            return Some(format!("{:?} is no id of the hub, which has the form owner/name", self.id));
+            return Some(format!("{:?} is not an id of the hub, which has the form owner/name", self.id));
         }
         let revision = self.revision?;
         let outside = !stays_inside(revision) || revision.contains(char::is_control);
-        (outside || revision.len() > 255)
-            .then(|| format!("{revision:?} is no revision of {}: give a branch, a tag or a commit", self.id))
+        (outside || revision.len() > 255).then(|| {
+            format!("{revision:?} is not a revision of {}; give a branch, a tag or a commit", self.id)
+        })
     }
 }
 

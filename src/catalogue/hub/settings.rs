@@ -6,11 +6,11 @@ use crate::error::{Error, ErrorKind};
 
 const HUGGING_FACE: &str = "https://huggingface.co";
 
-/// Where models are fetched from and kept: the options of a [`Hub`](super::Hub), and for those not set what
-/// the standard clients' environment variables say.
+/// The endpoint, the cache and the access to them: the options of a [`Hub`](super::Hub), and for options that are not
+/// set, the environment variables of the standard clients.
 pub(super) struct Settings {
     pub(super) cache: PathBuf,
-    /// Without a slash at its end.
+    /// The hub's URL, without a slash at its end.
     pub(super) endpoint: String,
     pub(super) token: Option<String>,
     pub(super) offline: bool,
@@ -45,7 +45,7 @@ impl Settings {
         let cache = hub.cache.clone().or_else(|| path("HF_HUB_CACHE"));
         let cache = cache.or_else(|| Some(home.as_ref()?.join("hub"))).ok_or_else(|| {
             let message =
-                "there is no home folder for the hub's cache; name one by Hub::cache or HF_HUB_CACHE";
+                "no home folder was found for the hub's cache; name a folder by Hub::cache or HF_HUB_CACHE";
             Error::new(ErrorKind::Options, message)
         })?;
         let endpoint = hub.endpoint.clone().or_else(|| text("HF_ENDPOINT"));

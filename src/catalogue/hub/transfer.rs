@@ -12,7 +12,7 @@ use super::progress::Meter;
 use super::remote::{BACKOFF, RETRIES, Remote};
 use crate::error::{Error, ErrorKind};
 
-/// A file of which a part is here.
+/// A partly downloaded file.
 struct Partial<'a> {
     path: &'a Path,
     file: File,
@@ -21,16 +21,16 @@ struct Partial<'a> {
     whole: &'a RemoteFile,
 }
 
-/// Why a transfer ended before its file was whole.
+/// The reason why a transfer ended before its file was complete.
 enum Stop {
     Cut(hf_hub::HFError),
-    /// More came than was announced, or nothing is at the place to resume from.
+    /// The hub sent more than it announced, or has nothing at the position to resume from.
     Beyond,
     Refused(Error),
 }
 
-/// Downloads a file of `commit` to `path`, from where an earlier call was cut off, and verifies it.
-/// What is cut off stays for the next call; what does not verify is deleted.
+/// Downloads a file of `commit` to `path`, resuming where an earlier call was cut off, and verifies it. An incomplete
+/// file stays for the next call; a file that does not verify is deleted.
 pub(super) async fn download(
     remote: &Remote<'_>,
     commit: &str,
@@ -53,7 +53,7 @@ pub(super) async fn download(
             }
             Err(Stop::Beyond) if !resumed => {
                 fs::remove_file(path).map_err(|error| unwritable(path, error))?;
-                let what = format!("more than the {} bytes that it announced of {}", file.size, file.path);
+                let what = format!("more than the {} bytes that it announced for {}", file.size, file.path);
                 return Err(remote.place().malformed(&what));
             }
             Err(Stop::Beyond) => {}
@@ -66,13 +66,13 @@ pub(super) async fn download(
             }
             Err(Stop::Refused(error)) => return Err(error),
         }
-        // Its parts are not of one content, or the hub does not give ranges: once more from the start.
+        // The parts are not of one content, or the hub does not support ranges: start again.
         partial.restart()?;
         resumed = false;
     }
 }
 
-/// Reads on until the file is whole.
+/// Reads until the file is complete.
 async fn read(
     remote: &Remote<'_>,
     commit: &str,
@@ -87,7 +87,7 @@ async fn read(
     let range = (partial.length > 0).then_some(partial.length..whole.size);
     let request = remote.repository().download_file_stream();
     let request = request.filename(&whole.path).revision(commit).maybe_range(range).send();
-    // hf-hub asks twice, each time with its own attempts, and reads what a refusal says to its end.
+    // hf-hub sends two requests, each with its own attempts, and reads the whole message of a refusal.
     let patience = place.timeout * (2 * (RETRIES + 1));
     let opened = tokio::time::timeout(patience, request).await;
     let opened = opened.map_err(|_| Stop::Refused(place.silent(patience)))?;
@@ -96,7 +96,7 @@ async fn read(
         _ => Stop::Refused(place.unread(error, &whole.path)),
     })?;
     loop {
-        // The client's own limit comes first; Xet has none.
+        // The client's own limit is reached first; Xet has none.
         let next = tokio::time::timeout(place.timeout * 2, stream.next()).await;
         let next = next.map_err(|_| Stop::Refused(place.silent(place.timeout * 2)))?;
         let Some(piece) = next else { break };
@@ -117,7 +117,7 @@ async fn read(
 fn cut(remote: &Remote<'_>, partial: &Partial<'_>, error: hf_hub::HFError) -> Error {
     let (id, RemoteFile { path, size, .. }) = (remote.place().id, partial.whole);
     let message = format!(
-        "{path} of {id} was cut off after {} of {size} bytes; what is here is kept, and the next call resumes",
+        "{path} of {id} was cut off after {} of {size} bytes; they are kept, and the next call resumes there",
         partial.length
     );
     Error::new(ErrorKind::Download, message).with_source(error)
@@ -126,8 +126,8 @@ fn cut(remote: &Remote<'_>, partial: &Partial<'_>, error: hf_hub::HFError) -> Er
 fn wrong(remote: &Remote<'_>, file: &RemoteFile, found: &str) -> Error {
     let (place, RemoteFile { path, checksum, .. }) = (remote.place(), file);
     let message = format!(
-        "{path} of {} does not verify: {} says that its {} is {}, but what it sent has {found}; it was deleted: try \
-         again, and if it stays so, do not trust the endpoint",
+        "{path} of {} does not verify: {} says that its {} is {}, but sent a file with {found}; the file was \
+         deleted; try again, and if this happens again, do not trust the endpoint",
         place.id,
         place.endpoint,
         checksum.algorithm(),
@@ -165,7 +165,7 @@ impl<'a> Partial<'a> {
         Ok(())
     }
 
-    /// What the whole file hashes to, once all of it is on the disk.
+    /// Writes all of the file to the disk, and returns its hashes.
     fn finish(&mut self) -> Result<Hashes, Error> {
         self.file.sync_all().map_err(|error| unwritable(self.path, error))?;
         Ok(std::mem::replace(&mut self.digests, digests(self.whole)).finish())

@@ -6,7 +6,7 @@ use super::machine::{self, Pickled};
 use super::message::{damaged, refuse};
 use crate::error::Error;
 
-/// Reads the form that torch.save writes since 1.6: a zip archive of stored entries, `<name>/data.pkl`
+/// Reads the format that torch.save has written since 1.6: a zip archive of uncompressed entries, `<name>/data.pkl`
 /// and a `<name>/data/<key>` for each storage. Returns the pickle and the bytes of its storages.
 pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, Vec<&'a [u8]>), Error> {
     let archive = ZipArchive::from_slice(bytes).map_err(|error| broken(file, error))?;
@@ -28,7 +28,7 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
     Ok((pickled, storages))
 }
 
-/// The entries by their names after the archive's folder, as parts of its `bytes`.
+/// The entries, as parts of the archive's `bytes`, by their names without the archive's folder.
 fn entries<'n, 'a>(
     file: &str,
     archive: &'n ZipSliceArchive<&[u8]>,
@@ -55,7 +55,7 @@ fn entries<'n, 'a>(
         }
         ranges.push((entry.local_header_offset(), end));
         let Some(slash) = name.iter().position(|&byte| byte == b'/') else {
-            return Err(strange("is in no folder, where torch.save puts all"));
+            return Err(strange("is in no folder, but torch.save puts all entries into one"));
         };
         let (top, inner) = (&name[..slash], &name[slash + 1..]);
         if *folder.get_or_insert(top) != top || name.split(|&byte| byte == b'/').any(is_dots) {
@@ -65,11 +65,11 @@ fn entries<'n, 'a>(
         let data = range.and_then(|(start, end)| bytes.get(start..end));
         let data = data.ok_or_else(|| damaged(file, "an entry of its zip archive lies outside it"))?;
         if found.insert(inner, data).is_some() {
-            return Err(damaged(file, &format!("its entry {:.60} is there twice", shown())));
+            return Err(damaged(file, &format!("its archive has the entry {:.60} twice", shown())));
         }
     }
     if ranges.len() as u64 != archive.entries_hint() {
-        return Err(damaged(file, "its zip archive has not as many entries as it says"));
+        return Err(damaged(file, "its zip archive does not have as many entries as it says"));
     }
     ranges.sort_unstable();
     if ranges.windows(2).any(|pair| pair[0].1 > pair[1].0) {

@@ -4,13 +4,13 @@ use super::machine::{self, Pickled, Value};
 use super::message::{damaged, refuse};
 use crate::error::Error;
 
-/// What the files start with: pickles of torch's magic number and of its protocol version, 1001.
+/// The start of the files: pickles of torch's magic number and of its protocol version, 1001.
 pub(super) const START: &[u8] =
     b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.\x80\x02M\xe9\x03.";
 
-/// Reads the form that torch.save wrote before 1.6: after the start, pickles of the machine it was
-/// written on, of the object and of the keys of its storages; then each storage, its length first.
-/// Returns the object and the bytes of its storages.
+/// Reads the format that torch.save wrote before 1.6: after the start, pickles of the machine that wrote the file, of
+/// the object and of the keys of its storages; then each storage, its length first. Returns the object and the bytes
+/// of its storages.
 pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, Vec<&'a [u8]>), Error> {
     let bytes = bytes.strip_prefix(START).ok_or_else(|| damaged(file, "its start is missing"))?;
     let (machine, bytes) = machine::read(file, bytes)?;
@@ -31,8 +31,7 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
     let mut storages: Vec<Option<&[u8]>> = vec![None; pickled.storages.len()];
     for key in keys {
         let number = if let Value::Text(key) = key { numbers.get(key) } else { None };
-        let number =
-            *number.ok_or_else(|| damaged(file, "it holds a storage that none of its tensors is in"))?;
+        let number = *number.ok_or_else(|| damaged(file, "it holds a storage with none of its tensors"))?;
         let storage = &pickled.storages[number];
         let cut = || damaged(file, "it breaks off among its storages");
         let (&len, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
@@ -45,6 +44,6 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
         }
     }
     let storages: Option<Vec<&[u8]>> = storages.into_iter().collect();
-    let storages = storages.ok_or_else(|| damaged(file, "it lacks a storage that its tensors are in"))?;
+    let storages = storages.ok_or_else(|| damaged(file, "it lacks a storage of its tensors"))?;
     Ok((pickled, storages))
 }

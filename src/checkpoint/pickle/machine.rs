@@ -1,8 +1,8 @@
-//! A pickle read as data: an allow-list of opcodes, of which none runs anything.
+//! Reads a pickle as data, with an allow-list of opcodes that run nothing.
 //!
-//! Values are numbers into lists of their kind, so that sharing costs nothing, cycles harm nothing and
-//! nothing recurses. An opcode adds at most one value, and strings are borrowed from the file, so that
-//! memory is bounded by the number of opcodes.
+//! Values are indices into lists of their kind, so that sharing costs nothing, cycles do no harm and nothing
+//! recurses. An opcode adds at most one value, and strings are borrowed from the file, so the number of opcodes
+//! bounds the memory.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use safetensors::Dtype;
 use super::message::{clip, damaged, refuse};
 use crate::error::Error;
 
-/// What is on the stack, in the memo and in containers.
+/// A value on the stack, in the memo or in a container.
 #[derive(Clone, Copy)]
 pub(super) enum Value<'a> {
     None,
@@ -27,7 +27,7 @@ pub(super) enum Value<'a> {
     Tensor(usize),
 }
 
-/// What a pickle may name.
+/// A class or function that a pickle may name.
 #[derive(Clone, Copy)]
 pub(super) enum Global {
     OrderedDict,
@@ -36,22 +36,22 @@ pub(super) enum Global {
     Storage(Dtype),
 }
 
-/// Numbers that are outside the pickle.
+/// A storage of numbers outside the pickle.
 pub(super) struct Storage<'a> {
     pub(super) key: &'a str,
     pub(super) dtype: Dtype,
-    /// In numbers.
+    /// The count of numbers.
     pub(super) len: usize,
 }
 
 impl Storage<'_> {
-    /// `bytes`, if they are its numbers.
+    /// Returns `bytes`, if they have the size of the storage.
     pub(super) fn numbers<'a>(&self, file: &str, bytes: &'a [u8]) -> Result<&'a [u8], Error> {
         if self.len.checked_mul(self.dtype.bitsize() / 8) == Some(bytes.len()) {
             return Ok(bytes);
         }
         let message = format!(
-            "its storage {:?} has {} bytes, not those of {} numbers of type {:?}",
+            "its storage {:?} has {} bytes, which is not the size of {} numbers of type {:?}",
             clip(self.key),
             bytes.len(),
             self.len,
@@ -61,7 +61,7 @@ impl Storage<'_> {
     }
 }
 
-/// A tensor: which numbers of a storage it holds.
+/// A tensor, which is a view of a storage.
 pub(super) struct View {
     pub(super) storage: usize,
     pub(super) offset: usize,
@@ -71,7 +71,7 @@ pub(super) struct View {
     pub(super) len: usize,
 }
 
-/// What one pickle says.
+/// The contents of one pickle.
 pub(super) struct Pickled<'a> {
     pub(super) root: Value<'a>,
     pub(super) lists: Vec<Vec<Value<'a>>>,
@@ -80,17 +80,17 @@ pub(super) struct Pickled<'a> {
     pub(super) tensors: Vec<View>,
 }
 
-/// A state dict takes about 30 opcodes a tensor, and a large model has a thousand tensors. What as many
-/// opcodes can make takes some tens of megabytes.
+/// The most opcodes of a pickle. A state dict takes about 30 opcodes per tensor, and a large model has a thousand
+/// tensors. The values that so many opcodes can create take some tens of megabytes.
 const MOST_OPCODES: usize = 1 << 18;
 
-/// No weight has more, and copies of the shape stay short however often it is used.
+/// The most dimensions of a tensor. No weight has more, and copies of a shape stay short, however often it is used.
 const MOST_DIMENSIONS: usize = 8;
 
 /// The longest module or name of a global.
 const LONGEST_NAME: usize = 128;
 
-/// Opcodes that run or reach for something, or belong to later protocols, by name in messages.
+/// Opcodes that run or reach for something, or belong to other protocols, with their names in messages.
 const REFUSED: [(u8, &str); 18] = [
     (b'0', "POP"),
     (b'2', "DUP"),
@@ -116,16 +116,16 @@ struct Machine<'a> {
     file: &'a str,
     rest: &'a [u8],
     stack: Vec<Value<'a>>,
-    /// Where in the stack the marks are.
+    /// The positions of the marks in the stack.
     marks: Vec<usize>,
     memo: HashMap<u32, Value<'a>>,
     tuples: Vec<Vec<Value<'a>>>,
-    /// The storages by their keys.
+    /// The indices of storages, by their keys.
     keys: HashMap<&'a str, usize>,
     pickled: Pickled<'a>,
 }
 
-/// Reads the pickle that `bytes` start with; returns what follows it, too.
+/// Reads the pickle at the start of `bytes`; also returns the bytes that follow it.
 pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, &'a [u8]), Error> {
     let pickled = Pickled {
         root: Value::None,
@@ -153,7 +153,7 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, &
 }
 
 impl Value<'_> {
-    /// What messages call it.
+    /// The kind of the value in messages.
     pub(super) fn kind(self) -> &'static str {
         match self {
             Self::None => "None",
@@ -170,7 +170,8 @@ impl Value<'_> {
 }
 
 impl<'a> Machine<'a> {
-    /// Takes one opcode; whether it was the last. It is one function, since it is the table of all opcodes.
+    /// Reads one opcode; returns whether it was the last. This is one function because it is the table of all
+    /// opcodes.
     fn step(&mut self) -> Result<bool, Error> {
         let [opcode] = self.take()?;
         let value = match opcode {
@@ -279,8 +280,9 @@ impl<'a> Machine<'a> {
             b'Q' => self.storage()?,
             other => {
                 let name = REFUSED.iter().find(|(opcode, _)| *opcode == other).map_or("", |(_, name)| name);
-                let message =
-                    format!("its pickle has the opcode {other:#04x} {name}, which no state dict has");
+                let message = format!(
+                    "its pickle has the opcode {other:#04x} {name}, which is not used in state dicts"
+                );
                 return Err(self.refuse(&message));
             }
         };
@@ -312,7 +314,7 @@ impl<'a> Machine<'a> {
         Ok(bytes)
     }
 
-    /// The number of a memo.
+    /// Reads the number of a memo entry.
     fn number(&mut self, short: bool) -> Result<u32, Error> {
         Ok(if short { u8::from_le_bytes(self.take()?).into() } else { u32::from_le_bytes(self.take()?) })
     }
@@ -344,7 +346,7 @@ impl<'a> Machine<'a> {
         Ok(line)
     }
 
-    /// Looks a name up in the list of those allowed, which stand for nothing that could be run.
+    /// Looks up a name in the allow-list; no name in it stands for something that could be run.
     fn global(&mut self) -> Result<Global, Error> {
         let (module, name) = (self.line()?, self.line()?);
         let dtype = match (module, name) {
@@ -372,12 +374,12 @@ impl<'a> Machine<'a> {
     fn pop(&mut self) -> Result<Value<'a>, Error> {
         let floor = self.marks.last().copied().unwrap_or(0);
         let value = if self.stack.len() > floor { self.stack.pop() } else { None };
-        value.ok_or_else(|| self.damaged("takes more than there is"))
+        value.ok_or_else(|| self.damaged("takes a value from an empty stack"))
     }
 
     fn pop_mark(&mut self) -> Result<Vec<Value<'a>>, Error> {
         let mark = self.marks.pop().ok_or_else(|| self.damaged("has no mark where it needs one"))?;
-        // Marks never lie above the stack: what is below the last one cannot be popped.
+        // Marks never lie above the stack, because values below the last mark cannot be popped.
         Ok(self.stack.drain(mark..).collect())
     }
 
@@ -391,7 +393,7 @@ impl<'a> Machine<'a> {
         Value::Dict(self.pickled.dicts.len() - 1)
     }
 
-    /// Adds `items` to the list below them, which stays where it is.
+    /// Adds `items` to the list below them, which stays on the stack.
     fn append(&mut self, items: Vec<Value<'a>>) -> Result<Value<'a>, Error> {
         let list = self.pop()?;
         let Value::List(number) = list else {
@@ -401,7 +403,7 @@ impl<'a> Machine<'a> {
         Ok(list)
     }
 
-    /// Adds `items`, keys and values, to the dict below them, which stays where it is.
+    /// Adds `items`, keys and values, to the dict below them, which stays on the stack.
     fn set(&mut self, items: &[Value<'a>]) -> Result<Value<'a>, Error> {
         let dict = self.pop()?;
         let (pairs, []) = items.as_chunks::<2>() else {
@@ -417,7 +419,7 @@ impl<'a> Machine<'a> {
     fn reduce(&mut self) -> Result<Value<'a>, Error> {
         let (arguments, callable) = (self.pop()?, self.pop()?);
         let Value::Tuple(number) = arguments else {
-            return Err(self.damaged("calls with what are no arguments"));
+            return Err(self.damaged("calls with arguments that are not a tuple"));
         };
         match (callable, self.tuples[number].as_slice()) {
             (Value::Global(Global::OrderedDict), []) => Ok(self.dict()),
@@ -434,7 +436,7 @@ impl<'a> Machine<'a> {
                     ..,
                 ],
             ) => {
-                // Tensors that are kept conjugated or negated say so in a seventh argument.
+                // Tensors that are stored conjugated or negated say so in a seventh argument.
                 match self.tuples[number][4..] {
                     [_, _] | [_, _, Value::None] => self.view(storage, offset, shape, strides),
                     [_, _, Value::Dict(extra)] if self.pickled.dicts[extra].is_empty() => {
@@ -453,7 +455,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// A tensor over a storage, which must hold all of it.
+    /// Adds a tensor, all of which must lie within its storage.
     fn view(
         &mut self,
         storage: usize,
@@ -481,7 +483,8 @@ impl<'a> Machine<'a> {
                 }
                 end = end.checked_add(1)?;
             }
-            // More numbers than the storage has: repeated by a stride of 0, as no weight is.
+            // A tensor with more numbers than its storage would repeat them by a stride of 0, which weights do not
+            // do.
             let fits = shape.len() == strides.len() && end <= holds && len <= holds;
             fits.then_some(View { storage, offset, shape, strides, len })
         };
@@ -494,7 +497,7 @@ impl<'a> Machine<'a> {
         Ok(Value::Tensor(self.pickled.tensors.len() - 1))
     }
 
-    /// `("storage", type, key, device, length)`, in the older form with a sixth, which must be None.
+    /// Reads `("storage", type, key, device, length)`, or the older format with a sixth item, which must be None.
     fn storage(&mut self) -> Result<Value<'a>, Error> {
         let id = self.pop()?;
         let items = if let Value::Tuple(number) = id { self.tuples[number].as_slice() } else { &[] };
@@ -514,7 +517,7 @@ impl<'a> Machine<'a> {
             Value::None,
         ]) = items
         else {
-            return Err(self.refuse("opcode BINPERSID asks for what is not a storage of numbers"));
+            return Err(self.refuse("opcode BINPERSID asks for something other than a storage of numbers"));
         };
         let len = usize::try_from(len).map_err(|_| self.damaged("has a storage of an impossible length"))?;
         if let Some(&known) = self.keys.get(key) {

@@ -7,7 +7,7 @@ use safetensors::Dtype;
 
 use super::{MOST_SHARING, StateDict, legacy};
 
-/// Files that torch wrote: the same state dict in both forms.
+/// Files that torch wrote: the same state dict in both formats.
 const WRITTEN: [&str; 2] = ["views-zip.bin", "views-legacy.bin"];
 
 const FILE: &str = "folder/pytorch_model.bin";
@@ -33,12 +33,12 @@ fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     bytes
 }
 
-/// A file of the newer form with this pickle, and the storage 0 of 24 bytes.
+/// A file in the newer format with this pickle, and the storage 0 of 24 bytes.
 fn zipped(pickle: &[u8]) -> Vec<u8> {
     archive(&[("m/data.pkl", pickle), ("m/byteorder", b"little"), ("m/data/0", &[0; 24])])
 }
 
-/// A file of the older form with this pickle, and the storage 0 of 24 bytes.
+/// A file in the older format with this pickle, and the storage 0 of 24 bytes.
 fn older(pickle: &[u8]) -> Vec<u8> {
     let keys: &[u8] = b"\x80\x02](X\x01\0\0\x000e.\x06\0\0\0\0\0\0\0";
     [legacy::START, b"\x80\x02}X\x0d\0\0\0little_endian\x88s.", pickle, keys, &[0; 24]].concat()
@@ -52,12 +52,12 @@ fn text(text: &str) -> Vec<u8> {
     [b"X", &(text.len() as u32).to_le_bytes()[..], text.as_bytes()].concat()
 }
 
-/// A storage of `len` numbers, as zip archives name it.
+/// A storage of `len` numbers, in the form of zip archives.
 fn storage(kind: &str, key: &str, len: &[u8]) -> Vec<u8> {
     [b"(", &text("storage")[..], &global("torch", kind), &text(key), &text("cpu"), len, b"tQ"].concat()
 }
 
-/// A tensor of 2 by 3, but for what is given.
+/// A pickled tensor.
 fn tensor(storage: &[u8], offset: &[u8], shape: &[u8], strides: &[u8]) -> Vec<u8> {
     let rebuild = global("torch._utils", "_rebuild_tensor_v2");
     [&rebuild, &b"("[..], storage, offset, shape, strides, b"\x89}tR"].concat()
@@ -75,7 +75,7 @@ fn dict(value: &[u8]) -> Vec<u8> {
     [b"\x80\x02}", &text("w")[..], value, b"s."].concat()
 }
 
-/// The error of a file, which must not be read.
+/// The error of a file that must not be read.
 fn refusal(bytes: &[u8]) -> String {
     match StateDict::open(FILE, bytes) {
         Ok(_) => panic!("was read: {}", bytes.escape_ascii()),
@@ -317,11 +317,11 @@ fn an_archive_must_be_as_torch_writes_it() {
         }
         assert!(refusal(&bytes).contains("not in the folder"));
     }
-    // Without the entry, the order is the little-endian one: torch began to write it in 2.0.
+    // Without the entry, the byte order is little-endian: torch began to write the entry in 2.0.
     StateDict::open(FILE, &archive(&[("m/data.pkl", &pickle), ("m/data/0", numbers)]))
         .expect("it should be read");
 
-    // What the central directory says of the last entry: data/0.
+    // The central directory's record of the last entry, data/0.
     let whole = zipped(&pickle);
     let directory = whole.windows(4).rposition(|window| window == b"PK\x01\x02").expect("the directory");
     let spoiled = |at: usize, with: &[u8]| {
@@ -388,7 +388,7 @@ fn a_broken_pickle_is_refused() {
     assert!(refusal(&zipped(&endless)).contains("does not end"));
 }
 
-/// Each is deep, wide, cyclic or grows by what was there before.
+/// Each pickle is deep, wide or cyclic, or grows by repeating its earlier content.
 #[test]
 fn bombs_end_soon() {
     let many = |start: &[u8], part: &[u8], count: usize| dict(&[start, &part.repeat(count)].concat());
@@ -408,11 +408,11 @@ fn bombs_end_soon() {
     ] {
         for bytes in [zipped(&bomb), older(&bomb)] {
             let error = refusal(&bytes);
-            // What is left of it needs no storage, which the older form notices first.
+            // The remaining value needs no storage, which the older format notices first.
             assert!(error.contains(says) || error.contains("none of its tensors"), "{what}: {error}");
         }
     }
-    // Two dicts that hold each other, and a dict that holds itself.
+    // Two dicts that contain each other, and a dict that contains itself.
     refusal(&zipped(&[&b"\x80\x02}q\0"[..], &text("w"), b"h\0s."].concat()));
     refusal(&zipped(&[&b"\x80\x02}q\0"[..], &text("w"), b"}", &text("w"), b"h\0ss."].concat()));
     // A small file of one tensor under many names.
@@ -436,7 +436,7 @@ fn no_start_of_a_file_is_read() {
     }
 }
 
-/// Reads all of a file, if it can be read; how often this was so.
+/// Reads all of a file, if it can be read; returns the number of files that were read, 0 or 1.
 fn read_all(bytes: &[u8]) -> usize {
     let Ok(state) = StateDict::open(FILE, bytes) else { return 0 };
     let mut total = 0;
@@ -450,7 +450,7 @@ fn read_all(bytes: &[u8]) -> usize {
     1
 }
 
-/// Where a file has no numbers of tensors: their bytes may be anything.
+/// The positions in a file outside the numbers of tensors, whose bytes may be anything.
 fn described(bytes: &[u8]) -> Vec<usize> {
     let Ok(archive) = ZipArchive::from_slice(bytes) else { return (0..bytes.len()).collect() };
     let entries = archive.entries().map(|entry| entry.expect("it should have an entry"));
@@ -499,6 +499,6 @@ fn mutations_are_read_or_refused() {
             read += read_all(&bytes);
         }
         println!("{file}: {read} of 6000 mutations are read");
-        assert!((100..5900).contains(&read), "{read} are read: the mutations tell nothing");
+        assert!((100..5900).contains(&read), "{read} files were read: the mutations test nothing");
     }
 }

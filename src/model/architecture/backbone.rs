@@ -5,12 +5,12 @@ use super::{ARCHITECTURES, Architecture};
 use crate::backend::native::blueprint::Blueprint;
 use crate::catalogue::registry::Task;
 
-/// The `model_type` of an encoder; the packages take one without it for DeBERTa.
+/// The `model_type` of an encoder. Without one, the Python packages assume DeBERTa.
 pub(super) fn encoder_type(config: &Value) -> &str {
     config.get("model_type").and_then(Value::as_str).unwrap_or("deberta-v2")
 }
 
-/// The encoder that `config` describes, the names of its tensors beginning with `within`.
+/// Translates the encoder that `config` describes; the names of its tensors begin with `within`.
 pub(super) fn backbone(config: &Value, within: &'static str) -> Result<Blueprint, String> {
     let model_type = encoder_type(config);
     let Some(architecture) = Architecture::find(model_type).filter(|known| known.does(Task::Embedding))

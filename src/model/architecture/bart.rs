@@ -1,5 +1,5 @@
-//! BART (<https://arxiv.org/abs/1910.13461>) for sequence classification: an encoder, and a decoder that
-//! reads the same text and gives its state at the end.
+//! BART (<https://arxiv.org/abs/1910.13461>) for sequence classification: an encoder, and a decoder that reads the
+//! same text and whose state at the end is classified.
 
 use serde::Deserialize;
 
@@ -50,10 +50,10 @@ impl Default for Config {
     }
 }
 
-/// Not in the config: every norm has it.
+/// The epsilon of every norm, which is not in the config.
 const EPSILON: f32 = 1e-5;
 
-/// Rows of the table of positions before the first.
+/// The number of rows before the first position in the table of positions.
 const BEFORE: usize = 2;
 
 pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
@@ -92,7 +92,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
         source.classifier("classification_head.out_proj", hidden),
     ];
     Ok(Blueprint {
-        // One tensor, which some checkpoints keep under another of its names.
+        // This is one tensor, which some checkpoints store under another of its names.
         aliases: ["model.encoder.embed_tokens.", "model.decoder.embed_tokens."]
             .map(|name| ["model.shared.", name])
             .into(),

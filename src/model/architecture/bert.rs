@@ -1,4 +1,4 @@
-//! BERT (<https://arxiv.org/abs/1810.04805>) and those that keep its layers: RoBERTa
+//! BERT (<https://arxiv.org/abs/1810.04805>) and the architectures that keep its layers: RoBERTa
 //! (<https://arxiv.org/abs/1907.11692>), XLM-RoBERTa, CamemBERT, and ELECTRA
 //! (<https://arxiv.org/abs/2003.10555>).
 
@@ -8,7 +8,7 @@ use super::shared::{Encoder, LayerNames, Source, check_positions};
 use crate::backend::native::activation::Activation;
 use crate::backend::native::blueprint::{Blueprint, Dense, Head, Numbering, Step};
 
-/// The keys that are read; what no checkpoint leaves out has no default.
+/// The keys that are read; keys that no checkpoint omits have no default.
 #[derive(Deserialize)]
 struct Config {
     vocab_size: usize,
@@ -26,10 +26,10 @@ struct Config {
     layer_norm_eps: f32,
     #[serde(default)]
     position_embedding_type: Option<String>,
-    /// RoBERTa's.
+    /// A key of RoBERTa.
     #[serde(default)]
     pad_token_id: Option<u32>,
-    /// ELECTRA's, of which 128 is the default.
+    /// A key of ELECTRA; its default is 128.
     #[serde(default)]
     embedding_size: Option<usize>,
 }
@@ -86,7 +86,7 @@ fn two_layer_head(source: &Source<'_>, hidden: usize, activation: Activation) ->
 }
 
 impl Config {
-    /// All but the head; `width` is that of the embeddings.
+    /// Builds the blueprint with `head`; `width` is that of the embeddings.
     fn blueprint(
         &self,
         prefix: &'static str,

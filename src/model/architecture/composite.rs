@@ -1,5 +1,5 @@
-//! Models with labels in their input, on encoders of other architectures. A format is one file and one line in
-//! this table.
+//! Models with labels in their input, on encoders of other architectures. A format is one file and one line in the
+//! table below.
 
 use serde_json::Value;
 
@@ -7,18 +7,18 @@ use super::{gliclass, gliner};
 use crate::backend::native::blueprint::Blueprint;
 use crate::model::role::Role;
 
-/// A format of such models: whether a config is of it, and its translation.
+/// A format of such models: a function that recognises its configs, and one that translates them.
 type Format = (fn(&Value, &str) -> bool, fn(&Value) -> Result<(Role, Blueprint), String>);
 
 const FORMATS: [Format; 2] = [(gliclass::is_it, gliclass::translate), (gliner::is_it, gliner::translate)];
 
-/// Whether a config is of one of these formats.
+/// Returns whether a config is of one of these formats.
 #[cfg(any(feature = "libtorch", feature = "onnx"))]
 pub(in crate::model) fn is_one(json: &Value, model_type: &str) -> bool {
     FORMATS.iter().any(|(is_it, _)| is_it(json, model_type))
 }
 
-/// The role and the blueprint of a model of one of these formats; `None` if it is of none.
+/// Returns the role and the blueprint of a model in one of these formats; `None` if its config is of another format.
 pub(in crate::model) fn translate(
     json: &Value,
     model_type: &str,

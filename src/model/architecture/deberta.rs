@@ -1,5 +1,5 @@
-//! DeBERTa v2 and v3 (<https://arxiv.org/abs/2006.03654>, <https://arxiv.org/abs/2111.09543>): BERT's
-//! layers with disentangled attention, and in some a convolution.
+//! DeBERTa v2 and v3 (<https://arxiv.org/abs/2006.03654>, <https://arxiv.org/abs/2111.09543>): BERT's layers with
+//! disentangled attention, and in some models a convolution.
 
 use serde::Deserialize;
 
@@ -149,8 +149,8 @@ fn attention(layer: &str, part: &str) -> String {
     format!("{layer}.attention.self.{part}")
 }
 
-/// The memory of disentangled attention grows with the square of a window; published models read 512
-/// tokens, and 4,096 take 134 MB for each of two buffers a thread.
+/// The longest window. The memory of disentangled attention grows with the square of a window; published models read
+/// 512 tokens, and 4,096 tokens take 134 MB for each of two buffers per thread.
 const LONGEST_DISENTANGLED: usize = 4096;
 
 impl Config {

@@ -34,7 +34,7 @@ impl Default for Config {
     }
 }
 
-/// Not in the config: every norm has it.
+/// The epsilon of every norm, which is not in the config.
 const EPSILON: f32 = 1e-12;
 
 pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {

@@ -74,7 +74,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         ("encoder_layer_id", config.encoder_layer_id != -1),
     ] {
         if set {
-            return Err(format!("GLiClass models with {key} as here are not supported: {}", json[key]));
+            return Err(format!("GLiClass models with this value of {key} are not supported: {}", json[key]));
         }
     }
     let Some(encoder) = &config.encoder_config else { return Err("encoder_config is missing".into()) };
@@ -127,7 +127,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
     Ok((Role::PromptedTopics(prompt), plan))
 }
 
-/// The scorer `kind` of states of `width` values.
+/// The scorer `kind` for states of `width` values.
 fn scores(kind: &str, width: usize) -> Result<TopicScores, String> {
     Ok(match kind {
         "simple" => TopicScores::Dot,

@@ -8,7 +8,7 @@ use super::shared::{check, without_nulls};
 use crate::backend::native::blueprint::{Blueprint, Dense, EntityHead, EntityScores, Head, Lstm, Mlp};
 use crate::model::role::{PromptStyle, Role};
 
-/// Files of the package's first versions do not name their `model_type`.
+/// Returns whether a config is of this format. Files of the package's first versions do not name their `model_type`.
 pub(super) fn is_it(json: &Value, model_type: &str) -> bool {
     matches!(model_type, "gliner" | "gliner_uni_encoder_span" | "gliner_uni_encoder_token")
         || model_type.is_empty() && json.get("span_mode").is_some()
@@ -69,7 +69,7 @@ impl Default for Gliner {
     }
 }
 
-/// What the first versions of the package call the tokens that they add.
+/// The first of the tokens that the first versions of the package add.
 const FIRST_ADDED: &str = "[FLERT]";
 
 pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
@@ -88,7 +88,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         ("words_splitter_type", config.words_splitter_type != "whitespace"),
     ] {
         if set {
-            return Err(format!("GLiNER models with {key} as here are not supported: {}", json[key]));
+            return Err(format!("GLiNER models with this value of {key} are not supported: {}", json[key]));
         }
     }
     check(&[("hidden_size", config.hidden_size), ("max_width", config.max_width)])?;
@@ -97,7 +97,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         None => known_encoder(&config.model_name)?,
     };
     let mut plan = backbone(&encoder, "token_rep_layer.bert_layer.model.")?;
-    // The embedding was widened for the added tokens, which encoder_config need not tell.
+    // The embedding was widened for the added tokens, which encoder_config need not say.
     plan.encoder.embeddings.words.rows = usize::try_from(config.vocab_size).ok();
     let width = config.hidden_size;
     let mlp = |name: &str, inner: usize| {
@@ -154,8 +154,8 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
     Ok((Role::PromptedEntities(prompt), plan))
 }
 
-/// The encoders that GLiNER's first models name without their config: layers, heads, and widths of
-/// states and of feed-forward blocks, as their own config.json has them.
+/// The encoders that GLiNER's first models name without a config: layers, heads, and widths of states and of
+/// feed-forward blocks, from the encoders' config.json.
 const ENCODERS: [(&str, [usize; 4]); 5] = [
     ("microsoft/deberta-v3-xsmall", [12, 6, 384, 1536]),
     ("microsoft/deberta-v3-small", [6, 12, 768, 3072]),
@@ -169,8 +169,8 @@ fn known_encoder(name: &str) -> Result<Value, String> {
     else {
         let known = ENCODERS.map(|(name, _)| name).join(", ");
         return Err(format!(
-            "model_name {name:?} has no encoder_config beside it and is none of {known}; add its config.json \
-             as encoder_config"
+            "encoder_config is missing, and model_name {name:?} is none of {known}; add the config.json of that \
+             model as encoder_config"
         ));
     };
     Ok(json!({

@@ -1,5 +1,5 @@
-//! ModernBERT (<https://arxiv.org/abs/2412.13663>): norms before blocks, rotary positions, gated
-//! feed-forward blocks, and most layers attending to near tokens alone.
+//! ModernBERT (<https://arxiv.org/abs/2412.13663>): norms before blocks, rotary positions, gated feed-forward blocks,
+//! and in most layers attention to near tokens alone.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -41,7 +41,7 @@ struct Config {
     rope_parameters: Option<RopeParameters>,
 }
 
-/// How far a layer attends.
+/// The reach of a layer's attention.
 #[derive(Clone, Copy, Deserialize)]
 enum LayerType {
     #[serde(rename = "full_attention")]
@@ -50,7 +50,7 @@ enum LayerType {
     Sliding,
 }
 
-/// How places turn the queries and keys of each type of layers.
+/// The rotation of queries and keys in each type of layer.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RopeParameters {
@@ -61,7 +61,7 @@ struct RopeParameters {
 #[derive(Deserialize)]
 struct Rope {
     rope_type: Option<String>,
-    /// What it was called before.
+    /// The former name of `rope_type`.
     r#type: Option<String>,
     rope_theta: Option<f32>,
 }
@@ -177,7 +177,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
 }
 
 impl Config {
-    /// One a layer.
+    /// The type of each layer.
     fn layer_types(&self) -> Result<Vec<LayerType>, String> {
         let layers = self.num_hidden_layers;
         match &self.layer_types {
@@ -193,7 +193,7 @@ impl Config {
         }
     }
 
-    /// Of layers that attend to all tokens, and of those that attend to near ones.
+    /// The bases of layers that attend to all tokens, and of those that attend to near tokens.
     fn rotary_bases(&self) -> Result<[f32; 2], String> {
         let defaults = [self.global_rope_theta, self.local_rope_theta.unwrap_or(self.global_rope_theta)];
         let (full_attention, sliding_attention) = match &self.rope_parameters {
@@ -247,7 +247,7 @@ mod tests {
     use crate::catalogue::registry::Task;
     use crate::model::architecture::shared::Source;
 
-    /// How far each layer attends, and its base; or what is wrong.
+    /// The reach and the base of each layer, or what is wrong.
     fn layers(change: Value) -> Result<Vec<(Reach, f32)>, String> {
         let mut json = json!({ "num_hidden_layers": 3, "local_attention": 16 });
         json.as_object_mut()

@@ -37,10 +37,10 @@ impl Default for Config {
     }
 }
 
-/// Not in the config: the row of padding, and the distance beyond which all are one.
+/// The row of padding, and the distance beyond which all distances are one. Neither is in the config.
 const PADDING: u32 = 1;
 const FARTHEST: usize = 128;
-/// The buckets that transformers sorts distances into, whatever the config says.
+/// The number of buckets into which transformers sorts distances, whatever the config says.
 const BUCKETS: usize = 32;
 
 pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {

@@ -1,5 +1,5 @@
-//! What the translators of architectures share: checks of sizes, the parts of a layer, and an encoder as most
-//! architectures have it.
+//! The common parts of the architectures' translators: checks of sizes, the parts of a layer, and the form of encoder
+//! that most architectures have.
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -14,7 +14,7 @@ use crate::catalogue::registry::Task;
 use crate::limits::{LARGEST_DIMENSION, LONGEST_SEQUENCE, MOST_LAYERS};
 use crate::pooling::TokenPooling;
 
-/// A config.json to be translated, for a model that does `task`.
+/// A config.json to translate, for a model that does `task`.
 pub(in crate::model) struct Source<'a> {
     pub(in crate::model) json: &'a Value,
     pub(in crate::model) task: Task,
@@ -22,7 +22,7 @@ pub(in crate::model) struct Source<'a> {
     pub(in crate::model) labels: usize,
 }
 
-/// `json` without the keys whose value is `null`: in a config it means that the key is absent.
+/// `json` without the keys whose value is `null`, which in a config means that the key is absent.
 pub(in crate::model) fn without_nulls(json: &Value) -> Value {
     let mut json = json.clone();
     if let Some(keys) = json.as_object_mut() {
@@ -35,7 +35,7 @@ pub(in crate::model) fn without_nulls(json: &Value) -> Value {
 pub(super) type Size = (&'static str, usize);
 
 impl Source<'_> {
-    /// The keys that an architecture reads.
+    /// Reads the keys of an architecture.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
         T::deserialize(without_nulls(self.json)).map_err(|error| error.to_string())
     }
@@ -45,7 +45,7 @@ impl Source<'_> {
         Step::new(Dense::new(name, hidden, self.labels), None)
     }
 
-    /// A head of `tokens` on every token, of `first_token` on the first token, or the bare states.
+    /// The head for the task: `tokens` on every token, `first_token` on the first token, or the bare states.
     pub(super) fn head(&self, tokens: Step, first_token: [Step; 2]) -> Head {
         match self.task {
             Task::Ner => Head::Dense { states: States::EveryToken, steps: vec![tokens] },
@@ -55,7 +55,7 @@ impl Source<'_> {
     }
 }
 
-/// Checks sizes against the largest of any model.
+/// Checks sizes against the limits for all models.
 pub(super) fn check(sizes: &[Size]) -> Result<(), String> {
     for &(key, value) in sizes {
         let most = match key {
@@ -70,7 +70,7 @@ pub(super) fn check(sizes: &[Size]) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks that the states fall into heads.
+/// Checks that the states can be divided into heads.
 pub(super) fn check_heads(hidden: Size, heads: Size) -> Result<(), String> {
     check(&[hidden, heads])?;
     if hidden.1.is_multiple_of(heads.1) {
@@ -121,7 +121,7 @@ pub(super) struct Encoder<'a> {
 }
 
 impl Encoder<'_> {
-    /// The blueprint with layers of these names.
+    /// Builds the blueprint with layers of these names.
     pub(super) fn blueprint(
         &self,
         names: impl Fn(usize) -> LayerNames,
@@ -141,7 +141,7 @@ impl Encoder<'_> {
         let before = self.numbering.before();
         let longest = self.positions.checked_sub(before).filter(|&longest| longest > 0).ok_or_else(|| {
             format!(
-                "max_position_embeddings {} leaves no place after the {before} that are not used",
+                "max_position_embeddings {} leaves no position after the {before} that are not used",
                 self.positions
             )
         })?;
@@ -181,8 +181,8 @@ impl Encoder<'_> {
     }
 }
 
-/// The parts of one layer as most architectures have them: three projections, an output, two norms, and two
-/// products between.
+/// The names of a layer's parts, which are the same in most architectures: three projections, an output, two norms,
+/// and two products between these.
 pub(super) struct LayerNames {
     pub(super) qkv: [String; 3],
     pub(super) attention_output: String,
@@ -209,7 +209,7 @@ impl LayerNames {
         Self { qkv: qkv.map(name), attention_output, attention_norm, up, down, output_norm }
     }
 
-    /// BERT's, under `layer`.
+    /// BERT's names, under `layer`.
     pub(super) fn of_bert(layer: &str) -> Self {
         Self::new(
             layer,

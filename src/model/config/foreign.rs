@@ -12,23 +12,23 @@ use crate::model::architecture::CLASSES;
 use crate::model::role::Role;
 use crate::pooling::TokenPooling;
 
-/// Tokens of a window. Other backends keep the attention of all tokens to all at once: with twelve heads, 3.2 GB
-/// for this many. Longer sequences that a config allows are read in windows of this length.
+/// The most tokens of a window. Other backends keep the attention between all tokens in memory at once: with twelve
+/// heads, 3.2 GB for this many tokens. If a config allows longer sequences, they are read in windows of this length.
 const LONGEST: usize = 1 << 13;
 
-/// The facts about a model that stand outside its config.json.
+/// The facts about a model that are not in its config.json.
 #[derive(Clone, Copy, Default)]
 pub(in crate::model) struct Outside<'a> {
     pub(in crate::model) pooling: Option<TokenPooling>,
-    /// `tokenizer_config.json`, which may state the longest sequence.
+    /// `tokenizer_config.json`, which may specify the longest sequence.
     pub(in crate::model) tokenizer_config: Option<&'a [u8]>,
-    /// The longest sequence if no file states it.
+    /// The longest sequence if no file specifies it.
     pub(in crate::model) unstated: Option<usize>,
 }
 
 impl Config {
-    /// Reads `json` for another backend than the native one, and what is taken of that backend's output. A known
-    /// architecture is read as the native backend reads it, and any other by the keys that most have.
+    /// Reads `json` for a backend other than the native one; also returns the form of that backend's output. A known
+    /// architecture is read as the native backend reads it, and any other by the keys that most configs have.
     pub(in crate::model) fn foreign(
         json: &[u8],
         origin: &str,
@@ -68,13 +68,14 @@ impl Config {
     /// The error for a model that only the native backend runs.
     pub(in crate::model) fn native_alone(&self, origin: &str) -> Error {
         let message = format!(
-            "{origin}: only the native backend runs {}, and it reads model.safetensors; export the model in that format",
+            "{origin}: only the native backend runs {}, and it reads model.safetensors; export the model in that \
+             format",
             self.architecture
         );
         Error::new(ErrorKind::Config, message)
     }
 
-    /// Whether the config is that of a model with labels in its input, which has keys of its own.
+    /// Returns whether the config is that of a model with labels in its input, which has special keys.
     fn takes_labels(json: &[u8], origin: &str) -> Result<bool, Error> {
         let parsed = Parsed::read(json, origin)?;
         Ok(composite::is_one(&parsed.json, &parsed.shared.model_type))
@@ -123,7 +124,7 @@ impl Config {
     }
 }
 
-/// The size under `key`, if it is one that a model may have; tokenizers without a limit have 1e30.
+/// The size under `key`, if a model may have it; tokenizers without a limit have 1e30.
 fn size(json: &Value, key: &str) -> Option<usize> {
     let size = json.get(key)?.as_u64()?;
     usize::try_from(size).ok().filter(|size| (1..=LARGEST_DIMENSION).contains(size))

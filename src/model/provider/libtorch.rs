@@ -36,7 +36,7 @@ pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
     let architecture = Architecture::find(model_type)
         .map_err(|message| Error::new(ErrorKind::Config, format!("{origin}: {message}")))?;
     if architecture::Architecture::find(architecture.model_type).is_some() {
-        // Where the native backend refuses a model, rust-bert would compute another one.
+        // If the native backend refuses a model, rust-bert would compute a different one.
         Config::native(site.json, &origin, site.pooling)?;
     }
     let tokenizer_config = site.files.find("tokenizer_config.json", ErrorKind::Config)?;
@@ -89,7 +89,7 @@ mod tests {
         for file in ["config.json", "tokenizer.json", "tokenizer_config.json"] {
             fs::copy(format!("{fixture}/{file}"), copy.path().join(file)).expect("it should have room");
         }
-        // As rust-bert's own converter: all tensors by their names.
+        // Like rust-bert's own converter: all tensors, by name.
         let tensors =
             tch::Tensor::read_safetensors(format!("{fixture}/model.safetensors")).expect("it should be read");
         let store = nn::VarStore::new(tch::Device::Cpu);

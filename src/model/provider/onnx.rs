@@ -10,7 +10,7 @@ use crate::model::config::foreign::Outside;
 use crate::model::role::PromptStyle;
 use crate::tokenizer::TextTokenizer;
 
-/// Tokens of the texts that a graph is tried with.
+/// The numbers of tokens in the two sequences of a trial run.
 const PROBES: [usize; 2] = [3, 5];
 
 pub(super) fn describe(site: Site<'_>) -> Result<Described<'_>, Error> {
@@ -54,7 +54,7 @@ fn prompts(style: &PromptStyle, tokenizer: &TextTokenizer) -> [Sequence; 2] {
     })
 }
 
-/// Sequences of tokens from all over the vocabulary.
+/// Sequences of tokens that are spread over the vocabulary.
 fn probes(longest: usize, vocabulary: Option<usize>, tokenizer: &TextTokenizer) -> [Sequence; 2] {
     let room = longest.saturating_sub(tokenizer.specials());
     let known = vocabulary.unwrap_or(usize::MAX).saturating_sub(1).min(tokenizer.largest_id() as usize);

@@ -7,7 +7,7 @@ use crate::model::resources::Resources;
 use crate::pooling::TokenPooling;
 use crate::tokenizer::TextTokenizer;
 
-/// A model's files, and the pooling that they or the registry state.
+/// A model's files, and the pooling that they or the registry specify.
 #[derive(Clone, Copy)]
 pub(in crate::model) struct Site<'a> {
     pub(in crate::model) files: &'a Files,
@@ -24,7 +24,7 @@ impl Site<'_> {
         self.files.name(self.layout.description.config)
     }
 
-    /// The file that the weights are read from, or that leads to the others.
+    /// The file from which the weights are read, or that names the others.
     #[cfg(any(feature = "libtorch", feature = "onnx"))]
     pub(super) fn weights(&self) -> &'static str {
         self.layout.weights.file()
@@ -39,11 +39,11 @@ pub(in crate::model) struct Described<'a> {
 
 type Loaded = Result<Box<dyn Runner>, Error>;
 
-/// The rest of the work of loading.
+/// The remaining work of loading.
 pub(in crate::model) enum Assembly<'a> {
-    /// Without the tokenizer: both are loaded at the same time.
+    /// Loads without the tokenizer, so that both are loaded at the same time.
     Apart(Box<dyn FnOnce() -> Loaded + Send + 'a>),
-    /// With the tokenizer.
+    /// Loads with the tokenizer.
     #[cfg_attr(
         not(feature = "onnx"),
         expect(dead_code, reason = "only graphs are tried when they are loaded")

@@ -1,4 +1,4 @@
-//! Sets of rules for what looks alike everywhere: dates, sums, addresses, numbers with checksums.
+//! Sets of rules for things that look alike everywhere: dates, sums of money, addresses, numbers with checksums.
 
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
@@ -10,12 +10,12 @@ use regex::Regex;
 use crate::error::{Error, ErrorKind};
 use crate::names::named;
 
-/// A built-in set of rules, for [`Rule::built_in`](crate::Rule::built_in). Numbers are those of English and of
-/// international texts; names of months and days are English.
+/// A built-in set of rules, for [`Rule::built_in`](crate::Rule::built_in). Numbers are in English and international
+/// formats; names of months and days are English.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum BuiltIn {
-    /// Days and months with a number: *2024-03-11*, *11.3.2024*, *11 March*, *Monday, March 11th, 2024*. Label `DATE`.
+    /// Dates with a number: *2024-03-11*, *11.3.2024*, *11 March*, *Monday, March 11th, 2024*. Label `DATE`.
     Date,
     /// Times of day: *14:30*, *2:30 p.m.*, *9 am CET*. Label `TIME`.
     Time,
@@ -25,13 +25,13 @@ pub enum BuiltIn {
     Percent,
     /// E-mail addresses. Label `EMAIL`.
     Email,
-    /// Addresses of the web, with a scheme or `www.`. Label `URL`.
+    /// Web addresses with a scheme or `www.`. Label `URL`.
     Url,
-    /// Telephone numbers: international ones (*+44 20 7946 0958*) and national ones that are written as such. Label `PHONE`.
+    /// Telephone numbers: international ones (*+44 20 7946 0958*), and national ones in common formats. Label `PHONE`.
     Phone,
-    /// Bank accounts (IBAN) with a right checksum. Label `IBAN`.
+    /// Bank account numbers (IBAN) with a valid checksum. Label `IBAN`.
     Iban,
-    /// Numbers of payment cards with a right checksum (Luhn). Label `CARD`.
+    /// Payment card numbers with a valid checksum (Luhn). Label `CARD`.
     Card,
 }
 
@@ -54,7 +54,8 @@ pub(super) enum Set {
     Email,
     /// Links without a scheme.
     Web(Regex),
-    /// Codes that may be written in groups: runs of groups, the lengths of a code, and its check.
+    /// Codes that may be written in groups: a pattern for runs of groups, the lengths of a code, and the check of a
+    /// code.
     Codes(Regex, RangeInclusive<usize>, fn(&str) -> bool),
 }
 
@@ -66,10 +67,10 @@ const YEAR: &str = r"(?:1[0-9]{3}|20[0-9]{2})";
 fn date() -> String {
     let tail = format!(r"(?:,?\s+{YEAR}\b)?");
     [
-        // 2024-03-11, with a time behind a T.
+        // 2024-03-11
         r"\b(?:1[0-9]{3}|20[0-9]{2})-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])\b".to_owned(),
         r"\b(?:1[0-9]{3}|20[0-9]{2})/(?:0?[1-9]|1[0-2])/(?:0?[1-9]|[12][0-9]|3[01])\b".to_owned(),
-        // 11.3.2024, 03/11/24; which is the month is not said.
+        // 11.3.2024, 03/11/24; in the latter, either of the first two numbers may be the month.
         r"\b(?:0?[1-9]|[12][0-9]|3[01])\.(?:0?[1-9]|1[0-2])\.(?:[0-9]{4}|[0-9]{2})\b".to_owned(),
         r"\b(?:0?[1-9]|[12][0-9]|3[01])[/-](?:0?[1-9]|[12][0-9]|3[01])[/-](?:[0-9]{4}|[0-9]{2})\b".to_owned(),
         format!(r"\b(?:{WEEKDAY},?\s+)?(?:the\s+)?{DAY}(?:\s+of)?\s+{MONTH}{tail}"),
@@ -124,11 +125,11 @@ const PHONE: &str = concat!(
     r"|\b0[1-9][0-9]{1,4}[ \t\u{A0}/-][0-9]{3,8}(?:[ \t\u{A0}-][0-9]{2,5}){0,3}\b",
 );
 
-/// Digits of a telephone number (ITU-T E.164 has at most 15).
+/// The number of digits in a telephone number (at most 15 by ITU-T E.164).
 const PHONE_DIGITS: RangeInclusive<usize> = 7..=15;
 
-/// The telephone numbers in `text`. A match may go on with digits that are not of the number: then as many groups belong to
-/// it as a number may have digits.
+/// The telephone numbers in `text`. A match may run on into digits that are not part of the number; the number then has
+/// as many groups as the limit on its digits allows.
 fn phones(regex: &Regex, text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -143,7 +144,7 @@ fn phones(regex: &Regex, text: &str) -> Vec<Range<usize>> {
     found
 }
 
-/// The end of the number that `run` begins with; `behind` follows the run.
+/// The end of the number that `run` begins with; `behind` is the text after the run.
 fn groups_of_phone(run: &str, behind: &str) -> Option<usize> {
     let (mut digits, mut end, mut begin) = (0, None, 0);
     let bytes = run.as_bytes();
@@ -156,7 +157,7 @@ fn groups_of_phone(run: &str, behind: &str) -> Option<usize> {
             begin = at;
         }
         let is_last = !bytes.get(at + 1).is_some_and(u8::is_ascii_digit);
-        // A last group with a zero and a long one behind it are a number of their own.
+        // A last group that begins with a zero and is followed by a long group starts another number.
         let next = behind.trim_start_matches([' ', '\t', '\u{A0}']);
         let others = at + 1 == bytes.len()
             && bytes[begin] == b'0'
@@ -171,11 +172,11 @@ fn groups_of_phone(run: &str, behind: &str) -> Option<usize> {
 /// The lengths of IBANs, from Norway's to the longest that ISO 13616 allows.
 const IBAN_LENGTHS: RangeInclusive<usize> = 15..=34;
 
-/// The digits of card numbers (ISO/IEC 7812).
+/// The number of digits in a card number (ISO/IEC 7812).
 const CARD_DIGITS: RangeInclusive<usize> = 13..=19;
 
-/// Whether `digits` are those of a payment card: they begin as the networks' numbers do, and the checksum is right. (Luhn,
-/// US patent 2,950,048.)
+/// Returns whether `digits` are those of a payment card: they begin as the numbers of a card network do, and the
+/// checksum is valid (Luhn, US patent 2,950,048).
 fn is_card(digits: &str) -> bool {
     let begins = matches!(digits[..4].parse(), Ok(2221..=2720 | 3000..=6999));
     let sum: u32 = digits
@@ -191,7 +192,7 @@ fn is_card(digits: &str) -> bool {
 }
 
 impl BuiltIn {
-    /// The label of what it finds.
+    /// The label of the entities that it finds.
     pub fn label(self) -> &'static str {
         match self {
             Self::Date => "DATE",
@@ -230,11 +231,11 @@ impl BuiltIn {
 }
 
 impl Set {
-    /// The ranges of its matches, in order for each of its parts.
+    /// The byte ranges of its matches. Those of each part of the set are in order.
     pub(super) fn find(&self, text: &str) -> Vec<Range<usize>> {
         match self {
             Self::Pattern(regex) => {
-                // Not part of a longer number.
+                // A match is not part of a longer number.
                 let found = regex.find_iter(text).map(|found| found.range());
                 found.filter(|range| stands_alone(text, range)).collect()
             }
@@ -259,7 +260,7 @@ fn links(text: &str, kind: LinkKind) -> Vec<Range<usize>> {
     finder.links(text).map(|link| link.start()..link.end()).collect()
 }
 
-/// Whether a number does not go on over either end of `range`, as `1.2` does in `1.2.3`.
+/// Returns whether no number continues beyond either end of `range`, as `1.2` does in `1.2.3`.
 fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     let digit = |character: Option<char>| character.is_some_and(|character| character.is_ascii_digit());
     let mut before = text[..range.start].chars().rev();
@@ -273,8 +274,8 @@ fn stands_alone(text: &str, range: &Range<usize>) -> bool {
     !goes_on
 }
 
-/// The codes in `run`, groups of letters and digits, which stands at `start`. A code begins and ends with a group, and what
-/// stands before or behind it may look like one more; the longest one is taken.
+/// The codes in `run`, groups of letters and digits that begin at byte `start` of the text. A code begins and ends with
+/// a group, and the text before or after it may look like another group; the longest valid code is taken.
 fn codes(
     run: &str,
     start: usize,
@@ -310,7 +311,7 @@ fn codes(
     found
 }
 
-/// Whether the account has a right checksum, and the length and form of its country, where that is known.
+/// Returns whether the account number has a valid checksum, and the length and form of its country if these are known.
 fn is_iban(compact: &str) -> bool {
     let Ok(base) = BaseIban::from_str(compact) else { return false };
     !matches!(iban::Iban::try_from(base), Err(ParseIbanError::InvalidBban(_)))

@@ -31,7 +31,7 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, Error> {
     Err(Error::new(ErrorKind::Rules, message))
 }
 
-/// The rules of a file in TOML.
+/// Reads the rules of a file in TOML.
 pub(super) fn toml(text: &str) -> Result<Vec<Rule>, Error> {
     let file: File = match toml::from_str(text) {
         Ok(file) => file,
@@ -69,12 +69,12 @@ fn rule(entry: Entry) -> Result<Rule, String> {
     let label = match (label, &finder) {
         (Some(label), _) => label,
         (None, Finder::BuiltIn(set)) => set.label().to_owned(),
-        (None, _) => return Err("it has no label".into()),
+        (None, _) => return Err("it has no label; add one".into()),
     };
     Ok(Rule { label, kind, priority: priority.unwrap_or_default(), finder })
 }
 
-/// The rules of a file of spaCy's EntityRuler.
+/// Reads the rules of a file for spaCy's EntityRuler.
 pub(super) fn jsonl(text: &str) -> Result<Vec<Rule>, Error> {
     let text = text.trim_start_matches('\u{FEFF}');
     if text.trim().is_empty() {
@@ -104,7 +104,7 @@ fn pattern(line: &str) -> Result<Rule, String> {
             let ignore_case = tokens.iter().any(|(_, lower)| *lower);
             if tokens.iter().any(|(_, lower)| *lower != ignore_case) {
                 return Err(
-                    "its tokens are of LOWER and of TEXT; use a pattern in a TOML rules file, with (?i) where case does not \
+                    "its tokens mix LOWER with TEXT or ORTH; use a pattern in a TOML rules file, with (?i) where case does not \
                      matter"
                         .into(),
                 );
@@ -117,8 +117,8 @@ fn pattern(line: &str) -> Result<Rule, String> {
     Ok(Rule::phrases(label, phrases).ignore_case(ignore_case))
 }
 
-/// The texts that tokens may stand for: with white space between all, and, as spaCy's tokens may touch, without it beside
-/// signs.
+/// The texts that tokens may stand for: with white space between all tokens, and also without it around signs, since
+/// tokens may touch in spaCy.
 fn spaced(words: &[String]) -> Vec<String> {
     let is_sign = |word: &str| !word.contains(char::is_alphanumeric);
     let mut tight = String::new();
@@ -144,6 +144,6 @@ fn token(token: &Value) -> Result<(String, bool), String> {
         (token.len() == 1).then_some((value.as_str()?.to_owned(), lower))
     };
     token.as_object().and_then(known).ok_or_else(|| {
-        format!("the token {token} is not one of {{\"LOWER\": …}}, {{\"TEXT\": …}} and {{\"ORTH\": …}}; write a pattern of TOML")
+        format!("the token {token} is not one of {{\"LOWER\": …}}, {{\"TEXT\": …}} and {{\"ORTH\": …}}; use a pattern in a TOML rules file")
     })
 }

@@ -1,4 +1,4 @@
-//! Phrases in a text, all in one pass.
+//! Finds phrases in a text, all in one pass.
 
 use aho_corasick::{AhoCorasick, BuildError};
 use unicode_normalization::char::is_combining_mark;
@@ -13,14 +13,14 @@ pub(super) struct Phrase<'a> {
     pub(super) exact_space: bool,
 }
 
-/// Phrases whose case matters, and those whose case does not.
+/// The case-sensitive phrases, and the case-insensitive ones.
 pub(super) struct Phrases([Automaton; 2]);
 
 #[derive(Default)]
 struct Automaton {
-    /// None if it has no phrase.
+    /// `None` if there are no phrases.
     automaton: Option<AhoCorasick>,
-    /// The rule of each phrase, and the white space that it must have, if it must have its own.
+    /// The rule of each phrase, and the exact white space of the phrase if a match must have it.
     phrases: Vec<(usize, Option<String>)>,
 }
 
@@ -40,14 +40,14 @@ impl Phrases {
         Ok(Self([automaton(false)?, automaton(true)?]))
     }
 
-    /// All phrases that stand in `text` as whole words, those that overlap included.
+    /// All phrases in `text` that are whole words, including those that overlap.
     pub(super) fn find(&self, text: &str) -> Vec<Match> {
         let mut matches = Vec::new();
         for (automaton, ignore_case) in self.0.iter().zip([false, true]) {
             let Some(found) = &automaton.automaton else { continue };
             let folded = Folded::new(text, ignore_case);
             for found in found.find_overlapping_iter(&folded.text) {
-                // A match may begin or end within what one character became: the character is all in it.
+                // A match may begin or end within the folded form of a character; it then has the whole character.
                 let start = text.floor_char_boundary(folded.start(found.start()));
                 let end = text.ceil_char_boundary(folded.end(found.end()));
                 let (rule, space) = &automaton.phrases[found.pattern().as_usize()];
@@ -62,7 +62,7 @@ impl Phrases {
     }
 }
 
-/// Whether no word goes on over either end of `start..end`.
+/// Returns whether no word continues beyond either end of `start..end`.
 fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     let inside = text[start..end].chars();
     let is_word = |character: Option<char>| {
@@ -75,15 +75,15 @@ fn stands_alone(text: &str, start: usize, end: usize) -> bool {
     !before && !behind
 }
 
-/// The white space of a text.
+/// The white-space characters of a text.
 fn spaces(text: &str) -> String {
     text.chars().filter(|character| character.is_whitespace()).collect()
 }
 
-/// A text with a space for each run of white space, in lower case if case is ignored.
+/// A text with one space for each run of white space, in lower case if case is ignored.
 struct Folded {
     text: String,
-    /// Bytes here and in the source from which on the distance between the two is another.
+    /// Positions here and in the source at which the offset between the two changes.
     shifts: Vec<(usize, usize)>,
     source: usize,
 }
@@ -118,7 +118,8 @@ impl Folded {
         Self { text, shifts, source: source.len() }
     }
 
-    /// The source's byte for one at which a character begins here; within a character that became several, its beginning.
+    /// The byte of the source for `byte` here, at which a character begins. If one character of the source became
+    /// several, it may be within that character.
     fn start(&self, byte: usize) -> usize {
         let next = self.shifts.partition_point(|(here, _)| *here <= byte);
         let (here, there) = self.shifts[next - 1];
@@ -126,7 +127,7 @@ impl Folded {
         (there + byte - here).min(bound)
     }
 
-    /// The source's byte behind a character that ends before `byte` here.
+    /// The byte of the source for `byte` here, before which a character ends.
     fn end(&self, byte: usize) -> usize {
         let next = self.shifts.partition_point(|(here, _)| *here < byte);
         let (here, there) = self.shifts[next - 1];

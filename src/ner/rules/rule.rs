@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::built_in::BuiltIn;
 
-/// A rule of [`Rules`](crate::Rules): what it finds, and the label for it.
+/// A rule of [`Rules`](crate::Rules): what to find, and the label of the entities.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub(super) label: String,
@@ -21,7 +21,7 @@ pub(super) enum Finder {
 }
 
 impl Rule {
-    /// Finds `phrases` where they stand as whole words. White space in a phrase stands for any white space, line ends
+    /// Finds `phrases` that are whole words in the text. White space in a phrase matches any white space, line ends
     /// included.
     pub fn phrases<I>(label: impl Into<String>, phrases: I) -> Self
     where
@@ -32,13 +32,13 @@ impl Rule {
         Self::new(label, Finder::Phrases { phrases, ignore_case: false, exact_space: false })
     }
 
-    /// Finds what matches `pattern`, in the syntax of the crate `regex`, which takes time linear in the text. If it has a
-    /// group named `entity`, as in `order no\. (?<entity>\d+)`, that part is the entity.
+    /// Finds matches of `pattern`, a regular expression in the syntax of the crate `regex`, in time linear in the text.
+    /// If the pattern has a group named `entity`, as in `order no\. (?<entity>\d+)`, the entity is that group.
     pub fn pattern(label: impl Into<String>, pattern: impl Into<String>) -> Self {
         Self::new(label, Finder::Pattern { pattern: pattern.into(), ignore_case: false })
     }
 
-    /// A built-in set, with its own label.
+    /// Applies a built-in set, with its own label.
     pub fn built_in(set: BuiltIn) -> Self {
         Self::new(set.label(), Finder::BuiltIn(set))
     }
@@ -47,29 +47,29 @@ impl Rule {
         Self { label: label.into(), kind: None, priority: 0, finder }
     }
 
-    /// Another label.
+    /// Replaces the label.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// The [`kind`](crate::Entity::kind) of its entities.
+    /// The [`kind`](crate::Entity::kind) of the entities that the rule finds.
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());
         self
     }
 
-    /// Its rank among rules that overlap, 0 by default. One below 0 yields to the model, too.
+    /// The rank of the rule where matches overlap, 0 by default. With a rank below 0, the model wins over the rule,
+    /// too.
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
         self
     }
 
-    /// Whether phrases and patterns match upper and lower case alike; not by default. Built-in sets have rules of their
-    /// own.
+    /// Sets whether phrases and patterns ignore case; off by default. It has no effect on built-in sets.
     #[must_use]
     pub fn ignore_case(mut self, ignore: bool) -> Self {
         if let Finder::Phrases { ignore_case, .. } | Finder::Pattern { ignore_case, .. } = &mut self.finder {
@@ -78,7 +78,7 @@ impl Rule {
         self
     }
 
-    /// Whether white space in phrases stands for itself alone; not by default. In patterns it always does.
+    /// Sets whether white space in phrases matches only itself; off by default. In patterns it always does.
     #[must_use]
     pub fn exact_space(mut self, exact: bool) -> Self {
         if let Finder::Phrases { exact_space, .. } = &mut self.finder {
@@ -88,7 +88,7 @@ impl Rule {
     }
 }
 
-/// A match, before those that overlap are settled.
+/// A match, before overlaps are resolved.
 #[derive(Debug)]
 pub(super) struct Match {
     pub(super) bytes: Range<usize>,

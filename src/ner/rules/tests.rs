@@ -20,7 +20,7 @@ fn by(set: BuiltIn, text: &str) -> Vec<String> {
     found(&rules([Rule::built_in(set)]), text).into_iter().map(|(_, text)| text).collect()
 }
 
-/// Texts, and what is found in each.
+/// Texts, and the entities of each.
 type Cases = &'static [(&'static str, &'static [&'static str])];
 
 #[test]

@@ -1,4 +1,4 @@
-//! A SentencePiece model file: `ModelProto` of sentencepiece_model.proto, as far as it is read.
+//! A SentencePiece model file: the parts of `ModelProto` in sentencepiece_model.proto that are read.
 
 use prost::Message;
 use prost::bytes::Buf;
@@ -39,7 +39,7 @@ struct Normalizer {
     precompiled_charsmap: Vec<u8>,
 }
 
-/// How a model splits words into pieces.
+/// The algorithm by which a model splits words into pieces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Algorithm {
     Unigram,
@@ -47,19 +47,19 @@ pub(super) enum Algorithm {
 }
 
 impl Piece {
-    /// Whether it is a control symbol, such as `</s>`.
+    /// Returns whether it is a control symbol, such as `</s>`.
     pub(super) fn is_control(&self) -> bool {
         self.kind() == 3
     }
 
-    /// Whether it is a symbol that the model's maker put in.
+    /// Returns whether it is a symbol that the model's author added.
     pub(super) fn is_user_defined(&self) -> bool {
         self.kind() == 4
     }
 }
 
 impl ModelFile {
-    /// Reads a file that may be anything. Before room is made for them, its pieces are counted.
+    /// Reads a file with any content. Its pieces are counted before memory is allocated for them.
     pub(super) fn read(bytes: &[u8], largest: usize) -> Result<Self, String> {
         let pieces = count_pieces(bytes).ok_or("is not a SentencePiece model")?;
         if pieces > largest {
@@ -97,13 +97,13 @@ impl ModelFile {
         self.trainer.as_ref().map_or("<unk>", Trainer::unk_piece)
     }
 
-    /// The rules that characters are normalised by, compiled; may be empty.
+    /// The compiled rules by which characters are normalised; may be empty.
     pub(super) fn charsmap(&self) -> &[u8] {
         self.normalizer.as_ref().map_or(&[], |normalizer| &normalizer.precompiled_charsmap)
     }
 }
 
-/// How often field 1 is in a message; `None` if it is cut off or no message at all.
+/// Counts field 1 in a message; `None` if the message is cut off or invalid.
 fn count_pieces(mut bytes: &[u8]) -> Option<usize> {
     let mut pieces = 0;
     while bytes.has_remaining() {
@@ -152,7 +152,7 @@ mod tests {
             ModelFile::read(&bytes, 2).expect_err("it should fail: it is too large").contains("has 3 pieces")
         );
         for cut in 1..bytes.len() {
-            // Where a piece ends, what remains is a smaller model.
+            // A file that is cut where a piece ends is a smaller model.
             let _ = ModelFile::read(&bytes[..cut], 3);
         }
         for bytes in
@@ -160,7 +160,7 @@ mod tests {
         {
             assert!(ModelFile::read(bytes, 3).is_err(), "{bytes:?}");
         }
-        // A message within a message, as deep as a call could not go.
+        // Messages within messages, nested too deeply for recursive calls.
         let deep: Vec<u8> = (0..100_000).flat_map(|_| [0x0b]).collect();
         assert!(ModelFile::read(&deep, 3).is_err());
     }

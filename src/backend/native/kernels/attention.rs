@@ -10,71 +10,71 @@ use rten_simd::{Isa, Simd, SimdOp};
 use super::exp::exp2_of_negative;
 use super::relation::{Reach, Relation, RelationScratch, Transposed};
 
-/// Queries that are worked on together. With two vectors of keys each they keep twelve sums in
-/// flight, which covers the latency of a fused multiply-add, and with the keys and a query they
-/// fit the sixteen registers of AVX2.
+/// The number of queries that are processed together. With two vectors of keys, they keep twelve sums in flight,
+/// which covers the latency of a fused multiply-add; these sums, the keys and a query fit into the sixteen registers
+/// of AVX2.
 const ROWS: usize = 6;
 
-/// Scaled dot-product attention (<https://arxiv.org/abs/1706.03762>) of some heads, each window for
-/// itself: `softmax(scale (Q K^T + bias)) V`, the bias being what the relation makes of two places.
+/// Scaled dot-product attention (<https://arxiv.org/abs/1706.03762>) of some heads, separate for each window:
+/// `softmax(scale (Q K^T + bias)) V`, where the bias comes from the relation between two positions.
 pub(crate) struct Attention<'a> {
     pub(crate) queries: Part<'a>,
     pub(crate) keys: Part<'a>,
     pub(crate) values: Part<'a>,
     /// `[windows + 1]`: the queries of window `i` are those from `bounds[i]` to `bounds[i + 1]`.
     pub(crate) bounds: &'a [usize],
-    /// The same of keys and values. Where there is a relation or not all is in reach, they are the same.
+    /// The same for keys and values. It equals `bounds` if there is a relation or the reach is limited.
     pub(crate) key_bounds: &'a [usize],
     pub(crate) heads: Range<usize>,
-    /// The columns of a head.
+    /// The number of columns of a head.
     pub(crate) size: usize,
     pub(crate) scale: f32,
     pub(crate) reach: Reach,
     pub(crate) relation: Relation<'a>,
-    /// `[heads, queries, size]`, of these heads.
+    /// `[heads, queries, size]`, for these heads.
     pub(crate) out: &'a mut [f32],
     pub(crate) scratch: &'a mut AttentionScratch,
 }
 
-/// The columns of rows from `first` on: `heads * size` of them.
+/// Some columns of all rows: `heads * size` columns from `first` on.
 #[derive(Clone, Copy)]
 pub(crate) struct Part<'a> {
     pub(crate) rows: &'a [f32],
-    /// Of a row.
+    /// The length of a row.
     pub(crate) width: usize,
     pub(crate) first: usize,
 }
 
 impl<'a> Part<'a> {
-    /// The same of one head.
+    /// The columns of one head.
     pub(super) fn head(&self, head: usize, size: usize) -> Self {
         Self { first: self.first + head * size, ..*self }
     }
 
-    /// What a row has of a head.
+    /// The `size` values of a row from `first` on.
     #[inline(always)]
     pub(super) fn row(&self, row: usize, size: usize) -> &'a [f32] {
         &self.rows[row * self.width + self.first..][..size]
     }
 }
 
-/// Buffers of one head and window, taken once and reused. What lies in the padding is computed with
-/// and never read.
+/// The buffers for one head and window, allocated once and reused. Padding enters computations, but its results are
+/// never read.
 #[derive(Default)]
 pub(crate) struct AttentionScratch {
-    /// `[queries, size]`, filled up to whole blocks of `ROWS` tokens.
+    /// `[queries, size]`, padded to whole blocks of `ROWS` tokens.
     queries: Vec<f32>,
-    /// The columns of the head.
+    /// The number of columns of the head.
     size: usize,
-    /// `[keys, size]`: keys that are turned.
+    /// `[keys, size]`: rotated keys.
     turned: Vec<f32>,
     /// `[size, padded keys]`.
     keys: Vec<f32>,
     /// `[parts of two vectors, keys, two vectors]`.
     values: Vec<f32>,
-    /// `[ROWS, padded keys]`: scores, then weights before they are divided by their sum.
+    /// `[ROWS, padded keys]`: scores, and after them weights that are not yet divided by their sum.
     scores: Vec<f32>,
-    /// `[ROWS, padded keys]`: what is added to scores before they are scaled.
+    /// `[ROWS, padded keys]`: the bias, which is added to scores before they are scaled.
     bias: Vec<f32>,
     /// `[ROWS, two vectors]`.
     context: Vec<f32>,
@@ -106,7 +106,7 @@ impl SimdOp for Attention<'_> {
     }
 }
 
-/// What attention of one head in one window is to do.
+/// The parameters of attention for one head in one window.
 #[derive(Clone, Copy)]
 struct Scope<'a> {
     keys: usize,
@@ -117,7 +117,7 @@ struct Scope<'a> {
     head: usize,
 }
 
-/// Values that two vectors hold.
+/// The number of values in two vectors.
 #[inline(always)]
 fn stride<I: Isa>(isa: I) -> usize {
     2 * isa.f32().len()
@@ -138,7 +138,7 @@ impl AttentionScratch {
         self.context.resize(ROWS * stride, 0.0);
     }
 
-    /// Takes the queries of `window` and the keys and values of `keys_of`.
+    /// Reads the queries of `window` and the keys and values of `keys_of`.
     #[inline(always)]
     fn read<I: Isa>(
         &mut self,
@@ -176,7 +176,8 @@ impl AttentionScratch {
         }
     }
 
-    /// `out` is `[queries, size]`. It is one function, since its vectors stay in registers from the scores to the sums.
+    /// `out` is `[queries, size]`. This is one function so that vectors stay in registers from the scores to the
+    /// sums.
     #[inline(always)]
     fn attend<I: Isa>(&mut self, isa: I, scope: Scope<'_>, out: &mut [f32]) {
         let Scope { keys: tokens, size, reach, relation, head, .. } = scope;
@@ -190,7 +191,7 @@ impl AttentionScratch {
         let blocks = queries.chunks_exact(ROWS * size).zip(out.chunks_mut(ROWS * size));
         for (block, (queries, out)) in blocks.enumerate() {
             let first = block * ROWS;
-            // The keys that any of these queries meets.
+            // The keys that any of these queries attends to.
             let met = reach.of(first..first + ROWS, tokens);
             let start = met.start - met.start % stride;
             let end = met.end.next_multiple_of(stride).min(padded);
@@ -281,10 +282,10 @@ impl AttentionScratch {
     }
 }
 
-/// What `join` makes of the numbers of a vector, in pairs and pairs of pairs.
+/// Combines the numbers of a vector with `join`, in pairs and then in pairs of pairs.
 #[inline(always)]
 pub(super) fn fold<V: Simd<Elem = f32>>(vector: V, join: impl Fn(f32, f32) -> f32) -> f32 {
-    // At most 512 bits.
+    // A vector has at most 512 bits.
     let mut values = [0.0; 16];
     let array = vector.to_array();
     let array = array.as_ref();
@@ -299,7 +300,7 @@ pub(super) fn fold<V: Simd<Elem = f32>>(vector: V, join: impl Fn(f32, f32) -> f3
     values[0]
 }
 
-/// Copies `from` to `to`, which is as long, in vectors rather than by a call.
+/// Copies `from` to `to`, of the same length, in vectors rather than with a call.
 #[inline(always)]
 pub(crate) fn copy(from: &[f32], to: &mut [f32]) {
     const VECTOR: usize = 16;
@@ -314,8 +315,8 @@ type Six<'a> = Zip<
     Iter<'a, f32>,
 >;
 
-/// The values in `columns` of each of `ROWS` rows of `width`, a value of each at a time: zipped
-/// slices need no check of their bounds in the loops that matter most.
+/// Iterates over the values in `columns` of `ROWS` rows of `width`, one value of each row at a time. Zipped slices
+/// need no bounds checks in the hottest loops.
 #[inline(always)]
 fn side_by_side(rows: &[f32], width: usize, columns: Range<usize>) -> Six<'_> {
     let mut rows = rows.chunks_exact(width);
@@ -331,8 +332,8 @@ mod tests {
     use super::super::relation::{Reach, Relation};
     use super::{Attention, AttentionScratch, Part};
 
-    /// The definition, in f64, one query at a time; `[heads, tokens, size]`. `bias` tells what is added
-    /// to the score of a query and a key, by their places, or `None` if they do not meet.
+    /// The definition, in f64, one query at a time; `[heads, tokens, size]`. `bias` returns the number to add to the
+    /// score of a query and a key at two positions, or `None` if the key is out of reach.
     fn plain(
         qkv: &[f32],
         bounds: &[usize],
@@ -367,7 +368,7 @@ mod tests {
         out
     }
 
-    /// Longer windows come first, so that later ones meet what these left in the scratch.
+    /// Longer windows come first, so that later ones meet the remains of these in the scratch.
     const CASES: [(&[usize], usize, usize); 5] = [
         (&[0, 130], 64, 2),
         (&[0, 33, 34, 50], 24, 3),
@@ -385,7 +386,7 @@ mod tests {
                 .collect();
             let expected = plain(&qkv, bounds, hidden, heads, &bias);
             let mut out = vec![0.0; tokens * hidden];
-            // Heads may be computed apart.
+            // Heads may be computed separately.
             let (first, rest) = out.split_at_mut(tokens * size);
             for (heads, out) in [(0..1, first), (1..heads, rest)] {
                 let part = |part| Part { rows: &qkv, width: 3 * hidden, first: part * hidden };

@@ -3,12 +3,12 @@ use std::f32::consts::LN_2;
 use rten_simd::ops::{BitOps, FloatOps, IntOps, NumOps, ToFloat};
 use rten_simd::{Isa, Simd};
 
-/// `2^f` for `f` within -0.5 and 0.5, lowest power first: the polynomial through its values at the six
-/// Chebyshev nodes. In f32 it is off by at most 2.2e-7 of the value.
+/// `2^f` for `f` between -0.5 and 0.5, lowest power first: the polynomial through its values at the six Chebyshev
+/// nodes. In f32 its relative error is at most 2.2e-7.
 const POLYNOMIAL: [f32; 6] = [1.0000001, LN_2, 0.240_221_07, 0.055_503_57, 0.009_676_032, 0.001_339_086_3];
 
-/// `2^x` for `x` of at most 0, which is what softmax needs: `e^x` without its overflow, and with no
-/// reduction of the range in two steps, since scores come as powers of two. Below -126 it is `2^-126`.
+/// `2^x` for `x` of at most 0, which is what softmax needs. Unlike `e^x`, it cannot overflow and needs no reduction
+/// of the range in two steps, because scores are scaled to powers of two. Below -126 the result is `2^-126`.
 #[inline(always)]
 pub(super) fn exp2_of_negative<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     let (floats, ints) = (isa.f32(), isa.i32());
@@ -20,7 +20,7 @@ pub(super) fn exp2_of_negative<I: Isa>(isa: I, x: I::F32) -> I::F32 {
     for factor in lower.into_iter().rev() {
         value = floats.mul_add(value, rest, floats.splat(factor));
     }
-    // What is added to the exponent's bits multiplies by a power of two.
+    // Adding to the exponent's bits multiplies by a power of two.
     let bits: I::I32 = value.reinterpret_cast();
     ints.add(bits, ints.shift_left::<23>(whole)).reinterpret_cast()
 }

@@ -9,28 +9,29 @@ use super::super::activation::{Activation, GeluSigmoid, Relu};
 use super::gelu::{Gelu, NearGelu};
 use super::quantise::RowQuantisation;
 
-/// What is done with the sums of a product.
+/// The last operations on the sums of a product.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Finish {
     /// Applied after the bias is added.
     pub(crate) activation: Option<Activation>,
-    /// Whether the result is added to what is there, rather than written over it.
+    /// True if the result is added to the output, rather than written over it.
     pub(crate) added: bool,
 }
 
-/// Numbers of each column are filled up to a multiple of so many, so that they are read in whole vectors.
+/// Arrays with one number per column are padded to a multiple of this length, so that they can be read in whole
+/// vectors.
 pub(crate) const COLUMNS: usize = PANEL;
 
-/// Sums of a product, in some rows and columns.
+/// The sums of a product, in some rows and columns.
 #[derive(Clone, Copy)]
 pub(crate) enum Sums<'a> {
     F32(&'a [f32]),
-    /// Each stands for `(sum - zero point * total) * scale of the row * scale of the column`.
+    /// Each sum stands for `(sum - zero point * total) * scale of the row * scale of the column`.
     Int8 {
         sums: &'a [i32],
-        /// How each row was quantised.
+        /// The quantisation of each row.
         rows: &'a [RowQuantisation],
-        /// The sums of the columns' weights, which is what a zero point of 1 adds.
+        /// The sums of the columns' weights: the amounts that a zero point of 1 adds.
         totals: &'a [f32],
         scales: &'a [f32],
     },
@@ -39,14 +40,14 @@ pub(crate) enum Sums<'a> {
 /// Turns sums into the product's result, in some of its rows and columns.
 pub(crate) struct FinishTile<'a, 'b> {
     pub(crate) finish: Finish,
-    /// `[columns]`, as totals and scales filled up to a multiple of [`COLUMNS`].
+    /// `[columns]`, padded to a multiple of [`COLUMNS`] like the totals and the scales.
     pub(crate) bias: &'a [f32],
-    /// `[rows, stride]`, the last row filled up as well.
+    /// `[rows, stride]`, the last row padded as well.
     pub(crate) sums: Sums<'a>,
     pub(crate) stride: usize,
-    /// The rows that the results go to; they may have more columns.
+    /// The rows that receive the results; they may have more columns.
     pub(crate) out: &'a mut [&'b mut [f32]],
-    /// Their columns in these.
+    /// The columns of the results in these rows.
     pub(crate) columns: Range<usize>,
 }
 
@@ -85,7 +86,7 @@ impl FinishTile<'_, '_> {
         let (ints, floats) = (isa.i32(), isa.f32());
         let width = floats.len();
         let Self { finish: Finish { added, .. }, bias, sums, stride, out, columns } = self;
-        // A vector of columns of all rows, then the next, so that what belongs to columns is read once.
+        // One vector of columns for all rows, then the next, so that the numbers of a column are read once.
         for at in (0..columns.len()).step_by(width) {
             let bias = floats.load(&bias[at..]);
             let columns = columns.start + at..columns.end.min(columns.start + at + width);
@@ -111,7 +112,7 @@ impl FinishTile<'_, '_> {
     }
 }
 
-/// Writes `activation(value)` to `out`, which has as many values or less, or adds it.
+/// Writes `activation(value)` to `out`, or adds it; `out` may be shorter than a vector.
 #[inline(always)]
 fn write<I: Isa>(isa: I, activation: &impl SimdUnaryOp<f32>, value: I::F32, added: bool, out: &mut [f32]) {
     let floats = isa.f32();
@@ -155,7 +156,7 @@ mod tests {
                 each.flat_map(|(row, out)| out.iter().zip(0..).map(move |(&value, at)| (row, at, value)))
             {
                 let Some(column) = usize::checked_sub(column, 4).filter(|column| *column < columns) else {
-                    assert_eq!(value, 7.0, "nothing is written beside the columns");
+                    assert_eq!(value, 7.0, "nothing should be written outside the columns");
                     continue;
                 };
                 let zero = f64::from(rules[row].zero_point);

@@ -5,16 +5,16 @@ use rten_simd::{Isa, SimdUnaryOp};
 
 use super::exp::exp2_of_negative;
 
-/// `x * Phi(x)` (<https://arxiv.org/abs/1606.08415>), as `max(x, 0) - |x| Phi(-|x|)`: the tail of the
-/// normal distribution is `e^(-x^2 / 2)` times a smooth function, which a polynomial gives with no
-/// division. Within 5e-7 of the exact value.
+/// `x * Phi(x)` (<https://arxiv.org/abs/1606.08415>), as `max(x, 0) - |x| Phi(-|x|)`: the tail of the normal
+/// distribution is `e^(-x^2 / 2)` times a smooth function, which a polynomial approximates without a division. The
+/// result is within 5e-7 of the exact value.
 pub(crate) struct Gelu;
 
-/// Where the tail has become too small to count: `5.5 * Phi(-5.5)` is 1e-7.
+/// The point from which the tail is too small to count: `5.5 * Phi(-5.5)` is 1e-7.
 const END: f32 = 5.5;
 
-/// `Phi(-x) e^(x^2 / 2)` from 0 to `END`, lowest power first: least squares, the errors weighed by
-/// `x e^(-x^2 / 2)`, as they count in the result.
+/// `Phi(-x) e^(x^2 / 2)` from 0 to `END`, lowest power first. A least-squares fit, with errors weighted by their
+/// effect on the result, `x e^(-x^2 / 2)`.
 const TAIL: [f32; 10] = [
     0.499_982_8,
     -0.398_655_56,
@@ -45,15 +45,15 @@ impl SimdUnaryOp<f32> for Gelu {
     }
 }
 
-/// The same within 3e-4, with less than half the operations: `x (1/2 + x p(x^2))`. It is for rows that are quantised next, whose steps are
-/// some hundredths.
+/// GELU within 3e-4, with less than half the operations: `x (1/2 + x p(x^2))`. It is for rows that are quantised
+/// next, in steps of some hundredths.
 pub(crate) struct NearGelu;
 
-/// Where `Phi` is taken for 0 or 1.
+/// The point from which `Phi` is taken to be 0 or 1.
 const NEAR_END: f32 = 3.8;
 
-/// `(Phi(x) - 1/2) / x` by powers of `x^2`, lowest first: least squares with growing weights on the largest errors, as
-/// they count in the result, and `1/2 / x` at the end.
+/// `(Phi(x) - 1/2) / x` in powers of `x^2`, lowest first. A least-squares fit with growing weights on the largest
+/// errors of the result, and with the value `1/2 / x` at the end.
 const NEAR: [f32; 7] = [
     0.399_526_86,
     -0.066_663_66,
@@ -84,7 +84,7 @@ mod tests {
 
     use super::{Gelu, NearGelu};
 
-    /// `erf`, by its series and, where that would lose digits, by the continued fraction of `erfc`.
+    /// `erf`, computed from its series or, where that would lose digits, from the continued fraction of `erfc`.
     fn erf(x: f64) -> f64 {
         let scale = 2.0 / std::f64::consts::PI.sqrt();
         if x.abs() < 3.0 {

@@ -5,9 +5,9 @@ use rten_vecmath::{Normalize, NormalizeOptions, Sum, SumSquareSub};
 /// `(row - mean) / sqrt(variance + epsilon) * weight + bias`.
 pub(crate) struct Normalise<'a> {
     pub(crate) row: &'a mut [f32],
-    /// As long as `row`.
+    /// Has the length of `row`.
     pub(crate) weight: &'a [f32],
-    /// As long as `row`.
+    /// Has the length of `row`.
     pub(crate) bias: &'a [f32],
     pub(crate) epsilon: f32,
 }

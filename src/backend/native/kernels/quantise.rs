@@ -1,22 +1,22 @@
 use rten_simd::ops::{BitOps, FloatOps, NarrowSaturate, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
 
-/// How one row of activations was quantised: `value = (code - zero_point) * scale`.
+/// The quantisation of one row of activations: `value = (code - zero_point) * scale`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct RowQuantisation {
     pub(crate) scale: f32,
-    /// Whole, as the sums that it corrects are read as floats.
+    /// An integer, stored as a float like the sums that it corrects.
     pub(crate) zero_point: f32,
 }
 
-/// Quantises `row` to `0..=largest` over its own range.
+/// Quantises `row` to `0..=largest` over the range of its values.
 ///
-/// The range always holds 0, so that 0 is exact. Rounding may give `largest + 1`, which the
-/// saturating kernels still hold: 128 * 127 * 2 < 2^15.
+/// The range always contains 0, so that 0 is exact. Rounding may give `largest + 1`, which does not overflow the
+/// saturating kernels: 128 * 127 * 2 < 2^15.
 pub(crate) struct QuantiseRow<'a> {
     pub(crate) row: &'a [f32],
     pub(crate) largest: u8,
-    /// As long as `row`.
+    /// Has the length of `row`.
     pub(crate) codes: &'a mut [u8],
 }
 

@@ -4,44 +4,43 @@ use rten_tensor::NdTensorView;
 
 use super::super::gemm::multiply;
 
-/// Which keys a query meets.
+/// The keys that a query attends to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reach {
     All,
-    /// Those at most so many tokens away.
+    /// Keys that are at most this many tokens away.
     Within(usize),
-    /// Its own and those before it.
+    /// The query's own key and those before it.
     Before,
 }
 
-/// What the places of two tokens do to their score, in one layer.
+/// The effect of the positions of two tokens on their score, in one layer.
 #[derive(Clone, Copy)]
 pub(crate) enum Relation<'a> {
-    /// Nothing.
+    /// No effect.
     None,
-    /// Added to it: `[heads, 2 * longest - 1]`, by how far the key lies behind the query.
+    /// A bias that is added to the score: `[heads, 2 * longest - 1]`, by the distance of the key behind the query.
     Bias { values: &'a [f32], longest: usize },
-    /// Disentangled attention: the query meets the embedded distance, and the distance the key.
+    /// Disentangled attention: the query is multiplied with the embedded distance, and the distance with the key.
     Disentangled {
-        /// `[rows, heads * size]`, to meet queries.
+        /// `[rows, heads * size]`, to multiply with queries.
         of_keys: Option<&'a [f32]>,
-        /// `[rows, heads * size]`, to meet keys.
+        /// `[rows, heads * size]`, to multiply with keys.
         of_queries: Option<&'a [f32]>,
-        /// The columns of both.
+        /// The number of columns of both.
         width: usize,
-        /// `[2 * longest - 1]`: the row for each distance, by how far the key lies behind the query.
+        /// `[2 * longest - 1]`: the row for each distance of the key behind the query.
         rows: &'a [u32],
         longest: usize,
     },
-    /// Queries and keys are turned: `[places, size]`, the cosines and then the sines of half as many
-    /// angles.
+    /// A rotation of queries and keys: `[positions, size]`, the cosines and then the sines of `size / 2` angles.
     Rotary { turns: &'a [f32] },
 }
 
-/// What is prepared of a relation for one head and window.
+/// The prepared parts of a relation for one head and window.
 #[derive(Default)]
 pub(crate) struct RelationScratch {
-    /// `[distances, size]`, the embedded distances of a window, by how far the key lies behind.
+    /// `[distances, size]`: the embedded distances of a window, by the distance of the key behind the query.
     distances: Vec<f32>,
     /// `[queries, distances]`.
     with_queries: Vec<f32>,
@@ -50,7 +49,7 @@ pub(crate) struct RelationScratch {
     padded: usize,
 }
 
-/// `[size, padded]`, of which `count` columns are keys.
+/// Keys by column, `[size, padded]`: `count` of the columns are keys.
 #[derive(Clone, Copy)]
 pub(super) struct Transposed<'a> {
     pub(super) values: &'a [f32],
@@ -59,7 +58,7 @@ pub(super) struct Transposed<'a> {
 }
 
 impl Reach {
-    /// The keys among `tokens` that some of `queries` meet.
+    /// The keys among `tokens` that at least one of `queries` attends to.
     pub(super) fn of(self, queries: Range<usize>, tokens: usize) -> Range<usize> {
         match self {
             Self::All => 0..tokens,
@@ -77,7 +76,7 @@ impl Relation<'_> {
         matches!(self, Self::Bias { .. } | Self::Disentangled { .. })
     }
 
-    /// Turns a query or key at `place`.
+    /// Rotates a query or key at the position `place`.
     #[inline(always)]
     pub(super) fn turn(&self, place: usize, row: &mut [f32]) {
         let Self::Rotary { turns } = self else { return };
@@ -90,7 +89,7 @@ impl Relation<'_> {
 }
 
 impl RelationScratch {
-    /// Multiplies what meets the distances of a window: `queries` is `[queries, size]` or more.
+    /// Multiplies queries and keys with the distances of a window; `queries` is `[queries, size]` or longer.
     pub(super) fn prepare(
         &mut self,
         relation: Relation<'_>,
@@ -102,7 +101,7 @@ impl RelationScratch {
         let Relation::Disentangled { of_keys, of_queries, width, rows, longest } = relation else { return };
         let tokens = keys.count;
         let count = 2 * tokens - 1;
-        // Keys lie from `tokens - 1` before to as many behind.
+        // Keys lie up to `tokens - 1` before or behind their query.
         let rows = &rows[longest - tokens..][..count];
         let Self { distances, with_queries, with_keys, padded } = self;
         *padded = keys.padded;
@@ -128,7 +127,7 @@ impl RelationScratch {
         }
     }
 
-    /// Sets `bias`, `[keys]`, to what is added to the scores of `query`; zeros beyond the last query.
+    /// Sets `bias`, `[keys]`, to the numbers to add to the scores of `query`, or to zeros beyond the last query.
     pub(super) fn bias(
         &self,
         relation: Relation<'_>,

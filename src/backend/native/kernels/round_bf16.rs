@@ -5,7 +5,7 @@ use rten_simd::{Isa, Simd, SimdOp};
 /// Rounds `values` to the nearest bfloat16, ties to even. Values must not be NaN: some would become other values.
 pub(crate) struct RoundBf16<'a> {
     pub(crate) values: &'a [f32],
-    /// As long as `values`.
+    /// Has the length of `values`.
     pub(crate) rounded: &'a mut [bf16],
 }
 
@@ -35,7 +35,7 @@ pub(super) fn round_bf16<I: Isa>(isa: I, [low, high]: [I::F32; 2]) -> I::I16 {
     isa.i32().narrow_saturate(upper_half(isa, low), upper_half(isa, high))
 }
 
-/// The upper 16 bits of `values`, rounded to.
+/// The upper 16 bits of `values`, rounded.
 #[inline(always)]
 fn upper_half<I: Isa>(isa: I, values: I::F32) -> I::I32 {
     let ints = isa.i32();
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn agrees_with_the_crate_half() {
-        // Ties, both ways, and values between.
+        // Ties in both directions, and values between them.
         let mut values: Vec<f32> =
             (0..200_u32).map(|step| f32::from_bits(0x3F80_0000 + step * 0x4000)).collect();
         values.extend(

@@ -10,35 +10,35 @@ use super::attention::{Part, fold};
 use super::exp::exp2_of_negative;
 use super::round_bf16::{RoundBf16, round_bf16};
 
-/// Queries that are worked on together: the rows of two tiles.
+/// The number of queries that are processed together: the rows of two tiles.
 const ROWS: usize = 32;
 
-/// Those whose weights are.
+/// The number of queries whose weights are computed together.
 const SOME: usize = 4;
 
-/// Scaled dot-product attention of some heads, each window for itself, as
-/// [`Attention`](super::attention::Attention), but with both products in bfloat16 and no relation between places.
+/// Scaled dot-product attention of some heads, separate for each window. It is like
+/// [`Attention`](super::attention::Attention), but with both products in bfloat16 and no relation between positions.
 pub(crate) struct TileAttention<'a> {
     pub(crate) kernel: Kernel<Bf16>,
     /// Queries, keys and values.
     pub(crate) parts: [Part<'a>; 3],
-    /// Of queries, and of keys.
+    /// The bounds of queries, and those of keys.
     pub(crate) bounds: [&'a [usize]; 2],
     pub(crate) heads: Range<usize>,
-    /// The columns of a head.
+    /// The number of columns of a head.
     pub(crate) size: usize,
     pub(crate) scale: f32,
-    /// `[heads, queries, size]`, of these heads.
+    /// `[heads, queries, size]`, for these heads.
     pub(crate) out: &'a mut [f32],
     pub(crate) scratch: &'a mut TileScratch,
 }
 
-/// Rounds what some rows have of a head.
+/// Rounds one head's values in some rows.
 struct RoundRows<'a> {
     part: Part<'a>,
     rows: Range<usize>,
     size: usize,
-    /// `[rows, stride]`. What lies beyond the head's values is left as it is.
+    /// `[rows, stride]`. Values beyond the head's are left unchanged.
     to: &'a mut [bf16],
     stride: usize,
 }
@@ -55,7 +55,7 @@ impl SimdOp for RoundRows<'_> {
     }
 }
 
-/// Writes rows of sums, each times a factor of its own.
+/// Writes rows of sums, each multiplied by the row's factor.
 struct Scale<'a> {
     /// `[rows, stride]`, in whole vectors.
     sums: &'a [f32],
@@ -89,14 +89,14 @@ impl SimdOp for Scale<'_> {
     }
 }
 
-/// Turns the scores of some queries into weights that are to be divided by their sum, and gives `1 / sum`.
+/// Turns the scores of some queries into weights that are not yet divided by their sum, and computes `1 / sum`.
 struct Softmax<'a> {
     keys: usize,
     scale: f32,
     /// `[queries, stride]`, in pairs of vectors.
     scores: &'a mut [f32],
     stride: usize,
-    /// As the scores.
+    /// `[queries, stride]`, like the scores.
     weights: &'a mut [bf16],
     /// `[queries]`.
     shares: &'a mut [f32],
@@ -112,7 +112,7 @@ impl SimdOp for Softmax<'_> {
         let pair = 2 * ops.len();
         // Weights are powers of two, not of e.
         let scale = ops.splat(LOG2_E * scale);
-        // Rows do not wait for each other's sums, so some are worked on together.
+        // Rows do not wait for each other's sums, so several are processed together.
         let rows = scores.chunks_mut(SOME * stride).zip(weights.chunks_mut(SOME * stride));
         for ((scores, weights), shares) in rows.zip(shares.chunks_mut(SOME)) {
             let weights: &mut [i16] = bytemuck::cast_slice_mut(weights);
@@ -132,7 +132,7 @@ impl SimdOp for Softmax<'_> {
             for ((total, offset), (scores, weights)) in totals.iter_mut().zip(offsets).zip(rows) {
                 let offset = ops.mul(ops.splat(offset), scale);
                 for (scores, weights) in scores.chunks_exact(pair).zip(weights.chunks_exact_mut(pair)) {
-                    // Not by a closure: it would not have the vectors' instructions.
+                    // Not in a closure, which would not be compiled with the vector instructions.
                     let [low, high] = ops.load_many::<2>(scores);
                     let low = exp2_of_negative(isa, ops.mul_add(low, scale, offset));
                     let high = exp2_of_negative(isa, ops.mul_add(high, scale, offset));
@@ -147,28 +147,28 @@ impl SimdOp for Softmax<'_> {
     }
 }
 
-/// Buffers of one head and window, taken once and reused.
+/// The buffers for one head and window, allocated once and reused.
 #[derive(Default)]
 pub(crate) struct TileScratch {
-    /// The columns of the head.
+    /// The number of columns of the head.
     size: usize,
     /// `[queries, lines]`.
     queries: Vec<Line>,
-    /// `[keys, size]`: keys, then values.
+    /// `[keys, size]`: the keys, and after them the values.
     rounded: Vec<bf16>,
     packed: Option<Packed>,
     /// `[ROWS, keys, up to whole lines of weights]`.
     scores: Vec<f32>,
-    /// `[ROWS, lines]`: scores, turned into weights that are not divided by their sum yet.
+    /// `[ROWS, lines]`: weights that are not yet divided by their sum.
     weights: Vec<Line>,
     /// `[ROWS, size, up to two panels]`: sums of values.
     sums: Vec<f32>,
 }
 
 struct Packed {
-    /// To meet queries: `[keys, size]`.
+    /// Keys to multiply with queries: `[keys, size]`.
     keys: Weights<Bf16>,
-    /// To meet weights: `[size, keys]`.
+    /// Values to multiply with weights: `[size, keys]`.
     values: Weights<Bf16>,
 }
 
@@ -189,7 +189,7 @@ impl TileAttention<'_> {
 }
 
 impl TileScratch {
-    /// Takes the queries of `window` and the keys and values of `keys_of`.
+    /// Reads the queries of `window` and the keys and values of `keys_of`.
     fn read(
         &mut self,
         kernel: Kernel<Bf16>,
@@ -202,7 +202,7 @@ impl TileScratch {
         let lines = Line::holding::<bf16>(size);
         let stride = lines * Line::BYTES / size_of::<bf16>();
         if self.size != size {
-            // What lies beyond the values of a head is zero, and stays so.
+            // Lines are zero beyond the values of a head, and stay so.
             self.queries.clear();
             self.size = size;
         }
@@ -216,7 +216,7 @@ impl TileScratch {
         RoundRows { part: keys, rows: keys_of.clone(), size, to: &mut self.rounded, stride: size }.dispatch();
         packed.keys.repack(&self.rounded, size, [count, size]);
         RoundRows { part: values, rows: keys_of, size, to: &mut self.rounded, stride: size }.dispatch();
-        // Values are added up over keys.
+        // Values are summed over keys.
         packed.values.repack_turned(&self.rounded, [size, count]);
     }
 
@@ -225,7 +225,7 @@ impl TileScratch {
         let Self { queries, packed, scores, weights, sums, .. } = self;
         let Some(packed) = packed else { return };
         let lines = packed.values.row_lines();
-        // Whole lines of weights are read.
+        // Weights are read in whole lines.
         let stride = lines * Line::BYTES / size_of::<bf16>();
         scores.resize(ROWS * stride, 0.0);
         weights.resize(ROWS * lines, Line::default());
@@ -256,8 +256,8 @@ mod tests {
     use super::super::relation::{Reach, Relation};
     use super::{TileAttention, TileScratch};
 
-    /// Longer windows come first, so that later ones meet what these left in the scratch; heads of half a line, of one and
-    /// of two, and windows around the edges of tiles.
+    /// Longer windows come first, so that later ones meet the remains of these in the scratch. Heads take half a
+    /// line, one line and two lines; windows end around the edges of tiles.
     const CASES: [(&[usize], usize, usize); 6] = [
         (&[0, 130, 290], 64, 2),
         (&[0, 33, 34, 50, 82], 48, 3),
@@ -267,7 +267,8 @@ mod tests {
         (&[0, 1], 64, 1),
     ];
 
-    /// Attends by tiles and in f32, and gives the largest difference. `bounds` are those of the queries and of the keys.
+    /// Computes attention in tiles and in f32, and returns the largest difference. `bounds` are those of queries and
+    /// of keys.
     fn difference(
         kernel: Kernel<Bf16>,
         [bounds, key_bounds]: [&[usize]; 2],
@@ -296,7 +297,7 @@ mod tests {
             scratch: &mut AttentionScratch::default(),
         }
         .dispatch();
-        // Heads may be computed apart.
+        // Heads may be computed separately.
         let (first, rest) = out.split_at_mut(tokens * size);
         for (heads, out) in [(0..1, first), (1..heads, rest)] {
             let bounds = [bounds, key_bounds];
@@ -319,7 +320,7 @@ mod tests {
         }
     }
 
-    /// As in a decoder that reads an encoder's states.
+    /// A decoder reads an encoder's states like this.
     #[test]
     fn queries_may_meet_the_keys_of_another_text() {
         for &kernel in Bf16::kernels() {

@@ -1,4 +1,4 @@
-//! entopic as a worker. Everything is timed, from text to entities or topics.
+//! entopic as a worker. All steps are timed, from text to entities or topics.
 
 use std::collections::HashMap;
 use std::hint::black_box;
@@ -11,7 +11,7 @@ use peer_protocol::{Arguments, Logits, Texts, Worker, serve};
 struct Entopic {
     model: PathBuf,
     engine: Engine,
-    /// By window, which only some works set.
+    /// The models by window, which only some works set.
     taggers: HashMap<Option<usize>, Ner>,
     classifier: Option<TopicClassifier>,
 }

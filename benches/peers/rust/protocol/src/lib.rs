@@ -1,4 +1,4 @@
-//! What the Rust workers share: the line protocol that README.md tells of, prepared texts, padding.
+//! Code that the Rust workers share: the line protocol described in README.md, prepared texts, padding.
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-/// How a worker was started: `VARIANT --model FOLDER --texts FOLDER --threads N`.
+/// The arguments of a worker: `VARIANT --model FOLDER --texts FOLDER --threads N`.
 pub struct Arguments {
     pub variant: String,
     pub model: PathBuf,
@@ -19,10 +19,10 @@ pub struct Arguments {
 #[derive(Deserialize)]
 pub struct Texts {
     pub texts: Vec<String>,
-    /// The token ids of what peers are given, with special tokens.
+    /// The token ids that peers get, with special tokens.
     #[serde(default)]
     pub ids: Vec<Vec<u32>>,
-    /// The tokens of a window, where the work says it.
+    /// The tokens of a window, if the work specifies them.
     pub window: Option<usize>,
     /// The topics of a zero-shot work.
     #[serde(default)]
@@ -34,8 +34,8 @@ pub type Logits = Vec<Vec<f32>>;
 
 /// One engine with its model.
 pub trait Worker {
-    /// Prepares a pass over all texts of a work, `batch` texts a call or all in one; what is
-    /// returned is timed.
+    /// Prepares a pass over all texts of a work, with `batch` texts per call or all in one; the
+    /// returned function is timed.
     fn pass<'a>(
         &'a mut self,
         texts: &'a Texts,

@@ -1,0 +1,105 @@
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
+#![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod answers;
+mod arguments;
+mod function;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::ScalarUDF;
+use datafusion::prelude::SessionContext;
+use entopic::{Redaction, Tagger};
+
+use self::answers::Model;
+use self::function::{Function, Kind};
+
+/// The functions `entities`, `topics`, `topic` and `redact`, to be registered with DataFusion.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// use datafusion::prelude::SessionContext;
+/// use entopic::Tagger;
+/// use entopic_datafusion::Functions;
+///
+/// let context = SessionContext::new();
+/// Functions::new(Tagger::bundled()?).register(&context);
+/// # }
+/// # Ok::<(), entopic::Error>(())
+/// ```
+///
+/// All functions share the models of one [`Tagger`], so a process loads them once. To choose the threads, the precision or
+/// other models, make the tagger from an [`Engine`](entopic::Engine); for limits on each batch, from
+/// [`Tagger::within`].
+///
+/// # Cost
+///
+/// A call runs the model over the texts of one batch of rows (8,192 by default; `datafusion.execution.batch_size`) on the
+/// threads of the engine, and blocks the thread of DataFusion that made it. A query that is cancelled ends when DataFusion next
+/// yields, which may be some batches later. Memory is that of the batch and its results.
+#[derive(Clone, Debug)]
+pub struct Functions {
+    model: Option<Tagger>,
+    redaction: Redaction,
+    strict: bool,
+}
+
+impl Functions {
+    /// The functions by these models. Topics are those of [`Tagger::labels`] where a query names none.
+    pub fn new(tagger: Tagger) -> Self {
+        Self { model: Some(tagger), redaction: Redaction::label(), strict: false }
+    }
+
+    /// The functions without models, for a process that plans queries and leaves their execution to others, such as the
+    /// scheduler of a cluster. A call fails.
+    ///
+    /// ```
+    /// use datafusion::prelude::SessionContext;
+    /// use entopic_datafusion::Functions;
+    ///
+    /// Functions::for_planning().register(&SessionContext::new());
+    /// ```
+    pub fn for_planning() -> Self {
+        Self { model: None, redaction: Redaction::label(), strict: false }
+    }
+
+    /// The way in which `redact` takes entities out of a text [default: `[PER]`, the label].
+    #[must_use]
+    pub fn redaction(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
+        self
+    }
+
+    /// Sets whether a text that fails ends the query [default: false]. Otherwise the function is null for that row, and a
+    /// warning (of the crate `log`) says how many rows of a batch failed and why.
+    #[must_use]
+    pub fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// The functions, for a registry other than a `SessionContext`.
+    ///
+    /// ```
+    /// use entopic_datafusion::Functions;
+    ///
+    /// let functions = Functions::for_planning().all();
+    /// let names: Vec<&str> = functions.iter().map(|function| function.name()).collect();
+    /// assert_eq!(names, ["entities", "topics", "topic", "redact"]);
+    /// ```
+    pub fn all(&self) -> Vec<ScalarUDF> {
+        let model = self
+            .model
+            .clone()
+            .map(|tagger| Arc::new(Model { tagger, redaction: self.redaction.clone(), strict: self.strict }));
+        Kind::ALL.into_iter().map(|kind| ScalarUDF::from(Function::new(kind, model.clone()))).collect()
+    }
+
+    /// Registers the functions, so that queries and programs of this context can call them.
+    pub fn register(&self, context: &SessionContext) {
+        for function in self.all() {
+            context.register_udf(function);
+        }
+    }
+}
