@@ -90,6 +90,11 @@ impl<F: Format> Kernel<F> {
         self.rows
     }
 
+    /// Returns whether it can write a product where it belongs. Other kernels hand it out in tiles, to be copied.
+    pub fn writes_in_place(self) -> bool {
+        self.place.is_some()
+    }
+
     pub(crate) fn run(self, job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, F::Sum>)) {
         // SAFETY: a kernel is only made if the CPU has its instructions, and `Weights` checks that a job fits.
         unsafe { (self.run)(job, each) }

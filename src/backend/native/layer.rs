@@ -215,7 +215,8 @@ impl AttentionTask<'_> {
         context.resize(heads * cells, 0.0);
         let share = heads.div_ceil(head_shares(tokens));
         let plain = matches!((reach, relation), (Reach::All, places::Relation::None));
-        let tiles = entopic_kernels::Bf16::fastest().filter(|_| A::BF16_ATTENTION && plain);
+        let tiles = entopic_kernels::Bf16::fastest()
+            .filter(|kernel| A::BF16_ATTENTION && plain && kernel.writes_in_place());
         context.par_chunks_mut((share * cells).max(1)).enumerate().for_each(|(index, out)| {
             let first = index * share;
             let heads = first..first + out.len() / cells;
