@@ -3,19 +3,23 @@
 #   scripts/cluster.sh FILE.parquet "SELECT topic(text) AS topic, count(*) FROM documents GROUP BY topic"
 # ENTOPIC names the command [default: target/release/entopic, built with --features cluster].
 set -euo pipefail
-file=$1 query=$2
+file=${1:?usage: cluster.sh FILE.parquet QUERY} query=${2:?usage: cluster.sh FILE.parquet QUERY}
 entopic=${ENTOPIC:-$(dirname "$0")/../target/release/entopic}
 logs=$(mktemp -d)
-trap 'kill $(jobs -p) 2>/dev/null || true; wait; echo "logs: $logs" >&2' EXIT
+trap 'kill $(jobs -p) 2>/dev/null || true; wait; rm -r "$logs"' EXIT
 
-"$entopic" scheduler --listen 127.0.0.1:50050 2>"$logs/scheduler.txt" &
-for port in 50051 50061; do
-    "$entopic" executor --threads 1 --listen "127.0.0.1:$port" 2>"$logs/executor-$port.txt" &
-done
-for port in 50051 50061; do
-    until grep -q "Executor registration succeed" "$logs/executor-$port.txt"; do
+# Starts a part of the cluster, and waits until its log has some words.
+start() {
+    local log=$logs/$1.txt words=$2
+    shift 2
+    "$entopic" "$@" 2>"$log" &
+    until grep -q "$words" "$log"; do
+        kill -0 $! 2>/dev/null || { cat "$log" >&2; exit 1; }
         sleep 0.1
-        kill -0 $(jobs -p) # a part that ended has said why
     done
-done
+}
+
+start scheduler "listening on" scheduler --listen 127.0.0.1:50050
+start first "Executor registration succeed" executor --threads 1 --listen 127.0.0.1:50051
+start second "Executor registration succeed" executor --threads 1 --listen 127.0.0.1:50061
 "$entopic" sql "$file" "$query" --scheduler localhost:50050

@@ -46,7 +46,7 @@ def files() -> list[Path]:
 def prose(path: Path) -> list[tuple[int, str]]:
     """The lines of a file that are English, without code between backquotes."""
     lines = (ROOT / path).read_text().splitlines()
-    found, is_code = [], False
+    found, is_code, is_open = [], False, False
     for number, line in enumerate(lines, 1):
         if path.suffix == ".md":
             if line.lstrip().startswith("```"):
@@ -54,7 +54,15 @@ def prose(path: Path) -> list[tuple[int, str]]:
             text = "" if is_code else line
         elif path.suffix == ".rs":
             comment = re.search(r"(?<![:\"])//.*", line)
-            text = comment.group() if comment else " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', line))
+            quotes = len(re.findall(r'(?<![\\\'])"', line)) if not comment else 0
+            if comment and not is_open:
+                text = comment.group()
+            elif is_open or quotes % 2:
+                # A literal over several lines.
+                text = line
+                is_open ^= quotes % 2 == 1
+            else:
+                text = " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', line))
         else:
             text = line if line.lstrip().startswith("#") or '"""' in line else ""
         found.append((number, re.sub(r"`[^`]*`", "`x`", text)))

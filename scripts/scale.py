@@ -75,7 +75,10 @@ def measure_sql(entopic: str, folder: Path, rows: int) -> None:
     print(f"resident memory after a tenth: {max(memory[:tenth])} MiB; at most {max(memory)} MiB; in the end {memory[-1]} MiB")
     print(f"the library's batch call: {before:.0f} and {after:.0f} per second; the query has {rows / seconds / batch:.2f} of it")
     count = "SELECT count(*) AS n, count(DISTINCT id) AS ids, sum(cardinality(entities)) AS found FROM documents"
-    subprocess.run([entopic, "sql", str(out), count], check=True)
+    counted = subprocess.run([entopic, "sql", str(out), count, "--format", "jsonl"], check=True, stdout=subprocess.PIPE)
+    found = json.loads(counted.stdout)
+    assert (found["n"], found["ids"]) == (rows, rows), found
+    print(f"every id has one row; {found['found']} entities")
 
 
 class Cluster:
@@ -86,7 +89,9 @@ class Cluster:
         self.scheduler = self.start("scheduler", ["--listen", "127.0.0.1:50050"], "listening on")
         for number in range(executors):
             listen = f"127.0.0.1:{50051 + 10 * number}"
-            options = ["--threads", "1", "--listen", listen]
+            # A killed executor leaves its folder.
+            work = ["--work-dir", str(self.folder / f"work{number}")]
+            options = ["--threads", "1", "--listen", listen, *work]
             self.executors.append(self.start("executor", options, "Executor registration succeed"))
 
     def start(self, part: str, options: list[str], ready: str) -> subprocess.Popen:

@@ -44,6 +44,7 @@
 //!   `TRACE`. Without the feature, the spans are not compiled.
 
 #![deny(missing_docs)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 // Groups of modules, each of which depends only on those above it.

@@ -123,7 +123,7 @@ fn configured(names: (&str, &str), key: &str, value: serde_json::Value) -> Error
 #[test]
 fn labels_that_disagree_are_named() {
     let error = configured(NER[0], "id2label", serde_json::json!({"0": "O", "1": "PER"}));
-    assert_says(&error, ErrorKind::Weights, &["model.onnx", "[1, 5, 9]", "[1, 5, 2]", "labels are 2"]);
+    assert_says(&error, ErrorKind::Weights, &["model.onnx", "[1, 5, 9]", "[1, 5, 2]", "with 2 labels"]);
     let classes = serde_json::json!(["BertForSequenceClassification"]);
     let error = configured(NER[0], "architectures", classes);
     assert_says(&error, ErrorKind::WrongTask, &["named-entity recognition"]);

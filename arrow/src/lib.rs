@@ -21,11 +21,14 @@
 
 mod lists;
 
+pub use arrow_array;
+pub use arrow_schema;
+
 use std::ops::Range;
 use std::sync::Arc;
 
 use arrow_array::ListArray;
-use arrow_array::builder::{Float32Builder, StringBuilder, UInt64Builder};
+use arrow_array::builder::{Float32Builder, Int64Builder, StringBuilder};
 use arrow_schema::{ArrowError, DataType, Field, Fields};
 use entopic::{Entity, Topic};
 
@@ -36,13 +39,13 @@ const FOUND_BY: usize = "model".len();
 
 /// Lists of entities, one list per document.
 ///
-/// Each entity is a struct of `start` and `end` (UInt64, in the unit that the caller chooses), `label`, `kind` (null if the
+/// Each entity is a struct of `start` and `end` (Int64, in the unit that the caller chooses), `label`, `kind` (null if the
 /// model is not sure of one), `text`, `score` (Float32) and `found_by` (`model` or `rule`).
 #[derive(Debug, Default)]
 pub struct EntityColumn {
     lists: Lists,
-    start: UInt64Builder,
-    end: UInt64Builder,
+    start: Int64Builder,
+    end: Int64Builder,
     label: StringBuilder,
     kind: StringBuilder,
     text: StringBuilder,
@@ -63,8 +66,8 @@ impl EntityColumn {
 
     fn fields() -> Fields {
         Fields::from(vec![
-            Field::new("start", DataType::UInt64, false),
-            Field::new("end", DataType::UInt64, false),
+            Field::new("start", DataType::Int64, false),
+            Field::new("end", DataType::Int64, false),
             Field::new("label", DataType::Utf8, false),
             Field::new("kind", DataType::Utf8, true),
             Field::new("text", DataType::Utf8, false),
@@ -90,8 +93,8 @@ impl EntityColumn {
         };
         self.lists.push(entities.clone().map(|(entity, _)| bytes(entity)))?;
         for (entity, place) in entities {
-            self.start.append_value(place.start as u64);
-            self.end.append_value(place.end as u64);
+            self.start.append_value(place.start as i64);
+            self.end.append_value(place.end as i64);
             self.label.append_value(&entity.label);
             self.kind.append_option(entity.kind.as_ref());
             self.text.append_value(&entity.text);
@@ -194,7 +197,7 @@ impl TopicColumn {
 mod tests {
     use arrow_array::Array;
     use arrow_array::cast::AsArray;
-    use arrow_array::types::UInt64Type;
+    use arrow_array::types::Int64Type;
     use entopic::{Entity, Span};
 
     use super::{EntityColumn, TopicColumn};
@@ -222,7 +225,7 @@ mod tests {
             let last = last.as_struct();
             assert_eq!(last.column_by_name("text").expect("a field").as_string::<i32>().value(0), "Cadiz");
             assert_eq!(
-                last.column_by_name("start").expect("a field").as_primitive::<UInt64Type>().value(0),
+                last.column_by_name("start").expect("a field").as_primitive::<Int64Type>().value(0),
                 14
             );
             assert_eq!(column.value(0).len(), 2);

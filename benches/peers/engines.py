@@ -36,7 +36,7 @@ class Engine:
 # Instructions by package and precision: oneDNN is in torch and OpenVINO, MLAS in ONNX Runtime.
 USES = {
     ("entopic", "int8"): "AMX, AVX-512 VNNI, AVX-VNNI, AVX-512, AVX2",
-    ("entopic", "bf16"): "AMX for bf16; else f32's",
+    ("entopic", "bf16"): "AMX, and AVX-512 BF16 on AMD's CPUs, for bf16; else f32's",
     ("entopic", "f32"): "AVX-512, AVX2",
     ("torch", "f32"): "AVX-512, AVX2",
     ("onnxruntime", "f32"): "AVX-512, AVX2",

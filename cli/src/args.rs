@@ -285,10 +285,11 @@ pub(crate) struct SqlArgs {
     /// Stop the query if a text fails, instead of writing null in its row
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Run the query on the cluster of this scheduler. Its executors load models themselves, and must find the file
-    /// under the same name
+    /// Run the query on the cluster of this scheduler. Its executors have their own models and options, and must find the
+    /// file under the same name
     #[cfg(feature = "cluster")]
-    #[arg(long, value_name = "HOST:PORT", conflicts_with = "strict")]
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["strict", "Models", "Topics", "Entities", "RuleOptions",
+        "RunOptions", "Places"])]
     pub(crate) scheduler: Option<String>,
     /// The format of the rows. `text` keeps all of them in memory; the other formats stream them
     #[arg(long, value_enum, default_value_t = SqlFormat::Text)]
@@ -636,6 +637,13 @@ where
 }
 
 impl RunOptions {
+    /// The number of threads to run on.
+    #[cfg(feature = "sql")]
+    pub(crate) fn threads(&self) -> usize {
+        let cores = || std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        self.threads.unwrap_or_else(cores).get()
+    }
+
     /// The number format of products.
     pub(crate) fn precision(&self) -> Precision {
         #[cfg(feature = "libtorch")]

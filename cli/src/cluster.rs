@@ -3,27 +3,29 @@
 //! Ballista ships plans and no functions, so all three parts of a cluster register them: the client and the scheduler to
 //! plan queries, executors to run them. Only executors load models.
 
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use ballista::prelude::SessionContextExt;
 use ballista_core::error::BallistaError;
 use ballista_core::registry::BallistaFunctionRegistry;
-use ballista_core::utils::default_session_builder;
+use ballista_core::utils::{default_config_producer, default_session_builder};
 use ballista_executor::executor_process::{ExecutorProcessConfig, start_executor_process};
 use ballista_scheduler::cluster::BallistaCluster;
 use ballista_scheduler::config::SchedulerConfig;
 use ballista_scheduler::scheduler_process::start_server;
 use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
+use datafusion::logical_expr::ScalarUDF;
 use datafusion::logical_expr::registry::FunctionRegistry;
 use datafusion::prelude::{SessionConfig, SessionContext};
-use entopic_datafusion::Functions;
+use entopic_datafusion::{Functions, planning_functions};
 use tracing::level_filters::LevelFilter;
 
 use crate::args::{ExecutorArgs, SchedulerArgs};
 use crate::failure::Failure;
-use crate::{load, sql};
+use crate::{load, sql, stop};
 
 /// Seconds between signs of life of an executor.
 const HEARTBEAT: u64 = 2;
@@ -34,72 +36,146 @@ const LOST: u64 = 15;
 /// Seconds that an executor looks for its scheduler.
 const CONNECT: u16 = 60;
 
+/// The threads of a scheduler, which only plans.
+const PLANNERS: usize = 2;
+
 pub(crate) fn scheduler(args: &SchedulerArgs) -> Result<(), Failure> {
+    let ip = args.listen.ip();
+    let external_host = match &args.external_host {
+        Some(host) => host.clone(),
+        None if ip.is_unspecified() => {
+            return Err(Failure::new(format!(
+                "--listen {} needs --external-host: the name under which executors reach this machine",
+                args.listen
+            )));
+        }
+        None => host(ip),
+    };
+    check_free(args.listen)?;
     sql::log_at(LevelFilter::INFO);
     let config = SchedulerConfig {
-        bind_host: args.listen.ip().to_string(),
+        bind_host: host(ip),
         bind_port: args.listen.port(),
-        external_host: args.external_host.clone().unwrap_or_else(|| args.listen.ip().to_string()),
+        external_host,
         executor_timeout_seconds: LOST,
         expire_dead_executor_interval_seconds: HEARTBEAT,
-        override_session_builder: Some(Arc::new(planning)),
+        override_session_builder: Some(Arc::new(|config| state(config, planning_functions()))),
         ..SchedulerConfig::default()
     };
-    sql::runtime()?
-        .block_on(async {
-            let cluster = BallistaCluster::new_from_config(&config).await?;
-            start_server(cluster, args.listen, Arc::new(config)).await
-        })
-        .map_err(|error| failed("the scheduler", &error))
+    let serve = async {
+        let cluster = BallistaCluster::new_from_config(&config).await?;
+        start_server(cluster, args.listen, Arc::new(config)).await
+    };
+    sql::runtime(PLANNERS)?.block_on(async {
+        tokio::select! {
+            served = serve => ended("the scheduler", served),
+            () = stop::asked_to_end() => Ok(()),
+        }
+    })
 }
 
 pub(crate) fn executor(args: &ExecutorArgs) -> Result<(), Failure> {
+    let (scheduler_host, scheduler_port) = address_of(&args.scheduler)?;
+    let control = control_of(args)?;
+    check_free(args.listen)?;
+    check_free(control)?;
+    let work = WorkFolder::new(args.work_dir.clone())?;
     let tagger = load::tagger(&args.models)?;
     sql::log_at(LevelFilter::INFO);
-    let mut registry = BallistaFunctionRegistry::default();
-    for function in Functions::new(tagger).strict(args.strict).all() {
-        registry.scalar_functions.insert(function.name().to_owned(), Arc::new(function));
-    }
-    let work = WorkFolder::new(args.work_dir.clone())?;
-    let (scheduler_host, scheduler_port) = address_of(&args.scheduler)?;
-    let threads = match args.models.run.threads {
-        Some(threads) => threads.get(),
-        None => std::thread::available_parallelism().map_or(1, usize::from),
-    };
+    let functions = Functions::new(tagger).strict(args.strict).all();
+    let registry = state(default_config_producer(), functions).map_err(|error| sql::failure(&error))?;
+    let threads = args.models.run.threads();
+    let ip = args.listen.ip();
+    // Without a name, the scheduler takes the address from which the executor calls.
+    let own_host = (!ip.is_unspecified()).then(|| host(ip));
     let config = ExecutorProcessConfig {
-        bind_host: args.listen.ip().to_string(),
-        external_host: args.external_host.clone().or_else(|| Some(args.listen.ip().to_string())),
+        bind_host: host(ip),
+        external_host: args.external_host.clone().or(own_host),
         port: args.listen.port(),
-        grpc_port: args.control_port.unwrap_or(args.listen.port().wrapping_add(1)),
+        grpc_port: control.port(),
         scheduler_host,
         scheduler_port,
         scheduler_connect_timeout_seconds: CONNECT,
         vcores: threads,
         work_dir: Some(work.name()),
         executor_heartbeat_interval_seconds: HEARTBEAT,
-        override_function_registry: Some(Arc::new(registry)),
+        override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(&registry))),
         ..ExecutorProcessConfig::default()
     };
-    let ended = sql::runtime()?.block_on(start_executor_process(Arc::new(config)));
-    ended.map_err(|error| failed("the executor", &error))
+    sql::runtime(threads)?.block_on(async {
+        // Ballista ends in order when it is asked to, and that is no failure.
+        let asked = tokio::spawn(stop::asked_to_end());
+        let served = start_executor_process(Arc::new(config)).await;
+        if served.is_ok() && asked.is_finished() {
+            return Ok(());
+        }
+        ended("the executor", served)
+    })
+}
+
+/// The end of a part of a cluster that nobody asked to end.
+fn ended(part: &str, served: Result<(), BallistaError>) -> Result<(), Failure> {
+    Err(match served {
+        Ok(()) => Failure::new(format!("{part} ended; its log says why")),
+        Err(error) => Failure::because(format!("{part} failed"), &error),
+    })
 }
 
 /// A context whose queries run on the cluster of `scheduler`.
 pub(crate) async fn context(scheduler: &str) -> Result<SessionContext, Failure> {
     let (host, port) = address_of(scheduler)?;
+    TcpStream::connect(format!("{host}:{port}"))
+        .map_err(|error| Failure::because(format!("the scheduler {scheduler} cannot be reached"), &error))?;
     let context = SessionContext::remote(&format!("df://{host}:{port}")).await;
     let context = context.map_err(|error| sql::failure(&error))?;
-    Functions::for_planning().register(&context);
+    for function in planning_functions() {
+        context.register_udf(function);
+    }
+    let state = context.state_ref();
+    let mut state = state.write();
+    let config = state.config_mut();
+    *config = config.clone().with_batch_size(sql::BATCH);
+    drop(state);
     Ok(context)
 }
 
-/// The state of a session of the scheduler, which plans queries and does not run them.
-fn planning(config: SessionConfig) -> Result<SessionState, DataFusionError> {
+/// The state of a session with these functions next to Ballista's.
+fn state(config: SessionConfig, functions: Vec<ScalarUDF>) -> Result<SessionState, DataFusionError> {
     let mut state = default_session_builder(config)?;
-    for function in Functions::for_planning().all() {
+    for function in functions {
         state.register_udf(Arc::new(function))?;
     }
     Ok(state)
+}
+
+/// The address for the scheduler's requests to an executor.
+fn control_of(args: &ExecutorArgs) -> Result<SocketAddr, Failure> {
+    let port = args.control_port.or_else(|| args.listen.port().checked_add(1));
+    match port {
+        Some(port) => Ok(SocketAddr::new(args.listen.ip(), port)),
+        None => Err(Failure::new(format!(
+            "no port follows that of --listen {}; name one with --control-port",
+            args.listen
+        ))),
+    }
+}
+
+/// Fails if an address cannot be listened on. Ballista would only log that.
+fn check_free(address: SocketAddr) -> Result<(), Failure> {
+    if address.port() == 0 {
+        return Err(Failure::new(format!("{address} has no port; name one, since others must know it")));
+    }
+    TcpListener::bind(address)
+        .map(drop)
+        .map_err(|error| Failure::because(format!("{address} cannot be listened on"), &error))
+}
+
+/// An address as a part of a URL.
+fn host(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
+    }
 }
 
 /// Host and port of `HOST:PORT`.
@@ -107,11 +183,11 @@ fn address_of(scheduler: &str) -> Result<(String, u16), Failure> {
     let parts = scheduler.rsplit_once(':');
     let parts = parts.and_then(|(host, port)| Some((host.to_owned(), port.parse().ok()?)));
     parts.filter(|(host, _)| !host.is_empty()).ok_or_else(|| {
-        Failure::new(format!("--scheduler {scheduler:?} is no HOST:PORT, such as localhost:50050"))
+        Failure::new(format!("--scheduler {scheduler:?} is not HOST:PORT, such as localhost:50050"))
     })
 }
 
-/// The folder of an executor's parts of results, which goes with the process unless the user named it.
+/// The folder of an executor's parts of results, which is deleted in the end unless the user named it.
 enum WorkFolder {
     Named(PathBuf),
     Temporary(tempfile::TempDir),
@@ -122,7 +198,7 @@ impl WorkFolder {
         if let Some(folder) = named {
             return Ok(Self::Named(folder));
         }
-        let folder = tempfile::tempdir();
+        let folder = tempfile::Builder::new().prefix("entopic-executor-").tempdir();
         folder.map(Self::Temporary).map_err(|error| {
             Failure::because("a folder for parts of results cannot be made; name one with --work-dir", &error)
         })
@@ -135,8 +211,4 @@ impl WorkFolder {
         };
         path.display().to_string()
     }
-}
-
-fn failed(part: &str, error: &BallistaError) -> Failure {
-    Failure::because(format!("{part} failed"), error)
 }

@@ -58,7 +58,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args),
         #[cfg(feature = "sql")]
-        Command::Sql(args) => sql::run(args),
+        Command::Sql(args) => return sql::run(args),
         #[cfg(feature = "cluster")]
         Command::Scheduler(args) => cluster::scheduler(args),
         #[cfg(feature = "cluster")]

@@ -35,7 +35,7 @@ use self::service::Service;
 use self::work::Works;
 use crate::args::ServeArgs;
 use crate::failure::Failure;
-use crate::{load, output};
+use crate::{load, output, stop};
 
 /// The minimum time for answering waiting requests when the service ends.
 const GRACE: Duration = Duration::from_secs(30);
@@ -109,29 +109,12 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 /// Ends the service when the process is asked to end: no new connections are accepted, and waiting requests get some
 /// time.
 async fn end_on_signal(handle: Handle<SocketAddr>, service: Arc<Service>) {
-    asked_to_end().await;
+    stop::asked_to_end().await;
     service.is_ending.store(true, Ordering::Relaxed);
     output::warn("ending; another interrupt ends at once");
     handle.graceful_shutdown(Some(GRACE.max(service.timeout)));
-    asked_to_end().await;
+    stop::asked_to_end().await;
     handle.shutdown();
-}
-
-/// Waits for an interrupt or, on Unix, a request to terminate.
-async fn asked_to_end() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without the signal to terminate, only an interrupt ends the service.
-    let _ = tokio::signal::ctrl_c().await;
 }
 
 /// The token in the file `path`.

@@ -103,6 +103,12 @@ impl Sink {
         }
     }
 
+    /// The file that has another name until it is complete.
+    #[cfg(feature = "sql")]
+    pub(crate) fn unfinished(&self) -> Option<PathBuf> {
+        self.rename.as_ref().map(|(partial, _)| partial.clone())
+    }
+
     /// Finishes the output, which is complete.
     pub(crate) fn finish(mut self) -> Result<(), Failure> {
         let flushed = self.out.flush();

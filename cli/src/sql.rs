@@ -2,19 +2,23 @@
 
 mod rows;
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
 use datafusion::error::DataFusionError;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{
-    CsvReadOptions, DataFrame, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
+    CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
 };
 use entopic_datafusion::Functions;
 use futures_util::TryStreamExt;
 use tracing::level_filters::LevelFilter;
+use url::Url;
 
-use self::rows::Rows;
+use self::rows::{Rows, Unwritten};
 use crate::args::SqlArgs;
 use crate::failure::Failure;
 use crate::load;
@@ -23,26 +27,67 @@ use crate::sink::Sink;
 /// The name of the file's table.
 const TABLE: &str = "documents";
 
-/// Rows that are read at once. With texts of some kilobytes this is enough to keep all threads busy, and little memory.
-const BATCH: usize = 1024;
+/// The number of rows that are read at once. With texts of some kilobytes this is enough to keep all threads busy, and
+/// needs little memory.
+pub(crate) const BATCH: usize = 1024;
 
-pub(crate) fn run(args: &SqlArgs) -> Result<(), Failure> {
-    log_at(LevelFilter::WARN);
-    runtime()?.block_on(async {
-        let context = context(args).await?;
+pub(crate) fn run(args: &SqlArgs) -> Result<ExitCode, Failure> {
+    log_at(if is_remote(args) { LevelFilter::OFF } else { LevelFilter::WARN });
+    let threads = args.models.run.threads();
+    let runtime = runtime(threads)?;
+    let ended = runtime.block_on(async {
+        let context = context(args, threads).await?;
         register(&context, &args.file).await?;
         let frame = context.sql(&args.query).await.map_err(|error| failure(&error))?;
-        write(frame, args).await
-    })
+        let schema: Arc<Schema> = Arc::clone(frame.schema().inner());
+        let stream = frame.execute_stream().await.map_err(|error| failure(&error))?;
+        let sink = match &args.output {
+            Some(path) => Sink::create(path)?,
+            None => Sink::standard_output(),
+        };
+        let unfinished = sink.unfinished();
+        let format = args.format;
+        let written = tokio::spawn(async move { write(stream, Rows::new(format, sink, schema)?).await });
+        let ended = tokio::select! {
+            written = written => match written {
+                Ok(Ok(())) => return Ok(ExitCode::SUCCESS),
+                Ok(Err(Unwritten::Closed)) => Ok(ExitCode::SUCCESS),
+                Ok(Err(Unwritten::Failed(failure))) => Err(failure),
+                Err(error) => Err(Failure::because("the query failed", &error)),
+            },
+            _ = tokio::signal::ctrl_c() => Ok(ExitCode::from(130)),
+        };
+        if let Some(path) = unfinished {
+            // If it cannot be removed, what made the query fail is the better message.
+            let _ = fs::remove_file(path);
+        }
+        ended
+    });
+    // A model that is still reading is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+#[cfg(feature = "cluster")]
+fn is_remote(args: &SqlArgs) -> bool {
+    args.scheduler.is_some()
+}
+
+#[cfg(not(feature = "cluster"))]
+fn is_remote(_: &SqlArgs) -> bool {
+    false
 }
 
 /// A context that runs queries in this process, or on a cluster.
-async fn context(args: &SqlArgs) -> Result<SessionContext, Failure> {
+async fn context(args: &SqlArgs, threads: usize) -> Result<SessionContext, Failure> {
     #[cfg(feature = "cluster")]
     if let Some(scheduler) = &args.scheduler {
         return crate::cluster::context(scheduler).await;
     }
-    let config = SessionConfig::new().with_batch_size(BATCH).with_information_schema(true);
+    let config = SessionConfig::new()
+        .with_batch_size(BATCH)
+        .with_target_partitions(threads)
+        .with_information_schema(true);
     let context = SessionContext::new_with_config(config);
     Functions::new(load::tagger(&args.models)?).strict(args.strict).register(&context);
     Ok(context)
@@ -51,58 +96,65 @@ async fn context(args: &SqlArgs) -> Result<SessionContext, Failure> {
 /// Makes `file` a table: a file of Parquet, CSV or JSON lines, or a folder of Parquet files.
 async fn register(context: &SessionContext, file: &Path) -> Result<(), Failure> {
     let name = file.display().to_string();
-    if let Err(error) = std::fs::metadata(file) {
-        return Err(Failure::because(format!("{name} cannot be read"), &error));
-    }
-    let extension = file.extension().map(|extension| extension.to_string_lossy().to_lowercase());
-    let registered = match extension.as_deref() {
-        _ if file.is_dir() => context.register_parquet(TABLE, &name, ParquetReadOptions::default()).await,
-        Some("parquet") => context.register_parquet(TABLE, &name, ParquetReadOptions::default()).await,
-        Some("csv") => context.register_csv(TABLE, &name, CsvReadOptions::default()).await,
-        Some(extension @ ("jsonl" | "ndjson" | "json")) => {
-            let options = JsonReadOptions::default().file_extension(extension);
-            context.register_json(TABLE, &name, options).await
+    let url = url_of(file).map_err(|error| Failure::because(format!("{name} cannot be read"), &error))?;
+    let own = file.extension().map(|extension| extension.to_string_lossy().into_owned());
+    let own = own.unwrap_or_default();
+    let parquet =
+        |extension| ParquetReadOptions { file_extension: extension, ..ParquetReadOptions::default() };
+    let registered = match own.to_lowercase().as_str() {
+        _ if file.is_dir() => {
+            if !has_parquet(file) {
+                return Err(Failure::new(format!("the folder {name} has no .parquet file")));
+            }
+            context.register_parquet(TABLE, url, parquet(".parquet")).await
+        }
+        "parquet" => context.register_parquet(TABLE, url, parquet(&own)).await,
+        "csv" => context.register_csv(TABLE, url, CsvReadOptions::default().file_extension(&own)).await,
+        "jsonl" | "ndjson" => {
+            context.register_json(TABLE, url, JsonReadOptions::default().file_extension(&own)).await
         }
         _ => {
             return Err(Failure::new(format!(
-                "{name} is no table: its name ends in neither .parquet, .csv, .jsonl nor .ndjson, and it is no folder of \
-                 Parquet files"
+                "{name} cannot be read as a table: its name must end in .parquet, .csv, .jsonl or .ndjson, or it must be a \
+                 folder of Parquet files"
             )));
         }
     };
-    registered.map_err(|error| Failure::because(format!("{name} cannot be read as a table"), &error))
+    registered.map_err(|error| Failure::new(format!("{name} cannot be read as a table: {}", message(&error))))
 }
 
-/// Writes the rows while the query runs. A file has its name when it is complete.
-async fn write(frame: DataFrame, args: &SqlArgs) -> Result<(), Failure> {
-    let schema: Arc<Schema> = Arc::clone(frame.schema().inner());
-    let mut stream = frame.execute_stream().await.map_err(|error| failure(&error))?;
-    let sink = match &args.output {
-        Some(path) => Sink::create(path)?,
-        None => Sink::standard_output(),
+/// The URL of a file or folder. In a plain path, brackets and colons would be patterns and schemes.
+fn url_of(file: &Path) -> std::io::Result<String> {
+    let path: PathBuf = std::path::absolute(file)?;
+    let url = match fs::metadata(file)?.is_dir() {
+        true => Url::from_directory_path(path),
+        false => Url::from_file_path(path),
     };
-    let mut rows = Rows::new(args.format, sink, schema)?;
-    loop {
-        match stream.try_next().await {
-            Ok(Some(batch)) => rows.write(&batch)?,
-            Ok(None) => return rows.finish(),
-            Err(error) => {
-                rows.abandon()?;
-                return Err(failure(&error));
-            }
-        }
+    url.map(String::from).map_err(|()| std::io::Error::other("its path has no URL"))
+}
+
+/// True if a folder, or one within it, has a Parquet file.
+fn has_parquet(folder: &Path) -> bool {
+    let files = walkdir::WalkDir::new(folder).follow_links(true).into_iter().flatten();
+    files.into_iter().any(|file| file.path().extension().is_some_and(|extension| extension == "parquet"))
+}
+
+/// Writes the rows while the query runs.
+async fn write(mut stream: SendableRecordBatchStream, mut rows: Rows) -> Result<(), Unwritten> {
+    while let Some(batch) = stream.try_next().await.map_err(|error| failure(&error))? {
+        rows.write(&batch)?;
     }
+    rows.finish()
 }
 
 /// The runtime that queries run on.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
     let mut builder = tokio::runtime::Builder::new_multi_thread();
-    // A plan is a tree that is walked by recursion.
-    builder.enable_all().thread_stack_size(STACK);
+    builder.enable_all().worker_threads(threads).thread_stack_size(STACK);
     builder.build().map_err(|error| Failure::because("the query engine cannot be started", &error))
 }
 
-/// Bytes of stack: as much as Ballista's own scheduler has.
+/// Bytes of stack. Plans are trees that are walked by recursion; Ballista's own scheduler has as much.
 const STACK: usize = 32 << 20;
 
 /// Writes what DataFusion and Ballista log to standard error.
@@ -118,5 +170,28 @@ pub(crate) fn log_at(level: LevelFilter) {
 
 /// The failure of a query.
 pub(crate) fn failure(error: &DataFusionError) -> Failure {
-    Failure::new(format!("the query failed: {}", error.strip_backtrace()))
+    Failure::new(format!("the query failed: {}", message(error)))
+}
+
+/// The message of an error, without the layers that it passed.
+fn message(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Context(context, error) => format!("{context}: {}", message(error)),
+        DataFusionError::Shared(error) => message(error),
+        DataFusionError::External(error) => match error.downcast_ref::<DataFusionError>() {
+            Some(error) => message(error),
+            None => error.to_string(),
+        },
+        DataFusionError::ArrowError(error, _) => error.to_string(),
+        DataFusionError::Execution(message) => message.clone(),
+        DataFusionError::Plan(message) => plain(message).to_owned(),
+        _ => error.strip_backtrace(),
+    }
+}
+
+/// The part of a message about wrong arguments that the function itself wrote.
+fn plain(message: &str) -> &str {
+    let own = message.split_once("user-defined coercion failed with: Error during planning: ");
+    let own = own.and_then(|(_, rest)| rest.split_once(". No function matches"));
+    own.map_or(message, |(own, _)| own)
 }

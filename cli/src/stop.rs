@@ -27,3 +27,21 @@ impl Stop {
         Arc::clone(&self.0)
     }
 }
+
+/// Waits for an interrupt or, on Unix, a request to terminate.
+#[cfg(any(feature = "serve", feature = "cluster"))]
+pub(crate) async fn asked_to_end() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            return;
+        }
+    }
+    // Without the signal to terminate, only an interrupt ends it.
+    let _ = tokio::signal::ctrl_c().await;
+}

@@ -49,7 +49,7 @@ fn rows_are_written_in_each_form_and_read_again() {
     assert_eq!(first, fs::read_to_string(&jsonl).expect("it should be written"));
     let found = rows(&first);
     assert_eq!(found[0]["redacted"], "[PER] spoke in [LOC].");
-    assert_eq!(found[1], json!({"id": 2}), "what is null is left out");
+    assert_eq!(found[1], json!({"id": 2, "topics": null, "redacted": null}));
     assert_eq!(found[2]["topics"][0]["label"], "economy");
     let flat = "SELECT id, redacted FROM documents ORDER BY id";
     printed(&["sql", &shown(&parquet), flat, "--format", "csv", "-o", &shown(&csv)]);
@@ -94,24 +94,47 @@ fn failures_name_their_cause_and_leave_no_file() {
     assert!(fails(&broken, "SELECT 1", "jsonl").contains("broken.parquet cannot be read as a table: "));
     let unknown = folder.file("news.txt", "text");
     assert!(
-        fails(&unknown, "SELECT 1", "jsonl").contains("ends in neither .parquet, .csv, .jsonl nor .ndjson")
+        fails(&unknown, "SELECT 1", "jsonl").contains("its name must end in .parquet, .csv, .jsonl or .ndjson")
     );
     assert!(fails(&news, "SELEC", "jsonl").contains("the query failed: SQL error"));
     let wrong = fails(&news, "SELECT topics(text, 'sport') FROM documents", "jsonl");
     assert!(wrong.contains("labels must be a list, such as ['sport', 'politics']"), "{wrong}");
     let nested = fails(&news, "SELECT entities(text) AS found FROM documents", "csv");
-    assert!(nested.contains("the column \"found\" has some; unnest it"), "{nested}");
+    assert!(nested.contains("the column \"found\" has; unnest it"), "{nested}");
     // It fails in the middle.
     let division = fails(&news, "SELECT redact(text), 1 / (id - 3) FROM documents", "parquet");
     assert!(division.contains("Divide by zero"), "{division}");
-    let strict = ["sql", &news, "SELECT topics(text, [NULL, 'a']) FROM documents", "--strict"];
-    let message = failure(&strict, b"", 1);
-    assert!(message.contains("topics failed") && message.contains("one of the labels is null"), "{message}");
-    let warned = entopic(&strict[..3], b"");
+    let query = "SELECT id, topic(text, ['a', 'a']) FROM documents";
+    assert!(fails(&news, query, "jsonl").contains("the labels of topic cannot be used: "));
+    let twice = fails(&news, "SELECT a.id, b.id FROM documents a JOIN documents b ON a.id = b.id", "jsonl");
+    assert!(twice.contains("two columns are named \"id\""), "{twice}");
+    // Parquet has no such type.
+    let interval = fails(&news, "SELECT interval '1 month 1 day' AS i FROM documents", "parquet");
+    assert!(interval.contains("the rows cannot be written: "), "{interval}");
+    let empty = folder.path("empty");
+    fs::create_dir(&empty).expect("there should be a folder");
+    assert!(fails(&shown(&empty), "SELECT 1", "jsonl").contains("has no .parquet file"));
+}
+
+#[test]
+fn a_text_that_fails_is_null_or_ends_the_query() {
+    let folder = Folder::new();
+    let news = folder.file("news.jsonl", NEWS);
+    let query = "SELECT topic(text, CASE id WHEN 1 THEN ['a', 'a'] ELSE ['a', 'b'] END) AS topic FROM documents";
+    let message = failure(&["sql", &news, query, "--strict"], b"", 1);
+    assert!(message.contains("topic failed: ") && message.contains("\"a\""), "{message}");
+    let warned = entopic(&["sql", &news, query, "--format", "jsonl"], b"");
     assert!(warned.status.success(), "{}", text(&warned.stderr));
-    assert!(
-        text(&warned.stderr).contains("topics is null for 2 of 3 rows, which failed"),
-        "{}",
-        text(&warned.stderr)
-    );
+    assert!(text(&warned.stderr).contains("topic is null for 1 of 3 rows, which failed"), "{}", text(&warned.stderr));
+    assert_eq!(rows(&text(&warned.stdout))[0], json!({"topic": null}));
+}
+
+#[test]
+fn names_of_files_are_taken_as_they_are() {
+    let folder = Folder::new();
+    for name in ["a[1].jsonl", "b:c d.jsonl", "ü%20.JSONL"] {
+        let news = folder.file(name, NEWS);
+        let found = printed(&["sql", &news, "SELECT count(*) AS n FROM documents", "--format", "csv"]);
+        assert_eq!(found, "n\n3\n", "{name}");
+    }
 }

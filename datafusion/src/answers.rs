@@ -33,7 +33,7 @@ pub(crate) enum Candidates {
 }
 
 /// The failure of one text, or of its labels.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Failure {
     Entopic(entopic::Error),
     NullLabel,
@@ -45,6 +45,13 @@ impl fmt::Display for Failure {
             Self::Entopic(error) => error.fmt(f),
             Self::NullLabel => f.write_str("one of the labels is null"),
         }
+    }
+}
+
+// DataFusion shows the causes of an error in this form.
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
@@ -88,7 +95,7 @@ impl Model {
             }
             Kind::Topics => {
                 let mut column = TopicColumn::new();
-                for row in self.checked(kind, self.classified(texts, candidates))? {
+                for row in self.checked(kind, self.classified(kind, texts, candidates)?)? {
                     match row {
                         Some(topics) => column.push(&topics)?,
                         None => column.push_null(),
@@ -97,7 +104,7 @@ impl Model {
                 Ok(Arc::new(column.finish()?))
             }
             Kind::Topic => {
-                let rows = self.checked(kind, self.classified(texts, candidates))?;
+                let rows = self.checked(kind, self.classified(kind, texts, candidates)?)?;
                 let best = |topics: Vec<Topic>| topics.into_iter().next().map(|topic| topic.label);
                 strings(kind, rows.into_iter().map(|row| row.and_then(best)).collect())
             }
@@ -115,18 +122,28 @@ impl Model {
         texts.iter().map(|text| text.and_then(&mut row)).collect()
     }
 
-    /// The topics of the texts, by the labels of each.
-    fn classified(&self, texts: &[Option<&str>], candidates: Candidates) -> Vec<Row<Vec<Topic>>> {
+    /// The topics of the texts, by the labels of each. Labels that are the same for all rows and cannot be used are a
+    /// fault of the query.
+    fn classified(
+        &self,
+        kind: Kind,
+        texts: &[Option<&str>],
+        candidates: Candidates,
+    ) -> Result<Vec<Row<Vec<Topic>>>> {
         let mut rows = vec![None; texts.len()];
         match candidates {
             Candidates::Default => {
                 let all: Vec<usize> = (0..texts.len()).collect();
                 self.classify(texts, &all, self.tagger.labels(), &mut rows);
             }
-            Candidates::Same(labels) => {
-                let all = (0..texts.len()).collect();
-                self.classify_by(texts, all, labels, &mut rows);
-            }
+            Candidates::Same(None) => {}
+            Candidates::Same(Some(labels)) => match self.prepared(labels) {
+                Ok(labels) => {
+                    let all: Vec<usize> = (0..texts.len()).collect();
+                    self.classify(texts, &all, &labels, &mut rows);
+                }
+                Err(failure) => return exec_err!("the labels of {} cannot be used: {failure}", kind.name()),
+            },
             Candidates::Each(labels) => {
                 let mut of: HashMap<Labels, Vec<usize>> = HashMap::new();
                 for (row, labels) in labels.into_iter().enumerate() {
@@ -137,7 +154,12 @@ impl Model {
                 }
             }
         }
-        rows
+        Ok(rows)
+    }
+
+    fn prepared(&self, labels: Vec<Option<String>>) -> std::result::Result<LabelSet, Failure> {
+        let labels: Option<Vec<String>> = labels.into_iter().collect();
+        Ok(self.tagger.topics().label_set(labels.ok_or(Failure::NullLabel)?)?)
     }
 
     /// Classifies the rows `chosen`, which have the same labels.
@@ -150,11 +172,7 @@ impl Model {
     ) {
         chosen.retain(|row| texts[*row].is_some());
         let Some(labels) = labels.filter(|_| !chosen.is_empty()) else { return };
-        let prepared = match labels.into_iter().collect::<Option<Vec<String>>>() {
-            Some(labels) => self.tagger.topics().label_set(labels).map_err(Failure::from),
-            None => Err(Failure::NullLabel),
-        };
-        match prepared {
+        match self.prepared(labels) {
             Ok(labels) => self.classify(texts, &chosen, &labels, rows),
             Err(failure) => chosen.into_iter().for_each(|row| rows[row] = Some(Err(failure.clone()))),
         }
@@ -206,7 +224,7 @@ impl Model {
 
 /// A column of strings, which Arrow can have up to 2 GiB of.
 ///
-/// Not of the type Utf8View: Ballista sends columns of that type at the size of the buffers that they are part of.
+/// Its type is not Utf8View, since Ballista sends columns of that type at the size of the buffers that they are part of.
 fn strings(kind: Kind, rows: Vec<Option<String>>) -> Result<ArrayRef> {
     let bytes: usize = rows.iter().flatten().map(String::len).sum();
     if i32::try_from(bytes).is_err() {

@@ -12,7 +12,7 @@ pub(crate) fn text_type(of: &DataType) -> Result<DataType> {
         DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Ok(of.clone()),
         DataType::Null => Ok(DataType::Utf8),
         DataType::Dictionary(_, value) => text_type(value),
-        other => plan_err!("a text must be a string, not {other}"),
+        other => plan_err!("a text must be a string, not {other}; cast it by text::VARCHAR"),
     }
 }
 

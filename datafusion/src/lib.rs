@@ -1,4 +1,6 @@
-#![doc = include_str!("../README.md")]
+//! SQL functions for Apache DataFusion that find entities and topics.
+//!
+#![cfg_attr(feature = "bundled", doc = include_str!("../README.md"))]
 #![deny(missing_docs)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -7,6 +9,8 @@ mod arguments;
 mod function;
 
 use std::sync::Arc;
+
+pub use datafusion;
 
 use datafusion::logical_expr::ScalarUDF;
 use datafusion::prelude::SessionContext;
@@ -37,10 +41,16 @@ use self::function::{Function, Kind};
 ///
 /// A call runs the model over the texts of one batch of rows (8,192 by default; `datafusion.execution.batch_size`) on the
 /// threads of the engine, and blocks the thread of DataFusion that made it. A query that is cancelled ends when DataFusion next
-/// yields, which may be some batches later. Memory is that of the batch and its results.
+/// yields, which may be some batches later.
+///
+/// Each mention of a function in the plan is a run of its model: DataFusion moves a condition on `topic(text)` below the
+/// query that computes it, and then both compute it. To ask several questions, write the results to a file once, and query
+/// that.
+///
+/// Memory is that of one batch and its results for each partition.
 #[derive(Clone, Debug)]
 pub struct Functions {
-    model: Option<Tagger>,
+    tagger: Tagger,
     redaction: Redaction,
     strict: bool,
 }
@@ -48,20 +58,7 @@ pub struct Functions {
 impl Functions {
     /// The functions by these models. Topics are those of [`Tagger::labels`] where a query names none.
     pub fn new(tagger: Tagger) -> Self {
-        Self { model: Some(tagger), redaction: Redaction::label(), strict: false }
-    }
-
-    /// The functions without models, for a process that plans queries and leaves their execution to others, such as the
-    /// scheduler of a cluster. A call fails.
-    ///
-    /// ```
-    /// use datafusion::prelude::SessionContext;
-    /// use entopic_datafusion::Functions;
-    ///
-    /// Functions::for_planning().register(&SessionContext::new());
-    /// ```
-    pub fn for_planning() -> Self {
-        Self { model: None, redaction: Redaction::label(), strict: false }
+        Self { tagger, redaction: Redaction::label(), strict: false }
     }
 
     /// The way in which `redact` takes entities out of a text [default: `[PER]`, the label].
@@ -82,18 +79,20 @@ impl Functions {
     /// The functions, for a registry other than a `SessionContext`.
     ///
     /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::Tagger;
     /// use entopic_datafusion::Functions;
     ///
-    /// let functions = Functions::for_planning().all();
+    /// let functions = Functions::new(Tagger::bundled()?).all();
     /// let names: Vec<&str> = functions.iter().map(|function| function.name()).collect();
     /// assert_eq!(names, ["entities", "topics", "topic", "redact"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
     /// ```
     pub fn all(&self) -> Vec<ScalarUDF> {
-        let model = self
-            .model
-            .clone()
-            .map(|tagger| Arc::new(Model { tagger, redaction: self.redaction.clone(), strict: self.strict }));
-        Kind::ALL.into_iter().map(|kind| ScalarUDF::from(Function::new(kind, model.clone()))).collect()
+        let Self { tagger, redaction, strict } = self.clone();
+        let model = Arc::new(Model { tagger, redaction, strict });
+        Kind::ALL.map(|kind| ScalarUDF::from(Function::new(kind, Some(Arc::clone(&model))))).into()
     }
 
     /// Registers the functions, so that queries and programs of this context can call them.
@@ -102,4 +101,19 @@ impl Functions {
             context.register_udf(function);
         }
     }
+}
+
+/// The functions without models, for a process that plans queries and leaves their execution to others, such as the
+/// scheduler of a cluster. A call of one fails.
+///
+/// ```
+/// use datafusion::prelude::SessionContext;
+///
+/// let context = SessionContext::new();
+/// for function in entopic_datafusion::planning_functions() {
+///     context.register_udf(function);
+/// }
+/// ```
+pub fn planning_functions() -> Vec<ScalarUDF> {
+    Kind::ALL.map(|kind| ScalarUDF::from(Function::new(kind, None))).into()
 }

@@ -7,13 +7,13 @@ use datafusion::arrow::array::{
     Array, ArrayRef, AsArray, LargeStringArray, ListArray, RecordBatch, StringArray, StringViewArray,
     StructArray,
 };
-use datafusion::arrow::datatypes::{Float32Type, UInt64Type};
+use datafusion::arrow::datatypes::{DataType, Float32Type, Int64Type};
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::dataframe::DataFrameWriteOptions;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::{ParquetReadOptions, SessionConfig, SessionContext};
 use entopic::{Limits, Redaction, Tagger};
-use entopic_datafusion::Functions;
+use entopic_datafusion::{Functions, planning_functions};
 use tokio::sync::Notify;
 
 static TAGGER: LazyLock<Tagger> = LazyLock::new(|| Tagger::bundled().expect("the models should load"));
@@ -79,8 +79,8 @@ async fn entities_are_those_of_the_library() {
         let found = found.as_struct();
         assert_eq!(strings(found, "text"), expected.iter().map(|e| e.text.clone()).collect::<Vec<_>>());
         assert_eq!(strings(found, "label"), expected.iter().map(|e| e.label.clone()).collect::<Vec<_>>());
-        let starts = found.column_by_name("start").expect("a field").as_primitive::<UInt64Type>();
-        let expected_starts: Vec<u64> = expected.iter().map(|e| e.span.chars.start as u64).collect();
+        let starts = found.column_by_name("start").expect("a field").as_primitive::<Int64Type>();
+        let expected_starts: Vec<i64> = expected.iter().map(|e| e.span.chars.start as i64).collect();
         assert_eq!(starts.values().to_vec(), expected_starts);
         let scores = found.column_by_name("score").expect("a field").as_primitive::<Float32Type>();
         assert_eq!(scores.values().to_vec(), expected.iter().map(|e| e.score).collect::<Vec<_>>());
@@ -188,8 +188,33 @@ async fn a_failure_is_null_or_ends_the_query() {
     let strict = Functions::new(limited).strict(true);
     let error = ask(&context(&strict, text_column()), query).await.expect_err("it should fail");
     assert!(error.contains("redact failed") && error.contains("40"), "{error}");
-    let error = ask(&context(&strict, text_column()), "SELECT topic('a', []) FROM news").await;
-    assert!(error.expect_err("no label is an error").contains("label"));
+    let by_row =
+        "SELECT topic(text, CASE WHEN length(text) > 40 THEN ['b', 'b'] ELSE ['b', 'c'] END) FROM news";
+    let error = ask(&context(&strict, text_column()), by_row).await.expect_err("it should fail");
+    assert!(error.contains("topic failed") && error.contains("\"b\""), "{error}");
+}
+
+#[tokio::test]
+async fn unusable_labels_of_all_rows_end_the_query() {
+    for (labels, message) in
+        [("[]", "give at least one"), ("['a', 'a']", "\"a\""), ("['a', NULL]", "one of the labels is null")]
+    {
+        let query = format!("SELECT topic(text, {labels}) FROM news");
+        let error = ask(&context(&functions(), text_column()), &query).await.expect_err(labels);
+        assert!(error.contains("the labels of topic cannot be used: "), "{error}");
+        assert!(error.contains(message), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn places_can_be_used_in_functions_of_sql() {
+    let query =
+        "SELECT substr(text, entity['start'] + 1, entity['end'] - entity['start']) AS part, entity['text']
+        FROM (SELECT text, unnest(entities(text)) AS entity FROM news)";
+    let batch = ask(&context(&functions(), text_column()), query).await.expect("the query should run");
+    let parts = datafusion::arrow::compute::cast(batch.column(0), &DataType::Utf8).expect("a string");
+    assert!(batch.num_rows() > 3);
+    assert_eq!(parts.as_string::<i32>(), batch.column(1).as_string::<i32>());
 }
 
 #[tokio::test]
@@ -216,7 +241,9 @@ async fn wrong_arguments_are_errors_of_the_plan() {
 
 #[tokio::test]
 async fn functions_for_planning_plan_and_do_not_run() {
-    let context = context(&Functions::for_planning(), text_column());
+    let context = SessionContext::new();
+    planning_functions().into_iter().for_each(|function| context.register_udf(function));
+    in_pieces(&context, text_column(), 5);
     let plan =
         context.sql("SELECT topic(text), entities('Oslo') FROM news").await.expect("it should be planned");
     let error = plan.collect().await.expect_err("it should not run").to_string();

@@ -105,9 +105,19 @@ impl Files {
     /// The files of a model that is compiled in.
     #[cfg(feature = "bundled")]
     pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
-        let (config, weights) = match name {
-            "ner-en-small" => (entopic_ner_en_small::CONFIG, entopic_ner_en_small::WEIGHTS),
-            "topics-en-small" => (entopic_topics_en_small::CONFIG, entopic_topics_en_small::WEIGHTS),
+        let [config, index, weights, last_layer] = match name {
+            "ner-en-small" => [
+                entopic_ner_en_small::CONFIG,
+                entopic_ner_en_small::INDEX,
+                entopic_ner_en_small::WEIGHTS,
+                entopic_words_en_1::NER_LAST_LAYER,
+            ],
+            "topics-en-small" => [
+                entopic_topics_en_small::CONFIG,
+                entopic_topics_en_small::INDEX,
+                entopic_topics_en_small::WEIGHTS,
+                entopic_words_en_2::TOPICS_LAST_LAYER,
+            ],
             _ => {
                 let message = format!(
                     "no model {name:?} is in this build; its models are ner-en-small and topics-en-small"
@@ -117,7 +127,9 @@ impl Files {
         };
         let files = vec![
             ("config.json", config),
-            ("model.safetensors", weights),
+            ("model.safetensors.index.json", index),
+            ("model-00001-of-00002.safetensors", weights),
+            ("model-00002-of-00002.safetensors", last_layer),
             ("tokenizer.json", entopic_words_en_1::TOKENIZER),
         ];
         let pieces = [entopic_words_en_1::WORDS, entopic_words_en_2::WORDS];

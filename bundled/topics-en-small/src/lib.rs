@@ -1,8 +1,12 @@
-//! Data of [entopic](https://docs.rs/entopic): the model `topics-en-small`, which tells which
+//! Data of [entopic](https://docs.rs/entopic): the model `topics-en-small`, which says which
 //! of any given topics an English text is about. See the model card in `model/README.md`.
 
 /// The `config.json`.
 pub const CONFIG: &[u8] = include_bytes!("../model/config.json");
 
-/// The `model.safetensors`: int8 weights, without the word embedding.
-pub const WEIGHTS: &[u8] = include_bytes!("../model/model.safetensors");
+/// The `model.safetensors.index.json`, which says in which file each tensor is.
+pub const INDEX: &[u8] = include_bytes!("../model/model.safetensors.index.json");
+
+/// The `model-00001-of-00002.safetensors`: int8 weights, without the word embedding and the last layer. The last layer is
+/// in the package `entopic-words-en-2`, so that each package is small enough for a registry.
+pub const WEIGHTS: &[u8] = include_bytes!("../model/model-00001-of-00002.safetensors");

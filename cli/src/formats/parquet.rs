@@ -21,9 +21,12 @@ use crate::offsets::{Offsets, Places};
 use crate::output;
 use crate::sink::Sink;
 
-/// The number of rows, and of bytes of their texts, that are collected for one batch.
+/// The number of rows, and of bytes of their texts and fields, that are collected for one batch.
 const ROWS: usize = 1024;
 const BYTES: usize = 16 << 20;
+
+/// The most bytes of one document. A batch has at most these and [`BYTES`], and Arrow counts bytes in 31 bits.
+const MOST_BYTES: usize = 1 << 30;
 
 /// The number of encoded bytes that are collected for one row group.
 const GROUP_BYTES: usize = 64 << 20;
@@ -31,7 +34,7 @@ const GROUP_BYTES: usize = 64 << 20;
 pub(super) struct Table {
     writer: ArrowWriter<Sink>,
     rows: Rows,
-    /// The bytes of their texts.
+    /// The bytes of their texts and fields.
     bytes: usize,
     offsets: Offsets,
 }
@@ -58,13 +61,20 @@ impl Rows {
         }
     }
 
+    /// Adds a document, and returns its bytes.
     fn push(
         &mut self,
         document: &Document,
         tagged: &TaggedDocument,
         offsets: Offsets,
-    ) -> Result<(), Failure> {
+    ) -> Result<usize, Failure> {
         let fields = output::json(&Others(document))?;
+        let bytes = fields.len() + document.text.len();
+        if bytes > MOST_BYTES {
+            return Err(Failure::new(format!(
+                "the document has {bytes} bytes, but a row of Parquet has at most {MOST_BYTES}"
+            )));
+        }
         let places = Places::new(&document.text, offsets);
         let placed = tagged.entities.iter().map(|entity| (entity, places.of(&entity.span)));
         self.entities.push(placed).map_err(|error| too_much(&error))?;
@@ -73,7 +83,7 @@ impl Rows {
         self.line.append_option(document.place.line);
         self.fields.append_value(fields);
         self.text.append_value(&document.text);
-        Ok(())
+        Ok(bytes)
     }
 
     fn batch(&mut self) -> Result<RecordBatch, ArrowError> {
@@ -146,8 +156,7 @@ fn failure(error: &ParquetError) -> Failure {
 
 impl Writer for Table {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
-        self.rows.push(document, tagged, self.offsets).map_err(Problem::Document)?;
-        self.bytes += document.text.len();
+        self.bytes += self.rows.push(document, tagged, self.offsets).map_err(Problem::Document)?;
         if self.rows.file.len() >= ROWS || self.bytes >= BYTES {
             self.hand_over()?;
         }

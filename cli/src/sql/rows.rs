@@ -1,5 +1,6 @@
-//! The rows of a result, in the form that is asked for.
+//! The rows of a result, in the format of the output.
 
+use std::collections::HashSet;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::csv;
 use datafusion::arrow::datatypes::Schema;
 use datafusion::arrow::error::ArrowError;
-use datafusion::arrow::json::LineDelimitedWriter;
+use datafusion::arrow::json::WriterBuilder;
+use datafusion::arrow::json::writer::{LineDelimited, Writer};
 use datafusion::arrow::util::pretty::pretty_format_batches_with_schema;
 use datafusion::parquet::arrow::ArrowWriter;
 use datafusion::parquet::basic::{Compression, ZstdLevel};
@@ -18,18 +20,25 @@ use crate::args::SqlFormat;
 use crate::failure::Failure;
 use crate::sink::Sink;
 
-/// Bytes that are encoded before they are written as a group of rows.
+/// The number of encoded bytes that are collected for one row group.
 const GROUP_BYTES: usize = 64 << 20;
 
-/// A writer of rows.
+/// The reason for which rows are not written.
+pub(super) enum Unwritten {
+    /// The reader of standard output has gone away, such as `head`.
+    Closed,
+    Failed(Failure),
+}
+
+/// A writer of rows. If it is dropped before [`finish`](Self::finish), the output is incomplete.
 pub(super) enum Rows {
-    /// Kept until the end: the columns are as wide as their widest row.
+    /// Rows are kept until the end, since a column is as wide as its widest row.
     Text {
         sink: Sink,
         schema: Arc<Schema>,
         batches: Vec<RecordBatch>,
     },
-    Jsonl(LineDelimitedWriter<Sink>),
+    Jsonl(Writer<Sink, LineDelimited>),
     Csv {
         writer: csv::Writer<Sink>,
         schema: Arc<Schema>,
@@ -39,119 +48,111 @@ pub(super) enum Rows {
 }
 
 impl Rows {
-    pub(super) fn new(format: SqlFormat, sink: Sink, schema: Arc<Schema>) -> Result<Self, Failure> {
+    pub(super) fn new(format: SqlFormat, sink: Sink, schema: Arc<Schema>) -> Result<Self, Unwritten> {
+        let mut names = HashSet::new();
+        if let Some(twice) = schema.fields().iter().find(|field| !names.insert(field.name())) {
+            let name = twice.name();
+            return Err(Failure::new(format!("two columns are named {name:?}; rename one with AS")).into());
+        }
         Ok(match format {
             SqlFormat::Text => Self::Text { sink, schema, batches: Vec::new() },
-            SqlFormat::Jsonl => Self::Jsonl(LineDelimitedWriter::new(sink)),
+            SqlFormat::Jsonl => Self::Jsonl(WriterBuilder::new().with_explicit_nulls(true).build(sink)),
             SqlFormat::Csv => {
                 if let Some(field) = schema.fields().iter().find(|field| field.data_type().is_nested()) {
                     let name = field.name();
-                    sink.abandon()?;
                     return Err(Failure::new(format!(
-                        "CSV has no lists, and the column {name:?} has some; unnest it in the query, or use --format jsonl \
-                         or parquet"
-                    )));
+                        "CSV has no lists, but the column {name:?} has; unnest it in the query, or use --format jsonl or \
+                         parquet"
+                    ))
+                    .into());
                 }
                 Self::Csv { writer: csv::Writer::new(sink), schema, is_empty: true }
             }
             SqlFormat::Parquet => {
                 let compression = Compression::ZSTD(ZstdLevel::default());
                 let properties = WriterProperties::builder().set_compression(compression).build();
-                let writer = ArrowWriter::try_new(sink, schema, Some(properties));
-                Self::Parquet(writer.map_err(|error| unwritten(&error))?)
+                Self::Parquet(ArrowWriter::try_new(sink, schema, Some(properties))?)
             }
         })
     }
 
-    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Failure> {
+    pub(super) fn write(&mut self, batch: &RecordBatch) -> Result<(), Unwritten> {
         match self {
-            Self::Text { batches, .. } => {
-                batches.push(batch.clone());
-                Ok(())
-            }
-            Self::Jsonl(writer) => writer.write(batch).map_err(|error| unwritten(&error)),
+            Self::Text { batches, .. } => batches.push(batch.clone()),
+            Self::Jsonl(writer) => writer.write(batch)?,
             Self::Csv { writer, is_empty, .. } => {
                 *is_empty = false;
-                writer.write(batch).map_err(|error| unwritten(&error))
+                writer.write(batch)?;
             }
             Self::Parquet(writer) => {
-                writer.write(batch).map_err(|error| unwritten(&error))?;
+                writer.write(batch)?;
                 if writer.in_progress_size() > GROUP_BYTES {
-                    writer.flush().map_err(|error| unwritten(&error))?;
+                    writer.flush()?;
                 }
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// Ends the output: it is complete.
-    pub(super) fn finish(self) -> Result<(), Failure> {
-        match self {
+    pub(super) fn finish(self) -> Result<(), Unwritten> {
+        let mut sink = match self {
             Self::Text { mut sink, schema, batches } => {
-                let table = pretty_format_batches_with_schema(schema, &batches);
-                let table = table.map_err(|error| unwritten(&error))?;
-                writeln!(sink, "{table}").map_err(|error| unwritten(&error))?;
-                sink.finish()
+                writeln!(sink, "{}", pretty_format_batches_with_schema(schema, &batches)?)?;
+                sink
             }
             Self::Jsonl(mut writer) => {
-                writer.finish().map_err(|error| unwritten(&error))?;
-                writer.into_inner().finish()
+                writer.finish()?;
+                writer.into_inner()
             }
             Self::Csv { mut writer, schema, is_empty } => {
                 if is_empty {
-                    writer.write(&RecordBatch::new_empty(schema)).map_err(|error| unwritten(&error))?;
+                    writer.write(&RecordBatch::new_empty(schema))?;
                 }
-                writer.into_inner().finish()
+                writer.into_inner()
             }
-            Self::Parquet(writer) => writer.into_inner().map_err(|error| unwritten(&error))?.finish(),
-        }
-    }
-
-    /// Takes the output back: the query failed.
-    pub(super) fn abandon(self) -> Result<(), Failure> {
-        match self {
-            Self::Text { sink, .. } => sink.abandon(),
-            Self::Jsonl(writer) => writer.into_inner().abandon(),
-            Self::Csv { writer, .. } => writer.into_inner().abandon(),
-            // What was encoded is not written. On standard output nothing is taken back.
-            Self::Parquet(writer) => writer.into_inner().map_err(|error| unwritten(&error))?.abandon(),
-        }
+            Self::Parquet(writer) => writer.into_inner()?,
+        };
+        sink.flush()?;
+        Ok(sink.finish()?)
     }
 }
 
-/// Errors of what writes rows.
-trait Unwritten: std::error::Error {
-    /// The error of the operating system, if it is one.
-    fn of_system(&self) -> Option<&io::Error>;
-}
-
-impl Unwritten for io::Error {
-    fn of_system(&self) -> Option<&io::Error> {
-        Some(self)
+impl From<Failure> for Unwritten {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
     }
 }
 
-impl Unwritten for ArrowError {
-    fn of_system(&self) -> Option<&io::Error> {
-        match self {
-            Self::IoError(_, error) => Some(error),
-            _ => None,
+impl From<io::Error> for Unwritten {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::BrokenPipe => Self::Closed,
+            _ => Self::Failed(Failure::because("the rows cannot be written", &error)),
         }
     }
 }
 
-impl Unwritten for ParquetError {
-    fn of_system(&self) -> Option<&io::Error> {
-        match self {
-            Self::External(error) => error.downcast_ref(),
-            _ => None,
+impl From<ArrowError> for Unwritten {
+    fn from(error: ArrowError) -> Self {
+        match error {
+            ArrowError::IoError(_, error) => error.into(),
+            ArrowError::CsvError(message) => {
+                Failure::new(format!("the rows cannot be written: {message}")).into()
+            }
+            error => Failure::because("the rows cannot be written", &error).into(),
         }
     }
 }
 
-fn unwritten(error: &impl Unwritten) -> Failure {
-    match error.of_system() {
-        Some(error) => Failure::because("the rows cannot be written", error),
-        None => Failure::because("the rows cannot be written", error),
+impl From<ParquetError> for Unwritten {
+    fn from(error: ParquetError) -> Self {
+        match error {
+            ParquetError::External(error) => match error.downcast::<io::Error>() {
+                Ok(error) => (*error).into(),
+                Err(error) => Failure::new(format!("the rows cannot be written: {error}")).into(),
+            },
+            error => Failure::because("the rows cannot be written", &error).into(),
+        }
     }
 }
