@@ -25,7 +25,7 @@ use tracing::level_filters::LevelFilter;
 
 use crate::args::{ExecutorArgs, SchedulerArgs};
 use crate::failure::Failure;
-use crate::{load, sql, stop};
+use crate::{load, query, stop};
 
 /// Seconds between signs of life of an executor.
 const HEARTBEAT: u64 = 2;
@@ -52,7 +52,7 @@ pub(crate) fn scheduler(args: &SchedulerArgs) -> Result<(), Failure> {
         None => host(ip),
     };
     check_free(args.listen)?;
-    sql::log_at(LevelFilter::INFO);
+    query::log_at(LevelFilter::INFO);
     let config = SchedulerConfig {
         bind_host: host(ip),
         bind_port: args.listen.port(),
@@ -66,7 +66,7 @@ pub(crate) fn scheduler(args: &SchedulerArgs) -> Result<(), Failure> {
         let cluster = BallistaCluster::new_from_config(&config).await?;
         start_server(cluster, args.listen, Arc::new(config)).await
     };
-    sql::runtime(PLANNERS)?.block_on(async {
+    query::runtime(PLANNERS)?.block_on(async {
         tokio::select! {
             served = serve => ended("the scheduler", served),
             () = stop::asked_to_end() => Ok(()),
@@ -81,9 +81,9 @@ pub(crate) fn executor(args: &ExecutorArgs) -> Result<(), Failure> {
     check_free(control)?;
     let work = WorkFolder::new(args.work_dir.clone())?;
     let tagger = load::tagger(&args.models)?;
-    sql::log_at(LevelFilter::INFO);
+    query::log_at(LevelFilter::INFO);
     let functions = Functions::new(tagger).strict(args.strict).all();
-    let registry = state(default_config_producer(), functions).map_err(|error| sql::failure(&error))?;
+    let registry = state(default_config_producer(), functions).map_err(|error| query::failure(&error))?;
     let threads = args.models.run.threads();
     let ip = args.listen.ip();
     // Without a name, the scheduler takes the address from which the executor calls.
@@ -102,7 +102,7 @@ pub(crate) fn executor(args: &ExecutorArgs) -> Result<(), Failure> {
         override_function_registry: Some(Arc::new(BallistaFunctionRegistry::from(&registry))),
         ..ExecutorProcessConfig::default()
     };
-    sql::runtime(threads)?.block_on(async {
+    query::runtime(threads)?.block_on(async {
         // Ballista ends in order when it is asked to, and that is no failure.
         let asked = tokio::spawn(stop::asked_to_end());
         let served = start_executor_process(Arc::new(config)).await;
@@ -127,14 +127,14 @@ pub(crate) async fn context(scheduler: &str) -> Result<SessionContext, Failure> 
     TcpStream::connect(format!("{host}:{port}"))
         .map_err(|error| Failure::because(format!("the scheduler {scheduler} cannot be reached"), &error))?;
     let context = SessionContext::remote(&format!("df://{host}:{port}")).await;
-    let context = context.map_err(|error| sql::failure(&error))?;
+    let context = context.map_err(|error| query::failure(&error))?;
     for function in planning_functions() {
         context.register_udf(function);
     }
     let state = context.state_ref();
     let mut state = state.write();
     let config = state.config_mut();
-    *config = config.clone().with_batch_size(sql::BATCH);
+    *config = config.clone().with_batch_size(query::BATCH);
     drop(state);
     Ok(context)
 }

@@ -19,6 +19,8 @@ mod offsets;
 mod output;
 mod pace;
 mod progress;
+#[cfg(feature = "sql")]
+mod query;
 mod redact;
 mod run;
 #[cfg(feature = "serve")]

@@ -8,7 +8,6 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::Schema;
-use datafusion::error::DataFusionError;
 use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{
     CsvReadOptions, JsonReadOptions, ParquetReadOptions, SessionConfig, SessionContext,
@@ -22,14 +21,11 @@ use self::rows::{Rows, Unwritten};
 use crate::args::SqlArgs;
 use crate::failure::Failure;
 use crate::load;
+use crate::query::{BATCH, failure, log_at, message, runtime};
 use crate::sink::Sink;
 
 /// The name of the file's table.
 const TABLE: &str = "documents";
-
-/// The number of rows that are read at once. With texts of some kilobytes this is enough to keep all threads busy, and
-/// needs little memory.
-pub(crate) const BATCH: usize = 1024;
 
 pub(crate) fn run(args: &SqlArgs) -> Result<ExitCode, Failure> {
     log_at(if is_remote(args) { LevelFilter::OFF } else { LevelFilter::WARN });
@@ -145,53 +141,4 @@ async fn write(mut stream: SendableRecordBatchStream, mut rows: Rows) -> Result<
         rows.write(&batch)?;
     }
     rows.finish()
-}
-
-/// The runtime that queries run on.
-pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.enable_all().worker_threads(threads).thread_stack_size(STACK);
-    builder.build().map_err(|error| Failure::because("the query engine cannot be started", &error))
-}
-
-/// Bytes of stack. Plans are trees that are walked by recursion; Ballista's own scheduler has as much.
-const STACK: usize = 32 << 20;
-
-/// Writes what DataFusion and Ballista log to standard error.
-pub(crate) fn log_at(level: LevelFilter) {
-    tracing_subscriber::fmt()
-        .with_max_level(level)
-        .with_writer(std::io::stderr)
-        .with_target(false)
-        .log_internal_errors(false)
-        .with_ansi(false)
-        .init();
-}
-
-/// The failure of a query.
-pub(crate) fn failure(error: &DataFusionError) -> Failure {
-    Failure::new(format!("the query failed: {}", message(error)))
-}
-
-/// The message of an error, without the layers that it passed.
-fn message(error: &DataFusionError) -> String {
-    match error {
-        DataFusionError::Context(context, error) => format!("{context}: {}", message(error)),
-        DataFusionError::Shared(error) => message(error),
-        DataFusionError::External(error) => match error.downcast_ref::<DataFusionError>() {
-            Some(error) => message(error),
-            None => error.to_string(),
-        },
-        DataFusionError::ArrowError(error, _) => error.to_string(),
-        DataFusionError::Execution(message) => message.clone(),
-        DataFusionError::Plan(message) => plain(message).to_owned(),
-        _ => error.strip_backtrace(),
-    }
-}
-
-/// The part of a message about wrong arguments that the function itself wrote.
-fn plain(message: &str) -> &str {
-    let own = message.split_once("user-defined coercion failed with: Error during planning: ");
-    let own = own.and_then(|(_, rest)| rest.split_once(". No function matches"));
-    own.map_or(message, |(own, _)| own)
 }

@@ -94,7 +94,8 @@ fn failures_name_their_cause_and_leave_no_file() {
     assert!(fails(&broken, "SELECT 1", "jsonl").contains("broken.parquet cannot be read as a table: "));
     let unknown = folder.file("news.txt", "text");
     assert!(
-        fails(&unknown, "SELECT 1", "jsonl").contains("its name must end in .parquet, .csv, .jsonl or .ndjson")
+        fails(&unknown, "SELECT 1", "jsonl")
+            .contains("its name must end in .parquet, .csv, .jsonl or .ndjson")
     );
     assert!(fails(&news, "SELEC", "jsonl").contains("the query failed: SQL error"));
     let wrong = fails(&news, "SELECT topics(text, 'sport') FROM documents", "jsonl");
@@ -120,12 +121,17 @@ fn failures_name_their_cause_and_leave_no_file() {
 fn a_text_that_fails_is_null_or_ends_the_query() {
     let folder = Folder::new();
     let news = folder.file("news.jsonl", NEWS);
-    let query = "SELECT topic(text, CASE id WHEN 1 THEN ['a', 'a'] ELSE ['a', 'b'] END) AS topic FROM documents";
+    let query =
+        "SELECT topic(text, CASE id WHEN 1 THEN ['a', 'a'] ELSE ['a', 'b'] END) AS topic FROM documents";
     let message = failure(&["sql", &news, query, "--strict"], b"", 1);
     assert!(message.contains("topic failed: ") && message.contains("\"a\""), "{message}");
     let warned = entopic(&["sql", &news, query, "--format", "jsonl"], b"");
     assert!(warned.status.success(), "{}", text(&warned.stderr));
-    assert!(text(&warned.stderr).contains("topic is null for 1 of 3 rows, which failed"), "{}", text(&warned.stderr));
+    assert!(
+        text(&warned.stderr).contains("topic is null for 1 of 3 rows, which failed"),
+        "{}",
+        text(&warned.stderr)
+    );
     assert_eq!(rows(&text(&warned.stdout))[0], json!({"topic": null}));
 }
 

@@ -115,9 +115,9 @@ impl Model {
     fn tagged<'t>(&self, texts: &[Option<&'t str>]) -> Vec<Row<(&'t str, Vec<entopic::Entity>)>> {
         let present: Vec<&str> = texts.iter().copied().flatten().collect();
         let mut tagged = self.tagger.ner().tag_iter(present);
-        let mut row = |text| match tagged.next() {
-            Some(result) => Some(result.map(|tagged| (text, tagged.entities)).map_err(Failure::from)),
-            None => None,
+        let mut row = |text| {
+            let result = tagged.next()?;
+            Some(result.map(|tagged| (text, tagged.entities)).map_err(Failure::from))
         };
         texts.iter().map(|text| text.and_then(&mut row)).collect()
     }
