@@ -227,5 +227,5 @@ fn the_registry_has_the_checksums_of_what_is_bundled() {
             checked += 1;
         }
     }
-    assert_eq!(checked, 8);
+    assert_eq!(checked, 12);
 }
