@@ -54,7 +54,7 @@ test:
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:
-    eval "$(scripts/libtorch.sh)" && cargo clippy --workspace --features libtorch,onnx --all-targets -- -D warnings
+    eval "$(scripts/libtorch.sh)" && cargo clippy --package entopic --package entopic-cli --features libtorch,onnx --all-targets -- -D warnings
     eval "$(scripts/libtorch.sh)" && RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features hub,libtorch,onnx
     eval "$(scripts/libtorch.sh)" && cargo test --features libtorch,onnx --lib --test libtorch
     eval "$(scripts/libtorch.sh)" && cargo run --features libtorch --example libtorch > /dev/null

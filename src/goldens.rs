@@ -221,7 +221,9 @@ impl Comparison {
     pub(crate) fn check(&self, run: &Run) {
         let difference = self.difference(run);
         println!("{}: difference {difference:.1e}", run.name);
-        assert!(difference > 0.0 && difference <= run.tolerance, "{}: {difference}", run.name);
+        // A difference of 0 is possible: the golden may have been computed by the same code on such a CPU.
+        assert!(self.squared_size > 0.0, "{}: nothing was compared", run.name);
+        assert!(difference <= run.tolerance, "{}: {difference}", run.name);
     }
 }
 
