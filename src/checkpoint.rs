@@ -55,7 +55,7 @@ impl WeightFiles {
         Checkpoint::open_as(self.format, &files, self.index.as_ref(), aliases)
     }
 
-    /// Adds one more file, called `name` in messages.
+    /// Adds one more file, called `name` in messages, which an index need not name.
     #[cfg(feature = "libtorch")]
     pub(crate) fn with(mut self, name: String, bytes: Bytes) -> Self {
         self.files.push((name, bytes));
@@ -170,12 +170,15 @@ impl<'a> Checkpoint<'a> {
     }
 
     fn find(&self, name: &str) -> Result<(&'a str, Tensor<'a>), Error> {
-        let found = |name: &str| match self.index {
-            Some(index) => {
-                let (file, tensors) = &self.files[*index.places.get(name)?];
-                Some((*file, tensors.tensor(name)?))
-            }
-            None => self.files.iter().find_map(|(file, tensors)| Some((*file, tensors.tensor(name)?))),
+        let found = |name: &str| {
+            // Files after the shards of an index are not in it.
+            let (shard, others) = match self.index {
+                Some(index) => {
+                    (index.places.get(name).map(|at| &self.files[*at]), &self.files[index.shards.len()..])
+                }
+                None => (None, &self.files[..]),
+            };
+            shard.into_iter().chain(others).find_map(|(file, tensors)| Some((*file, tensors.tensor(name)?)))
         };
         let aliases = self.aliases.iter();
         let aliases =
