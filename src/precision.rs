@@ -19,8 +19,8 @@ pub enum Precision {
     /// 16-bit floats, meant for CUDA devices. Only libtorch computes in them.
     #[cfg(feature = "libtorch")]
     F16,
-    /// bfloat16, accumulated in 32 bits: close to the results of [`F32`](Self::F32). Meant for CPUs with AMX; elsewhere
-    /// values are rounded to bfloat16 and multiplied in f32, a little slower than [`F32`](Self::F32). Only the native
+    /// bfloat16, accumulated in 32 bits: close to the results of [`F32`](Self::F32). Meant for CPUs with AMX, and
+    /// AMD's with AVX-512 BF16; elsewhere values are rounded to bfloat16 and multiplied in f32, a little slower than [`F32`](Self::F32). Only the native
     /// backend computes in it.
     Bf16,
     /// 8-bit integers: weights with one scale per output channel, activations with one scale per token,

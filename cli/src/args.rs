@@ -1,6 +1,8 @@
 //! The command line.
 
 pub(crate) mod inputs;
+#[cfg(feature = "sql")]
+pub(crate) mod query;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -13,6 +15,10 @@ use entopic::{Aggregation, BuiltIn, Engine, Ner, Precision, TopicClassifier};
 use entopic::Backend;
 
 use self::inputs::Inputs;
+#[cfg(feature = "sql")]
+use self::query::SqlArgs;
+#[cfg(feature = "cluster")]
+use self::query::{ExecutorArgs, SchedulerArgs};
 use crate::labels::{LabelList, LabelMap};
 use crate::offsets::Offsets;
 use crate::style::When;
@@ -271,110 +277,6 @@ Examples:
   entopic serve
   curl -s localhost:8080/v1/tag --json '{\"text\": \"Ada Lovelace lived in London.\", \"labels\": [\"science\", \"sport\"]}'
   entopic serve --listen 0.0.0.0:8080 --token-file token.txt --threads 8";
-
-/// Run an SQL query over a file, with entities and topics as functions.
-#[cfg(feature = "sql")]
-#[derive(Debug, Args)]
-#[command(after_help = SQL_HELP)]
-pub(crate) struct SqlArgs {
-    /// The table `documents`: a file of Parquet, CSV or JSON lines (.parquet, .csv, .jsonl, .ndjson), or a folder of Parquet
-    /// files
-    pub(crate) file: PathBuf,
-    /// The query, in DataFusion's SQL
-    pub(crate) query: String,
-    /// Stop the query if a text fails, instead of writing null in its row
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Run the query on the cluster of this scheduler. Its executors have their own models and options, and must find the
-    /// file under the same name
-    #[cfg(feature = "cluster")]
-    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["strict", "Models", "Topics", "Entities", "RuleOptions",
-        "RunOptions", "Places"])]
-    pub(crate) scheduler: Option<String>,
-    /// The format of the rows. `text` keeps all of them in memory; the other formats stream them
-    #[arg(long, value_enum, default_value_t = SqlFormat::Text)]
-    pub(crate) format: SqlFormat,
-    /// Write the rows to this file; it is named FILE.partial until it is complete [default: standard output]
-    #[arg(long, short, value_name = "FILE")]
-    pub(crate) output: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) models: Models,
-}
-
-#[cfg(feature = "sql")]
-const SQL_HELP: &str = "Functions:
-  entities(text)           list of structs: start, end (in characters), label, kind, text, score, found_by
-  topics(text [, labels])  list of structs, the likeliest first: label, score, fit
-  topic(text [, labels])   the likeliest label
-  redact(text)             the text without its entities
-labels is a list of strings, such as ['sport', 'politics']; without it the topics are those of --topics.
-
-Examples:
-  entopic sql news.parquet \"SELECT topic(text) AS topic, count(*) FROM documents GROUP BY topic\"
-  entopic sql news.parquet \"SELECT id, entities(text) AS entities FROM documents\" --format parquet -o tagged.parquet";
-
-/// The format of a result's rows.
-#[cfg(feature = "sql")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum SqlFormat {
-    /// A table for people
-    Text,
-    /// One line of JSON per row
-    Jsonl,
-    /// CSV, with a header row
-    Csv,
-    /// Parquet
-    Parquet,
-}
-
-/// Plan the queries of a cluster and distribute them to its executors. Anyone who can reach it can run queries, which
-/// read and write files: use it only in a network that you trust.
-#[cfg(feature = "cluster")]
-#[derive(Debug, Args)]
-#[command(after_help = CLUSTER_HELP)]
-pub(crate) struct SchedulerArgs {
-    /// The address and port to listen on
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50050")]
-    pub(crate) listen: std::net::SocketAddr,
-    /// The name or address under which executors reach it [default: that of --listen]
-    #[arg(long, value_name = "HOST")]
-    pub(crate) external_host: Option<String>,
-}
-
-/// Run parts of queries for the scheduler of a cluster, with models that are loaded once. Anyone who can reach it can
-/// run queries, which read and write files: use it only in a network that you trust.
-#[cfg(feature = "cluster")]
-#[derive(Debug, Args)]
-#[command(after_help = CLUSTER_HELP)]
-pub(crate) struct ExecutorArgs {
-    /// The address and port of the scheduler
-    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:50050")]
-    pub(crate) scheduler: String,
-    /// The address and port from which others fetch results
-    #[arg(long, value_name = "ADDR:PORT", default_value = "127.0.0.1:50051")]
-    pub(crate) listen: std::net::SocketAddr,
-    /// The port for the scheduler's requests [default: the next port after that of --listen]
-    #[arg(long, value_name = "PORT")]
-    pub(crate) control_port: Option<u16>,
-    /// The name or address under which others reach it [default: that of --listen]
-    #[arg(long, value_name = "HOST")]
-    pub(crate) external_host: Option<String>,
-    /// The folder for parts of results [default: a temporary one]
-    #[arg(long, value_name = "DIR")]
-    pub(crate) work_dir: Option<PathBuf>,
-    /// Stop a query if a text fails, instead of writing null in its row
-    #[arg(long)]
-    pub(crate) strict: bool,
-    #[command(flatten)]
-    pub(crate) models: Models,
-}
-
-#[cfg(feature = "cluster")]
-const CLUSTER_HELP: &str = "Example:
-  entopic scheduler &
-  entopic executor --threads 1 --listen 127.0.0.1:50051 &
-  entopic executor --threads 1 --listen 127.0.0.1:50061 &
-  entopic sql news.parquet \"SELECT topic(text) FROM documents\" --scheduler localhost:50050";
 
 /// Print a script that completes commands and options in a shell.
 #[derive(Debug, Args)]

@@ -23,7 +23,7 @@ use datafusion::prelude::{SessionConfig, SessionContext};
 use entopic_datafusion::{Functions, planning_functions};
 use tracing::level_filters::LevelFilter;
 
-use crate::args::{ExecutorArgs, SchedulerArgs};
+use crate::args::query::{ExecutorArgs, SchedulerArgs};
 use crate::failure::Failure;
 use crate::{load, query, stop};
 

@@ -18,7 +18,7 @@ use tracing::level_filters::LevelFilter;
 use url::Url;
 
 use self::rows::{Rows, Unwritten};
-use crate::args::SqlArgs;
+use crate::args::query::SqlArgs;
 use crate::failure::Failure;
 use crate::load;
 use crate::query::{BATCH, failure, log_at, message, runtime};

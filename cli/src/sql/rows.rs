@@ -16,7 +16,7 @@ use datafusion::parquet::basic::{Compression, ZstdLevel};
 use datafusion::parquet::errors::ParquetError;
 use datafusion::parquet::file::properties::WriterProperties;
 
-use crate::args::SqlFormat;
+use crate::args::query::SqlFormat;
 use crate::failure::Failure;
 use crate::sink::Sink;
 
