@@ -20,7 +20,7 @@ clippy:
 
 # Public documentation.
 doc:
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --features internals,tracing,entopic-cli/cluster
 
 # README's first command, with no C or C++ compiler at hand, then the other examples, in the build of the tests.
 example:

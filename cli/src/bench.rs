@@ -10,7 +10,8 @@ use std::time::Instant;
 use entopic::{Ner, Precision, Tagger, TopicClassifier};
 use serde::Serialize;
 
-use crate::args::{BenchArgs, RunOptions, Task};
+use crate::args::models::RunOptions;
+use crate::args::{BenchArgs, Task};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::{load, output};

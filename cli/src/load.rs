@@ -8,12 +8,12 @@ use entopic::{
 };
 use serde::Deserialize;
 
-use crate::args::{ALL, Entities, Models, RuleOptions, RunOptions, Topics};
+use crate::args::models::{ALL, Entities, Models, RuleOptions, RunOptions, Topics};
 use crate::failure::Failure;
 use crate::input::Input;
 use crate::labels::LabelList;
 #[cfg(feature = "hub")]
-use crate::{args::Places, progress};
+use crate::{args::models::Places, progress};
 
 /// The engine that the options describe.
 fn engine(options: &RunOptions) -> Result<Engine, Failure> {

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use entopic::{Limits, Ner, Redacted, Redaction, Rules, TaggedDocument, redact};
 use serde::{Deserialize, Serialize};
 
-use crate::args::{Cover, Entities, RedactArgs};
+use crate::args::models::Entities;
+use crate::args::{Cover, RedactArgs};
 use crate::documents::document::{Document, Unread};
 use crate::documents::{Blank, Documents, Kind};
 use crate::failure::Failure;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::Models;
+use super::models::Models;
 
 /// Run an SQL query over a file, with entities and topics as functions.
 #[derive(Debug, Args)]

@@ -7,7 +7,7 @@ use entopic::{EntityOptions, Ner};
 use super::iob::Mention;
 use super::note_unused;
 use super::scores::{Counts, Scores};
-use crate::args::RunOptions;
+use crate::args::models::RunOptions;
 use crate::failure::Failure;
 use crate::labels::{LabelList, LabelMap};
 use crate::{load, output};

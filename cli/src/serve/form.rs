@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::refusal::Refusal;
 use super::requests::{Answer, Asked};
 use super::work::{Search, Wanted};
-use crate::args::ALL;
+use crate::args::models::ALL;
 
 /// The fields of the form.
 #[derive(Default, Deserialize)]

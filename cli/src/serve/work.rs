@@ -12,7 +12,7 @@ use lru::LruCache;
 use serde::Serialize;
 
 use super::refusal::Refusal;
-use crate::args::ALL;
+use crate::args::models::ALL;
 
 /// The number of prepared works that are kept.
 const KEPT: NonZeroUsize = NonZeroUsize::new(32).unwrap();
