@@ -7,8 +7,12 @@ pub(crate) const LARGEST_DIMENSION: usize = 1 << 24;
 /// The most layers of a model.
 pub(crate) const MOST_LAYERS: usize = 1 << 10;
 
-/// The most tokens of a sequence.
+/// The most tokens of a sequence that a config.json may state.
 pub(crate) const LONGEST_SEQUENCE: usize = 1 << 20;
+
+/// The most tokens of a window. The time and the memory of a window grow with the square of its length, and a call can
+/// only be cancelled between windows.
+pub(crate) const LONGEST_WINDOW: usize = 1 << 13;
 
 /// The most threads: more than any machine has cores. Some ten thousand threads exhaust the memory for their stacks,
 /// and the standard library then aborts the process.

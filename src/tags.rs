@@ -1,5 +1,6 @@
 //! The tags of token classifiers: their grammar, and the schemes that use it.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::Deserialize;
@@ -131,13 +132,8 @@ pub(crate) fn pipeline_label(tag: &str) -> &str {
 
 /// The entity types of `tags`, each once, in the order of the tags.
 pub(crate) fn entity_types(tags: &[Tag]) -> Vec<String> {
-    let mut types: Vec<String> = Vec::new();
-    for label in tags.iter().filter_map(Tag::label) {
-        if !types.iter().any(|known| known == label) {
-            types.push(label.to_owned());
-        }
-    }
-    types
+    let mut known = HashSet::new();
+    tags.iter().filter_map(Tag::label).filter(|label| known.insert(*label)).map(str::to_owned).collect()
 }
 
 /// The schemes that `tags` may belong to.

@@ -64,7 +64,8 @@ impl Kind {
 impl Documents {
     /// Finds the files. Each is opened when its documents are requested.
     pub(crate) fn find(inputs: &Inputs, blank: Blank) -> Result<Self, Failure> {
-        let opening = Opening { encoding: inputs.encoding, advice: Advice::Option, ..Opening::new() };
+        let Inputs { encoding, max_bytes: most, .. } = *inputs;
+        let opening = Opening { encoding, advice: Advice::Option, most, ..Opening::new() };
         let files = files(inputs)?;
         // The result for a folder is a list, even if the folder has only one file.
         let is_one = matches!(&files[..], [(_, InputFormat::Text)]) && !inputs.files[0].is_dir();
@@ -131,7 +132,7 @@ fn of_file(
             return Err(Failure::new(message));
         }
         #[cfg(feature = "parquet")]
-        return parquet::read(path, field, &opening.done);
+        return parquet::read(path, field, opening);
         #[cfg(not(feature = "parquet"))]
         return Err(Failure::new("this build cannot read Parquet; build it with the feature parquet"));
     }

@@ -71,10 +71,7 @@ impl<F: Streamed> Writer for Stream<F> {
 
     fn finish(mut self: Box<Self>) -> Result<(), Failure> {
         let ended = self.begin().and_then(|()| self.format.end(&mut self.out));
-        match ended {
-            Ok(()) => self.out.finish(),
-            Err(error) => Err(self.out.failure(&error)),
-        }
+        self.out.finish_after(ended)
     }
 }
 

@@ -146,7 +146,7 @@ fn lines_of(input: &Input) -> Vec<Label> {
 }
 
 /// The topics of a TOML file of `[[label]]` tables, each with a name, and optionally a description and examples.
-fn labels_of(input: &Input) -> Result<Vec<Label>, Failure> {
+pub(crate) fn labels_of(input: &Input) -> Result<Vec<Label>, Failure> {
     #[derive(Deserialize)]
     #[serde(deny_unknown_fields)]
     struct File {

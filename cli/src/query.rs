@@ -4,6 +4,7 @@ use datafusion::error::DataFusionError;
 use tracing::level_filters::LevelFilter;
 
 use crate::failure::Failure;
+use crate::runtime;
 
 /// The number of rows that are read at once. With texts of some kilobytes this is enough to keep all threads busy, and
 /// needs little memory.
@@ -11,9 +12,8 @@ pub(crate) const BATCH: usize = 1024;
 
 /// The runtime that queries run on.
 pub(crate) fn runtime(threads: usize) -> Result<tokio::runtime::Runtime, Failure> {
-    let mut builder = tokio::runtime::Builder::new_multi_thread();
-    builder.enable_all().worker_threads(threads).thread_stack_size(STACK);
-    builder.build().map_err(|error| Failure::because("the query engine cannot be started", &error))
+    runtime::start(threads, STACK)
+        .map_err(|error| Failure::because("the query engine cannot be started", &error))
 }
 
 /// Bytes of stack. Plans are trees that are walked by recursion; Ballista's own scheduler has as much.

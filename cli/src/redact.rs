@@ -323,7 +323,8 @@ impl Output for Covered {
 /// Writes documents with their entities restored from the lines of a map, which are in the same order.
 fn undo(documents: Documents, map: Stream, output: &mut Covered) -> Result<(), Failure> {
     let name = map.name.clone();
-    let mut lines = map.into_reader().lines();
+    let (map, count) = map.into_reader();
+    let mut lines = map.lines().inspect(|_| count.set(0));
     for document in documents {
         let document = match document {
             Ok(document) => document,

@@ -35,7 +35,7 @@ use self::service::Service;
 use self::work::Works;
 use crate::args::ServeArgs;
 use crate::failure::Failure;
-use crate::{load, output, stop};
+use crate::{load, output, runtime, stop};
 
 /// The minimum time for answering waiting requests when the service ends.
 const GRACE: Duration = Duration::from_secs(30);
@@ -49,8 +49,31 @@ const BACKGROUND: usize = 2;
 /// The memory for bodies, as a number of bodies of the maximum size.
 const BODIES: usize = 8;
 
+/// The threads that read requests and write answers, and the bytes of their stacks: tokio's default.
+const THREADS: usize = 2;
+const STACK: usize = 2 << 20;
+
 /// The minimum number of characters of a token.
 const SHORTEST_TOKEN: usize = 16;
+
+/// Reads the body of a request to `path`; returns the number of its texts, or the message of the answer.
+#[cfg(feature = "internals")]
+pub(crate) fn read(path: &str, body: &[u8]) -> Result<usize, String> {
+    use requests::{Asked, Body, EntitiesRequest, HtmlRequest, TagRequest, TopicsRequest};
+
+    fn asked<B: Body>(body: &[u8]) -> Result<Asked, refusal::Refusal> {
+        requests::read::<B>(body)?.asked()
+    }
+    let asked = match path {
+        "/v1/entities" => asked::<EntitiesRequest>(body),
+        "/v1/topics" => asked::<TopicsRequest>(body),
+        "/v1/tag" => asked::<TagRequest>(body),
+        "/v1/html" => asked::<HtmlRequest>(body),
+        "/" => form::Fields::read(body).and_then(|fields| fields.asked()),
+        _ => return Err(format!("there is no path {path}")),
+    };
+    asked.map(|asked| asked.texts.len()).map_err(|refusal| refusal.message().to_owned())
+}
 
 pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let token = args.token_file.as_deref().map(token).transpose()?;
@@ -89,8 +112,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
             "warning: anyone who can reach this address can use the service; to require a token, add --token-file",
         );
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.map_err(|error| failed(&error))?;
+    let runtime = runtime::start(THREADS, STACK).map_err(|error| failed(&error))?;
     let served = runtime.block_on(async {
         let handle = Handle::new();
         tokio::spawn(end_on_signal(handle.clone(), Arc::clone(&service)));

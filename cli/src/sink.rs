@@ -84,7 +84,13 @@ impl Sink {
 
     /// The failure of a write.
     pub(crate) fn failure(&self, error: &io::Error) -> Failure {
-        Failure::because(format!("{} cannot be written", self.name), error)
+        unwritten(&self.name, error)
+    }
+
+    /// The name in messages.
+    #[cfg(feature = "parquet")]
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The place of an incomplete output.
@@ -110,9 +116,17 @@ impl Sink {
     }
 
     /// Finishes the output, which is complete.
-    pub(crate) fn finish(mut self) -> Result<(), Failure> {
-        let flushed = self.out.flush();
-        flushed.map_err(|error| self.failure(&error))?;
+    pub(crate) fn finish(self) -> Result<(), Failure> {
+        self.finish_after(Ok(()))
+    }
+
+    /// Finishes the output, which is complete if its last part was written. A reader that has gone away, as `head` does,
+    /// is no failure.
+    pub(crate) fn finish_after(mut self, ended: io::Result<()>) -> Result<(), Failure> {
+        match ended.and_then(|()| self.out.flush()) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            flushed => flushed.map_err(|error| self.failure(&error))?,
+        }
         if let Some((partial, path)) = &self.rename {
             fs::rename(partial, path).map_err(|error| self.failure(&error))?;
         }
@@ -131,7 +145,12 @@ impl Write for Sink {
 }
 
 fn unwritable(path: &Path, error: &io::Error) -> Failure {
-    Failure::because(format!("{} cannot be written", path.display()), error)
+    unwritten(&path.display().to_string(), error)
+}
+
+/// The failure of a write to the output `name`.
+pub(crate) fn unwritten(name: &str, error: &io::Error) -> Failure {
+    Failure::because(format!("{name} cannot be written"), error)
 }
 
 /// A folder of files, under another name until it is complete.

@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use crate::args::inputs::MOST_BYTES;
 use crate::failure::Failure;
 
 /// The first bytes of gzip files. No UTF-8 text begins with them: 0x8B continues a character, but 0x1F is a whole
@@ -53,6 +54,8 @@ pub(crate) struct Opening {
     /// The encoding; `None` to detect it.
     pub(crate) encoding: Option<&'static Encoding>,
     pub(crate) advice: Advice,
+    /// The maximum size of a text, a line or a row in bytes, after decompression.
+    pub(crate) most: u64,
     /// Counts the bytes that were read from the files, before they are decompressed.
     pub(crate) done: Rc<Cell<u64>>,
     /// True if a line can be read without waiting for the program that writes it; always true for files.
@@ -65,6 +68,7 @@ impl Opening {
         Self {
             encoding: None,
             advice: Advice::Convert,
+            most: MOST_BYTES,
             done: Rc::default(),
             is_ready: Rc::new(Cell::new(true)),
         }
@@ -89,6 +93,8 @@ pub(crate) struct Stream {
     pub(crate) name: String,
     reader: BufReader<Box<dyn Read>>,
     advice: Advice,
+    /// The maximum size of a text, a line or a row in bytes.
+    pub(crate) most: u64,
     /// The flag [`Opening::is_ready`], for standard input.
     is_ready: Option<Rc<Cell<bool>>>,
     /// The byte and the line at which the next line begins.
@@ -154,7 +160,8 @@ impl Stream {
             false => Box::new(Transcoder::new(plain, encoding)),
         };
         let reader = BufReader::with_capacity(READ, reader);
-        let mut stream = Self { name, reader, advice: opening.advice, is_ready: None, byte: 0, line: 0 };
+        let Opening { advice, most, .. } = *opening;
+        let mut stream = Self { name, reader, advice, most, is_ready: None, byte: 0, line: 0 };
         stream.skip_mark()?;
         Ok(stream)
     }
@@ -173,7 +180,11 @@ impl Stream {
     /// The whole text.
     pub(crate) fn text(mut self) -> Result<String, Failure> {
         let mut bytes = Vec::new();
-        self.reader.read_to_end(&mut bytes).map_err(|error| unreadable(&self.name, &error))?;
+        let read = (&mut self.reader).take(self.most.saturating_add(1)).read_to_end(&mut bytes);
+        read.map_err(|error| unreadable(&self.name, &error))?;
+        if bytes.len() as u64 > self.most {
+            return Err(Failure::new(format!("{} {}", self.name, too_long(self.most))));
+        }
         let text = self.utf8(bytes, self.byte, 1)?;
         if is_no_text(&text) {
             return Err(Failure::new(format!(
@@ -189,7 +200,7 @@ impl Stream {
     /// it returns `None`.
     pub(crate) fn line(&mut self) -> Option<Line> {
         let mut bytes = Vec::new();
-        let read = self.reader.read_until(b'\n', &mut bytes);
+        let read = (&mut self.reader).take(self.most.saturating_add(2)).read_until(b'\n', &mut bytes);
         if let Some(is_ready) = &self.is_ready {
             let there = self.reader.buffer();
             let end = there.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
@@ -208,6 +219,12 @@ impl Stream {
         let start = self.byte;
         self.byte += bytes.len() as u64;
         self.line += 1;
+        if bytes.len() as u64 > self.most + 1 && !bytes.ends_with(b"\n") {
+            // The next call reads the line after it, or the error.
+            self.byte += self.reader.skip_until(b'\n').unwrap_or(0) as u64;
+            let text = Err(Failure::new(format!("the line {}", too_long(self.most))));
+            return Some(Line { number: self.line, text, end: "" });
+        }
         let end = ["\r\n", "\n"].into_iter().find(|end| bytes.ends_with(end.as_bytes())).unwrap_or_default();
         bytes.truncate(bytes.len() - end.len());
         Some(Line { number: self.line, text: self.utf8(bytes, start, self.line), end })
@@ -232,10 +249,35 @@ impl Stream {
         })
     }
 
-    /// A reader of the bytes that follow.
-    pub(crate) fn into_reader(self) -> impl BufRead + 'static {
-        self.reader
+    /// A reader of the bytes that follow. It returns an error when more than the maximum size is read for one part;
+    /// setting the cell to 0 begins the next part.
+    pub(crate) fn into_reader(self) -> (impl BufRead + 'static, Rc<Cell<u64>>) {
+        let count = Rc::default();
+        (BufReader::new(Bounded { inner: self.reader, count: Rc::clone(&count), most: self.most }), count)
     }
+}
+
+/// A reader that ends with an error when it has read `most` bytes since the count was set to 0.
+struct Bounded<R> {
+    inner: R,
+    count: Rc<Cell<u64>>,
+    most: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.count.get() > self.most {
+            return Err(io::Error::other(format!("the row {}", too_long(self.most))));
+        }
+        let read = self.inner.read(buffer)?;
+        self.count.set(self.count.get() + read as u64);
+        Ok(read)
+    }
+}
+
+/// What is wrong with a text of more than `most` bytes.
+pub(crate) fn too_long(most: u64) -> String {
+    format!("has more than {most} bytes; split it, or raise the limit with --max-bytes")
 }
 
 /// The first bytes of `reader`, at most `count`, and a reader of all bytes.

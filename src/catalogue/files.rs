@@ -337,7 +337,8 @@ fn safetensors(mut file: fs::File) -> io::Result<Result<Vec<u8>, String>> {
             )));
         }
     }
-    bytes.reserve_exact(file.metadata()?.len().saturating_sub(8).try_into().unwrap_or(0));
+    // A sparse file may be larger than the memory.
+    bytes.try_reserve_exact(file.metadata()?.len().saturating_sub(8).try_into().unwrap_or(usize::MAX))?;
     file.read_to_end(&mut bytes)?;
     Ok(Ok(bytes))
 }

@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -221,7 +222,8 @@ impl Registry {
     /// Adds the models of `other`. On a name clash, the added model wins.
     #[must_use]
     pub fn with(mut self, other: Registry) -> Self {
-        self.entries.retain(|entry| other.find(&entry.name).is_none());
+        let added: HashSet<&str> = other.entries.iter().map(|entry| entry.name.as_str()).collect();
+        self.entries.retain(|entry| !added.contains(entry.name.as_str()));
         self.entries.extend(other.entries);
         self.file = other.file.or(self.file);
         self
@@ -267,9 +269,10 @@ impl Registry {
                 format!("{origin} is not a TOML list of [[model]] tables with the fields of models.toml");
             Error::new(ErrorKind::Registry, message).with_source(error)
         })?;
-        for (at, entry) in entries.iter().enumerate() {
-            let twice = entries[..at].iter().any(|other| other.name == entry.name);
-            let fault = entry.fault().or_else(|| twice.then(|| "the name is used twice".into()));
+        let mut names = HashSet::new();
+        for entry in &entries {
+            let is_new = names.insert(&entry.name);
+            let fault = entry.fault().or_else(|| (!is_new).then(|| "the name is used twice".into()));
             if let Some(fault) = fault {
                 let message = format!("{origin}: model {:?}: {fault}", entry.name);
                 return Err(Error::new(ErrorKind::Registry, message));

@@ -14,6 +14,7 @@ use crate::catalogue::model_ref::ModelRef;
 use crate::catalogue::registry::Task;
 use crate::error::{Error, ErrorKind};
 use crate::fingerprint::Fingerprint;
+use crate::limits::LONGEST_WINDOW;
 use crate::tokenizer::TextTokenizer;
 
 /// Loads `model`, which must do one of `tasks`; `purpose` names the tasks in messages.
@@ -62,7 +63,7 @@ pub(crate) fn load(
         .flat_map(|path| tokenizer_files.sample(path))
         .collect();
     let pooling = pooling.map(|pooling| pooling.to_string()).unwrap_or_default();
-    let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.longest);
+    let max_length = profile.max_length.unwrap_or(usize::MAX).min(config.longest).min(LONGEST_WINDOW);
     Ok(Model {
         fingerprint: Fingerprint::of(&[&json, &weights, &vocabulary, pooling.as_bytes()]),
         name,

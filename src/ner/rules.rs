@@ -5,7 +5,7 @@ mod file;
 mod phrases;
 pub(crate) mod rule;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 use std::path::Path;
@@ -172,13 +172,9 @@ impl Rules {
 
     /// The labels of the rules, each once, in the order of the rules.
     pub fn labels(&self) -> Vec<String> {
-        let mut labels: Vec<String> = Vec::new();
-        for rule in &self.compiled.rules {
-            if !labels.contains(&rule.label) {
-                labels.push(rule.label.clone());
-            }
-        }
-        labels
+        let mut known = HashSet::new();
+        let labels = self.compiled.rules.iter().map(|rule| &rule.label);
+        labels.filter(|label| known.insert(*label)).cloned().collect()
     }
 
     /// The entities of `text`, in the order of the text. They do not overlap.

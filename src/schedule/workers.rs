@@ -177,12 +177,22 @@ fn give_way() {
 
 /// Runs `wait`, which waits for pools. A thread of the caller's own rayon pool would meanwhile start other jobs of
 /// that pool, each of which may get here again, until its stack is full. So on such a thread, `wait` runs on a new
-/// thread outside all pools.
+/// thread outside all pools; if the system refuses one, it runs on this thread after all.
 fn outside_pools<T: Send>(wait: impl FnOnce() -> T + Send) -> T {
     if rayon::current_thread_index().is_none() {
         return wait();
     }
-    thread::scope(|scope| scope.spawn(wait).join().unwrap_or_else(|panic| resume_unwind(panic)))
+    let wait = Mutex::new(Some(wait));
+    let run = || wait.lock().unwrap_or_else(PoisonError::into_inner).take().map(|wait| wait());
+    let done = thread::scope(|scope| {
+        let thread = thread::Builder::new().spawn_scoped(scope, run).ok()?;
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    });
+    match done.or_else(run) {
+        Some(done) => done,
+        // The new thread takes it, or this one does if there is no new thread.
+        None => unreachable!("what waits is run once"),
+    }
 }
 
 /// Runs `job` once on each worker and waits for all.

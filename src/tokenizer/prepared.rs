@@ -50,8 +50,8 @@ impl<'t> Prepared<'t> {
         let Some(first) = source.bytes().position(|byte| !plain(byte)) else { return Self::as_it_is(source) };
         // The letter before an accent changes with it.
         let start = first.saturating_sub(1);
-        let mut building = Building { text: source[..start].to_owned(), parts: Vec::new(), changed: false };
-        building.parts.push(Part { prepared: 0, source: 0, is_copy: true });
+        let mut building = Building::default();
+        building.copy(0, &source[..start]);
         let mut rest = source[start..].char_indices().peekable();
         while let Some((at, character)) = rest.next() {
             let at = start + at;
@@ -60,7 +60,7 @@ impl<'t> Prepared<'t> {
                 end += mark.len_utf8();
             }
             let cluster = &source[at..end];
-            match change(cluster, character, &building.text, &source[end..]) {
+            match change(cluster, character, &building, &source[end..]) {
                 Change::Keep => building.copy(at, cluster),
                 Change::Drop => building.put(at, ""),
                 Change::Replace(text) => {
@@ -100,10 +100,13 @@ impl<'t> Prepared<'t> {
 }
 
 /// A prepared text that is being built.
+#[derive(Default)]
 struct Building {
     text: String,
     parts: Vec<Part>,
     changed: bool,
+    /// True if the last line of the text has a character other than a space.
+    is_in_line: bool,
 }
 
 impl Building {
@@ -121,13 +124,20 @@ impl Building {
         if !self.parts.last().is_some_and(|part| part.is_copy) {
             self.parts.push(Part { prepared: self.text.len(), source, is_copy: true });
         }
-        self.text.push_str(cluster);
+        self.push(cluster);
     }
 
     /// Puts `text` in place of the character at `source`.
     fn put(&mut self, source: usize, text: &str) {
         self.changed = true;
         self.parts.push(Part { prepared: self.text.len(), source, is_copy: false });
+        self.push(text);
+    }
+
+    fn push(&mut self, text: &str) {
+        let line = text.rfind('\n').map(|end| &text[end + 1..]);
+        self.is_in_line &= line.is_none();
+        self.is_in_line |= line.unwrap_or(text).contains(|character| character != ' ');
         self.text.push_str(text);
     }
 }
@@ -135,9 +145,9 @@ impl Building {
 /// The most marks of emphasis that stand together in Markdown.
 const MARKS: usize = 3;
 
-/// The change of `cluster`, which is `character` and its accents, between the prepared text `before` and the source
-/// `after`.
-fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
+/// The change of `cluster`, which is `character` and its accents, between the text that is built and the source `after`.
+fn change(cluster: &str, character: char, building: &Building, after: &str) -> Change {
+    let before = &building.text;
     match character {
         // Emphasis in Markdown stands on one side of a word.
         '*' | '_' | '~' | '`'
@@ -151,8 +161,8 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
         }
         // The number of a footnote.
         '¹' | '²' | '³' | '\u{2070}'..='\u{2079}' if before.ends_with(char::is_alphabetic) => Change::Drop,
-        // Quoted mail.
-        '>' if starts_line(before) => Change::Drop,
+        // Quoted mail; the marks before it are removed already.
+        '>' if !building.is_in_line => Change::Drop,
         // A hashtag.
         '#' if !before.ends_with(char::is_alphanumeric) && after.starts_with(char::is_alphabetic) => {
             Change::Drop
@@ -171,12 +181,6 @@ fn change(cluster: &str, character: char, before: &str, after: &str) -> Change {
         }
         _ => Change::Keep,
     }
-}
-
-/// Returns whether a line begins after `before`; the marks of quoted mail are already removed from it.
-fn starts_line(before: &str) -> bool {
-    let line = before.trim_end_matches(' ');
-    line.is_empty() || line.ends_with('\n')
 }
 
 /// Returns whether `side` begins with a word, after more of the same `mark`.

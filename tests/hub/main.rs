@@ -7,6 +7,7 @@
 mod support;
 
 mod cache;
+mod faults;
 mod lock;
 mod part;
 mod place;

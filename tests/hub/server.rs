@@ -42,6 +42,8 @@ pub struct Reply {
     pub length: Option<Option<u64>>,
     /// True if the body is sent again and again.
     pub endless: bool,
+    /// True if the connection stays open after the body, until the client closes it.
+    pub stalls: bool,
 }
 
 #[derive(Clone)]
@@ -300,6 +302,9 @@ fn send(mut stream: TcpStream, request: &Request, reply: &Reply) -> std::io::Res
     }
     loop {
         stream.write_all(&reply.body)?;
+        if reply.stalls {
+            return std::io::copy(&mut stream, &mut std::io::sink()).map(drop);
+        }
         if !reply.endless {
             return stream.flush();
         }

@@ -13,6 +13,7 @@ mod bundled;
 mod config_keys;
 mod mention_groups;
 mod options;
+mod properties;
 #[cfg(feature = "bundled")]
 mod real_text;
 #[cfg(feature = "bundled")]

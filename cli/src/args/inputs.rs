@@ -7,6 +7,9 @@ use encoding_rs::Encoding;
 
 use crate::failure::Failure;
 
+/// The default of --max-bytes: more than any book, and less than the memory of any server.
+pub(crate) const MOST_BYTES: u64 = 256 << 20;
+
 /// The documents.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Inputs {
@@ -27,6 +30,9 @@ pub(crate) struct Inputs {
     /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like it]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub(crate) encoding: Option<&'static Encoding>,
+    /// The maximum size of one text, line or row, after decompression; a longer one fails, and the others are read
+    #[arg(long, value_name = "BYTES", default_value_t = MOST_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_bytes: u64,
 }
 
 impl Inputs {

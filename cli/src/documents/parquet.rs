@@ -1,8 +1,8 @@
 //! Documents as rows of Parquet.
 
-use std::cell::Cell;
 use std::fs::File;
 use std::io::{Read, stdin};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -18,15 +18,17 @@ use serde_json::value::RawValue;
 use super::document::{Document, Field, Place, Results, Unread};
 use super::table::column_of;
 use crate::failure::Failure;
-use crate::stream::STANDARD_INPUT;
+use crate::stream::{Opening, STANDARD_INPUT, too_long};
 
 /// The number of rows that are decoded at once.
 const ROWS: usize = 1024;
 
 /// The documents of a Parquet file. Its column `field` has the texts, by default the column `text` or the only column.
-/// `done` counts the bytes of the file that were read, as if all rows had the same size.
-pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Result<Results, Failure> {
-    let (name, all, reader) = open(path)?;
+/// The bytes of the file that were read are counted as if all rows had the same size.
+pub(super) fn read(path: &Path, field: Option<&str>, opening: &Opening) -> Result<Results, Failure> {
+    let Opening { done, most, .. } = opening;
+    let most = *most;
+    let (name, all, mut reader) = guarded(|| open(path))??;
     let (size, before, done) = (path.metadata().map_or(0, |data| data.len()), done.get(), Rc::clone(done));
     let file: Rc<str> = name.as_str().into();
     let schema = reader.schema();
@@ -42,13 +44,14 @@ pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Re
     }
     let mut first = 1;
     let mut is_over = false;
-    let batches = reader.map_while(move |batch| {
+    let batches = std::iter::from_fn(move || guarded(|| reader.next()).transpose()).map_while(move |batch| {
         let place = Place { file: Rc::clone(&file), line: Some(first) };
         if is_over {
             return None;
         }
-        let rows = batch.map_err(|error| error.to_string()).and_then(|batch| {
-            let rows = rows(&batch, column, &place).map_err(|error| error.to_string())?;
+        let batch = batch.map_err(|failure| failure.to_string());
+        let rows = batch.and_then(|batch| batch.map_err(|error| error.to_string())).and_then(|batch| {
+            let rows = rows(&batch, column, &place, most).map_err(|error| error.to_string())?;
             first += batch.num_rows() as u64;
             done.set(before + (size as f64 * (first - 1) as f64 / all.max(1) as f64) as u64);
             Ok(rows)
@@ -60,6 +63,12 @@ pub(super) fn read(path: &Path, field: Option<&str>, done: &Rc<Cell<u64>>) -> Re
         }))
     });
     Ok(Box::new(batches.flatten()))
+}
+
+/// Runs `read`, and turns a panic of the Parquet library into a failure: it checks damaged files, but not all.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Failure> {
+    catch_unwind(AssertUnwindSafe(read))
+        .map_err(|_| Failure::new("the Parquet library panicked; the file is damaged"))
 }
 
 /// The name of a file, the number of its rows, and its rows.
@@ -87,11 +96,12 @@ fn with_rows<T: ChunkReader + 'static>(
     Ok((rows, builder.with_batch_size(ROWS).build()?))
 }
 
-/// The documents of `batch`, the first of which is at `first`.
+/// The documents of `batch`, the first of which is at `first`. Texts of more than `most` bytes fail.
 fn rows(
     batch: &RecordBatch,
     column: usize,
     first: &Place,
+    most: u64,
 ) -> Result<Vec<Result<Document, Unread>>, arrow_schema::ArrowError> {
     let options = FormatOptions::new();
     let schema = batch.schema();
@@ -128,7 +138,10 @@ fn rows(
             fields.push((name, field));
         }
         let text = formatter.value(row).try_to_string()?;
-        documents.push(Ok(Document { place, text, fields, end: None }));
+        documents.push(match text.len() as u64 > most {
+            true => Err(Unread { place, failure: Failure::new(format!("the text {}", too_long(most))) }),
+            false => Ok(Document { place, text, fields, end: None }),
+        });
     }
     Ok(documents)
 }

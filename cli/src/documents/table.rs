@@ -6,13 +6,15 @@ use csv::{ErrorKind, ReaderBuilder, StringRecord};
 
 use super::document::{Document, Field, Place, Results, TEXT, Unread};
 use crate::failure::Failure;
-use crate::stream::Stream;
+use crate::stream::{Stream, too_long};
 
 /// The documents of a table. Its column `field` has the texts, by default the column `text` or the only column.
 pub(super) fn read(stream: Stream, delimiter: u8, field: Option<&str>) -> Result<Results, Failure> {
     let name = stream.name.clone();
     let file: Rc<str> = name.as_str().into();
-    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(stream.into_reader());
+    let most = stream.most;
+    let (reader, count) = stream.into_reader();
+    let mut reader = ReaderBuilder::new().delimiter(delimiter).from_reader(reader);
     let columns = reader.headers().cloned();
     let columns = columns.map_err(|error| Failure::because(format!("{name} cannot be read"), &error))?;
     let column =
@@ -22,6 +24,7 @@ pub(super) fn read(stream: Stream, delimiter: u8, field: Option<&str>) -> Result
         if is_over {
             return None;
         }
+        count.set(0);
         let mut row = StringRecord::new();
         let line = |reader: &csv::Reader<_>| reader.position().line();
         let before = line(&reader);
@@ -29,6 +32,10 @@ pub(super) fn read(stream: Stream, delimiter: u8, field: Option<&str>) -> Result
             Ok(false) => None,
             Ok(true) => {
                 let place = Place { file: Rc::clone(&file), line: row.position().map(csv::Position::line) };
+                if row.as_slice().len() as u64 > most {
+                    let failure = Failure::new(format!("the row {}", too_long(most)));
+                    return Some(Err(Unread { place, failure }));
+                }
                 let mut text = String::new();
                 let fields = columns.iter().zip(&row).enumerate().map(|(at, (name, value))| {
                     if at == column {

@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use super::document::{Document, Field, Place};
 use super::{Blank, Documents, Kind};
-use crate::args::inputs::{InputFormat, Inputs};
+use crate::args::inputs::{InputFormat, Inputs, MOST_BYTES};
 
 fn inputs(folder: &TempDir, files: &[(&str, &[u8])]) -> Inputs {
     let paths = files.iter().map(|(name, bytes)| {
@@ -15,7 +15,14 @@ fn inputs(folder: &TempDir, files: &[(&str, &[u8])]) -> Inputs {
         fs::write(&path, bytes).expect("it should be writable");
         path
     });
-    Inputs { files: paths.collect(), input_format: None, lines: false, text_field: None, encoding: None }
+    Inputs {
+        files: paths.collect(),
+        input_format: None,
+        lines: false,
+        text_field: None,
+        encoding: None,
+        max_bytes: MOST_BYTES,
+    }
 }
 
 /// Each document's text, or the message of its failure, after its place.
@@ -84,6 +91,7 @@ fn folders_are_read_in_the_order_of_names() {
         lines: false,
         text_field: None,
         encoding: None,
+        max_bytes: MOST_BYTES,
     };
     assert_eq!(read(&all), ["z.md z", "b.txt b"]);
 }

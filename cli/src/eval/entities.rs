@@ -32,7 +32,7 @@ struct Gold {
 }
 
 /// A text and its entities, with positions in characters.
-struct Document {
+pub(crate) struct Document {
     /// The number of its line in the file.
     line: usize,
     text: String,
@@ -179,7 +179,7 @@ impl Document {
     }
 }
 
-fn read(input: &Input) -> Result<Vec<Document>, Failure> {
+pub(crate) fn read(input: &Input) -> Result<Vec<Document>, Failure> {
     let filled = input.lines().filter(|(_, text)| !text.trim().is_empty());
     let documents: Vec<Document> =
         filled.map(|(line, text)| document(line, text, &input.name)).collect::<Result<_, _>>()?;

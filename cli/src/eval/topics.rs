@@ -26,7 +26,7 @@ struct Line {
 
 /// A text and its gold labels.
 #[derive(Debug)]
-struct Document {
+pub(crate) struct Document {
     text: String,
     gold: Gold,
     /// The number of its line in the file.
@@ -209,7 +209,7 @@ impl Document {
     }
 }
 
-fn read(input: &Input) -> Result<Vec<Document>, Failure> {
+pub(crate) fn read(input: &Input) -> Result<Vec<Document>, Failure> {
     let filled = input.lines().filter(|(_, text)| !text.trim().is_empty());
     let documents = filled.map(|(line, text)| {
         let fail = |message: String| Failure::new(format!("{}: line {line}{message}", input.name));

@@ -19,7 +19,7 @@ use crate::documents::document::{Document, Field as DocumentField};
 use crate::failure::Failure;
 use crate::offsets::{Offsets, Places};
 use crate::output;
-use crate::sink::Sink;
+use crate::sink::{Sink, unwritten};
 
 /// The number of rows, and of bytes of their texts and fields, that are collected for one batch.
 const ROWS: usize = 1024;
@@ -33,6 +33,8 @@ const GROUP_BYTES: usize = 64 << 20;
 
 pub(super) struct Table {
     writer: ArrowWriter<Sink>,
+    /// The name of the output in messages.
+    name: String,
     rows: Rows,
     /// The bytes of their texts and fields.
     bytes: usize,
@@ -134,24 +136,29 @@ impl Table {
     pub(super) fn new(out: Sink, offsets: Offsets) -> Result<Self, Failure> {
         let compression = Compression::ZSTD(ZstdLevel::default());
         let properties = WriterProperties::builder().set_compression(compression).build();
-        let writer =
-            ArrowWriter::try_new(out, schema(), Some(properties)).map_err(|error| failure(&error))?;
-        Ok(Self { writer, rows: Rows::new(), bytes: 0, offsets })
+        let name = out.name().to_owned();
+        let writer = ArrowWriter::try_new(out, schema(), Some(properties));
+        let writer = writer.map_err(|error| unwritten(&name, &cause(error)))?;
+        Ok(Self { writer, name, rows: Rows::new(), bytes: 0, offsets })
     }
 
     fn hand_over(&mut self) -> io::Result<()> {
         let batch = self.rows.batch().map_err(io::Error::other)?;
         self.bytes = 0;
-        self.writer.write(&batch).map_err(io::Error::other)?;
+        self.writer.write(&batch).map_err(cause)?;
         match self.writer.in_progress_size() > GROUP_BYTES {
-            true => self.writer.flush().map_err(io::Error::other),
+            true => self.writer.flush().map_err(cause),
             false => Ok(()),
         }
     }
 }
 
-fn failure(error: &ParquetError) -> Failure {
-    Failure::because("Parquet cannot be written", error)
+/// The error of the output, if that is the cause: a pipe that its reader closed is no failure.
+fn cause(error: ParquetError) -> io::Error {
+    match error {
+        ParquetError::External(cause) => cause.downcast().map_or_else(io::Error::other, |cause| *cause),
+        error => io::Error::other(error),
+    }
 }
 
 impl Writer for Table {
@@ -168,7 +175,13 @@ impl Writer for Table {
     }
 
     fn finish(mut self: Box<Self>) -> Result<(), Failure> {
-        self.hand_over().map_err(|error| Failure::because("Parquet cannot be written", &error))?;
-        self.writer.into_inner().map_err(|error| failure(&error))?.finish()
+        let name = std::mem::take(&mut self.name);
+        let ended = self.hand_over().and_then(|()| self.writer.into_inner().map_err(cause));
+        match ended {
+            Ok(out) => out.finish(),
+            // The reader has gone away.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+            Err(error) => Err(unwritten(&name, &error)),
+        }
     }
 }

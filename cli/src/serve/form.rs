@@ -6,6 +6,7 @@ use entopic::Label;
 use maud::{DOCTYPE, html};
 use serde::Deserialize;
 
+use super::labels;
 use super::refusal::Refusal;
 use super::requests::{Answer, Asked};
 use super::work::{Search, Wanted};
@@ -32,8 +33,9 @@ impl Fields {
         self.token.as_deref()
     }
 
-    pub(super) fn asked(&self) -> Asked {
+    pub(super) fn asked(&self) -> Result<Asked, Refusal> {
         let labels = self.labels.split(',').map(str::trim).filter(|label| !label.is_empty());
+        labels::check(labels.clone().count(), self.labels.len()).map_err(Refusal::input)?;
         let labels: Vec<Label> = labels.map(Label::from).collect();
         let wanted = Wanted {
             labels: (!labels.is_empty()).then_some(labels),
@@ -41,7 +43,7 @@ impl Fields {
             built_in: self.built_in.iter().map(|_| ALL.to_owned()).collect(),
             ..Wanted::new(Search::Both)
         };
-        Asked { texts: [self.text.clone()].into(), is_one: true, wanted, answer: Answer::Html(None) }
+        Ok(Asked { texts: [self.text.clone()].into(), is_one: true, wanted, answer: Answer::Html(None) })
     }
 }
 

@@ -18,6 +18,16 @@ pub(super) fn read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Vec<Labe
     from.deserialize_option(Labels)
 }
 
+/// Returns what is wrong with `count` labels of `bytes` bytes, if they are too many.
+pub(super) fn check(count: usize, bytes: usize) -> Result<(), String> {
+    match count > MOST || bytes > MOST_BYTES {
+        true => Err(format!(
+            "a request may have at most {MOST} labels of {MOST_BYTES} bytes in all; send fewer or shorter ones"
+        )),
+        false => Ok(()),
+    }
+}
+
 struct Labels;
 
 impl<'de> Visitor<'de> for Labels {
@@ -40,11 +50,7 @@ impl<'de> Visitor<'de> for Labels {
         while let Some(OneLabel(label, size)) = list.next_element()? {
             bytes += size;
             labels.push(label);
-            if labels.len() > MOST || bytes > MOST_BYTES {
-                return Err(A::Error::custom(format!(
-                    "a request may have at most {MOST} labels of {MOST_BYTES} bytes in all; send fewer or shorter ones"
-                )));
-            }
+            check(labels.len(), bytes).map_err(A::Error::custom)?;
         }
         Ok(Some(labels))
     }

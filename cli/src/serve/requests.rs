@@ -39,6 +39,15 @@ pub(super) trait Body: DeserializeOwned {
     fn asked(self) -> Result<Asked, Refusal>;
 }
 
+/// Reads a body, which must be a JSON object.
+pub(super) fn read<B: Body>(body: &[u8]) -> Result<B, Refusal> {
+    // serde would also read the fields from a list, in their order.
+    if body.trim_ascii_start().first() != Some(&b'{') {
+        return Err(Refusal::input("the body must be an object, such as {\"text\": \"…\"}"));
+    }
+    serde_json::from_slice(body).map_err(|error| Refusal::input(format!("the body is invalid: {error}")))
+}
+
 /// A request for entities.
 #[derive(Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

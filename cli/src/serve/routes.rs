@@ -11,7 +11,6 @@ use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use entopic::{HtmlOptions, TaggedDocument};
-use serde::de::DeserializeOwned;
 use tokio::sync::OwnedSemaphorePermit;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -19,7 +18,7 @@ use utoipa::{Modify, OpenApi};
 
 use super::form::{self, Fields};
 use super::refusal::{Problem, Refusal};
-use super::requests::{Answer, Asked, Body, EntitiesRequest, HtmlRequest, TagRequest, TopicsRequest};
+use super::requests::{self, Answer, Asked, Body, EntitiesRequest, HtmlRequest, TagRequest, TopicsRequest};
 use super::schema::{Entities, OneOrList, Tagged, Topics};
 use super::service::Service;
 use super::work::Found;
@@ -128,7 +127,7 @@ async fn log(State(service): Shared, path: Option<MatchedPath>, request: Request
 }
 
 /// The body of a request, which must be a JSON object.
-async fn read<B: DeserializeOwned>(
+async fn read<B: Body>(
     service: &Service,
     request: Request,
 ) -> Result<(B, Option<Arc<OwnedSemaphorePermit>>), Refusal> {
@@ -138,12 +137,7 @@ async fn read<B: DeserializeOwned>(
         return Err(Refusal::media_type());
     }
     let read = service.bodies.read(&head.headers, body, service.bodies.most).await?;
-    // serde would also read the fields from a list, in their order.
-    if read.bytes.trim_ascii_start().first() != Some(&b'{') {
-        return Err(Refusal::input("the body must be an object, such as {\"text\": \"…\"}"));
-    }
-    let body = serde_json::from_slice(&read.bytes)
-        .map_err(|error| Refusal::input(format!("the body is invalid: {error}")))?;
+    let body = requests::read(&read.bytes)?;
     Ok((body, read.memory))
 }
 
@@ -265,7 +259,7 @@ async fn submit(State(service): Shared, request: Request) -> Response {
         if !service.admits(fields.token()) {
             return Err(Refusal::wrong_token());
         }
-        answer_to(&service, fields.asked(), read.memory).await
+        answer_to(&service, fields.asked()?, read.memory).await
     };
     match answered.await {
         Ok(response) => response,

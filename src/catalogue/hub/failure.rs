@@ -26,23 +26,20 @@ pub(super) struct Refusal<'a> {
 impl Place<'_> {
     /// The error of a file that hf-hub could not read.
     pub(super) fn unread(&self, error: HFError, file: &str) -> Error {
-        let refusal = match Refusal::of(&error) {
-            Some(refusal) => self.refused(&refusal, Some(file)),
-            None => {
-                let reason = match &error {
-                    HFError::Request { source, .. } => self.reason(source),
-                    _ => format!("the connection to {} failed; try again", self.endpoint),
-                };
-                Error::new(ErrorKind::Download, self.not_fetched(Some(file), &reason))
-            }
+        if let Some(refusal) = Refusal::of(&error) {
+            return self.refused(&refusal, Some(file));
+        }
+        let reason = match &error {
+            HFError::Request { source, .. } => self.reason(source),
+            _ => format!("the connection to {} failed; try again", self.endpoint),
         };
-        refusal.with_source(error)
+        caused_by(Error::new(ErrorKind::Download, self.not_fetched(Some(file), &reason)), error)
     }
 
     /// The error of a request that got no answer.
     pub(super) fn failed(&self, error: reqwest::Error) -> Error {
         let message = self.not_fetched(None, &self.reason(&error));
-        Error::new(ErrorKind::Download, message).with_source(error)
+        Error::new(ErrorKind::Download, message).with_source(error.without_url())
     }
 
     /// The error of a request that was refused, about one file of the model if `file` names one.
@@ -167,6 +164,14 @@ impl Place<'_> {
         } else {
             format!("the connection to {endpoint} failed; try again")
         }
+    }
+}
+
+/// `error` with its cause, but without a URL: that of a redirect may be signed, and so give access.
+pub(super) fn caused_by(error: Error, cause: HFError) -> Error {
+    match cause {
+        HFError::Request { source, .. } => error.with_source(source.without_url()),
+        cause => error.with_source(cause),
     }
 }
 

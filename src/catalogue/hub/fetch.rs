@@ -22,6 +22,9 @@ use crate::error::{Error, ErrorKind};
 /// Three times the time that hf-hub's Python counterpart waits for the start of a file.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A month: the time that is counted from now must not overflow.
+const LONGEST_TIMEOUT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 /// One call of [`fetch`].
 struct Call<'a> {
     hub: &'a Options,
@@ -209,7 +212,7 @@ impl Call<'_> {
             id: self.wanted.id,
             revision: asked,
             endpoint: &self.settings.endpoint,
-            timeout: self.hub.timeout.unwrap_or(TIMEOUT),
+            timeout: self.hub.timeout.unwrap_or(TIMEOUT).min(LONGEST_TIMEOUT),
         };
         let remote = Remote::new(place, self.settings.token.as_deref(), self.hub.proxy.as_deref())?;
         let Listing { commit, files } = remote.list(asked, self.wanted.part).await?;

@@ -21,8 +21,9 @@ impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { cache, endpoint, token, proxy, timeout, offline, lock, progress } = self;
         let mut debug = f.debug_struct("Options");
-        debug.field("cache", cache).field("endpoint", endpoint);
-        // Logs must not contain secrets; a proxy's URL may contain a password.
+        // Logs must not contain secrets; a URL may contain a password.
+        let endpoint = endpoint.as_deref().map(|url| if url.contains('@') { "set" } else { url });
+        debug.field("cache", cache).field("endpoint", &endpoint);
         debug.field("token", &token.as_ref().map(|_| "set")).field("proxy", &proxy.as_ref().map(|_| "set"));
         debug.field("timeout", timeout).field("offline", offline).field("lock", lock);
         debug.field("progress", progress).finish()

@@ -46,6 +46,12 @@ impl<'a> Remote<'a> {
         let endpoint = endpoint.ok_or_else(|| {
             refuse(format!("{:?} is not the URL of a hub, such as https://huggingface.co", place.endpoint))
         })?;
+        // It stands in messages, and requests to it have a token of their own.
+        if !endpoint.username().is_empty() || endpoint.password().is_some() {
+            let message = "the URL of the hub has a user name or a password; leave them out, and give a token by \
+                           Hub::token or HF_TOKEN";
+            return Err(refuse(message.into()));
+        }
         let mut authorization = HeaderMap::new();
         if let Some(token) = token {
             let value = HeaderValue::try_from(format!("Bearer {token}"));
@@ -159,9 +165,10 @@ fn client(timeout: Duration, proxy: Option<&str>) -> Result<Client, Error> {
             }
         }));
     if let Some(proxy) = proxy {
-        let proxy = Proxy::all(proxy).map_err(|error| {
-            let message = format!("{proxy:?} is not the URL of a proxy");
-            Error::new(ErrorKind::Options, message).with_source(error)
+        // The URL may have a password, and would stand in the cause, too.
+        let proxy = Proxy::all(proxy).map_err(|_| {
+            let message = "the URL of the proxy is not valid; it must be as in http://proxy.example.org:3128";
+            Error::new(ErrorKind::Options, message)
         })?;
         client = client.proxy(proxy);
     }

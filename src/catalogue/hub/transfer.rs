@@ -6,7 +6,7 @@ use futures_util::StreamExt;
 
 use super::cache::{create_parent, unreadable, unwritable};
 use super::digest::{Digests, Hashes, read_pieces};
-use super::failure::status;
+use super::failure::{caused_by, status};
 use super::listing::RemoteFile;
 use super::progress::Meter;
 use super::remote::{BACKOFF, RETRIES, Remote};
@@ -97,8 +97,9 @@ async fn read(
     })?;
     loop {
         // The client's own limit is reached first; Xet has none.
-        let next = tokio::time::timeout(place.timeout * 2, stream.next()).await;
-        let next = next.map_err(|_| Stop::Refused(place.silent(place.timeout * 2)))?;
+        let patience = place.timeout * 2;
+        let next = tokio::time::timeout(patience, stream.next()).await;
+        let next = next.map_err(|_| Stop::Refused(place.silent(patience)))?;
         let Some(piece) = next else { break };
         let piece = piece.map_err(Stop::Cut)?;
         let rest = usize::try_from(whole.size - partial.length).unwrap_or(usize::MAX);
@@ -120,7 +121,7 @@ fn cut(remote: &Remote<'_>, partial: &Partial<'_>, error: hf_hub::HFError) -> Er
         "{path} of {id} was cut off after {} of {size} bytes; they are kept, and the next call resumes there",
         partial.length
     );
-    Error::new(ErrorKind::Download, message).with_source(error)
+    caused_by(Error::new(ErrorKind::Download, message), error)
 }
 
 fn wrong(remote: &Remote<'_>, file: &RemoteFile, found: &str) -> Error {

@@ -1,0 +1,207 @@
+//! What the system refuses: room on the disk, descriptors, threads, and readers of the output. Each ends in an error that
+//! names it, or in the right result; nothing is half written. The limits are those of bash, so these are Unix's.
+
+#![cfg(unix)]
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use tempfile::TempDir;
+
+mod support;
+
+use support::text;
+
+/// Formats that are written as the documents are read.
+const FORMATS: [&str; 7] = ["text", "json", "jsonl", "csv", "parquet", "conll", "html"];
+
+/// Lines of documents, more than any buffer holds.
+const LINES: usize = 3000;
+
+/// A folder with the file `news.jsonl`.
+fn folder(lines: usize) -> TempDir {
+    let folder = TempDir::new().expect("a folder should be made");
+    let lines: String =
+        (0..lines).map(|at| format!("{{\"text\": \"Ada met Bo in Oslo.\", \"id\": {at}}}\n")).collect();
+    fs::write(folder.path().join("news.jsonl"), lines).expect("the file should be written");
+    folder
+}
+
+/// Runs a script of bash in `folder`: whether it succeeded, and its standard error.
+fn run(folder: &Path, script: &str) -> (bool, String) {
+    let output = Command::new("bash")
+        .args(["-c", script])
+        .current_dir(folder)
+        .env("ENTOPIC", env!("CARGO_BIN_EXE_entopic"))
+        .stdin(Stdio::null())
+        .output()
+        .expect("bash should start");
+    (output.status.success(), text(&output.stderr))
+}
+
+/// `entopic tag`, which finds topics too, of which there is one: that is fast.
+const TAG: &str = "\"$ENTOPIC\" tag news.jsonl --topics sport";
+
+/// Checks that a run failed with an error that says `words`.
+fn assert_says((success, error): &(bool, String), words: &[&str]) {
+    assert!(!success, "it succeeded: {error}");
+    assert!(!error.contains("panicked"), "{error}");
+    for word in words {
+        assert!(error.contains(word), "{error:?} does not say {word:?}");
+    }
+}
+
+#[test]
+fn a_full_disk_is_named_and_a_run_is_resumed() {
+    for format in ["jsonl", "csv", "parquet"] {
+        let folder = folder(LINES);
+        // A file that may not grow is as a full disk is to a program, and a test can make it.
+        let full = "trap '' XFSZ; ulimit -f 8;";
+        let ran = run(folder.path(), &format!("{full} {TAG} --format {format} -o out"));
+        assert_says(&ran, &["out", "cannot be written"]);
+        assert!(!folder.path().join("out").exists(), "{format}: a part has the name of the whole");
+        if format == "jsonl" {
+            let (success, error) = run(folder.path(), &format!("{TAG} --format {format} -o out --resume"));
+            assert!(success, "{error}");
+            let (success, error) = run(folder.path(), &format!("{TAG} --format {format} -o whole"));
+            assert!(success, "{error}");
+            let read = |name: &str| fs::read(folder.path().join(name)).expect("the file should be there");
+            assert!(read("out") == read("whole"), "a resumed run differs");
+        }
+    }
+}
+
+#[test]
+fn an_output_that_is_full_is_named() {
+    let folder = folder(40);
+    for format in FORMATS.iter().filter(|format| **format != "html") {
+        let ran = run(folder.path(), &format!("{TAG} --format {format} > /dev/full"));
+        assert_says(&ran, &["No space left"]);
+    }
+    let ran = run(folder.path(), "\"$ENTOPIC\" redact news.jsonl > /dev/full");
+    assert_says(&ran, &["No space left"]);
+    let ran = run(folder.path(), "\"$ENTOPIC\" redact news.jsonl --map /dev/full -o out");
+    assert_says(&ran, &["/dev/full"]);
+    assert!(!folder.path().join("out").exists());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_failure() {
+    let folder = folder(LINES);
+    for format in FORMATS.iter().filter(|format| **format != "html") {
+        let script = format!("set -o pipefail; {TAG} --format {format} | head -c 10 > /dev/null");
+        let (success, error) = run(folder.path(), &script);
+        assert!(success && error.is_empty(), "{format}: {error}");
+    }
+}
+
+#[test]
+fn files_are_opened_one_after_another() {
+    let folder = TempDir::new().expect("a folder should be made");
+    for at in 0..60 {
+        fs::write(folder.path().join(format!("{at}.txt")), "Ada met Bo.")
+            .expect("the file should be written");
+    }
+    let (success, error) = run(folder.path(), "ulimit -n 24; \"$ENTOPIC\" tag . --format jsonl > /dev/null");
+    assert!(success, "{error}");
+    // The output takes the last one.
+    let ran = run(folder.path(), "ulimit -n 4; \"$ENTOPIC\" tag 0.txt -o out");
+    assert_says(&ran, &["error: ", "open files"]);
+    assert!(!folder.path().join("out").exists());
+}
+
+/// A size of stack that no system has room for, so that every thread is refused.
+const NO_THREADS: &str = "export RUST_MIN_STACK=1000000000000000;";
+
+#[test]
+fn threads_that_are_refused_are_named() {
+    let folder = folder(3);
+    let mut commands = vec![TAG.to_owned(), "\"$ENTOPIC\" redact news.jsonl".to_owned()];
+    if cfg!(feature = "serve") {
+        commands.push("\"$ENTOPIC\" serve --listen 127.0.0.1:0".to_owned());
+    }
+    if cfg!(feature = "sql") {
+        commands.push("\"$ENTOPIC\" sql news.jsonl 'SELECT topic(text) FROM documents'".to_owned());
+    }
+    for command in commands {
+        assert_says(&run(folder.path(), &format!("{NO_THREADS} {command}")), &["error: ", "thread"]);
+    }
+}
+
+#[test]
+fn texts_that_are_too_long_fail_alone() {
+    let folder = TempDir::new().expect("a folder should be made");
+    let long = "x".repeat(3000);
+    let files = [
+        ("a.jsonl", format!("{{\"text\": \"{long}\"}}\n{{\"text\": \"Ada\"}}\n")),
+        ("b.txt", long.clone()),
+        ("c.csv", format!("text,id\nAda,1\n{long},2\n")),
+    ];
+    for (name, content) in &files {
+        fs::write(folder.path().join(name), content).expect("the file should be written");
+    }
+    let tag = |name: &str| {
+        run(
+            folder.path(),
+            &format!("\"$ENTOPIC\" tag {name} --topics sport --max-bytes 1000 --format jsonl > out"),
+        )
+    };
+    let out = || fs::read_to_string(folder.path().join("out")).expect("the output should be there");
+    assert_says(&tag("a.jsonl"), &["more than 1000 bytes", "--max-bytes"]);
+    assert_eq!(out().lines().count(), 1);
+    assert_says(&tag("b.txt"), &["b.txt", "more than 1000 bytes"]);
+    assert_says(&tag("c.csv"), &["more than 1000 bytes"]);
+    // A packed gigabyte, of which no more is read than a text may have.
+    let packed = "head -c 1000000000 /dev/zero | tr '\\0' x | gzip -1 > big.txt.gz";
+    assert!(run(folder.path(), packed).0);
+    let ran = run(folder.path(), "ulimit -v 1500000; \"$ENTOPIC\" tag big.txt.gz");
+    assert_says(&ran, &["big.txt.gz", "more than 268435456 bytes"]);
+}
+
+#[test]
+fn an_input_that_ends_early_is_named() {
+    let folder = folder(LINES);
+    let (success, error) =
+        run(folder.path(), "gzip -k news.jsonl && head -c 200 news.jsonl.gz > cut.jsonl.gz");
+    assert!(success, "{error}");
+    let ran = run(folder.path(), "\"$ENTOPIC\" tag cut.jsonl.gz --topics sport --format jsonl > out");
+    assert_says(&ran, &["cut.jsonl.gz"]);
+}
+
+#[test]
+fn a_model_folder_may_change_while_a_run_reads_texts() {
+    let folder = TempDir::new().expect("a folder should be made");
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/goldens/ner-wordpiece-cased");
+    let model = folder.path().join("model");
+    fs::create_dir(&model).expect("a folder should be made");
+    for file in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(fixture.join(file), model.join(file)).expect("the file should be copied");
+    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
+    command.args(["redact", "-", "--lines", "--model", "./model"]).current_dir(folder.path());
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command should start");
+    let mut input = child.stdin.take().expect("it should be piped");
+    let line = "Maria Okafor of Lagos met Reuters in Geneva.\n";
+    input.write_all(line.as_bytes()).expect("the line should be read");
+    let mut out = std::io::BufReader::new(child.stdout.take().expect("it should be piped"));
+    let mut read = || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut out, &mut line).expect("a line should be written");
+        line
+    };
+    let before = read();
+    for file in fs::read_dir(&model).expect("the folder should be there").flatten() {
+        fs::write(file.path(), "changed").expect("the file should be written");
+    }
+    input.write_all(line.as_bytes()).expect("the line should be read");
+    assert_eq!(read(), before);
+    drop(input);
+    assert!(child.wait().expect("the command should end").success());
+}

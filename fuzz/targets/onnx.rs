@@ -1,0 +1,5 @@
+//! The function `onnx`, called by libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| entopic_fuzz::run(entopic_fuzz::onnx, data));
