@@ -91,9 +91,9 @@ real:
 # The functions of the package fuzz, each for some seconds, on inputs that libFuzzer makes (cargo install cargo-fuzz).
 # The first input that is read wrong ends it; add it to fuzz/seeds when it is mended.
 fuzz seconds="1200":
-    for target in entities topics sentences page rules registry weights config tokenizer onnx documents requests; do \
-        mkdir -p fuzz/corpus/$target; \
-        RUSTC_BOOTSTRAP=1 cargo fuzz run $target --features fuzzer fuzz/corpus/$target fuzz/seeds/$target -- \
+    cd fuzz && for target in $(cargo fuzz list); do \
+        mkdir -p corpus/$target; \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run $target --features fuzzer corpus/$target seeds/$target -- \
             -max_total_time={{seconds}} -timeout=10 -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 || exit 1; done
 
 # The models, and then the service, under load for a long time: flat memory, the same speed, the same answers.

@@ -19,7 +19,7 @@ pub struct DisplacyDocument {
     pub title: Option<String>,
 }
 
-/// An entity of a [`DisplacyDocument`].
+/// An entity of a [`DisplacyDocument`], with its place in characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct DisplacyEntity {
@@ -39,8 +39,10 @@ impl TaggedDocument {
     /// # #[cfg(feature = "bundled")] {
     /// let text = "Ada lived in London.";
     /// let document = entopic::Tagger::bundled()?.tag(text)?;
+    /// let shown = document.to_displacy(text);
+    /// assert_eq!((shown.ents.len(), shown.text.as_str()), (2, text));
     /// // In Python: displacy.render(json.load(file), style="ent", manual=True)
-    /// println!("{}", serde_json::to_string(&document.to_displacy(text))?);
+    /// println!("{}", serde_json::to_string(&shown)?);
     /// # }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

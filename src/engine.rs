@@ -21,9 +21,6 @@ use crate::topics::{self, TopicClassifier};
 /// Loads models, and owns what they share: threads, precision, registry, hub, vocabularies, and a cache of label
 /// embeddings.
 ///
-/// An `Engine` is a handle; cloning it costs nothing. Its threads end when its last handle and its last model are
-/// dropped.
-///
 /// ```
 /// # #[cfg(feature = "bundled")] {
 /// use entopic::{Engine, Precision, Tagger};
@@ -37,6 +34,35 @@ use crate::topics::{self, TopicClassifier};
 /// # }
 /// # Ok::<(), entopic::Error>(())
 /// ```
+///
+/// # Cost
+///
+/// An engine starts one thread per core, or as many as [`EngineBuilder::threads`] says, and a second pool of at most 16
+/// threads for short texts. Idle threads sleep. Share one engine: the threads of several compete for the cores.
+///
+/// Each call of [`ner`](Self::ner) and [`topics`](Self::topics) reads the weights and packs them for the CPU; clone a
+/// model instead of loading it again. The two bundled models share a word embedding and a tokenizer, if one engine
+/// loads both. `cargo bench --bench load` measures the time to load them. docs/performance.md in the repository has
+/// speeds and memory; so do [`Ner`](Ner#cost) and [`Tagger`](crate::Tagger#cost).
+///
+/// # Cloning
+///
+/// An `Engine` is a handle. A clone costs nothing and shares everything. The threads end when the last handle and the
+/// last model are dropped.
+///
+/// # Cancelling
+///
+/// Loading cannot be cancelled and has no deadline. A download fails if the hub is silent for the time of
+/// `Hub::timeout`. The calls of loaded models take [`Limits`](crate::Limits).
+///
+/// # Errors
+///
+/// * [`new`](Self::new) and [`EngineBuilder::build`] return the kinds `Options` and `System`.
+/// * [`ner`](Self::ner) and [`topics`](Self::topics) return `UnknownModel`, `ModelUnavailable` and `Registry` for the
+///   choice of the model, `Config`, `Tokenizer` and `Weights` for its files, and `WrongTask` and `Options` for its use.
+/// * Models of the hub may also give `Download`, `Access`, `Checksum`, `Lock` and `System`.
+///
+/// [`ErrorKind`](crate::ErrorKind) describes each kind.
 #[derive(Clone)]
 pub struct Engine {
     resources: Arc<Resources>,
@@ -44,6 +70,19 @@ pub struct Engine {
 }
 
 /// Builds an [`Engine`].
+///
+/// ```
+/// use entopic::{Engine, Precision, Registry};
+///
+/// let engine = Engine::builder()
+///     .threads(1)
+///     .precision(Precision::F32)
+///     .registry(Registry::default())
+///     .label_cache(100)
+///     .build()?;
+/// assert_eq!(engine.threads(), 1);
+/// # Ok::<(), entopic::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct EngineBuilder {
     threads: Option<usize>,
@@ -66,6 +105,13 @@ impl Engine {
 
     /// An engine with the defaults: one thread per core, int8, entopic's own registry.
     ///
+    /// ```
+    /// let engine = entopic::Engine::new()?;
+    /// assert!(engine.threads() >= 1);
+    /// assert!(engine.registry().find("ner-en-small").is_some());
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started.
@@ -73,7 +119,7 @@ impl Engine {
         Self::builder().build()
     }
 
-    /// Starts from the defaults.
+    /// A builder for an engine, with the defaults of [`new`](Self::new).
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
@@ -81,6 +127,21 @@ impl Engine {
     /// Loads a model for named-entity recognition. `model` is a string with a name in the [registry](Self::registry)
     /// or, with the feature `hub`, a model of the Hugging Face hub (`owner/name` or `owner/name@revision`); a folder as
     /// a [`Path`](std::path::Path); or [`ModelFiles`](crate::ModelFiles).
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use std::path::Path;
+    /// use entopic::{Engine, ErrorKind};
+    ///
+    /// let engine = Engine::new()?;
+    /// let ner = engine.ner("ner-en-small")?;
+    /// assert_eq!(ner.entity_types(), ["PER", "LOC", "ORG", "MISC"]);
+    /// // A string is never a folder; a path is.
+    /// let error = engine.ner(Path::new("no/such/folder")).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ModelUnavailable);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -92,6 +153,20 @@ impl Engine {
 
     /// Loads a model for topic classification, named as for [`ner`](Self::ner). A sequence classifier is treated as an
     /// NLI model, and a bare encoder as an embedding model.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Engine, ErrorKind};
+    ///
+    /// let engine = Engine::new()?;
+    /// let classifier = engine.topics("topics-en-small")?;
+    /// assert_eq!(classifier.name(), "topics-en-small");
+    /// // A model for another task is refused.
+    /// let error = engine.topics("ner-en-small").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::WrongTask);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -168,7 +243,16 @@ impl EngineBuilder {
         self
     }
 
-    /// Starts the threads.
+    /// Makes the engine, and starts its threads.
+    ///
+    /// ```
+    /// use entopic::{Engine, ErrorKind};
+    ///
+    /// assert_eq!(Engine::builder().threads(2).build()?.threads(), 2);
+    /// let error = Engine::builder().threads(0).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Options);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -214,9 +298,19 @@ impl Ner {
 
     /// The bundled English model `ner-en-small`: `PER`, `LOC`, `ORG` and `MISC`. It runs on a new [`Engine`].
     ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?;
+    /// assert_eq!(ner.name(), "ner-en-small");
+    /// assert_eq!(ner.entity_types(), ["PER", "LOC", "ORG", "MISC"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`.
+    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`;
+    /// otherwise the errors of [`Engine::new`].
     pub fn bundled() -> Result<Self, Error> {
         Engine::new()?.ner(Self::BUNDLED)
     }
@@ -228,9 +322,18 @@ impl TopicClassifier {
 
     /// The bundled English model `topics-en-small`, a bi-encoder. It runs on a new [`Engine`].
     ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// assert_eq!(classifier.name(), "topics-en-small");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`.
+    /// [`ErrorKind::ModelUnavailable`](crate::ErrorKind::ModelUnavailable) in a build without the feature `bundled`;
+    /// otherwise the errors of [`Engine::new`].
     pub fn bundled() -> Result<Self, Error> {
         Engine::new()?.topics(Self::BUNDLED)
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// No model has this name, or the hub does not know it.
+    /// No model has the given name, or the hub does not know it.
     UnknownModel,
     /// The model is known, but not available on this machine or in this build; or its folder does not exist.
     ModelUnavailable,
-    /// The model cannot do this task.
+    /// The model cannot do the task of the call.
     WrongTask,
     /// The `config.json` of a model is missing, cut off or contradictory.
     Config,
@@ -19,7 +19,7 @@ pub enum ErrorKind {
     Weights,
     /// A registry (`models.toml`) cannot be read.
     Registry,
-    /// The labels are missing or unusable.
+    /// Labels or entity types are missing or unusable.
     Labels,
     /// A model could not be downloaded, because of the network, the hub or its response. Trying again may help.
     Download,
@@ -47,6 +47,15 @@ pub enum ErrorKind {
 ///
 /// The message names the file, tensor, model or label, the cause, and the valid choices.
 /// Cloning is cheap: when one batch fails, each of its documents gets the error.
+///
+/// ```
+/// use entopic::{Engine, ErrorKind};
+///
+/// let error = Engine::new()?.ner("no-such-model").unwrap_err();
+/// assert_eq!(error.kind(), ErrorKind::UnknownModel);
+/// assert!(error.to_string().contains("no-such-model"));
+/// # Ok::<(), entopic::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Error {
     kind: ErrorKind,

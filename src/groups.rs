@@ -14,14 +14,14 @@ use crate::ner::entity::Entity;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MentionGroup {
-    /// The longest of its names; of several, the first in the text.
+    /// The longest name in the group; of several, the first in the text.
     pub name: String,
-    /// The most frequent label of its mentions; of several, the first in the text.
+    /// The most frequent label of the mentions; of several, the first in the text.
     pub label: String,
-    /// The most frequent kind of its mentions that have one.
+    /// The most frequent kind of the mentions that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The indices of its entities, in the order of the text.
+    /// The indices of the entities in the group, in the order of the text.
     pub mentions: Vec<usize>,
     /// The share of the group in the subject of the document, 0 to 1; the shares of all groups add up to 1. The weight
     /// of a group is its number of mentions times a factor. The factor is 1, plus 0.5 if the first mention is in the
@@ -33,6 +33,18 @@ pub struct MentionGroup {
 }
 
 /// The rules of [`groups`]; all of them apply by default.
+///
+/// ```
+/// use entopic::{Entity, GroupOptions, Span, groups};
+///
+/// let text = "Angela Merkel spoke. Merkel left.";
+/// let person = |bytes| {
+///     Entity::new("PER", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0)
+/// };
+/// let entities = [person(0..13), person(21..27)];
+/// assert_eq!(groups(text, &entities, &GroupOptions::new()).len(), 1);
+/// assert_eq!(groups(text, &entities, &GroupOptions::new().parts(false)).len(), 2);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupOptions {
     variants: bool,

@@ -25,6 +25,8 @@
 //! * [`Aggregation`] has the strategies of transformers, with equal results in [`Precision::F32`], and a better
 //!   default. [`Precision::Int8`] is the default precision: faster, and within a few tenths of a point of F1.
 //!
+//! The [`guides`] explain one subject each, from the first program to accuracy, and the cookbook among them has recipes.
+//!
 //! # Features
 //!
 //! * `bundled` (default): the models `ner-en-small` and `topics-en-small` in the build, 34 MB.
@@ -99,6 +101,10 @@ mod displacy;
 mod page;
 mod redaction;
 
+// Only rustdoc reads the guides. Their examples are run in builds that have the bundled models.
+#[cfg(any(all(doc, not(doctest)), all(doctest, feature = "bundled")))]
+pub mod guides;
+
 #[cfg(test)]
 mod goldens;
 #[cfg(feature = "internals")]
@@ -151,8 +157,3 @@ pub use topics::{TopicClassifier, news_topics};
 #[cfg(all(doctest, feature = "bundled"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
-
-// So is that of the cookbook.
-#[cfg(all(doctest, feature = "bundled"))]
-#[doc = include_str!("../docs/cookbook.md")]
-struct Cookbook;

@@ -15,6 +15,7 @@ macro_rules! named {
             }
         }
 
+        /// Reads a name of `NAMES`. For any other text, returns an error of the kind `Options` that lists the names.
         impl std::str::FromStr for $type {
             type Err = crate::error::Error;
 

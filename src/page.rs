@@ -86,7 +86,19 @@ impl TaggedDocument {
         self.to_html_with(text, &HtmlOptions::new())
     }
 
-    /// [`to_html`](Self::to_html) with options.
+    /// An HTML page that shows the document, as [`to_html`](Self::to_html) makes it, with options.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{HtmlOptions, Tagger};
+    ///
+    /// let text = "Ada Lovelace lived in London.";
+    /// let document = Tagger::bundled()?.tag(text)?;
+    /// let page = document.to_html_with(text, &HtmlOptions::new().title("A letter"));
+    /// assert!(page.contains("<title>A letter</title>"));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn to_html_with(&self, text: &str, options: &HtmlOptions) -> String {
         let page = Page::new(self, text, &options.groups);
         let title = match &options.title {

@@ -79,7 +79,8 @@ impl fmt::Display for Device {
     }
 }
 
-/// Reads `cpu`, `cuda` (the device 0) or `cuda:N`.
+/// Reads `cpu`, `cuda` (the device 0) or `cuda:N`. For any other text, returns an error of the kind
+/// [`ErrorKind::Options`].
 #[cfg(feature = "libtorch")]
 impl FromStr for Device {
     type Err = Error;

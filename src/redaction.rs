@@ -30,6 +30,17 @@ const HASH_BYTES: usize = 6;
 /// the entities of the model together with those of [`Rules::find_all`](crate::Rules::find_all). Of two entities that
 /// overlap, [`EntityOptions::rules`](crate::EntityOptions::rules) would keep only one, and the rest of the other would
 /// stay readable.
+///
+/// ```
+/// use entopic::{BuiltIn, Redaction, Rule, Rules, redact};
+///
+/// let rules = Rules::new([Rule::built_in(BuiltIn::Email), Rule::built_in(BuiltIn::Phone)])?;
+/// let text = "Write to ada@example.org or call +44 20 7946 0958.";
+/// let redaction = Redaction::label().only(["EMAIL"]);
+/// let redacted = redact(text, &rules.find_all(text), &redaction);
+/// assert_eq!(redacted.text, "Write to [EMAIL] or call +44 20 7946 0958.");
+/// # Ok::<(), entopic::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Redaction {
     style: Style,
@@ -46,12 +57,30 @@ enum Style {
 
 impl Redaction {
     /// Replaces each entity with its label: `[PER]`.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Redaction, Rule, Rules, redact};
+    ///
+    /// let text = "Write to ada@example.org.";
+    /// let found = Rules::new([Rule::built_in(BuiltIn::Email)])?.find_all(text);
+    /// assert_eq!(redact(text, &found, &Redaction::label()).text, "Write to [EMAIL].");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn label() -> Self {
         Self { style: Style::Label, only: None }
     }
 
     /// Replaces each character of an entity except white space with `mark`, so that the layout stays the same. The
     /// length of names remains visible.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Redaction, Rule, Rules, redact};
+    ///
+    /// let text = "Write to ada@example.org.";
+    /// let found = Rules::new([Rule::built_in(BuiltIn::Email)])?.find_all(text);
+    /// assert_eq!(redact(text, &found, &Redaction::mask('*')).text, "Write to ***************.");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn mask(mark: char) -> Self {
         Self { style: Style::Mask(mark), only: None }
     }
@@ -60,6 +89,20 @@ impl Redaction {
     /// and the mention. A mention has the same hash in all texts, so that texts can be joined; without the key, names
     /// cannot be found by trying candidates. Only equal mentions have the same hash: *Merkel* and *Angela Merkel* do
     /// not.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, ErrorKind, Redaction, Rule, Rules, redact};
+    ///
+    /// // In your program, read a random key from where you keep secrets.
+    /// let redaction = Redaction::hash([7_u8; 32])?;
+    /// let text = "ada@example.org wrote to ada@example.org.";
+    /// let found = Rules::new([Rule::built_in(BuiltIn::Email)])?.find_all(text);
+    /// let replaced = redact(text, &found, &redaction).replacements;
+    /// assert!(replaced[0].replacement.starts_with("[EMAIL-"));
+    /// assert_eq!(replaced[0].replacement, replaced[1].replacement);
+    /// assert_eq!(Redaction::hash("short").unwrap_err().kind(), ErrorKind::Options);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -78,6 +121,18 @@ impl Redaction {
 
     /// Replaces each entity with a pseudonym: `[PER-1]`, the same for all mentions of a thing, as found by
     /// [`groups`](crate::groups). Things are numbered in the order of the text.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Ner, Redaction, redact};
+    ///
+    /// let text = "Ada Lovelace lives in London. Lovelace writes programs.";
+    /// let found = Ner::bundled()?.tag(text)?.entities;
+    /// let redacted = redact(text, &found, &Redaction::pseudonym());
+    /// assert_eq!(redacted.text, "[PER-1] lives in [LOC-1]. [PER-1] writes programs.");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn pseudonym() -> Self {
         Self { style: Style::Pseudonym, only: None }
     }
@@ -200,6 +255,18 @@ pub fn redact(text: &str, entities: &[Entity], redaction: &Redaction) -> Redacte
 
 impl Redacted {
     /// The original text. `None` if the redacted text was changed, so that the replacements are not at their places.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Redaction, Rule, Rules, redact};
+    ///
+    /// let text = "Write to ada@example.org.";
+    /// let found = Rules::new([Rule::built_in(BuiltIn::Email)])?.find_all(text);
+    /// let mut redacted = redact(text, &found, &Redaction::label());
+    /// assert_eq!(redacted.restore().as_deref(), Some(text));
+    /// redacted.text.insert_str(0, "Please. ");
+    /// assert_eq!(redacted.restore(), None);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn restore(&self) -> Option<String> {
         let mut original = String::with_capacity(self.text.len());
         let mut done = 0;

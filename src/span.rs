@@ -16,14 +16,22 @@ use serde::{Deserialize, Serialize};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Span {
-    /// Offsets into the UTF-8 bytes.
+    /// Offsets into the UTF-8 bytes of the text.
     pub bytes: Range<usize>,
-    /// Offsets into the code points.
+    /// Offsets into the code points of the text.
     pub chars: Range<usize>,
 }
 
 impl Span {
     /// The span of `bytes` of `text`; `None` if an end lies outside the text or within a character.
+    ///
+    /// ```
+    /// use entopic::Span;
+    ///
+    /// // The last letter takes two bytes.
+    /// assert_eq!(Span::from_bytes("Zoë", 2..4).map(|span| span.chars), Some(2..3));
+    /// assert_eq!(Span::from_bytes("Zoë", 2..3), None);
+    /// ```
     pub fn from_bytes(text: &str, bytes: Range<usize>) -> Option<Self> {
         let part = text.get(bytes.clone())?;
         let start = count_chars(&text.as_bytes()[..bytes.start]);
@@ -31,6 +39,13 @@ impl Span {
     }
 
     /// The span of the characters `chars` of `text`; `None` if an end lies outside the text.
+    ///
+    /// ```
+    /// use entopic::Span;
+    ///
+    /// assert_eq!(Span::from_chars("Zoë", 2..3).map(|span| span.bytes), Some(2..4));
+    /// assert_eq!(Span::from_chars("Zoë", 2..4), None);
+    /// ```
     pub fn from_chars(text: &str, chars: Range<usize>) -> Option<Self> {
         let mut bounds = text.char_indices().map(|(at, _)| at).chain([text.len()]);
         let start = bounds.clone().nth(chars.start)?;
@@ -38,7 +53,14 @@ impl Span {
         Some(Self { bytes: start..end, chars })
     }
 
-    /// The span of the first occurrence of `part` in `text`.
+    /// The span of the first occurrence of `part` in `text`; `None` if it does not occur.
+    ///
+    /// ```
+    /// use entopic::Span;
+    ///
+    /// assert_eq!(Span::find("to be or not to be", "be").map(|span| span.bytes), Some(3..5));
+    /// assert_eq!(Span::find("to be or not to be", "do"), None);
+    /// ```
     pub fn find(text: &str, part: &str) -> Option<Self> {
         let start = text.find(part)?;
         Self::from_bytes(text, start..start + part.len())
@@ -46,6 +68,15 @@ impl Span {
 
     /// The part of `text` that the span covers. It is empty if the span was made for another text and does not
     /// fit this one.
+    ///
+    /// ```
+    /// use entopic::Span;
+    ///
+    /// let text = "Ada Lovelace";
+    /// let span = Span::find(text, "Lovelace").expect("it should exist");
+    /// assert_eq!(span.of(text), "Lovelace");
+    /// assert_eq!(span.of("Ada"), "");
+    /// ```
     pub fn of<'t>(&self, text: &'t str) -> &'t str {
         text.get(self.bytes.clone()).unwrap_or_default()
     }
@@ -60,11 +91,27 @@ impl Span {
     }
 
     /// Returns whether the two spans share a character.
+    ///
+    /// ```
+    /// use entopic::Span;
+    ///
+    /// let span = |part: &str| Span::find("Bank of England", part).expect("it should exist");
+    /// assert!(span("Bank of").overlaps(&span("of England")));
+    /// assert!(!span("Bank").overlaps(&span("England")));
+    /// ```
     pub fn overlaps(&self, other: &Self) -> bool {
         self.bytes.start < other.bytes.end && other.bytes.start < self.bytes.end
     }
 
     /// Returns whether all of `other` is in this span.
+    ///
+    /// ```
+    /// use entopic::Span;
+    ///
+    /// let span = |part: &str| Span::find("Bank of England", part).expect("it should exist");
+    /// assert!(span("Bank of England").contains(&span("England")));
+    /// assert!(!span("England").contains(&span("Bank of England")));
+    /// ```
     pub fn contains(&self, other: &Self) -> bool {
         self.bytes.start <= other.bytes.start && other.bytes.end <= self.bytes.end
     }

@@ -67,6 +67,15 @@ fn split(tag: &str) -> Option<(u8, &str)> {
 impl Tag {
     /// Reads a tag of IO, IOB1, IOB2, BIOES, BMEWO or BILOU. A label without a known prefix is an entity type
     /// by itself.
+    ///
+    /// ```
+    /// use entopic::Tag;
+    ///
+    /// // The only word of an entity, as BILOU and BIOES write it.
+    /// assert_eq!(Tag::parse("U-LOC"), Tag::parse("S-LOC"));
+    /// assert_eq!(Tag::parse("creative-work").label(), Some("creative-work"));
+    /// assert_eq!(Tag::parse("O").label(), None);
+    /// ```
     pub fn parse(tag: &str) -> Self {
         if tag == "O" {
             return Self::Outside;
@@ -81,7 +90,7 @@ impl Tag {
         Self::Entity { label: label.to_owned(), position }
     }
 
-    /// The entity type; `None` for `O`.
+    /// The entity type of the tag; `None` for `O`.
     pub fn label(&self) -> Option<&str> {
         match self {
             Self::Outside => None,
@@ -90,6 +99,15 @@ impl Tag {
     }
 
     /// Returns whether a word with the tag `next` continues the entity of a word with this tag.
+    ///
+    /// ```
+    /// use entopic::Tag;
+    ///
+    /// let begin = Tag::parse("B-PER");
+    /// assert!(begin.continues_with(&Tag::parse("I-PER")));
+    /// assert!(!begin.continues_with(&Tag::parse("B-PER")));
+    /// assert!(!begin.continues_with(&Tag::parse("I-LOC")));
+    /// ```
     pub fn continues_with(&self, next: &Self) -> bool {
         match (self, next) {
             (Self::Entity { label, position }, Self::Entity { label: other, position: next }) => {

@@ -103,7 +103,6 @@ impl TextTokenizer {
     /// names its file in messages.
     fn new(mut tokenizer: Tokenizer, unknown: Option<&str>, origin: &str) -> Result<Self, Error> {
         let refuse = |message: String| Error::new(ErrorKind::Tokenizer, format!("{origin}: {message}"));
-        growth::check(&tokenizer).map_err(refuse)?;
         // The file's truncation would lose text, and its padding would be computed in vain.
         tokenizer
             .with_truncation(None)

@@ -76,9 +76,7 @@ const NEWS_TOPICS: [(&str, &str); 17] = [
 /// once for each label. For a text of one window and with [`Precision::F32`](crate::Precision::F32), the scores of an
 /// NLI model equal those of transformers' `zero-shot-classification` pipeline up to f32 rounding.
 ///
-/// A `TopicClassifier` is a handle: cloning it costs nothing, and views of one model with other
-/// [options](Self::with) or [limits](Self::within) share its weights and threads. Every call takes `&self` and may come
-/// from any thread.
+/// Every call takes `&self` and may come from any thread.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {
@@ -89,6 +87,41 @@ const NEWS_TOPICS: [(&str, &str); 17] = [
 /// # }
 /// # Ok::<(), entopic::Error>(())
 /// ```
+///
+/// # Cost
+///
+/// The time of a bi-encoder hardly depends on the number of labels. That of an NLI model grows with it: it reads each
+/// window once for each label. Labels are prepared once, by [`label_set`](Self::label_set), and the engine caches their
+/// embeddings. [`Tagger`](crate::Tagger#cost) has the figure for entities and topics together. To measure, run
+/// `cargo bench --bench topics`, or `entopic bench texts.txt --task topics` with your own texts.
+///
+/// Apart from the results, memory does not grow with the number or the length of the texts.
+///
+/// # Cloning
+///
+/// A `TopicClassifier` is a handle. Clones, and views with other [options](Self::with) or [limits](Self::within), share
+/// the weights, the tokenizer, the threads and the cached embeddings of labels; nothing is loaded again. A [`LabelSet`]
+/// works with all of them.
+///
+/// # Cancelling
+///
+/// [`within`](Self::within) makes a view with [`Limits`]: a deadline, a flag, a maximum length of texts. The deadline
+/// and the flag are checked before each text is read, and before each group of windows, which has about 128 tokens. A
+/// text that is not done by then fails; texts that are done keep their results. The limits also apply to the embedding
+/// of labels and of their examples.
+///
+/// # Errors
+///
+/// * [`with`](Self::with) returns the kind `Options`.
+/// * [`label_set`](Self::label_set) and [`extend`](Self::extend) return `Labels`, and the kinds of the limits.
+/// * Calls with texts return `TooLong`, `Deadline` and `Cancelled` because of the limits, and `Labels` if the label set
+///   was prepared for another model. With the features `onnx` and `libtorch` they may also return `Weights` and
+///   `System`, if the graph or libtorch fails.
+/// * [`embed`](Self::embed) also returns `WrongTask`.
+/// * All of them return `Tokenizer` if the tokenizer rejects a text, and `Config` if the parts of a model contradict
+///   one another; both are rare.
+///
+/// In a batch or a stream, each text has its own result.
 #[derive(Clone)]
 pub struct TopicClassifier {
     model: Arc<Model>,
@@ -108,6 +141,20 @@ impl TopicClassifier {
 
     /// The same model with other options. Nothing is loaded again.
     ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Scoring, TopicClassifier, TopicOptions};
+    ///
+    /// let options = TopicOptions::new().scoring(Scoring::MultiLabel).passages(true);
+    /// let classifier = TopicClassifier::bundled()?.with(options)?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// let classified = classifier.classify("The striker scored twice.", &labels)?;
+    /// assert_eq!(classified.passages.len(), classified.coverage.windows);
+    /// assert!(classified.topics.iter().all(|topic| topic.score == topic.fit));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Options`] if the model does not support an option, or a value is out of range.
@@ -118,12 +165,25 @@ impl TopicClassifier {
     }
 
     /// The same model with limits on each call, in addition to its current ones.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{ErrorKind, Limits, TopicClassifier};
+    ///
+    /// let classifier = TopicClassifier::bundled()?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// let short = classifier.within(&Limits::new().max_bytes(10));
+    /// let error = short.classify("The striker scored twice.", &labels).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLong);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn within(&self, limits: &Limits) -> Self {
         Self { limits: limits.over(&self.limits), ..self.clone() }
     }
 
-    /// The model's name, or its folder.
+    /// The name of the model, or its folder.
     pub fn name(&self) -> &str {
         &self.model.name
     }
@@ -132,10 +192,26 @@ impl TopicClassifier {
     /// them. Their order does not matter, except to a uni-encoder, whose labels attend to one another. Embeddings are
     /// cached in the engine, so that a recently prepared label costs nothing.
     ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{ErrorKind, Label, TopicClassifier};
+    ///
+    /// let classifier = TopicClassifier::bundled()?;
+    /// let billing = Label::new("billing").description("invoices, charges and refunds");
+    /// let labels = classifier.label_set([billing, Label::new("delivery")])?;
+    /// assert_eq!(labels.names().collect::<Vec<_>>(), ["billing", "delivery"]);
+    ///
+    /// let error = classifier.label_set(["sport", "sport"]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Labels);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// [`ErrorKind::Labels`] if there are no labels, a label is blank or given twice, or a label is so long that it
-    /// leaves no room for text in a window.
+    /// [`ErrorKind::Labels`] if there are no labels, a label is blank or given twice, two labels differ by case or
+    /// white space alone, a label has examples and the model does not embed texts, or a label is so long that it leaves
+    /// no room for text in a window; the errors of the [limits](Limits).
     pub fn label_set<I>(&self, labels: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,
@@ -148,11 +224,6 @@ impl TopicClassifier {
     /// Combines `labels` and `more` labels into one set. Only the new labels are prepared, unless the model is a
     /// uni-encoder, which reads all labels together, or a label has examples.
     ///
-    /// # Errors
-    ///
-    /// The same as [`label_set`](Self::label_set), and [`ErrorKind::Labels`] if `labels` was prepared for another
-    /// model.
-    ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
     /// let classifier = entopic::TopicClassifier::bundled()?;
@@ -162,6 +233,11 @@ impl TopicClassifier {
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same as [`label_set`](Self::label_set), and [`ErrorKind::Labels`] if `labels` was prepared for another
+    /// model.
     pub fn extend<I>(&self, labels: &LabelSet, more: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,
@@ -185,6 +261,18 @@ impl TopicClassifier {
     /// For many short texts, one call per text takes up to twice as long as [`classify_batch`](Self::classify_batch),
     /// which keeps all threads busy.
     ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// let labels = classifier.label_set(["economy", "sport", "health"])?;
+    /// let text = "The striker scored twice and won the cup for her team.";
+    /// let topics = classifier.classify(text, &labels)?.topics;
+    /// // All labels, the one with the highest score first.
+    /// assert_eq!((topics.len(), topics[0].label.as_str()), (3, "sport"));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Labels`] if the label set was prepared for another model; the errors of the [limits](Limits);
@@ -193,8 +281,25 @@ impl TopicClassifier {
         pipeline::first(self.classify_iter([text], labels))
     }
 
-    /// [`classify`](Self::classify) for each of `texts`, in their order. An error in one text does not affect the
-    /// others. Apart from the results, memory does not grow with the number of texts.
+    /// The scores of `labels` for each of `texts`, in their order: the same as [`classify`](Self::classify) returns for
+    /// each text alone. An error in one text does not affect the others. Apart from the results, memory does not grow
+    /// with the number of texts.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// let labels = classifier.label_set(["economy", "sport"])?;
+    /// let texts = ["The striker scored twice.", "The bank raised its rates."];
+    /// for (text, classified) in texts.iter().zip(classifier.classify_batch(&texts, &labels)) {
+    ///     assert_eq!(classified?, classifier.classify(text, &labels)?);
+    /// }
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Each result may have the errors of [`classify`](Self::classify).
     pub fn classify_batch<T: AsRef<str>>(
         &self,
         texts: &[T],
@@ -203,8 +308,24 @@ impl TopicClassifier {
         self.classify_iter(texts, labels).collect()
     }
 
-    /// [`classify_batch`](Self::classify_batch) as a stream: texts are read and results computed on demand, a few
-    /// hundred kilobytes of text at a time.
+    /// The scores of `labels` for `texts` as a stream: texts are read and results computed on demand, a few hundred
+    /// kilobytes of text at a time. The results are those of [`classify_batch`](Self::classify_batch).
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// let labels = classifier.label_set(["economy", "sport"])?;
+    /// let lines = "The striker scored twice.\nThe bank raised its rates.".lines();
+    /// for classified in classifier.classify_iter(lines, &labels) {
+    ///     assert_eq!(classified?.topics.len(), 2);
+    /// }
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Each result may have the errors of [`classify`](Self::classify).
     pub fn classify_iter<T: AsRef<str>>(
         &self,
         texts: impl IntoIterator<Item = T>,
@@ -217,6 +338,16 @@ impl TopicClassifier {
     /// The embedding of `text`, `[hidden]`, not normalised: the mean of its windows, weighted by their numbers of
     /// tokens. All zeros for an empty text.
     ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// let embedding = classifier.embed("The striker scored twice.")?;
+    /// assert_eq!(embedding.len(), 384);
+    /// assert!(classifier.embed("")?.iter().all(|value| *value == 0.0));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::WrongTask`] if the model is not an embedding model; otherwise the same as
@@ -225,7 +356,23 @@ impl TopicClassifier {
         pipeline::first(self.embed_batch(&[text]).into_iter())
     }
 
-    /// [`embed`](Self::embed) for each of `texts`, in their order.
+    /// The embedding of each of `texts`, in their order: the same as [`embed`](Self::embed) returns for each text
+    /// alone.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let classifier = entopic::TopicClassifier::bundled()?;
+    /// let texts = ["The striker scored twice.", "The bank raised its rates."];
+    /// for (text, embedding) in texts.iter().zip(classifier.embed_batch(&texts)) {
+    ///     assert_eq!(embedding?, classifier.embed(text)?);
+    /// }
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Each result may have the errors of [`embed`](Self::embed).
     pub fn embed_batch<T: AsRef<str>>(&self, texts: &[T]) -> Vec<Result<Array1<f32>, Error>> {
         let Role::Embedding { hidden } = self.model.role else {
             let message = format!(

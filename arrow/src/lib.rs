@@ -41,6 +41,21 @@ const FOUND_BY: usize = "model".len();
 ///
 /// Each entity is a struct of `start` and `end` (Int64, in the unit that the caller chooses), `label`, `kind` (null if the
 /// model is not sure of one), `text`, `score` (Float32) and `found_by` (`model` or `rule`).
+///
+/// ```
+/// use entopic::{Entity, Span};
+/// use entopic_arrow::EntityColumn;
+/// use entopic_arrow::arrow_array::Array;
+///
+/// let text = "Nairobi is in Kenya.";
+/// let span = Span::find(text, "Kenya").expect("the text has it");
+/// let country = Entity::new("LOC", text, span, 0.9);
+/// let mut column = EntityColumn::new();
+/// column.push([(&country, country.span.bytes.clone())])?;
+/// let column = column.finish()?;
+/// assert_eq!((column.len(), column.value(0).len()), (1, 1));
+/// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct EntityColumn {
     lists: Lists,
@@ -109,7 +124,7 @@ impl EntityColumn {
         self.lists.push_null();
     }
 
-    /// The column. The builder is empty afterwards.
+    /// Returns the column, and leaves the builder empty.
     ///
     /// # Errors
     ///
@@ -133,6 +148,19 @@ impl EntityColumn {
 /// Lists of topics, one list per document.
 ///
 /// Each topic is a struct of `label`, `score` and `fit` (Float32; see [`Topic`]).
+///
+/// ```
+/// use entopic_arrow::TopicColumn;
+/// use entopic_arrow::arrow_array::Array;
+///
+/// let mut column = TopicColumn::new();
+/// column.push(&[])?; // the topics of an empty text
+/// column.push_null();
+/// let column = column.finish()?;
+/// assert_eq!((column.len(), column.null_count()), (2, 1));
+/// assert_eq!(column.data_type(), &TopicColumn::data_type());
+/// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct TopicColumn {
     lists: Lists,
@@ -180,7 +208,7 @@ impl TopicColumn {
         self.lists.push_null();
     }
 
-    /// The column. The builder is empty afterwards.
+    /// Returns the column, and leaves the builder empty.
     ///
     /// # Errors
     ///

@@ -78,7 +78,7 @@ pub(crate) struct TagArgs {
     pub(crate) inputs: Inputs,
     /// Read one token and its tag per line, as `entopic eval ner` does, and find the entities of these words. Requires
     /// --format conll
-    #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding", "resume", "groups", "rules",
+    #[arg(long, conflicts_with_all = ["input_format", "lines", "text_field", "encoding", "max_bytes", "resume", "groups", "rules",
         "built_in", "topics", "topic", "topics_file", "multi_label"])]
     pub(crate) words: bool,
     #[command(flatten)]

@@ -65,6 +65,10 @@ impl<F: Streamed> Writer for Stream<F> {
         self.format.document(&mut self.out, document, tagged)
     }
 
+    fn failure(&self, error: &io::Error) -> Failure {
+        self.out.failure(error)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.out.flush()
     }
@@ -78,6 +82,10 @@ impl<F: Streamed> Writer for Stream<F> {
 impl<F: Filed> Writer for Files<F> {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem> {
         self.format.document(&mut self.folder, document, tagged)
+    }
+
+    fn failure(&self, error: &io::Error) -> Failure {
+        self.folder.failure(error)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -16,11 +16,12 @@ pub(crate) fn start(threads: usize, stack: usize) -> io::Result<Runtime> {
 /// Starts as many threads, and ends them again.
 fn check(threads: usize, stack: usize) -> io::Result<()> {
     thread::scope(|scope| {
-        let mut held = Vec::new();
+        // The threads end when these are dropped.
+        let mut started = Vec::new();
         for _ in 0..threads {
-            let (hold, end) = channel::<()>();
+            let (sender, end) = channel::<()>();
             thread::Builder::new().stack_size(stack).spawn_scoped(scope, move || end.recv())?;
-            held.push(hold);
+            started.push(sender);
         }
         Ok(())
     })
@@ -33,6 +34,6 @@ mod tests {
     #[test]
     fn a_runtime_that_cannot_start_is_an_error() {
         start(2, 1 << 20).expect("two threads should start");
-        start(1, 1 << 50).expect_err("no system has so much address space");
+        start(1, 1 << 50).expect_err("no system should grant so much");
     }
 }

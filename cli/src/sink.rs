@@ -124,7 +124,7 @@ impl Sink {
     /// is no failure.
     pub(crate) fn finish_after(mut self, ended: io::Result<()>) -> Result<(), Failure> {
         match ended.and_then(|()| self.out.flush()) {
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.rename.is_none() => return Ok(()),
             flushed => flushed.map_err(|error| self.failure(&error))?,
         }
         if let Some((partial, path)) = &self.rename {

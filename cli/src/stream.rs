@@ -12,7 +12,6 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
-use crate::args::inputs::MOST_BYTES;
 use crate::failure::Failure;
 
 /// The first bytes of gzip files. No UTF-8 text begins with them: 0x8B continues a character, but 0x1F is a whole
@@ -63,12 +62,12 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// The options for commands that have no option for the encoding.
+    /// The options for files that are not documents: their encoding cannot be named, and their size is not limited.
     pub(crate) fn new() -> Self {
         Self {
             encoding: None,
             advice: Advice::Convert,
-            most: MOST_BYTES,
+            most: u64::MAX,
             done: Rc::default(),
             is_ready: Rc::new(Cell::new(true)),
         }
@@ -200,7 +199,17 @@ impl Stream {
     /// it returns `None`.
     pub(crate) fn line(&mut self) -> Option<Line> {
         let mut bytes = Vec::new();
-        let read = (&mut self.reader).take(self.most.saturating_add(2)).read_until(b'\n', &mut bytes);
+        // A line end may follow the longest line.
+        let mut read = (&mut self.reader).take(self.most.saturating_add(2)).read_until(b'\n', &mut bytes);
+        let end = ["\r\n", "\n"].into_iter().find(|end| bytes.ends_with(end.as_bytes())).unwrap_or_default();
+        let is_too_long = (bytes.len() - end.len()) as u64 > self.most;
+        let mut more = 0;
+        if is_too_long && end.is_empty() {
+            match self.reader.skip_until(b'\n') {
+                Ok(skipped) => more = skipped,
+                Err(error) => read = Err(error),
+            }
+        }
         if let Some(is_ready) = &self.is_ready {
             let there = self.reader.buffer();
             let end = there.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
@@ -217,15 +226,12 @@ impl Stream {
             }
         }
         let start = self.byte;
-        self.byte += bytes.len() as u64;
+        self.byte += (bytes.len() + more) as u64;
         self.line += 1;
-        if bytes.len() as u64 > self.most + 1 && !bytes.ends_with(b"\n") {
-            // The next call reads the line after it, or the error.
-            self.byte += self.reader.skip_until(b'\n').unwrap_or(0) as u64;
+        if is_too_long {
             let text = Err(Failure::new(format!("the line {}", too_long(self.most))));
-            return Some(Line { number: self.line, text, end: "" });
+            return Some(Line { number: self.line, text, end });
         }
-        let end = ["\r\n", "\n"].into_iter().find(|end| bytes.ends_with(end.as_bytes())).unwrap_or_default();
         bytes.truncate(bytes.len() - end.len());
         Some(Line { number: self.line, text: self.utf8(bytes, start, self.line), end })
     }

@@ -172,9 +172,7 @@ impl Results {
         match ended? {
             Ended::Unread => return Ok(ExitCode::SUCCESS),
             Ended::Stopped => {
-                self.writer
-                    .flush()
-                    .map_err(|error| Failure::because("the output cannot be written", &error))?;
+                self.writer.flush().map_err(|error| self.writer.failure(&error))?;
                 let done = self.done() + self.written + self.failed;
                 let advice = match (&self.run, self.writer.incomplete()) {
                     (Some(run), _) => run.advice(),
@@ -236,7 +234,7 @@ impl Output for Results {
             Ok(()) => self.written += 1,
             Err(Problem::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(false),
             Err(Problem::Output(error)) => {
-                return Err(Failure::because("the output cannot be written", &error));
+                return Err(self.writer.failure(&error));
             }
             Err(Problem::Document(failure)) => {
                 self.failed(&Unread { place: document.place.clone(), failure })?;
@@ -254,15 +252,12 @@ impl Output for Results {
         match &mut self.run {
             Some(run) => {
                 // The results before a failure are in their file before the failure is in its file.
-                self.writer
-                    .flush()
-                    .map_err(|error| Failure::because("the output cannot be written", &error))?;
+                self.writer.flush().map_err(|error| self.writer.failure(&error))?;
                 run.failed(unread)?;
             }
             None => {
                 let noted = self.writer.failed(&failures::line(unread)?);
-                self.place =
-                    noted.map_err(|error| Failure::because("the output cannot be written", &error))?;
+                self.place = noted.map_err(|error| self.writer.failure(&error))?;
                 if self.place.is_none() && self.written + self.failed > 1 {
                     warn_of(&unread.message());
                 }

@@ -1,7 +1,8 @@
 //! What the system refuses: room on the disk, descriptors, threads, and readers of the output. Each ends in an error that
-//! names it, or in the right result; nothing is half written. The limits are those of bash, so these are Unix's.
+//! names it, or in the right result; nothing is half written. They are made with bash
+//! and /dev/full, so on Linux.
 
-#![cfg(unix)]
+#![cfg(all(target_os = "linux", feature = "parquet"))]
 
 use std::fs;
 use std::io::Write;
@@ -59,16 +60,17 @@ fn a_full_disk_is_named_and_a_run_is_resumed() {
         let folder = folder(LINES);
         // A file that may not grow is as a full disk is to a program, and a test can make it.
         let full = "trap '' XFSZ; ulimit -f 8;";
-        let ran = run(folder.path(), &format!("{full} {TAG} --format {format} -o out"));
-        assert_says(&ran, &["out", "cannot be written"]);
-        assert!(!folder.path().join("out").exists(), "{format}: a part has the name of the whole");
+        let ran = run(folder.path(), &format!("{full} {TAG} --format {format} -o results.bin"));
+        assert_says(&ran, &["results.bin cannot be written"]);
+        assert!(!folder.path().join("results.bin").exists(), "{format}: a part has the name of the whole");
         if format == "jsonl" {
-            let (success, error) = run(folder.path(), &format!("{TAG} --format {format} -o out --resume"));
+            let (success, error) =
+                run(folder.path(), &format!("{TAG} --format {format} -o results.bin --resume"));
             assert!(success, "{error}");
             let (success, error) = run(folder.path(), &format!("{TAG} --format {format} -o whole"));
             assert!(success, "{error}");
             let read = |name: &str| fs::read(folder.path().join(name)).expect("the file should be there");
-            assert!(read("out") == read("whole"), "a resumed run differs");
+            assert!(read("results.bin") == read("whole"), "a resumed run differs");
         }
     }
 }
@@ -107,7 +109,10 @@ fn files_are_opened_one_after_another() {
     let (success, error) = run(folder.path(), "ulimit -n 24; \"$ENTOPIC\" tag . --format jsonl > /dev/null");
     assert!(success, "{error}");
     // The output takes the last one.
-    let ran = run(folder.path(), "ulimit -n 4; \"$ENTOPIC\" tag 0.txt -o out");
+    let ran = run(
+        folder.path(),
+        "exec 3>&- 4>&- 5>&- 6>&- 7>&- 8>&- 9>&-; ulimit -n 4; \"$ENTOPIC\" tag 0.txt -o out",
+    );
     assert_says(&ran, &["error: ", "open files"]);
     assert!(!folder.path().join("out").exists());
 }
@@ -153,21 +158,47 @@ fn texts_that_are_too_long_fail_alone() {
     assert_eq!(out().lines().count(), 1);
     assert_says(&tag("b.txt"), &["b.txt", "more than 1000 bytes"]);
     assert_says(&tag("c.csv"), &["more than 1000 bytes"]);
-    // A packed gigabyte, of which no more is read than a text may have.
-    let packed = "head -c 1000000000 /dev/zero | tr '\\0' x | gzip -1 > big.txt.gz";
+    // Of a packed file no more is read than a text may have.
+    let packed = "head -c 100000000 /dev/zero | tr '\\0' x | gzip -1 > big.txt.gz";
     assert!(run(folder.path(), packed).0);
-    let ran = run(folder.path(), "ulimit -v 1500000; \"$ENTOPIC\" tag big.txt.gz");
-    assert_says(&ran, &["big.txt.gz", "more than 268435456 bytes"]);
+    let ran = run(folder.path(), "\"$ENTOPIC\" tag big.txt.gz --max-bytes 1000000");
+    assert_says(&ran, &["big.txt.gz", "more than 1000000 bytes"]);
+    // Rows after one that no buffer holds cannot be told from it.
+    let row = "x".repeat(300_000);
+    fs::write(folder.path().join("c.csv"), format!("text\nAda\n{row}\nBo\n")).expect("it should be written");
+    assert_says(&tag("c.csv"), &["all rows after it", "more than 1000 bytes"]);
+    assert_eq!(out().lines().count(), 1);
+}
+
+#[test]
+fn a_line_of_the_maximum_size_is_read() {
+    let folder = TempDir::new().expect("a folder should be made");
+    for (end, last) in [("\n", "\n"), ("\r\n", "\r\n"), ("\n", "")] {
+        let lines = [99, 100, 101, 300_000, 100].map(|length| "x".repeat(length));
+        fs::write(folder.path().join("a.txt"), lines.join(end) + last).expect("the file should be written");
+        let script = "\"$ENTOPIC\" tag a.txt --lines --topics sport --max-bytes 100 --format jsonl > out";
+        let ran = run(folder.path(), script);
+        assert_says(
+            &ran,
+            &["line 3: the line has more than 100 bytes", "line 4: the line", "2 of 5 documents"],
+        );
+        let out = fs::read_to_string(folder.path().join("out")).expect("the output should be there");
+        assert_eq!(out.lines().count(), 3);
+    }
 }
 
 #[test]
 fn an_input_that_ends_early_is_named() {
     let folder = folder(LINES);
-    let (success, error) =
-        run(folder.path(), "gzip -k news.jsonl && head -c 200 news.jsonl.gz > cut.jsonl.gz");
+    let (success, error) = run(
+        folder.path(),
+        "gzip -k news.jsonl && head -c $(($(stat -c %s news.jsonl.gz) / 2)) news.jsonl.gz > cut.jsonl.gz",
+    );
     assert!(success, "{error}");
     let ran = run(folder.path(), "\"$ENTOPIC\" tag cut.jsonl.gz --topics sport --format jsonl > out");
     assert_says(&ran, &["cut.jsonl.gz"]);
+    let out = fs::read_to_string(folder.path().join("out")).expect("the output should be there");
+    assert!((1..LINES).contains(&out.lines().count()), "the documents before the end should be read");
 }
 
 #[test]

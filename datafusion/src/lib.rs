@@ -24,11 +24,12 @@ use self::function::{Function, Kind};
 /// ```
 /// # #[cfg(feature = "bundled")] {
 /// use datafusion::prelude::SessionContext;
-/// use entopic::Tagger;
+/// use entopic::{Redaction, Tagger};
 /// use entopic_datafusion::Functions;
 ///
 /// let context = SessionContext::new();
-/// Functions::new(Tagger::bundled()?).register(&context);
+/// let functions = Functions::new(Tagger::bundled()?).redaction(Redaction::pseudonym()).strict(true);
+/// functions.register(&context);
 /// # }
 /// # Ok::<(), entopic::Error>(())
 /// ```
@@ -56,7 +57,7 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The functions by these models. Topics are those of [`Tagger::labels`] where a query names none.
+    /// The functions with the models of `tagger`. Topics are those of [`Tagger::labels`] where a query names none.
     pub fn new(tagger: Tagger) -> Self {
         Self { tagger, redaction: Redaction::label(), strict: false }
     }

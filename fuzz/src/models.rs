@@ -20,16 +20,26 @@ pub(crate) fn folder() -> PathBuf {
 /// A model in memory: its files by their names.
 type Files = HashMap<String, Vec<u8>>;
 
-/// The models, in the order of their names.
-static MODELS: LazyLock<Vec<(String, Files)>> = LazyLock::new(|| {
-    let mut names: Vec<String> = fs::read_dir(folder())
-        .expect("the models should be there")
-        .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
-        .filter(|name| name != "tokenizers" && folder().join(name).is_dir())
-        .collect();
-    names.sort_unstable();
-    names.into_iter().map(|name| (name.clone(), files(&name))).collect()
-});
+/// The models. Inputs choose one by its place, so new ones come last.
+#[rustfmt::skip]
+const NAMES: [&str; 75] = [
+    "albert-embed", "albert-fixed-nli", "albert-ner", "albert-nli", "bart-nli", "camembert-embed", "camembert-ner",
+    "camembert-nli", "deberta-v2-c2p-nli", "deberta-v2-conv-nli", "deberta-v2-embed", "deberta-v2-ner",
+    "deberta-v2-ner-v5", "deberta-v2-nli", "distilbert-embed", "distilbert-ner", "distilbert-nli", "electra-embed",
+    "electra-ner", "electra-nli", "embed-cls", "embed-mean", "fnet-ner", "fnet-nli", "gliclass-deberta",
+    "gliclass-lstm", "gliclass-modernbert", "gliner-span", "gliner-span-plain", "gliner-token", "longformer-ner",
+    "longformer-nli", "mobilebert-ner", "mobilebert-nli", "modernbert-embed", "modernbert-mean-nli",
+    "modernbert-ner", "modernbert-ner-v5", "modernbert-nli", "mpnet-embed", "mpnet-ner", "mpnet-ner-v5",
+    "mpnet-nli", "ner-bioes", "ner-bytelevel", "ner-int8", "ner-metaspace", "ner-wordpiece-cased",
+    "ner-wordpiece-cased-v5", "ner-wordpiece-uncased", "nli-cne", "nli-e-not", "nli-enc", "nli-not-e",
+    "nli-unnamed", "onnx-distilbert-embed", "onnx-gliner-span", "onnx-gliner-span-plain", "onnx-gliner-token",
+    "onnx-ner-wordpiece-cased", "onnx-nli-e-not", "onnx-xlnet-ner", "roberta-embed", "roberta-fixed-ner",
+    "roberta-fixed-nli", "roberta-ner", "roberta-ner-v5", "roberta-nli", "weight-formats", "xlm-roberta-embed",
+    "xlm-roberta-ner", "xlm-roberta-ner-v5", "xlm-roberta-nli", "xlnet-ner", "xlnet-nli",
+];
+
+static MODELS: LazyLock<Vec<(&str, Files)>> =
+    LazyLock::new(|| NAMES.iter().map(|name| (*name, files(name))).collect());
 
 /// The files of a model. Some folders have only what differs from another model: graphs, and weights in other formats.
 fn files(name: &str) -> Files {
@@ -72,7 +82,7 @@ fn write(files: &Files) -> TempDir {
 
 /// A copy of the model `name` as it is.
 pub(crate) fn whole(name: &str) -> TempDir {
-    let found = MODELS.iter().find(|(model, _)| model == name);
+    let found = MODELS.iter().find(|(model, _)| *model == name);
     write(&found.unwrap_or_else(|| panic!("there should be a model {name}")).1)
 }
 
@@ -129,19 +139,18 @@ pub fn onnx(data: &[u8]) {
     load(data, |name| name.ends_with(".onnx"));
 }
 
-/// The kinds of tokenizers, in the order of their names.
+/// The kinds of tokenizers. Inputs choose one by its place, so new ones come last.
+#[rustfmt::skip]
+const KINDS: [&str; 22] = [
+    "albert", "albert-cased", "bart", "bert", "bert-cased", "camembert", "deberta", "deberta-v2",
+    "deberta-v2-split", "distilbert", "electra", "json-bert", "json-bert-specials", "json-fast", "json-roberta",
+    "mpnet", "mpnet-cased", "roberta", "roberta-spaced", "xlm-roberta", "xlm-roberta-bpe", "xlm-roberta-named",
+];
+
 static TOKENIZERS: LazyLock<Vec<Files>> = LazyLock::new(|| {
-    let folder = folder().join("tokenizers");
-    let mut folders: Vec<PathBuf> = fs::read_dir(folder)
-        .expect("the tokenizers should be there")
-        .flatten()
-        .map(|entry| entry.path())
-        .collect();
-    folders.retain(|path| path.is_dir());
-    folders.sort_unstable();
-    let files = folders.iter().map(|folder| {
+    let files = KINDS.iter().map(|name| {
         let mut files = Files::new();
-        read(folder, "", &mut files);
+        read(&folder().join("tokenizers").join(name), "", &mut files);
         files.remove("golden.json");
         files
     });

@@ -17,6 +17,8 @@ fn no_seed_is_read_wrong() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) as usize % end.max(1)
     };
+    let programs = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("targets"));
+    assert_eq!(programs.expect("the programs should be there").count(), TARGETS.len());
     for (name, target) in TARGETS {
         let mut paths: Vec<_> = fs::read_dir(seeds.join(name))
             .unwrap_or_else(|error| panic!("{name} should have seeds: {error}"))

@@ -35,13 +35,23 @@ pub struct ModelFiles {
 }
 
 impl ModelFiles {
-    /// Starts with no files; `name` is the model's name in messages.
+    /// A model without files; `name` is its name in messages. Add the files with [`with`](Self::with).
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), files: Vec::new() }
     }
 
     /// Adds a file, such as `config.json` or `1_Pooling/config.json`; it replaces a file with the same path. The
     /// bytes are a `Vec`, or static: those of `include_bytes!` are not copied.
+    ///
+    /// ```
+    /// use entopic::{Engine, ErrorKind, ModelFiles};
+    ///
+    /// let files = ModelFiles::new("my-ner").with("config.json", b"{}".to_vec());
+    /// // The weights are missing.
+    /// let error = Engine::new()?.ner(files).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Weights);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn with(mut self, path: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         let path = path.into();

@@ -43,13 +43,19 @@ use crate::error::{Error, ErrorKind};
 pub struct Hub(Options);
 
 impl Hub {
-    /// Creates options with nothing set.
+    /// Options of which none is set.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The folder of the cache. If not set: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else
     /// `huggingface/hub` in `XDG_CACHE_HOME` or in `.cache` of the user's home.
+    ///
+    /// ```no_run
+    /// let hub = entopic::Hub::new().cache("/srv/models");
+    /// let engine = entopic::Engine::builder().hub(hub).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn cache(mut self, folder: impl Into<PathBuf>) -> Self {
         self.0.cache = Some(folder.into());
@@ -57,6 +63,12 @@ impl Hub {
     }
 
     /// The URL of the hub, or of a compatible one; `HF_ENDPOINT` or `https://huggingface.co` if not set.
+    ///
+    /// ```no_run
+    /// let hub = entopic::Hub::new().endpoint("https://hub.example.org").token("hf_example");
+    /// let engine = entopic::Engine::builder().hub(hub).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
         self.0.endpoint = Some(url.into());
@@ -73,6 +85,14 @@ impl Hub {
     }
 
     /// The URL of a proxy for all connections. If not set, no proxy is used, whatever the environment says.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    ///
+    /// let hub = entopic::Hub::new().proxy("http://proxy.example.org:8080").timeout(Duration::from_secs(10));
+    /// let engine = entopic::Engine::builder().hub(hub).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn proxy(mut self, url: impl Into<String>) -> Self {
         self.0.proxy = Some(url.into());
@@ -87,15 +107,27 @@ impl Hub {
     }
 
     /// True to open no connection and load everything from the cache; `HF_HUB_OFFLINE` if not set.
+    ///
+    /// ```no_run
+    /// let hub = entopic::Hub::new().offline(true);
+    /// let ner = entopic::Engine::builder().hub(hub).build()?.ner("dslim/bert-base-NER")?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn offline(mut self, offline: bool) -> Self {
         self.0.offline = Some(offline);
         self
     }
 
-    /// The lock file. It records the commit of a model and the SHA-256 of its files at the first load; later loads must
-    /// match. If not set, it is next to the registry, if that was read from a file: `own.lock` next to `own.toml`.
-    /// Otherwise there is no lock file.
+    /// The path of the lock file, which records the commit of a model and the SHA-256 of its files at the first load;
+    /// later loads must match. If not set, it is next to the registry, if that was read from a file: `own.lock` next to
+    /// `own.toml`. Otherwise there is no lock file.
+    ///
+    /// ```no_run
+    /// let hub = entopic::Hub::new().lock("models.lock");
+    /// let ner = entopic::Engine::builder().hub(hub).build()?.ner("dslim/bert-base-NER")?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn lock(mut self, file: impl Into<PathBuf>) -> Self {
         self.0.lock = Some(file.into());
@@ -104,6 +136,12 @@ impl Hub {
 
     /// A callback for the progress of downloads: at the start and end of each file, and a few times per second in
     /// between. It is called on a different thread from the one that waits for the model.
+    ///
+    /// ```no_run
+    /// let hub = entopic::Hub::new().progress(|now| eprintln!("{}: {} of {}", now.path, now.done, now.total));
+    /// let ner = entopic::Engine::builder().hub(hub).build()?.ner("dslim/bert-base-NER")?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn progress(mut self, callback: impl Fn(&DownloadProgress) + Send + Sync + 'static) -> Self {
         self.0.progress = Some(Callback(Arc::new(callback)));
@@ -137,6 +175,13 @@ impl Hub {
 
     /// Fetches the files that describe the model, without its weights, for
     /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in).
+    ///
+    /// ```no_run
+    /// let registry = entopic::Registry::default();
+    /// let model = entopic::Hub::new().fetch_description(&registry, "bge-small-en-v1.5")?;
+    /// println!("{:?}", model.files.iter().map(|file| &file.path).collect::<Vec<_>>());
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

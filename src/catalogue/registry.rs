@@ -5,6 +5,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::LONGEST_WINDOW;
 use crate::names::named;
 use crate::pooling::{TokenPooling, WindowPooling};
 
@@ -44,39 +45,39 @@ struct Tables {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ModelEntry {
-    /// The name under which it is loaded.
+    /// The name under which the model is loaded.
     pub name: String,
-    /// Its task.
+    /// The task of the model.
     pub task: Task,
-    /// Its `model_type` in transformers.
+    /// The `model_type` of the model in transformers.
     pub architecture: String,
-    /// The place of its files.
+    /// The place of the files of the model.
     pub source: Source,
-    /// The hub model whose tokenizer it uses, if it has none.
+    /// The hub model whose tokenizer the model uses, if it has none.
     #[serde(default)]
     pub tokenizer: Option<String>,
-    /// Its files, with their checksums where known.
+    /// The files of the model, with their checksums where known.
     #[serde(default)]
     pub files: Vec<ModelFile>,
-    /// Its licence, as an SPDX expression.
+    /// The licence of the model, as an SPDX expression.
     #[serde(default)]
     pub licence: Option<String>,
-    /// The corpora that it was trained on.
+    /// The corpora that the model was trained on.
     #[serde(default)]
     pub training_data: Vec<String>,
-    /// The languages that it reads, as ISO 639-1 codes.
+    /// The languages that the model reads, as ISO 639-1 codes.
     #[serde(default)]
     pub languages: Vec<String>,
     /// The entity types, or the classes of an NLI head, as texts.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// The scheme of its tags: `IOB2`, `IOB1`, `BIOES`, `BILOU` or `IO`.
+    /// The scheme of the tags of the model: `IOB2`, `IOB1`, `BIOES`, `BILOU` or `IO`.
     #[serde(default)]
     pub tag_scheme: Option<String>,
     /// The sentence into which a topic is inserted, with `{}` in its place.
     #[serde(default)]
     pub template: Option<String>,
-    /// True if it is case-sensitive.
+    /// True if the model is case-sensitive.
     #[serde(default)]
     pub cased: Option<bool>,
     /// Embedding models: the prefix of each text, such as `query: `.
@@ -175,9 +176,10 @@ pub enum Source {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ModelFile {
-    /// Its path inside the model.
+    /// The path of the file inside the model.
     pub path: String,
-    /// Its SHA-256 in lower-case hexadecimal, if it is known. Files are checked against it when they are read.
+    /// The SHA-256 of the file in lower-case hexadecimal, if it is known. Files are checked against it when they are
+    /// read.
     #[serde(default)]
     pub sha256: Option<String>,
 }
@@ -189,12 +191,24 @@ const BUILTIN: &str = include_str!("../../models.toml");
 
 impl Registry {
     /// A registry without models.
+    ///
+    /// ```
+    /// assert!(entopic::Registry::empty().entries().is_empty());
+    /// ```
     pub fn empty() -> Self {
         Self { entries: Vec::new(), file: None }
     }
 
     /// Reads a registry file, a TOML list of `[[model]]` tables with the fields of [`ModelEntry`]. Relative
     /// folders in it are relative to the file's own folder.
+    ///
+    /// ```no_run
+    /// use entopic::{Engine, Registry};
+    ///
+    /// let registry = Registry::default().with(Registry::from_file("own.toml")?);
+    /// let ner = Engine::builder().registry(registry).build()?.ner("legal-ner")?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -220,6 +234,20 @@ impl Registry {
     }
 
     /// Adds the models of `other`. On a name clash, the added model wins.
+    ///
+    /// ```
+    /// let own: entopic::Registry = r#"
+    ///     [[model]]
+    ///     name = "ner-en-small"
+    ///     task = "ner"
+    ///     architecture = "electra"
+    ///     source = { folder = "models/my-ner" }
+    /// "#.parse()?;
+    /// let registry = entopic::Registry::default().with(own);
+    /// let entry = registry.find("ner-en-small").expect("it should be known");
+    /// assert_eq!(entry.architecture, "electra");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn with(mut self, other: Registry) -> Self {
         let added: HashSet<&str> = other.entries.iter().map(|entry| entry.name.as_str()).collect();
@@ -236,11 +264,28 @@ impl Registry {
     }
 
     /// All models, in the order of their files.
+    ///
+    /// ```
+    /// use entopic::{Registry, Task};
+    ///
+    /// let registry = Registry::default();
+    /// let names: Vec<&str> =
+    ///     registry.entries().iter().filter(|entry| entry.task == Task::Ner).map(|entry| &*entry.name).collect();
+    /// assert!(names.contains(&"ner-en-small"));
+    /// ```
     pub fn entries(&self) -> &[ModelEntry] {
         &self.entries
     }
 
     /// The model with this name, or with this id on the hub.
+    ///
+    /// ```
+    /// let registry = entopic::Registry::default();
+    /// let entry = registry.find("bge-small-en-v1.5").expect("it should be known");
+    /// assert_eq!(entry.licence.as_deref(), Some("MIT"));
+    /// assert!(registry.find("BAAI/bge-small-en-v1.5").is_some());
+    /// assert!(registry.find("no-such-model").is_none());
+    /// ```
     pub fn find(&self, name: &str) -> Option<&ModelEntry> {
         let by_name = self.entries.iter().find(|entry| entry.name == name);
         by_name.or_else(|| {
@@ -251,6 +296,14 @@ impl Registry {
     }
 
     /// The names most similar to `name`, of at most three models for which `wanted` is true, the most similar first.
+    ///
+    /// ```
+    /// use entopic::{Registry, Task};
+    ///
+    /// let registry = Registry::default();
+    /// let near = registry.nearest("bert-base-NRE", |entry| entry.task == Task::Ner);
+    /// assert_eq!((near.len(), near[0]), (3, "bert-base-ner"));
+    /// ```
     pub fn nearest(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> Vec<&str> {
         let name = name.to_lowercase();
         let mut known: Vec<(f64, &str)> = self
@@ -290,7 +343,8 @@ impl Default for Registry {
     }
 }
 
-/// Reads the text of a registry file. Relative folders in it are relative to the working directory.
+/// Reads the text of a registry file. Relative folders in it are relative to the working directory. Returns an error of
+/// the kind [`ErrorKind::Registry`] if the text is not in the format of a registry file.
 impl FromStr for Registry {
     type Err = Error;
 
@@ -323,6 +377,13 @@ impl ModelEntry {
                 "a model for {} has no use for {field}; remove it",
                 self.task.description()
             ));
+        }
+        for (field, length) in [("window", self.window), ("max_length", self.max_length)] {
+            if length.is_some_and(|length| length > LONGEST_WINDOW) {
+                return Some(format!(
+                    "{field} is above {LONGEST_WINDOW} tokens, the longest window; lower it"
+                ));
+            }
         }
         if self.template.as_ref().is_some_and(|template| !template.contains("{}")) {
             return Some("the template has no {} for the topic".into());

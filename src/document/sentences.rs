@@ -3,9 +3,12 @@ use std::ops::Range;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The most signs and spaces without a letter between two sentences. unicode-segmentation looks ahead to the next letter
-/// from each space after a full stop, so that its time grows with the square of their number.
+/// The signs and spaces without a letter after which a sentence ends, at the next space. unicode-segmentation looks ahead
+/// to the next letter from each space after a full stop, so that its time grows with the square of their number.
 const LONGEST_GAP: usize = 64;
+
+/// The same without a space among them.
+const LONGEST_RUN: usize = 4 * LONGEST_GAP;
 
 /// The first token of each sentence. Sentences are those of Unicode
 /// (<https://www.unicode.org/reports/tr29/#Sentence_Boundaries>), which also end at line ends, and after many signs or
@@ -33,16 +36,18 @@ pub(crate) fn starts(text: &str, offsets: &[Range<usize>]) -> Vec<usize> {
     starts
 }
 
-/// The parts of `text` that end after [`LONGEST_GAP`] signs and spaces without a letter, and the rest.
+/// The parts of `text` that end after many signs and spaces without a letter, and the rest.
 fn pieces(text: &str) -> impl Iterator<Item = Range<usize>> {
     let (mut gap, mut start) = (0, 0);
     let ends = text.char_indices().filter_map(move |(at, character)| {
-        match character.general_category_group() {
-            GeneralCategoryGroup::Letter => gap = 0,
-            GeneralCategoryGroup::Mark | GeneralCategoryGroup::Number => return None,
+        match (character, character.general_category_group()) {
+            // These are letters that extend the character before them, as marks do.
+            ('\u{FF9E}' | '\u{FF9F}', _) => return None,
+            (_, GeneralCategoryGroup::Mark | GeneralCategoryGroup::Number) => return None,
+            (_, GeneralCategoryGroup::Letter) => gap = 0,
             _ => gap += 1,
         }
-        (gap == LONGEST_GAP).then(|| {
+        (gap >= LONGEST_RUN || gap >= LONGEST_GAP && character.is_whitespace()).then(|| {
             gap = 0;
             at + character.len_utf8()
         })
@@ -73,7 +78,7 @@ mod tests {
         let covered: String = pieces(&text).map(|piece| text[piece].to_owned()).collect();
         assert_eq!(covered, text);
         // These would take minutes if the time grew with the square of the length.
-        for sign in [" ", "\u{a0}", ")", "\u{201d}", ". ", "\u{300} ", "\u{93e} ", "1 ", "?!"] {
+        for sign in [" ", "\u{a0}", ")", "\u{201d}", ". ", "\u{300} ", "\u{93e} ", "\u{ff9e} ", "1 ", "?!"] {
             let text = format!("One.{}two", sign.repeat((1 << 19) / sign.len()));
             starts(&text, &[0..3, 3..4, text.len() - 3..text.len()]);
         }

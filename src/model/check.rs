@@ -47,10 +47,23 @@ impl ModelEntry {
     /// The [`differences`](Self::differences) between the entry and the model in `folder`, whatever source the entry
     /// names.
     ///
+    /// ```no_run
+    /// # #[cfg(feature = "hub")] {
+    /// use entopic::{Hub, Registry};
+    ///
+    /// let registry = Registry::default();
+    /// let entry = registry.find("bge-small-en-v1.5").expect("the registry should have it");
+    /// let fetched = Hub::new().fetch_description(&registry, &entry.name)?;
+    /// println!("{}", entry.differences_in(&fetched.folder)?.join("\n"));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
-    /// The errors of loading the model that concern the files that describe it: a file is missing or damaged, has
-    /// another checksum, or is of a model that entopic does not run.
+    /// [`ErrorKind::ModelUnavailable`] if the folder does not exist; [`ErrorKind::Config`] or [`ErrorKind::Tokenizer`]
+    /// if a file that describes the model is missing or damaged, has another checksum, or is of a model that entopic
+    /// does not run.
     pub fn differences_in(&self, folder: impl AsRef<Path>) -> Result<Vec<String>, Error> {
         self.compare(&Files::folder(folder.as_ref(), &self.files))
     }

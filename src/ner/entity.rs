@@ -23,7 +23,7 @@ pub struct Entity {
     /// The source of the entity: a model or a rule.
     #[serde(default, skip_serializing_if = "FoundBy::is_model")]
     pub found_by: FoundBy,
-    /// The mean probability of the labels of its words, 0 to 1; for a model that takes entity types as input, the
+    /// The mean probability of the labels of the words, 0 to 1; for a model that takes entity types as input, the
     /// probability of the mention as a whole.
     pub score: f32,
     /// The place of the mention in the text.
@@ -81,9 +81,9 @@ pub struct WordEntity {
     /// The more specific type; see [`Entity::kind`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
-    /// The probability, 0 to 1; see [`Entity::score`].
+    /// The probability of the mention, 0 to 1; see [`Entity::score`].
     pub score: f32,
-    /// The indices of its words.
+    /// The indices of the words of the mention.
     pub words: Range<usize>,
 }
 

@@ -49,6 +49,16 @@ impl EntityOptions {
 
     /// The entity types to find: any words, such as `person` and `law`. Fewer and clearer types give better results.
     /// Models that take entity types as input (GLiNER) require this option; others do not support it.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use entopic::{Engine, EntityOptions};
+    ///
+    /// let ner = Engine::new()?.ner(Path::new("models/my-gliner"))?;
+    /// let ner = ner.with(EntityOptions::new().entity_types(["person", "company", "law"]))?;
+    /// assert_eq!(ner.entity_types(), ["person", "company", "law"]);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn entity_types<I>(mut self, types: I) -> Self
     where
@@ -128,6 +138,15 @@ impl EntityOptions {
     /// Apart from the last case, it does not wrap the text if either line has a tab, both lines have cells (`|`,
     /// neighbouring spaces), the line ends with a colon or semicolon, the next line begins with a bullet or a number,
     /// or both lines begin with a digit or a label such as `From:`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?;
+    /// let found = ner.tag("Paris\n\nBerlin")?.entities;
+    /// assert_eq!(found.iter().map(|entity| &*entity.text).collect::<Vec<_>>(), ["Paris", "Berlin"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn boundaries(mut self, boundaries: bool) -> Self {
         self.boundaries = Some(boundaries);

@@ -62,6 +62,16 @@ struct Compiled {
 impl Rules {
     /// Compiles `rules`.
     ///
+    /// ```
+    /// use entopic::{ErrorKind, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::pattern("CASE", r"\b\d+/\d{4}\b")])?;
+    /// assert_eq!(rules.find("See case 12/2024.")[0].text, "12/2024");
+    /// let error = Rules::new([Rule::pattern("CASE", "(")]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Rules);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrases, or a pattern is not valid or too
@@ -111,6 +121,12 @@ impl Rules {
 
     /// Reads rules from a file: spaCy's patterns if the file name ends in `.jsonl`, otherwise TOML.
     ///
+    /// ```no_run
+    /// let rules = entopic::Rules::from_file("rules.toml")?;
+    /// println!("{}", rules.labels().join(", "));
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Rules`] if the file cannot be read; and the errors of [`from_toml`](Self::from_toml) or
@@ -127,7 +143,7 @@ impl Rules {
         read.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
-    /// Reads rules from TOML.
+    /// Reads rules from a text in TOML, a list of `[[rule]]` tables.
     ///
     /// ```
     /// let rules = entopic::Rules::from_toml(
@@ -163,6 +179,14 @@ impl Rules {
     /// phrase, or a list of tokens of which each has one of `ORTH`, `TEXT` and `LOWER`; a list must not mix `LOWER`
     /// with the other two. `id` is ignored.
     ///
+    /// ```
+    /// let rules = entopic::Rules::from_jsonl(
+    ///     r#"{"label": "GPE", "pattern": [{"LOWER": "san"}, {"LOWER": "francisco"}]}"#,
+    /// )?;
+    /// assert_eq!(rules.find("Apple in SAN Francisco")[0].text, "SAN Francisco");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`ErrorKind::Rules`] if `text` has no pattern, or a line is anything else; and the errors of [`new`](Self::new).
@@ -178,12 +202,33 @@ impl Rules {
     }
 
     /// The entities of `text`, in the order of the text. They do not overlap.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::built_in(BuiltIn::Date)])?;
+    /// let text = "The ship left on 2024-03-11.";
+    /// let found = rules.find(text);
+    /// assert_eq!((found.len(), found[0].span.of(text)), (1, "2024-03-11"));
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn find(&self, text: &str) -> Vec<Entity> {
         self.settled(text).into_iter().map(|found| found.entity).collect()
     }
 
     /// All matches of the rules in `text`, in the order of the text, including those that overlap.
     /// [`redact`](crate::redact) needs these, so that no part of a match stays readable.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let people = Rule::phrases("PERSON", ["John Smith"]);
+    /// let rules = Rules::new([people, Rule::phrases("STREET", ["Smith Street"])])?;
+    /// assert_eq!(rules.find_all("John Smith Street").len(), 2);
+    /// // The longer match wins.
+    /// assert_eq!(rules.find("John Smith Street")[0].label, "STREET");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn find_all(&self, text: &str) -> Vec<Entity> {
         let mut matches = self.matches(text);
         matches.sort_by_key(|found| (found.bytes.start, found.bytes.end, found.rule));
@@ -244,6 +289,15 @@ impl Rules {
     }
 
     /// These rules followed by `others`.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::built_in(BuiltIn::Email)])?;
+    /// let rules = rules.and([Rule::phrases("PRODUCT", ["Pixel 9"])])?;
+    /// assert_eq!(rules.labels(), ["EMAIL", "PRODUCT"]);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -9,7 +9,8 @@ use crate::error::{Error, ErrorKind};
 ///
 /// The deadline and the flag are checked before each group of windows, some milliseconds of work on one thread. A
 /// document that is not finished by then gets an error of the kind [`ErrorKind::Deadline`] or
-/// [`ErrorKind::Cancelled`]; documents that are finished keep their results.
+/// [`ErrorKind::Cancelled`]; documents that are finished keep their results. A step that has begun is not interrupted:
+/// tokenising a text (of a long text, half a megabyte), a group of windows, and the search for rules.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {
@@ -37,12 +38,25 @@ pub struct Limits {
 type Progress = dyn Fn(usize) + Send + Sync;
 
 impl Limits {
-    /// No limits.
+    /// Limits of which none is set.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The time at which work stops.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use std::time::{Duration, Instant};
+    /// use entopic::{Limits, Ner};
+    ///
+    /// let ner = Ner::bundled()?;
+    /// let limits = Limits::new().deadline(Instant::now() + Duration::from_secs(60));
+    /// let results = ner.within(&limits).tag_batch(&["Ada lived in London.", "Marie lived in Paris."]);
+    /// assert!(results.iter().all(|result| result.is_ok()));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn deadline(mut self, deadline: Instant) -> Self {
         self.deadline = Some(deadline);
@@ -50,6 +64,22 @@ impl Limits {
     }
 
     /// A flag that stops the work when it becomes `true`; several may be given.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use std::sync::{Arc, atomic::{AtomicBool, Ordering}};
+    /// use entopic::{ErrorKind, Limits, Ner};
+    ///
+    /// let flag = Arc::new(AtomicBool::new(false));
+    /// let ner = Ner::bundled()?.within(&Limits::new().cancel(Arc::clone(&flag)));
+    /// assert!(ner.tag("Ada Lovelace lived in London.").is_ok());
+    /// // Any thread may set it, also during a call.
+    /// flag.store(true, Ordering::Relaxed);
+    /// let error = ner.tag("Ada Lovelace lived in London.").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Cancelled);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn cancel(mut self, flag: Arc<AtomicBool>) -> Self {
         self.cancel.push(flag);
@@ -58,6 +88,18 @@ impl Limits {
 
     /// The most bytes of one text. A longer text is refused with an error of the kind [`ErrorKind::TooLong`]
     /// before it is read.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{ErrorKind, Limits, Ner};
+    ///
+    /// let ner = Ner::bundled()?.within(&Limits::new().max_bytes(1 << 20));
+    /// assert!(ner.tag("Ada Lovelace lived in London.").is_ok());
+    /// let error = ner.tag(&"x".repeat((1 << 20) + 1)).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::TooLong);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);

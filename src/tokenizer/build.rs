@@ -11,6 +11,7 @@ use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::processors::PostProcessorWrapper;
 
 use super::class::{self, Class, Kind};
+use super::growth::{self, Steps};
 use super::settings::Settings;
 use super::source::{Source, bert_frame};
 use super::{byte_level, sentence_piece, word_piece};
@@ -38,6 +39,8 @@ pub(super) fn build(files: &Files, kind: layout::Tokenizer, model_type: &str) ->
         Kind::ByteLevel | Kind::DebertaByteLevel => byte_level::build(&source)?,
         Kind::SentencePiece(pieces) => sentence_piece::build(&source, pieces)?,
     };
+    growth::check(&Steps::of(&tokenizer))
+        .map_err(|fault| Error::new(ErrorKind::Tokenizer, format!("{}: {fault}", files.origin)))?;
     settings.extend(&mut tokenizer, &specials)?;
     tokenizer.set_encode_special_tokens(settings.flag("split_special_tokens", false)?);
     let frame = match class.kind {
@@ -96,10 +99,12 @@ fn choose(
 fn read(files: &Files, model_type: &str) -> Result<Built, Error> {
     const FILE: &str = "tokenizer.json";
     let json = files.read(FILE, ErrorKind::Tokenizer)?;
-    let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|error| {
-        let message = format!("{} is not a usable tokenizer.json", files.name(FILE));
-        Error::new(ErrorKind::Tokenizer, message).with_source(error)
-    })?;
+    let refuse =
+        |message: String| Error::new(ErrorKind::Tokenizer, format!("{} {message}", files.name(FILE)));
+    let unusable = || refuse("is not a usable tokenizer.json".into());
+    let steps: Steps = serde_json::from_slice(&json).map_err(|error| unusable().with_source(error))?;
+    growth::check(&steps).map_err(|fault| refuse(format!("is refused: {fault}")))?;
+    let mut tokenizer = Tokenizer::from_bytes(&json).map_err(|error| unusable().with_source(error))?;
     // Without other files, it is used unchanged. transformers lower-cases even then for BERT's classes.
     if !Settings::are_there(files)? {
         return Ok((tokenizer, None));

@@ -49,6 +49,13 @@ impl Label {
     }
 
     /// The same label under another name.
+    ///
+    /// ```
+    /// use entopic::Label;
+    ///
+    /// let label = Label::new("sport").description("matches and athletes").rename("games");
+    /// assert_eq!(label, Label::new("games").description("matches and athletes"));
+    /// ```
     #[must_use]
     pub fn rename(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }

@@ -10,6 +10,19 @@ use crate::prompt::Prompt;
 ///
 /// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set). It works with every classifier that has
 /// the weights of that model, whatever its options, and can be stored: it implements serde's traits.
+///
+/// ```
+/// # #[cfg(feature = "bundled")] {
+/// use entopic::{LabelSet, TopicClassifier};
+///
+/// let classifier = TopicClassifier::bundled()?;
+/// let labels = classifier.label_set(["economy", "sport"])?;
+/// let stored = serde_json::to_string(&labels)?;
+/// let labels: LabelSet = serde_json::from_str(&stored)?;
+/// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics.len(), 2);
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Serialize, Deserialize)]
 pub struct LabelSet {
     pub(super) labels: Vec<Label>,

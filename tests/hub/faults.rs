@@ -63,7 +63,7 @@ fn a_download_that_is_killed_is_resumed() {
     place.server.take_requests();
     load(place.hub(), ID).expect("the rest should be fetched");
     let ranges: Vec<_> = place.server.take_reads().into_iter().filter(|read| read.large).collect();
-    assert!(ranges.iter().all(|read| read.range.is_some()), "{ranges:?}");
+    assert!(!ranges.is_empty() && ranges.iter().all(|read| read.range.is_some()), "{ranges:?}");
     assert!(!partial.exists());
 }
 
@@ -84,7 +84,7 @@ const WITHOUT_PRIVILEGES: [&str; 3] = ["setpriv", "--bounding-set=-dac_override,
 #[cfg(target_os = "linux")]
 #[test]
 fn a_cache_that_is_read_only_serves_what_it_has() {
-    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
 
     fn allow(folder: &std::path::Path, mode: u32) {
         for entry in fs::read_dir(folder).expect("the folder should be readable").flatten() {
@@ -97,7 +97,9 @@ fn a_cache_that_is_read_only_serves_what_it_has() {
     let place = Place::new();
     place.fetch().expect("the model should be fetched");
     allow(&place.cache(), 0o555);
-    let run = || end(child(&place, &WITHOUT_PRIVILEGES).spawn().expect("setpriv should start"));
+    let is_root = fs::metadata(place.folder.path()).is_ok_and(|folder| folder.uid() == 0);
+    let wrapper = if is_root { &WITHOUT_PRIVILEGES[..] } else { &[] };
+    let run = || end(child(&place, wrapper).spawn().expect("the process should start"));
     let output = run();
     assert!(output.status.success(), "{output:?}");
     // Without a file, the model cannot be completed.
@@ -128,13 +130,17 @@ fn a_clock_that_was_wrong_costs_only_a_check() {
     }
 }
 
+/// The URL of a host that has no address: its name is too long for any network to be asked.
+fn no_host() -> String {
+    format!("http://{}.invalid", "x".repeat(64))
+}
+
 #[test]
 fn a_host_that_has_no_address_is_named() {
     let place = Place::new();
-    // RFC 6761: this name has none, whatever the network.
-    let hub = place.hub().endpoint("http://hub.invalid").timeout(Duration::from_secs(20));
-    let error = fetch(&hub, ID).expect_err("it should fail: there is no such host");
-    assert_says(&error, ErrorKind::Download, &["hub.invalid", "Hub::offline"]);
+    let error =
+        fetch(&place.hub().endpoint(no_host()), ID).expect_err("it should fail: there is no such host");
+    assert_says(&error, ErrorKind::Download, &["cannot be reached", "Hub::offline"]);
 }
 
 #[test]
@@ -155,15 +161,18 @@ fn no_secret_is_printed() {
     };
     let error = refused(place.hub().endpoint("http://ada:s3cret@hub.invalid"));
     assert_says(&error, ErrorKind::Options, &["Hub::token"]);
+    for invalid in ["http://ada:s3cret@[::", "ada:s3cret@hub.invalid", "http://hub.invalid?token=s3cret"] {
+        refused(place.hub().endpoint(invalid));
+    }
     refused(place.hub().proxy("http://ada:s3cret@[::"));
-    refused(place.hub().proxy("http://ada:s3cret@proxy.invalid:3128").endpoint("http://hub.invalid"));
+    refused(place.hub().proxy(no_host().replace("//", "//ada:s3cret@")).endpoint("http://127.0.0.1:9"));
     refused(place.hub().token("s3cret\nx"));
     place.server.hook(|_| Some(Reply::status(403)));
     refused(place.hub().token("s3cret"));
     // A signed address, to which the hub redirects, gives access to its file.
     place.server.hook(|request| {
         let is_file = request.large && request.method == "GET";
-        is_file.then(|| Reply::status(302).header("Location", "http://files.invalid/a?signature=s3cret"))
+        is_file.then(|| Reply::status(302).header("Location", no_host() + "/a?signature=s3cret"))
     });
     refused(place.hub());
 }

@@ -33,15 +33,6 @@ const TAGGERS: [&str; 9] = [
 const CLASSIFIERS: [&str; 5] =
     ["nli-cne", "bart-nli", "embed-mean", "gliclass-deberta", "gliclass-modernbert"];
 
-const AGGREGATIONS: [Aggregation; 6] = [
-    Aggregation::None,
-    Aggregation::Simple,
-    Aggregation::First,
-    Aggregation::Average,
-    Aggregation::Max,
-    Aggregation::Word,
-];
-
 /// A text of some pieces, most of them plain.
 fn text() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
@@ -111,7 +102,7 @@ proptest! {
     fn entities_have_places_in_order_and_do_not_depend_on_the_call(
         texts in prop::collection::vec(text(), 1..9),
         model in prop::sample::select(&TAGGERS[..]),
-        aggregation in prop::sample::select(&AGGREGATIONS[..]),
+        (aggregation, _) in prop::sample::select(Aggregation::NAMES),
         window in 10_usize..60,
         threads in 1_usize..=4,
         keys in prop::collection::vec(any::<usize>(), 1..9),

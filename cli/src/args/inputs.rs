@@ -30,8 +30,9 @@ pub(crate) struct Inputs {
     /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like it]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub(crate) encoding: Option<&'static Encoding>,
-    /// The maximum size of one text, line or row, after decompression; a longer one fails, and the others are read
-    #[arg(long, value_name = "BYTES", default_value_t = MOST_BYTES, value_parser = clap::value_parser!(u64).range(1..))]
+    /// The maximum size of one text, line or row, after decompression; a longer one fails, and the others are read, except
+    /// those after it in CSV
+    #[arg(long, value_name = "BYTES", default_value_t = MOST_BYTES, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub(crate) max_bytes: u64,
 }
 

@@ -28,7 +28,9 @@ const ROWS: usize = 1024;
 pub(super) fn read(path: &Path, field: Option<&str>, opening: &Opening) -> Result<Results, Failure> {
     let Opening { done, most, .. } = opening;
     let most = *most;
-    let (name, all, mut reader) = guarded(|| open(path))??;
+    let opened = guarded(|| open(path));
+    let (name, all, mut reader) = opened
+        .map_err(|panic| Failure::new(format!("{} cannot be read as Parquet: {panic}", path.display())))??;
     let (size, before, done) = (path.metadata().map_or(0, |data| data.len()), done.get(), Rc::clone(done));
     let file: Rc<str> = name.as_str().into();
     let schema = reader.schema();
@@ -44,31 +46,32 @@ pub(super) fn read(path: &Path, field: Option<&str>, opening: &Opening) -> Resul
     }
     let mut first = 1;
     let mut is_over = false;
-    let batches = std::iter::from_fn(move || guarded(|| reader.next()).transpose()).map_while(move |batch| {
-        let place = Place { file: Rc::clone(&file), line: Some(first) };
+    let batches = std::iter::from_fn(move || {
         if is_over {
             return None;
         }
-        let batch = batch.map_err(|failure| failure.to_string());
-        let rows = batch.and_then(|batch| batch.map_err(|error| error.to_string())).and_then(|batch| {
-            let rows = rows(&batch, column, &place, most).map_err(|error| error.to_string())?;
-            first += batch.num_rows() as u64;
-            done.set(before + (size as f64 * (first - 1) as f64 / all.max(1) as f64) as u64);
-            Ok(rows)
+        let place = Place { file: Rc::clone(&file), line: Some(first) };
+        let read = guarded(|| {
+            let batch = reader.next()?;
+            let rows = |batch: RecordBatch| rows(&batch, column, &place, most);
+            Some(batch.and_then(rows).map_err(|error| error.to_string()))
         });
-        Some(rows.unwrap_or_else(|error| {
+        let rows = read.unwrap_or_else(|panic| Some(Err(panic)))?.unwrap_or_else(|error| {
             is_over = true;
             let failure = Failure::new(format!("this row and all rows after it cannot be read: {error}"));
             vec![Err(Unread { place, failure })]
-        }))
+        });
+        first += rows.len() as u64;
+        done.set(before + (size as f64 * (first - 1) as f64 / all.max(1) as f64) as u64);
+        Some(rows)
     });
     Ok(Box::new(batches.flatten()))
 }
 
-/// Runs `read`, and turns a panic of the Parquet library into a failure: it checks damaged files, but not all.
-fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Failure> {
+/// Runs `read`, and turns a panic of the Parquet library into a message: it checks damaged files, but not everything.
+fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
     catch_unwind(AssertUnwindSafe(read))
-        .map_err(|_| Failure::new("the Parquet library panicked; the file is damaged"))
+        .map_err(|_| "the Parquet library panicked; the file is damaged".to_owned())
 }
 
 /// The name of a file, the number of its rows, and its rows.

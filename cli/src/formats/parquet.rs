@@ -170,6 +170,10 @@ impl Writer for Table {
         Ok(())
     }
 
+    fn failure(&self, error: &io::Error) -> Failure {
+        unwritten(&self.name, error)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }

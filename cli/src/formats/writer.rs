@@ -28,6 +28,9 @@ impl From<io::Error> for Problem {
 pub(crate) trait Writer {
     fn write(&mut self, document: &Document, tagged: &TaggedDocument) -> Result<(), Problem>;
 
+    /// The failure of a write.
+    fn failure(&self, error: &io::Error) -> Failure;
+
     /// Flushes the results written so far.
     fn flush(&mut self) -> io::Result<()>;
 

@@ -22,7 +22,7 @@ impl fmt::Debug for Options {
         let Self { cache, endpoint, token, proxy, timeout, offline, lock, progress } = self;
         let mut debug = f.debug_struct("Options");
         // Logs must not contain secrets; a URL may contain a password.
-        let endpoint = endpoint.as_deref().map(|url| if url.contains('@') { "set" } else { url });
+        let endpoint = endpoint.as_deref().map(|url| if url.contains(['@', '?']) { "set" } else { url });
         debug.field("cache", cache).field("endpoint", &endpoint);
         debug.field("token", &token.as_ref().map(|_| "set")).field("proxy", &proxy.as_ref().map(|_| "set"));
         debug.field("timeout", timeout).field("offline", offline).field("lock", lock);

@@ -44,7 +44,9 @@ impl<'a> Remote<'a> {
         let endpoint =
             endpoint.filter(|url| matches!(url.scheme(), "http" | "https") && url.query().is_none());
         let endpoint = endpoint.ok_or_else(|| {
-            refuse(format!("{:?} is not the URL of a hub, such as https://huggingface.co", place.endpoint))
+            // A URL that is not valid may have a password, too.
+            let shown = if place.endpoint.contains(['@', '?']) { "the endpoint" } else { place.endpoint };
+            refuse(format!("{shown} is not the URL of a hub, such as https://huggingface.co"))
         })?;
         // It stands in messages, and requests to it have a token of their own.
         if !endpoint.username().is_empty() || endpoint.password().is_some() {

@@ -11,17 +11,17 @@ use crate::error::{Error, ErrorKind};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FetchedModel {
-    /// Its id on the hub.
+    /// The id of the model on the hub.
     pub id: String,
     /// The branch, tag or commit that was requested.
     pub revision: String,
     /// The commit of that revision.
     pub commit: String,
-    /// The folder with its files; [`Engine`](crate::Engine) loads it from this path, if the weights are among them.
+    /// The folder with the files; [`Engine`](crate::Engine) loads it from this path, if the weights are among them.
     pub folder: PathBuf,
-    /// The files from which it is loaded, or those that [describe](crate::Hub::fetch_description) it.
+    /// The files from which the model is loaded, or those that [describe](crate::Hub::fetch_description) it.
     pub files: Vec<FetchedFile>,
-    /// The model that provides its tokenizer, if it has none itself, with the files of the tokenizer.
+    /// The model that provides the tokenizer, if this one has none, with the files of the tokenizer.
     #[serde(default)]
     pub tokenizer: Option<Box<FetchedModel>>,
 }
@@ -30,11 +30,11 @@ pub struct FetchedModel {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct FetchedFile {
-    /// Its path inside the model.
+    /// The path of the file inside the model.
     pub path: String,
-    /// Its size in bytes.
+    /// The size of the file in bytes.
     pub size: u64,
-    /// Its SHA-256 in lower-case hexadecimal.
+    /// The SHA-256 of the file in lower-case hexadecimal.
     pub sha256: String,
     /// True if this call downloaded it; otherwise it was in the cache.
     pub downloaded: bool,

@@ -192,7 +192,7 @@ fn is_card(digits: &str) -> bool {
 }
 
 impl BuiltIn {
-    /// The label of the entities that it finds.
+    /// The label of the entities that the set finds, such as `DATE`.
     pub fn label(self) -> &'static str {
         match self {
             Self::Date => "DATE",

@@ -5,6 +5,20 @@ use std::ops::Range;
 use super::built_in::BuiltIn;
 
 /// A rule of [`Rules`](crate::Rules): what to find, and the label of the entities.
+///
+/// ```
+/// use entopic::{BuiltIn, Rule, Rules};
+///
+/// let rules = Rules::new([
+///     Rule::phrases("ORG", ["Acme"]).kind("company").ignore_case(true),
+///     Rule::pattern("CASE", r"\bcase (?<entity>\d+)\b").priority(1),
+///     Rule::built_in(BuiltIn::Date).label("DAY"),
+/// ])?;
+/// let found = rules.find("ACME won case 12 on 2024-03-11.");
+/// let found: Vec<_> = found.iter().map(|entity| (&*entity.label, &*entity.text)).collect();
+/// assert_eq!(found, [("ORG", "ACME"), ("CASE", "12"), ("DAY", "2024-03-11")]);
+/// # Ok::<(), entopic::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub(super) label: String,
@@ -23,6 +37,15 @@ pub(super) enum Finder {
 impl Rule {
     /// Finds `phrases` that are whole words in the text. White space in a phrase matches any white space, line ends
     /// included.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::phrases("CITY", ["New York"])])?;
+    /// assert_eq!(rules.find("in New\nYork")[0].text, "New\nYork");
+    /// assert!(rules.find("New Yorkers").is_empty());
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn phrases<I>(label: impl Into<String>, phrases: I) -> Self
     where
         I: IntoIterator,
@@ -34,11 +57,27 @@ impl Rule {
 
     /// Finds matches of `pattern`, a regular expression in the syntax of the crate `regex`, in time linear in the text.
     /// If the pattern has a group named `entity`, as in `order no\. (?<entity>\d+)`, the entity is that group.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::pattern("ORDER", r"order no\. (?<entity>\d+)")])?;
+    /// assert_eq!(rules.find("It is order no. 4711.")[0].text, "4711");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn pattern(label: impl Into<String>, pattern: impl Into<String>) -> Self {
         Self::new(label, Finder::Pattern { pattern: pattern.into(), ignore_case: false })
     }
 
     /// Applies a built-in set, with its own label.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::built_in(BuiltIn::Percent)])?;
+    /// assert_eq!(rules.find("It rose by 3.5 % in May.")[0].label, BuiltIn::Percent.label());
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn built_in(set: BuiltIn) -> Self {
         Self::new(set.label(), Finder::BuiltIn(set))
     }
@@ -47,7 +86,7 @@ impl Rule {
         Self { label: label.into(), kind: None, priority: 0, finder }
     }
 
-    /// Replaces the label.
+    /// Replaces the label of the rule.
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
