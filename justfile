@@ -112,5 +112,5 @@ bench:
 
 # The sizes of the packages as a registry would take them (10 MB at most).
 package-sizes:
-    cargo package --workspace --no-verify --allow-dirty
+    cargo package --workspace --exclude entopic-fuzz --no-verify --allow-dirty
     ls -l target/package/*.crate
