@@ -99,6 +99,12 @@ fn a_cache_that_is_read_only_serves_what_it_has() {
     allow(&place.cache(), 0o555);
     let is_root = fs::metadata(place.folder.path()).is_ok_and(|folder| folder.uid() == 0);
     let wrapper = if is_root { &WITHOUT_PRIVILEGES[..] } else { &[] };
+    if let [name, arguments @ ..] = wrapper
+        && !Command::new(name).args(arguments).arg("true").status().is_ok_and(|status| status.success())
+    {
+        println!("not run: root cannot give up its privileges here");
+        return;
+    }
     let run = || end(child(&place, wrapper).spawn().expect("the process should start"));
     let output = run();
     assert!(output.status.success(), "{output:?}");
