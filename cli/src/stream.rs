@@ -281,7 +281,7 @@ impl<R: Read> Read for Bounded<R> {
     }
 }
 
-/// What is wrong with a text of more than `most` bytes.
+/// The end of the message about a text of more than `most` bytes.
 pub(crate) fn too_long(most: u64) -> String {
     format!("has more than {most} bytes; split it, or raise the limit with --max-bytes")
 }

@@ -1,4 +1,4 @@
-//! What the system refuses: room on the disk, descriptors, threads, and readers of the output. Each ends in an error that
+//! Failures of the system: a full disk, no more descriptors or threads, a closed output. Each ends in an error that
 //! names it, or in the right result; nothing is half written. They are made with bash
 //! and /dev/full, so on Linux.
 
@@ -163,7 +163,7 @@ fn texts_that_are_too_long_fail_alone() {
     assert!(run(folder.path(), packed).0);
     let ran = run(folder.path(), "\"$ENTOPIC\" tag big.txt.gz --max-bytes 1000000");
     assert_says(&ran, &["big.txt.gz", "more than 1000000 bytes"]);
-    // Rows after one that no buffer holds cannot be told from it.
+    // The rows after a row that is larger than the buffer are lost.
     let row = "x".repeat(300_000);
     fs::write(folder.path().join("c.csv"), format!("text\nAda\n{row}\nBo\n")).expect("it should be written");
     assert_says(&tag("c.csv"), &["all rows after it", "more than 1000 bytes"]);

@@ -1,4 +1,4 @@
-//! What the command reads: files of documents, and requests to its service.
+//! Inputs of the command: files of documents, and requests to its service.
 
 use std::fs;
 

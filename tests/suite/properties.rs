@@ -1,4 +1,4 @@
-//! What holds for every reader and every text: spans, order, coverage, and the same results however the texts are
+//! Properties of every reader and every text: spans, order, coverage, and the same results however the texts are
 //! divided into calls, windows and threads.
 
 use std::sync::LazyLock;
