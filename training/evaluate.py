@@ -131,7 +131,7 @@ def main() -> None:
     table("F1", "f1", scores)
     others = list(scores.values())[1:]
     for at, precision in enumerate(PRECISIONS):
-        print(f"mean of the others, {precision}: {100 * sum(each[at]['f1'] for each in others) / len(others):.2f}\n")
+        print(f"mean of the sets other than CoNLL-2003, {precision}: {100 * sum(each[at]['f1'] for each in others) / len(others):.2f}\n")
     with tempfile.TemporaryDirectory() as temporary:
         written_entities(args.entopic, args.data, Path(temporary))
         written_topics(args.entopic, args.data, Path(temporary))

@@ -145,19 +145,21 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Configures the tiles of this thread for blocks of `rows` rows: 0 and 1 for sums, 2 for values, 3 and 4 for
-/// weights.
+/// Configures the tiles of this thread for blocks of `rows` rows, at most 16, or of twice 16: 0 to 3 for sums, 4 and 5
+/// for values, 6 and 7 for weights.
 ///
 /// # Safety
 /// The CPU has tiles, this process may use them, and a [`Held`] is alive.
 unsafe fn configure(rows: usize) {
+    let rows = rows.min(ROWS);
     let state = STATE.get();
     if state.rows == rows {
         return;
     }
     let (mut heights, mut widths) = ([0; 16], [0; 16]);
-    heights[..5].copy_from_slice(&[rows as u8, rows as u8, rows as u8, ROWS as u8, ROWS as u8]);
-    widths[..5].fill(Line::BYTES as u16);
+    heights[..6].fill(rows as u8);
+    heights[6..8].fill(ROWS as u8);
+    widths[..8].fill(Line::BYTES as u16);
     let configuration =
         Configuration { palette: 1, start_row: 0, reserved: [0; 14], row_bytes: widths, rows: heights };
     // SAFETY: the caller guarantees that tiles may be used; the configuration is 64 bytes, and valid. No tile is in
@@ -182,33 +184,74 @@ macro_rules! tiles {
                 // panel.
                 unsafe {
                     configure(block.rows);
-                    asm!(
-                        "tilezero tmm0",
-                        "tilezero tmm1",
-                        "2:",
-                        "tileloadd tmm2, [{values} + {stride} * 1]",
-                        "tileloadd tmm3, [{left} + {line} * 1]",
-                        concat!($dot, " tmm0, tmm2, tmm3"),
-                        "tileloadd tmm4, [{right} + {line} * 1]",
-                        concat!($dot, " tmm1, tmm2, tmm4"),
-                        "add {values}, 64",
-                        "add {left}, 1024",
-                        "add {right}, 1024",
-                        "dec {steps}",
-                        "jnz 2b",
-                        "tilestored [{sums} + {row} * 1], tmm0",
-                        "tilestored [{sums} + {row} * 1 + 64], tmm1",
-                        values = inout(reg) block.values => _,
-                        left = inout(reg) block.weights[0] => _,
-                        right = inout(reg) block.weights[1] => _,
-                        steps = inout(reg) block.stride => _,
-                        stride = in(reg) stride,
-                        line = in(reg) Line::BYTES,
-                        row = in(reg) row,
-                        sums = in(reg) to.sums,
-                        out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _, out("tmm4") _,
-                        options(nostack),
-                    );
+                    if block.rows > ROWS {
+                        asm!(
+                            "tilezero tmm0",
+                            "tilezero tmm1",
+                            "tilezero tmm2",
+                            "tilezero tmm3",
+                            "2:",
+                            "tileloadd tmm4, [{values} + {stride} * 1]",
+                            "tileloadd tmm6, [{left} + {line} * 1]",
+                            concat!($dot, " tmm0, tmm4, tmm6"),
+                            "tileloadd tmm7, [{right} + {line} * 1]",
+                            concat!($dot, " tmm1, tmm4, tmm7"),
+                            "tileloadd tmm5, [{lower_values} + {stride} * 1]",
+                            concat!($dot, " tmm2, tmm5, tmm6"),
+                            concat!($dot, " tmm3, tmm5, tmm7"),
+                            "add {values}, 64",
+                            "add {lower_values}, 64",
+                            "add {left}, 1024",
+                            "add {right}, 1024",
+                            "dec {steps}",
+                            "jnz 2b",
+                            "tilestored [{sums} + {row} * 1], tmm0",
+                            "tilestored [{sums} + {row} * 1 + 64], tmm1",
+                            "tilestored [{lower_sums} + {row} * 1], tmm2",
+                            "tilestored [{lower_sums} + {row} * 1 + 64], tmm3",
+                            values = inout(reg) block.values => _,
+                            lower_values = inout(reg) block.values.add(ROWS * block.stride) => _,
+                            left = inout(reg) block.weights[0] => _,
+                            right = inout(reg) block.weights[1] => _,
+                            steps = inout(reg) block.stride => _,
+                            stride = in(reg) stride,
+                            line = in(reg) Line::BYTES,
+                            row = in(reg) row,
+                            sums = in(reg) to.sums,
+                            lower_sums = in(reg) to.sums.add(ROWS * to.stride),
+                            out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,
+                            out("tmm4") _, out("tmm5") _, out("tmm6") _, out("tmm7") _,
+                            options(nostack),
+                        );
+                    } else {
+                        asm!(
+                            "tilezero tmm0",
+                            "tilezero tmm1",
+                            "2:",
+                            "tileloadd tmm4, [{values} + {stride} * 1]",
+                            "tileloadd tmm6, [{left} + {line} * 1]",
+                            concat!($dot, " tmm0, tmm4, tmm6"),
+                            "tileloadd tmm7, [{right} + {line} * 1]",
+                            concat!($dot, " tmm1, tmm4, tmm7"),
+                            "add {values}, 64",
+                            "add {left}, 1024",
+                            "add {right}, 1024",
+                            "dec {steps}",
+                            "jnz 2b",
+                            "tilestored [{sums} + {row} * 1], tmm0",
+                            "tilestored [{sums} + {row} * 1 + 64], tmm1",
+                            values = inout(reg) block.values => _,
+                            left = inout(reg) block.weights[0] => _,
+                            right = inout(reg) block.weights[1] => _,
+                            steps = inout(reg) block.stride => _,
+                            stride = in(reg) stride,
+                            line = in(reg) Line::BYTES,
+                            row = in(reg) row,
+                            sums = in(reg) to.sums,
+                            out("tmm0") _, out("tmm1") _, out("tmm4") _, out("tmm6") _, out("tmm7") _,
+                            options(nostack),
+                        );
+                    }
                 }
             }
         }

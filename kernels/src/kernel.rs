@@ -13,8 +13,6 @@ pub struct Kernel<F: Format> {
     run: Run<F>,
     /// Writes a product without a copy, if the kernel can.
     place: Option<PlaceRun<F>>,
-    /// The number of rows that it multiplies at once.
-    rows: usize,
     saturates: bool,
     portable: bool,
 }
@@ -85,11 +83,6 @@ impl<F: Format> Kernel<F> {
         self.portable
     }
 
-    /// The number of rows that it multiplies at once; it is fastest with a multiple of this number.
-    pub fn rows(self) -> usize {
-        self.rows
-    }
-
     /// Returns whether it can write a product where it belongs. Other kernels hand it out in tiles, to be copied.
     pub fn writes_in_place(self) -> bool {
         self.place.is_some()
@@ -144,12 +137,11 @@ impl Kernel<Int8> {
     }
 }
 
-/// Defines the function that lists the kernels of a format. Each has a name, a condition, its code, and the number of
-/// rows that it multiplies at once; then, optionally, `saturates` or `portable`. After a second `=>` comes the code
-/// that writes a product without a copy.
+/// Defines the function that lists the kernels of a format. Each has a name, a condition and its code; then,
+/// optionally, `saturates` or `portable`. After a second `=>` comes the code that writes a product without a copy.
 macro_rules! kernels {
     ($function:ident, $format:ty, [$(
-        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr $(=> $place:expr)?, $rows:expr $(, $property:ident)?;
+        $(#[$attribute:meta])* $name:literal if $has:expr => $run:expr $(=> $place:expr)? $(, $property:ident)?;
     )*]) => {
         pub(crate) fn $function() -> &'static [Kernel<$format>] {
             static KERNELS: OnceLock<Vec<Kernel<$format>>> = OnceLock::new();
@@ -160,7 +152,7 @@ macro_rules! kernels {
                         $(place: Some($place),)?
                         $($property: true,)?
                         ..Kernel {
-                            name: $name, run: $run, place: None, rows: $rows, saturates: false, portable: false,
+                            name: $name, run: $run, place: None, saturates: false, portable: false,
                         }
                     });
                 })*
@@ -172,33 +164,33 @@ macro_rules! kernels {
 
 kernels!(int8, Int8, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    "amx-int8" if crate::amx::has_int8() => crate::amx::int8 => crate::amx::place_int8, tiles::ROWS;
+    "amx-int8" if crate::amx::has_int8() => crate::amx::int8 => crate::amx::place_int8;
     #[cfg(target_arch = "x86_64")]
-    "avx512-vnni" if crate::x86::has_avx512_vnni() => crate::x86::int8_avx512_vnni, 12;
+    "avx512-vnni" if crate::x86::has_avx512_vnni() => crate::x86::int8_avx512_vnni;
     #[cfg(target_arch = "x86_64")]
-    "avx-vnni" if crate::x86::has_avx_vnni() => crate::x86::int8_avx_vnni, 6;
+    "avx-vnni" if crate::x86::has_avx_vnni() => crate::x86::int8_avx_vnni;
     #[cfg(target_arch = "x86_64")]
-    "avx512" if crate::x86::has_avx512() => crate::x86::int8_avx512, 12, saturates;
+    "avx512" if crate::x86::has_avx512() => crate::x86::int8_avx512, saturates;
     #[cfg(target_arch = "x86_64")]
-    "avx2" if crate::x86::has_avx2() => crate::x86::int8_avx2, 6, saturates;
-    "portable" if true => crate::portable::vectors::<Int8>, 4, portable;
-    "portable tiles" if true => crate::portable::tiles::<Int8> => crate::portable::place_tiles::<Int8>, tiles::ROWS, portable;
+    "avx2" if crate::x86::has_avx2() => crate::x86::int8_avx2, saturates;
+    "portable" if true => crate::portable::vectors::<Int8>, portable;
+    "portable tiles" if true => crate::portable::tiles::<Int8> => crate::portable::place_tiles::<Int8>, portable;
 ]);
 
 kernels!(bf16, Bf16, [
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16 => crate::amx::place_bf16, tiles::ROWS;
+    "amx-bf16" if crate::amx::has_bf16() => crate::amx::bf16 => crate::amx::place_bf16;
     #[cfg(target_arch = "x86_64")]
-    "avx512-bf16" if crate::x86::has_fast_avx512_bf16() => crate::x86::bf16_avx512, 12;
-    "portable" if true => crate::portable::vectors::<Bf16>, 4, portable;
-    "portable tiles" if true => crate::portable::tiles::<Bf16> => crate::portable::place_tiles::<Bf16>, tiles::ROWS, portable;
+    "avx512-bf16" if crate::x86::has_fast_avx512_bf16() => crate::x86::bf16_avx512;
+    "portable" if true => crate::portable::vectors::<Bf16>, portable;
+    "portable tiles" if true => crate::portable::tiles::<Bf16> => crate::portable::place_tiles::<Bf16>, portable;
 ]);
 
 kernels!(f32, F32, [
     #[cfg(target_arch = "x86_64")]
-    "avx512" if crate::x86::has_avx512() => crate::x86::f32_avx512, 12;
+    "avx512" if crate::x86::has_avx512() => crate::x86::f32_avx512;
     #[cfg(target_arch = "x86_64")]
-    "avx2" if crate::x86::has_avx2() => crate::x86::f32_avx2, 6;
-    "portable" if true => crate::portable::vectors::<F32>, 4, portable;
-    "portable tiles" if true => crate::portable::tiles::<F32> => crate::portable::place_tiles::<F32>, tiles::ROWS, portable;
+    "avx2" if crate::x86::has_avx2() => crate::x86::f32_avx2;
+    "portable" if true => crate::portable::vectors::<F32>, portable;
+    "portable tiles" if true => crate::portable::tiles::<F32> => crate::portable::place_tiles::<F32>, portable;
 ]);

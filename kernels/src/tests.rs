@@ -180,7 +180,7 @@ fn whole_tiles_and_every_edge() {
 
 #[test]
 fn the_shapes_of_layers() {
-    for shape in [[48, 384, 96], [17, 1536, 48], [128, 384, 64]] {
+    for shape in [[48, 384, 96], [17, 1536, 48], [51, 1536, 40], [128, 384, 64]] {
         check_int8(shape).expect("int8");
         check_floats(shape).expect("floats");
     }

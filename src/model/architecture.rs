@@ -1,5 +1,5 @@
-//! Translates config.json into the blocks of the native backend. An architecture is one file and one line in the
-//! table below.
+//! Translates config.json into the blocks of the native backend. An architecture is a file in the folder of the same
+//! name and a line in the table below; docs/adding-an-architecture.md names the other places.
 
 mod albert;
 mod backbone;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use entopic_kernels::{Format, Line, PANEL, Rows, Tile, Weights};
+use entopic_kernels::{Format, Kernel, Line, PANEL, Rows, Tile, Weights};
 use half::bf16;
 use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
 use rten_gemm::GemmError;
@@ -193,7 +193,8 @@ impl Arithmetic for Bf16 {
     type Weights = Bf16Weights;
 
     fn block_rows() -> usize {
-        if entopic_kernels::Bf16::fastest().is_some() { 2 * LEAST_BLOCK_ROWS } else { F32::block_rows() }
+        entopic_kernels::Bf16::fastest()
+            .map_or_else(F32::block_rows, |kernel| block_rows(kernel, 2 * LEAST_BLOCK_ROWS))
     }
 
     const BF16_ATTENTION: bool = true;
@@ -267,7 +268,7 @@ impl Arithmetic for Int8 {
 
     fn block_rows() -> usize {
         entopic_kernels::Int8::fastest()
-            .map_or(LEAST_BLOCK_ROWS, |kernel| LEAST_BLOCK_ROWS.max(4 * kernel.rows()))
+            .map_or(LEAST_BLOCK_ROWS, |kernel| block_rows(kernel, LEAST_BLOCK_ROWS))
     }
 
     const BF16_ATTENTION: bool = true;
@@ -324,6 +325,12 @@ impl Arithmetic for Int8 {
             }
         }
     }
+}
+
+/// The rows of a block for `kernel`: `rows`, or for one with tiles as many as in f32, because there, too, reading
+/// weights again costs more than the cache gains.
+fn block_rows<F: Format>(kernel: Kernel<F>, rows: usize) -> usize {
+    if kernel.writes_in_place() { F32::block_rows() } else { rows }
 }
 
 /// Pads the numbers of columns with zeros to a multiple of [`COLUMNS`].

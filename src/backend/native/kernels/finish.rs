@@ -83,45 +83,123 @@ impl SimdUnaryOp<f32> for Same {
 impl FinishTile<'_, '_> {
     #[inline(always)]
     fn run<I: Isa>(self, isa: I, activation: &impl SimdUnaryOp<f32>) {
-        let (ints, floats) = (isa.i32(), isa.f32());
-        let width = floats.len();
-        let Self { finish: Finish { added, .. }, bias, sums, stride, out, columns } = self;
-        // One vector of columns for all rows, then the next, so that the numbers of a column are read once.
-        for at in (0..columns.len()).step_by(width) {
-            let bias = floats.load(&bias[at..]);
-            let columns = columns.start + at..columns.end.min(columns.start + at + width);
-            match sums {
-                Sums::F32(sums) => {
-                    for (row, out) in out.iter_mut().enumerate() {
-                        let value = floats.add(floats.load(&sums[row * stride + at..]), bias);
-                        write(isa, activation, value, added, &mut out[columns.clone()]);
-                    }
-                }
-                Sums::Int8 { sums, rows, totals, scales } => {
-                    let (totals, scales) = (floats.load(&totals[at..]), floats.load(&scales[at..]));
-                    for ((row, rule), out) in rows.iter().enumerate().zip(&mut *out) {
-                        let sums = ints.to_float(ints.load(&sums[row * stride + at..]));
-                        let sums = floats.mul_sub_from(totals, floats.splat(rule.zero_point), sums);
-                        let scales = floats.mul(scales, floats.splat(rule.scale));
-                        let value = floats.mul_add(sums, scales, bias);
-                        write(isa, activation, value, added, &mut out[columns.clone()]);
-                    }
-                }
+        let Self { finish, bias, sums, stride, out, columns } = self;
+        match sums {
+            Sums::F32(sums) => {
+                let sums = FloatSums { sums, stride, bias };
+                finish_rows(isa, &sums, activation, finish.added, out, columns);
+            }
+            Sums::Int8 { sums, rows, totals, scales } => {
+                let sums = IntSums { sums, stride, rows, totals, scales, bias };
+                finish_rows(isa, &sums, activation, finish.added, out, columns);
             }
         }
     }
 }
 
-/// Writes `activation(value)` to `out`, or adds it; `out` may be shorter than a vector.
+/// Sums, and what turns them into results.
+trait Source {
+    /// The numbers of a vector of columns.
+    type Column<I: Isa>: Copy;
+
+    /// The numbers of the vector of columns that begins at `at`.
+    fn column<I: Isa>(&self, isa: I, at: usize) -> Self::Column<I>;
+
+    /// The results in a row, in these columns, which begin at `at`.
+    fn result<I: Isa>(&self, isa: I, row: usize, at: usize, column: Self::Column<I>) -> I::F32;
+}
+
+struct FloatSums<'a> {
+    sums: &'a [f32],
+    stride: usize,
+    bias: &'a [f32],
+}
+
+impl Source for FloatSums<'_> {
+    /// The bias.
+    type Column<I: Isa> = I::F32;
+
+    #[inline(always)]
+    fn column<I: Isa>(&self, isa: I, at: usize) -> I::F32 {
+        isa.f32().load(&self.bias[at..])
+    }
+
+    #[inline(always)]
+    fn result<I: Isa>(&self, isa: I, row: usize, at: usize, bias: I::F32) -> I::F32 {
+        isa.f32().add(isa.f32().load(&self.sums[row * self.stride + at..]), bias)
+    }
+}
+
+struct IntSums<'a> {
+    sums: &'a [i32],
+    stride: usize,
+    rows: &'a [RowQuantisation],
+    totals: &'a [f32],
+    scales: &'a [f32],
+    bias: &'a [f32],
+}
+
+impl Source for IntSums<'_> {
+    /// Bias, total and scale.
+    type Column<I: Isa> = [I::F32; 3];
+
+    #[inline(always)]
+    fn column<I: Isa>(&self, isa: I, at: usize) -> [I::F32; 3] {
+        let floats = isa.f32();
+        [floats.load(&self.bias[at..]), floats.load(&self.totals[at..]), floats.load(&self.scales[at..])]
+    }
+
+    #[inline(always)]
+    fn result<I: Isa>(&self, isa: I, row: usize, at: usize, [bias, total, scale]: [I::F32; 3]) -> I::F32 {
+        let (ints, floats) = (isa.i32(), isa.f32());
+        let rule = &self.rows[row];
+        let sums = ints.to_float(ints.load(&self.sums[row * self.stride + at..]));
+        let sums = floats.mul_sub_from(total, floats.splat(rule.zero_point), sums);
+        floats.mul_add(sums, floats.mul(scale, floats.splat(rule.scale)), bias)
+    }
+}
+
+/// Writes the results of all rows, two vectors of columns at a time, whose numbers are read once.
 #[inline(always)]
-fn write<I: Isa>(isa: I, activation: &impl SimdUnaryOp<f32>, value: I::F32, added: bool, out: &mut [f32]) {
+fn finish_rows<I: Isa, S: Source>(
+    isa: I,
+    source: &S,
+    activation: &impl SimdUnaryOp<f32>,
+    added: bool,
+    out: &mut [&mut [f32]],
+    columns: Range<usize>,
+) {
     let floats = isa.f32();
-    let value = activation.eval(isa, value);
-    if out.len() == floats.len() {
-        floats.store(if added { floats.add(value, floats.load(out)) } else { value }, out);
-    } else {
-        let value = if added { floats.add(value, floats.load_pad(out).0) } else { value };
-        out.iter_mut().zip(value.to_array()).for_each(|(to, value)| *to = value);
+    let width = floats.len();
+    let mut at = 0;
+    while columns.len() - at >= 2 * width {
+        let (left, right) = (source.column(isa, at), source.column(isa, at + width));
+        let first = columns.start + at;
+        for (row, out) in out.iter_mut().enumerate() {
+            let (to_left, to_right) = out[first..first + 2 * width].split_at_mut(width);
+            let mut left = activation.eval(isa, source.result(isa, row, at, left));
+            let mut right = activation.eval(isa, source.result(isa, row, at + width, right));
+            if added {
+                left = floats.add(left, floats.load(to_left));
+                right = floats.add(right, floats.load(to_right));
+            }
+            floats.store(left, to_left);
+            floats.store(right, to_right);
+        }
+        at += 2 * width;
+    }
+    while at < columns.len() {
+        let column = source.column(isa, at);
+        let range = columns.start + at..columns.end.min(columns.start + at + width);
+        for (row, out) in out.iter_mut().enumerate() {
+            let to = &mut out[range.clone()];
+            let mut result = activation.eval(isa, source.result(isa, row, at, column));
+            if added {
+                result = floats.add(result, floats.load_pad(to).0);
+            }
+            to.iter_mut().zip(result.to_array()).for_each(|(to, value)| *to = value);
+        }
+        at += width;
     }
 }
 
