@@ -102,9 +102,12 @@ soak minutes="30":
     cargo build --release --package entopic-cli
     python3 scripts/soak_service.py target/release/entopic {{minutes}}
 
-# The parts that the command is made of, as CycloneDX, in entopic.cdx.json (cargo install cargo-cyclonedx).
+# The parts that the command is made of, as CycloneDX, in target/entopic.cdx.json (cargo install cargo-cyclonedx).
 sbom:
-    cargo cyclonedx --manifest-path cli/Cargo.toml --format json --override-filename entopic
+    mkdir -p target
+    cargo cyclonedx --manifest-path cli/Cargo.toml --format json --spec-version 1.5 --override-filename entopic-sbom
+    mv cli/entopic-sbom.json target/entopic.cdx.json
+    git ls-files --others '*/entopic-sbom.json' entopic-sbom.json | xargs rm -f
 
 # Criterion benchmarks: tokens and documents per second.
 bench:
