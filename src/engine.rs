@@ -100,7 +100,7 @@ pub struct EngineBuilder {
 const LABEL_CACHE: usize = 4096;
 
 impl Engine {
-    /// The most threads that an engine may have.
+    /// The most threads that an engine may have: 1,024.
     pub const MAX_THREADS: usize = MOST_THREADS;
 
     /// An engine with the defaults: one thread per core, int8, entopic's own registry.

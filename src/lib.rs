@@ -33,6 +33,8 @@
 //! * `hub`: models of the Hugging Face hub by their ids, `owner/name` or `owner/name@revision`, from the cache that all
 //!   clients of the hub share. Models that are not in it are downloaded; downloads are verified and resumed. The TLS
 //!   library of this feature compiles C.
+//! * `language`: [`Coverage::foreign_language`], which names the language of a text that looks like one that the model
+//!   does not know.
 //! * `onnx`: checkpoints that exist only as ONNX (`model.onnx` or `onnx/model.onnx`, and no other weights), of any
 //!   architecture, run by the crate `rten`: token classification, NLI, embeddings. The graph sets the number format;
 //!   [`Precision`] has no effect. A batch gives the same results as its documents alone, within 1e-4. A damaged file is

@@ -101,7 +101,7 @@ pub(crate) unsafe fn place_bf16(job: &Job<'_>, to: Place<f32>) {
 struct State {
     /// The number of [`Held`] values that are alive.
     holds: usize,
-    /// The number of rows for which tiles are configured, or 0.
+    /// The rows of the tiles for values and sums, or 0 if none are configured.
     rows: usize,
 }
 
@@ -145,7 +145,7 @@ struct Configuration {
     rows: [u8; 16],
 }
 
-/// Configures the tiles of this thread for blocks of `rows` rows, at most 16, or of twice 16: 0 to 3 for sums, 4 and 5
+/// Configures the tiles of this thread for blocks of `rows` rows, 1 to 16 or exactly 32: tiles 0 to 3 for sums, 4 and 5
 /// for values, 6 and 7 for weights.
 ///
 /// # Safety
@@ -181,7 +181,7 @@ macro_rules! tiles {
                 let row = to.stride * size_of::<$sum>();
                 // SAFETY: the caller guarantees that tiles may be used, the rows and panels may be read, and the sums
                 // written. Tiles are configured for the rows of the block, and cover these rows and all lines of a
-                // panel.
+                // panel. A block of more than 16 rows has 32, so its lower 16 rows and their sums exist.
                 unsafe {
                     configure(block.rows);
                     if block.rows > ROWS {

@@ -178,6 +178,17 @@ fn whole_tiles_and_every_edge() {
     }
 }
 
+/// Tall blocks, and rows that are just too short for them.
+#[test]
+fn long_rows() {
+    for rows in [1, 15, 16, 31, 32, 33, 47, 48, 49, 64, 65] {
+        for lines in [23, 24] {
+            check_int8([rows, lines * 64, 33]).expect("int8");
+            check_floats([rows, lines * 32, 33]).expect("floats");
+        }
+    }
+}
+
 #[test]
 fn the_shapes_of_layers() {
     for shape in [[48, 384, 96], [17, 1536, 48], [51, 1536, 40], [128, 384, 64]] {

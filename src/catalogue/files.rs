@@ -193,7 +193,14 @@ impl Files {
             Place::Build { files, .. } => Ok(files.iter().map(|(name, _)| (*name).to_owned()).collect()),
             Place::Memory(memory) => Ok(memory.files.iter().map(|(name, _)| name.clone()).collect()),
             Place::Folder(folder) if !folder.exists() => {
-                let message = format!("there is no folder {}", self.origin);
+                let place = match std::env::current_dir() {
+                    Ok(current) if folder.is_relative() => format!(" (relative to {})", current.display()),
+                    _ => String::new(),
+                };
+                let message = format!(
+                    "there is no folder {:?}{place}; give the folder that has the model's files",
+                    self.origin
+                );
                 Err(Error::new(ErrorKind::ModelUnavailable, message))
             }
             Place::Folder(folder) if !folder.is_dir() => {

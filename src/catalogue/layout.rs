@@ -189,7 +189,12 @@ impl Description {
     /// messages.
     pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
         let config = CONFIGS.into_iter().find(|name| has(names, name)).ok_or_else(|| {
-            Error::new(ErrorKind::Config, format!("{origin} has no {}", CONFIGS.join(" or ")))
+            let [gliner, usual] = CONFIGS;
+            let message = format!(
+                "{origin} has no {usual} or {gliner}; give a model with its config, tokenizer and weights, for example \
+                 as transformers' save_pretrained writes them"
+            );
+            Error::new(ErrorKind::Config, message)
         })?;
         Ok(Self { config, tokenizer: Tokenizer::choose(names), beside: beside(names).collect() })
     }

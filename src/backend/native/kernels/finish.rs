@@ -159,7 +159,8 @@ impl Source for IntSums<'_> {
     }
 }
 
-/// Writes the results of all rows, two vectors of columns at a time, whose numbers are read once.
+/// Writes or adds the results of all rows, two vectors of columns at a time, and then one. The numbers of a column are
+/// read once.
 #[inline(always)]
 fn finish_rows<I: Isa, S: Source>(
     isa: I,
