@@ -1,5 +1,5 @@
 # All that CI runs.
-check: fmt english clippy doc example no-c deny test formats browser libtorch emulated
+check: fmt english clippy doc example no-c deny test package formats browser libtorch emulated
 
 # Formatting, as rustfmt.toml says.
 fmt:
@@ -51,6 +51,13 @@ test:
     cargo build {{with}} --example sql --example dataframe
     target/debug/examples/sql > /dev/null
     target/debug/examples/dataframe > /dev/null
+
+# Every package as crates.io would get it, built from its own files. crates.io takes at most 10,000,000 bytes; a package
+# above 9,700,000 fails.
+package:
+    cargo package --workspace --exclude entopic-fuzz --allow-dirty
+    ls -l target/package/*.crate
+    ! find target/package -name '*.crate' -size +9700000c | grep .
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:
@@ -112,8 +119,3 @@ sbom:
 # Criterion benchmarks: tokens and documents per second.
 bench:
     cargo bench
-
-# The sizes of the packages as a registry would take them (10 MB at most).
-package-sizes:
-    cargo package --workspace --exclude entopic-fuzz --no-verify --allow-dirty
-    ls -l target/package/*.crate

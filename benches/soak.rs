@@ -1,7 +1,7 @@
-//! Runs the bundled models for a long time: `cargo bench --bench soak -- MINUTES` (by default 1). Eight threads tag texts
-//! of all lengths, with label sets and calls of all kinds, and compare each answer with the first. Each line has the
-//! minute, the texts per second and the resident memory. It fails if an answer changes, if the memory grows after the
-//! first tenth by more than a twentieth, or if the last tenth is slower than the second by more than a fifth.
+//! Runs the bundled models for a long time: `cargo bench --bench soak -- MINUTES` (by default 1). Eight threads tag
+//! texts of all lengths, with label sets and calls of all kinds, and compare each answer with the first. Each line has
+//! the minute, the texts per second and the resident memory. It fails if an answer changes, if the memory grows after
+//! the first tenth by more than a twentieth, or if the last tenth is slower than the second by more than a fifth.
 
 use std::fs;
 use std::process::ExitCode;

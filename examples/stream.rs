@@ -62,7 +62,8 @@ fn main() -> Result<(), Box<dyn Error + Send + Sync>> {
             output.flush()?;
             Ok(count)
         });
-        // Texts are taken some hundred kilobytes at a time and tagged together, on all threads; results keep their order.
+        // Texts are read a few hundred kilobytes at a time and tagged together, on all threads; results keep their
+        // order.
         for document in tagger.tag_iter(texts) {
             if send_result.send(serde_json::to_string(&document?)?).is_err() {
                 break;

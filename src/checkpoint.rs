@@ -199,7 +199,7 @@ impl<'a> Checkpoint<'a> {
         };
         Err(Error::new(
             ErrorKind::Weights,
-            format!("{} has no tensor {name:?}, which its config.json calls for", files.join(" and ")),
+            format!("{} has no tensor {name:?}, which its config.json requires", files.join(" and ")),
         ))
     }
 }
@@ -252,7 +252,7 @@ fn check_shape(file: &str, name: &str, tensor: &Tensor<'_>, expected: &[usize]) 
         return Ok(());
     }
     let message = format!(
-        "tensor {name:?} in {file} has shape {:?}, but config.json calls for {expected:?}",
+        "tensor {name:?} in {file} has shape {:?}, but config.json requires {expected:?}",
         tensor.shape
     );
     Err(Error::new(ErrorKind::Weights, message))
@@ -270,7 +270,7 @@ fn finite_f32<'a>(file: &str, name: &str, tensor: Tensor<'a>) -> Result<Cow<'a, 
     if values.iter().all(|value| value.is_finite()) {
         return Ok(values);
     }
-    let message = format!("tensor {name:?} in {file} holds values that are not finite; fetch the file again");
+    let message = format!("tensor {name:?} in {file} has values that are not finite; fetch the file again");
     Err(Error::new(ErrorKind::Weights, message))
 }
 

@@ -42,25 +42,27 @@ use crate::topics::{self, TopicClassifier};
 ///
 /// Each call of [`ner`](Self::ner) and [`topics`](Self::topics) reads the weights and packs them for the CPU; clone a
 /// model instead of loading it again. The two bundled models share a word embedding and a tokenizer, if one engine
-/// loads both. `cargo bench --bench load` measures the time to load them. docs/performance.md in the repository has
-/// speeds and memory; so do [`Ner`](Ner#cost) and [`Tagger`](crate::Tagger#cost).
+/// loads both. [`Ner`](Ner#cost) and [`Tagger`](crate::Tagger#cost) have figures for speed, memory and the time to
+/// load; docs/performance.md in the repository has more.
 ///
 /// # Cloning
 ///
-/// An `Engine` is a handle. A clone costs nothing and shares everything. The threads end when the last handle and the
-/// last model are dropped.
+/// An `Engine` is a handle. A clone is cheap and shares everything. The threads end when the last handle and the last
+/// model are dropped.
 ///
 /// # Cancelling
 ///
 /// Loading cannot be cancelled and has no deadline. A download fails if the hub is silent for the time of
-/// `Hub::timeout`. The calls of loaded models take [`Limits`](crate::Limits).
+/// `Hub::timeout`. To limit the calls of a loaded model, use [`Ner::within`], or `within` of the other models.
 ///
 /// # Errors
 ///
 /// * [`new`](Self::new) and [`EngineBuilder::build`] return the kinds `Options` and `System`.
-/// * [`ner`](Self::ner) and [`topics`](Self::topics) return `UnknownModel`, `ModelUnavailable` and `Registry` for the
-///   choice of the model, `Config`, `Tokenizer` and `Weights` for its files, and `WrongTask` and `Options` for its use.
-/// * Models of the hub may also give `Download`, `Access`, `Checksum`, `Lock` and `System`.
+/// * [`ner`](Self::ner) and [`topics`](Self::topics) return:
+///   * `UnknownModel`, `ModelUnavailable` and `Registry` if the model cannot be found,
+///   * `Config`, `Tokenizer` and `Weights` if its files are unusable,
+///   * `WrongTask` if it does another task, and `Options` if the backend, the precision or the device cannot run it,
+///   * for models of the hub also `Download`, `Access`, `Checksum`, `Lock` and `System`.
 ///
 /// [`ErrorKind`](crate::ErrorKind) describes each kind.
 #[derive(Clone)]
@@ -181,15 +183,15 @@ impl Engine {
         &self.resources.registry
     }
 
-    /// The number of threads.
+    /// The number of threads on which the engine runs models.
     pub fn threads(&self) -> usize {
         self.resources.workers.count()
     }
 }
 
 impl EngineBuilder {
-    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A call with one short text runs
-    /// on a second pool with the same number of threads, but at most 16, so that it does not wait for longer calls.
+    /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A second pool, with as many
+    /// threads but at most 16, divides a group of windows that runs alone, such as that of a single short text.
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
@@ -197,6 +199,15 @@ impl EngineBuilder {
     }
 
     /// The backend that runs models; [`Backend::Native`] by default.
+    ///
+    /// ```
+    /// use entopic::{Backend, Engine};
+    ///
+    /// // A name from a file of settings.
+    /// let backend: Backend = "native".parse()?;
+    /// let engine = Engine::builder().backend(backend).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn backend(mut self, backend: Backend) -> Self {
         self.backend = backend;
@@ -204,6 +215,13 @@ impl EngineBuilder {
     }
 
     /// The device of [`Backend::LibTorch`]; [`Device::Cpu`] by default.
+    ///
+    /// ```no_run
+    /// use entopic::{Backend, Device, Engine};
+    ///
+    /// let engine = Engine::builder().backend(Backend::LibTorch).device(Device::Cuda(0)).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[cfg(feature = "libtorch")]
     #[must_use]
     pub fn device(mut self, device: Device) -> Self {
@@ -219,7 +237,7 @@ impl EngineBuilder {
         self
     }
 
-    /// The models known by name; [`Registry::default`] if not set. To add your own models to entopic's, pass
+    /// The registry: the models that are known by name; [`Registry::default`] if not set. To add your own models, pass
     /// `Registry::default().with(own)`.
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
@@ -256,8 +274,9 @@ impl EngineBuilder {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Options`](crate::ErrorKind::Options) if a value is out of range, or the backend does not support
-    /// it; [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started.
+    /// [`ErrorKind::Options`](crate::ErrorKind::Options) if a value is out of range, or the native backend is given a
+    /// device; [`ErrorKind::System`](crate::ErrorKind::System) if the threads cannot be started. Whether a backend has
+    /// a precision or a device is checked when a model is loaded.
     pub fn build(self) -> Result<Engine, Error> {
         #[cfg(feature = "libtorch")]
         if self.backend == Backend::Native && self.device.is_some() {

@@ -7,17 +7,19 @@ use std::sync::Arc;
 pub enum ErrorKind {
     /// No model has the given name, or the hub does not know it.
     UnknownModel,
-    /// The model is known, but not available on this machine or in this build; or its folder does not exist.
+    /// The model is known, but not available on this machine or in this build; or its folder does not exist or cannot
+    /// be read.
     ModelUnavailable,
     /// The model cannot do the task of the call.
     WrongTask,
-    /// The `config.json` of a model is missing, cut off or contradictory.
+    /// The `config.json` of a model is missing, damaged or contradictory, or it describes a model that entopic does not
+    /// support.
     Config,
     /// The tokenizer files of a model are missing or unusable, or the tokenizer rejected a text.
     Tokenizer,
     /// A weight file is missing or cut off, or a tensor in it is missing or has the wrong shape.
     Weights,
-    /// A registry (`models.toml`) cannot be read.
+    /// A registry (`models.toml`) cannot be read, or contradicts the files of a model.
     Registry,
     /// Labels or entity types are missing or unusable.
     Labels,
@@ -25,7 +27,8 @@ pub enum ErrorKind {
     Download,
     /// A model is private or gated, and the token is missing or has no access to it.
     Access,
-    /// A file does not match its checksum in the hub or in a registry.
+    /// A file from the hub does not match its checksum there or in a registry. For a model in a folder, such a file has
+    /// the kind `Config`, `Tokenizer` or `Weights`.
     Checksum,
     /// A lock file cannot be read or written, or a model differs from its entry there.
     Lock,
@@ -45,8 +48,8 @@ pub enum ErrorKind {
 
 /// The error type of every call in this crate.
 ///
-/// The message names the file, tensor, model or label, the cause, and the valid choices.
-/// Cloning is cheap: when one batch fails, each of its documents gets the error.
+/// The message names the file, tensor, model or label, what is wrong with it, and the valid choices. `Display` prints
+/// the message, `source` returns the underlying cause if there is one, and `Debug` prints both. Cloning is cheap.
 ///
 /// ```
 /// use entopic::{Engine, ErrorKind};

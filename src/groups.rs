@@ -3,6 +3,7 @@
 mod alternatives;
 mod name;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use serde::{Deserialize, Serialize};
@@ -14,9 +15,9 @@ use crate::ner::entity::Entity;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MentionGroup {
-    /// The longest name in the group; of several, the first in the text.
+    /// The longest name in the group; on a tie, the one that comes first in the text.
     pub name: String,
-    /// The most frequent label of the mentions; of several, the first in the text.
+    /// The most frequent label of the mentions; on a tie, the one that comes first in the text.
     pub label: String,
     /// The most frequent kind of the mentions that have one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,7 +26,7 @@ pub struct MentionGroup {
     pub mentions: Vec<usize>,
     /// The share of the group in the subject of the document, 0 to 1; the shares of all groups add up to 1. The weight
     /// of a group is its number of mentions times a factor. The factor is 1, plus 0.5 if the first mention is in the
-    /// first of several lines, plus up to 0.5 the nearer the first mention is to the beginning.
+    /// first of several lines, plus up to 0.5: the nearer the first mention is to the beginning, the more.
     pub salience: f32,
     /// For a nationality, the index of the country's group, if the document names the country.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,7 +67,19 @@ impl GroupOptions {
     }
 
     /// Treats names as the same if they differ only by case, accents, dots, *the*, a possessive, or the legal form of a
-    /// company: *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*.
+    /// company: *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*. A name that has another label
+    /// once is the same name, too.
+    ///
+    /// ```
+    /// use entopic::{Entity, GroupOptions, Span, groups};
+    ///
+    /// let text = "ERDOGAN and Erdoğan";
+    /// let entity = |bytes| Entity::new("PER", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0);
+    /// let entities = [entity(0..7), entity(12..20)];
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new()).len(), 1);
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new().variants(false)).len(), 2);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn variants(mut self, apply: bool) -> Self {
         self.variants = apply;
@@ -84,6 +97,17 @@ impl GroupOptions {
 
     /// Treats an acronym as short for a name if it has the first letters of the name, or if one of the two follows the
     /// other in brackets: *WHO* for *World Health Organization*.
+    ///
+    /// ```
+    /// use entopic::{Entity, GroupOptions, Span, groups};
+    ///
+    /// let text = "Red Apple Group and RAG";
+    /// let entity = |bytes| Entity::new("ORG", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0);
+    /// let entities = [entity(0..15), entity(20..23)];
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new()).len(), 1);
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new().acronyms(false)).len(), 2);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn acronyms(mut self, apply: bool) -> Self {
         self.acronyms = apply;
@@ -93,6 +117,17 @@ impl GroupOptions {
     /// Uses other names of countries and some organisations: *USSR* for *Soviet Union*, *Burma* for *Myanmar*. The
     /// names of a nationality (*French*, *Frenchman*) make one group, separate from that of the country but
     /// [linked](MentionGroup::country) to it.
+    ///
+    /// ```
+    /// use entopic::{Entity, GroupOptions, Span, groups};
+    ///
+    /// let text = "Burma and Myanmar";
+    /// let entity = |bytes| Entity::new("LOC", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0);
+    /// let entities = [entity(0..5), entity(10..17)];
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new()).len(), 1);
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new().alternatives(false)).len(), 2);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn alternatives(mut self, apply: bool) -> Self {
         self.alternatives = apply;
@@ -109,8 +144,8 @@ struct Name<'a> {
     mentions: Vec<usize>,
 }
 
-/// Groups the `entities` of `text` by the things that they name. The entities must be in the order of the text and must
-/// not overlap. The groups are in the order of salience, the highest first; every entity is in exactly one group.
+/// Groups the `entities` of `text` by the things that they name. The entities may be in any order and may overlap. The
+/// groups are in the order of salience, the highest first; every entity is in exactly one group.
 ///
 /// The rules are deterministic and use only the names, their order and [`GroupOptions`]; pronouns are not resolved.
 ///
@@ -134,6 +169,18 @@ struct Name<'a> {
 /// assert_eq!((groups[0].name.as_str(), groups[0].mentions.len()), ("World Health Organization", 3));
 /// ```
 pub fn groups(text: &str, entities: &[Entity], options: &GroupOptions) -> Vec<MentionGroup> {
+    let mut order: Vec<usize> = (0..entities.len()).collect();
+    order.sort_by_key(|&at| (entities[at].span.bytes.start, Reverse(entities[at].span.bytes.end)));
+    let sorted: Vec<&Entity> = order.iter().map(|&at| &entities[at]).collect();
+    let mut groups = in_order(text, &sorted, options);
+    for mention in groups.iter_mut().flat_map(|group| &mut group.mentions) {
+        *mention = order[*mention];
+    }
+    groups
+}
+
+/// Groups entities that are in the order of the text.
+fn in_order(text: &str, entities: &[&Entity], options: &GroupOptions) -> Vec<MentionGroup> {
     let names = names(entities, options);
     let mut owners = Owners::new(names.len());
     if options.variants {
@@ -184,7 +231,7 @@ impl Owners {
 }
 
 /// The distinct names, in the order of their first mentions.
-fn names<'a>(entities: &'a [Entity], options: &GroupOptions) -> Vec<Name<'a>> {
+fn names<'a>(entities: &[&'a Entity], options: &GroupOptions) -> Vec<Name<'a>> {
     let mut names: Vec<Name<'a>> = Vec::new();
     let mut index: HashMap<(&str, String), usize> = HashMap::new();
     for (mention, entity) in entities.iter().enumerate() {
@@ -275,7 +322,7 @@ fn join_known(names: &[Name<'_>], owners: &mut Owners) {
     });
 }
 
-fn join_acronyms(text: &str, entities: &[Entity], names: &[Name<'_>], owners: &mut Owners) {
+fn join_acronyms(text: &str, entities: &[&Entity], names: &[Name<'_>], owners: &mut Owners) {
     let mut by_letters: HashMap<(&str, String), Vec<usize>> = HashMap::new();
     for (at, name) in names.iter().enumerate() {
         for letters in name::initials(&name.words) {
@@ -426,7 +473,7 @@ fn assign(
 /// The groups in the order of salience, the highest first.
 fn collect(
     text: &str,
-    entities: &[Entity],
+    entities: &[&Entity],
     names: &[Name<'_>],
     group_of: &BTreeMap<usize, usize>,
 ) -> Vec<MentionGroup> {
@@ -449,7 +496,7 @@ fn collect(
         .into_values()
         .map(|mentions| {
             let of = |value: fn(&Entity) -> Option<&str>| {
-                vote(mentions.iter().filter_map(|&at| value(&entities[at])))
+                vote(mentions.iter().filter_map(|&at| value(entities[at])))
             };
             let longest = mentions.iter().map(|&at| entities[at].text.as_str()).reduce(|longest, name| {
                 if name.chars().count() > longest.chars().count() { name } else { longest }

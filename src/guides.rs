@@ -1,7 +1,7 @@
 //! Guides: one page per subject, and a cookbook.
 //!
-//! Begin with [`getting_started`]. Each guide can be read alone. In the repository they are files in `docs/guide`, except
-//! for [`service`] and [`cookbook`], which are in `docs`.
+//! Begin with [`getting_started`]. Each guide can be read alone. In the repository they are files in `docs/guide`,
+//! except for [`service`] and [`cookbook`], which are in `docs`.
 
 #[doc = include_str!("../docs/guide/getting-started.md")]
 ///

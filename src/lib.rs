@@ -17,15 +17,17 @@
 //!   and everything else that models share.
 //! * Loaded models are cheap handles. [`EntityOptions`] and [`TopicOptions`] make views with other options, and
 //!   [`Limits`] views with a deadline, without loading anything again.
-//! * A text of any length is read whole, in windows of whole sentences. Every result has a [`Coverage`], which reports
-//!   the part of the text that the model read.
+//! * A text of any length is read whole, in windows of whole sentences; only sentences longer than a window are cut.
+//!   Every result has a [`Coverage`], which reports the part of the text that the model read.
 //! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone
 //!   (within 1e-4 with the features `onnx` and `libtorch`). Models run on the threads of the engine, so calls may come
-//!   from any thread pool. Calls block until they are done; in an async runtime, use its function for blocking code.
-//! * [`Aggregation`] has the strategies of transformers, with equal results in [`Precision::F32`], and a better
-//!   default. [`Precision::Int8`] is the default precision: faster, and within a few tenths of a point of F1.
+//!   from any thread pool. Calls block until they are done; in an async runtime, call them inside `spawn_blocking`.
+//! * [`Aggregation`] has the strategies of transformers, with equal results in [`Precision::F32`]. The default is its
+//!   own, [`Word`](Aggregation::Word), which never splits a word. The default precision, [`Precision::Int8`], is faster
+//!   than f32 and within a few tenths of a point of F1.
 //!
-//! The [`guides`] explain one subject each, from the first program to accuracy, and the cookbook among them has recipes.
+//! The [`guides`] explain one subject each, from the first program to accuracy, and the cookbook among them has
+//! recipes.
 //!
 //! # Features
 //!
@@ -35,8 +37,9 @@
 //!   library of this feature compiles C.
 //! * `language`: [`Coverage::foreign_language`], which names the language of a text that looks like one that the model
 //!   does not know.
-//! * `onnx`: checkpoints that exist only as ONNX (`model.onnx` or `onnx/model.onnx`, and no other weights), of any
-//!   architecture, run by the crate `rten`: token classification, NLI, embeddings. The graph sets the number format;
+//! * `onnx`: checkpoints that exist only as ONNX (`model.onnx` or `onnx/model.onnx`, or a quantised graph, and no other
+//!   weights), of any architecture, run by the crate `rten`: token classification, NLI, embeddings, GLiNER. The graph
+//!   sets the number format;
 //!   [`Precision`] has no effect. A batch gives the same results as its documents alone, within 1e-4. A damaged file is
 //!   an error, but a hostile graph may take any amount of time and memory: load only graphs that you trust. `rten`
 //!   starts one thread pool for the process, with one thread per core, which loads models and then sleeps. `rten` reads

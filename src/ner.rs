@@ -54,12 +54,20 @@ pub(crate) const PURPOSE: &str = "named-entity recognition";
 /// # Cost
 ///
 /// On 2 threads of an Intel Xeon with AVX-512 VNNI, one [`tag_batch`](Self::tag_batch) of `ner-en-small` in int8 reads
-/// 1,693 sentences per second, of 92 characters on average. On the same CPU, a model of this size reads sentences of 19
-/// tokens at 33,375 tokens per second in one call, and at 19,148 with one call each; in f32, at 11,139 and 7,024. Rules
-/// add 2 % for 1,000 phrases, and 5 % for all built-in sets. These figures are from docs/performance.md in the
-/// repository. To measure, run `cargo bench --bench ner`, or `entopic bench texts.txt --task ner` with your own texts.
+/// 1,693 sentences per second, of 92 characters on average. A model of this size reads sentences of 19 tokens there, in
+/// tokens per second:
 ///
-/// Apart from the results, memory does not grow with the number or the length of the texts.
+/// | precision | all in one call | one call per sentence |
+/// |---|---:|---:|
+/// | int8 | 33,375 | 19,148 |
+/// | f32 | 11,139 | 7,024 |
+///
+/// Rules add 2 % for 1,000 phrases, and 5 % for all built-in sets. [`guides::performance`](crate::guides::performance)
+/// explains what makes a call fast, and docs/performance.md in the repository has all figures. To measure, run
+/// `cargo bench --bench ner`, or `entopic bench texts.txt --task ner` with your own texts.
+///
+/// [`Tagger`](crate::Tagger#cost) has the memory and the time to load. Apart from the results, memory does not grow
+/// with the number or the length of texts; words are read in one piece.
 ///
 /// # Cloning
 ///
@@ -69,14 +77,14 @@ pub(crate) const PURPOSE: &str = "named-entity recognition";
 /// # Cancelling
 ///
 /// [`within`](Self::within) makes a view with [`Limits`]: a deadline, a flag, a maximum length of texts. The deadline
-/// and the flag are checked before each text is read, and before each group of windows, which has about 128 tokens. A
-/// text that is not done by then fails; texts that are done keep their results. A stream returns the error for each
-/// further text, so stop reading from it.
+/// and the flag are checked before each text is read, and before each group of windows; [`Limits`] says how long such a
+/// step may take. A text that is not done by then fails; texts that are done keep their results. A stream returns the
+/// error for every further text, so stop iterating.
 ///
 /// # Errors
 ///
 /// * [`with`](Self::with) returns the kinds `Options` and `Labels`.
-/// * Calls with texts or words return `TooLong`, `Deadline` and `Cancelled` because of the limits, and `Labels` if a
+/// * Calls with texts or words return `TooLong`, `Deadline` and `Cancelled` if a limit is exceeded, and `Labels` if a
 ///   model that takes entity types as input has none. With the features `onnx` and `libtorch` they may also return
 ///   `Weights` and `System`, if the graph or libtorch fails.
 /// * [`logits`](Self::logits) also returns `WrongTask`.
@@ -169,6 +177,14 @@ impl Ner {
 
     /// The possible values of [`Entity::kind`](crate::Entity::kind), each after its entity type and a colon, such as
     /// `LOC:city`. Empty for a model that does not distinguish kinds.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let kinds = entopic::Ner::bundled()?.entity_kinds();
+    /// assert!(kinds.contains(&"LOC:city".to_owned()));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn entity_kinds(&self) -> Vec<String> {
         let named = self.model.role.kinds().iter().filter(|kind| !kind.ends_with(':'));
         named.cloned().collect()

@@ -58,6 +58,17 @@ impl HtmlOptions {
     }
 
     /// The rules by which mentions are grouped.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{GroupOptions, HtmlOptions, Tagger};
+    ///
+    /// let text = "Ada Lovelace wrote. Lovelace lived in London.";
+    /// let options = HtmlOptions::new().groups(GroupOptions::new().parts(false));
+    /// assert!(Tagger::bundled()?.tag(text)?.to_html_with(text, &options).contains("Lovelace"));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn groups(mut self, groups: GroupOptions) -> Self {
         self.groups = groups;

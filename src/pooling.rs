@@ -23,18 +23,20 @@ named!(TokenPooling, "a pooling of tokens", [
 
 /// The way in which the windows of a document become one result.
 ///
-/// The evidence is pooled before softmax or the logistic function: for an NLI model the entailment logit (its lead
-/// over contradiction in multi-label mode), for a bi-encoder the cosine.
+/// The evidence is pooled before softmax or the logistic function: for an NLI model the entailment logit (for
+/// [`Scoring::MultiLabel`](crate::Scoring::MultiLabel) and [`fit`](crate::Topic::fit), minus the contradiction logit),
+/// for a uni-encoder the logit of the label, for a bi-encoder the cosine.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum WindowPooling {
-    /// The mean of all windows, weighted by their tokens: the subject of the document as a whole.
+    /// The mean of all windows, weighted by their tokens. It shows what the document as a whole is about.
     #[default]
     Mean,
-    /// The strongest window: whether the document touches the topic anywhere.
+    /// The window with the highest score. It shows whether any part of the document is about the topic.
     Max,
-    /// The mean, with the `n`th window weighted by `1 / n`: news articles put the most important facts first.
+    /// The mean, with the `n`th window weighted by `1 / n`. It suits news articles, which put the most important facts
+    /// first.
     Lead,
 }
 

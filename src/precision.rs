@@ -19,9 +19,9 @@ pub enum Precision {
     /// 16-bit floats, meant for CUDA devices. Only libtorch computes in them.
     #[cfg(feature = "libtorch")]
     F16,
-    /// bfloat16, accumulated in 32 bits: close to the results of [`F32`](Self::F32). Meant for CPUs with AMX, and
-    /// AMD's with AVX-512 BF16; elsewhere values are rounded to bfloat16 and multiplied in f32, a little slower than [`F32`](Self::F32). Only the native
-    /// backend computes in it.
+    /// bfloat16, accumulated in 32 bits: close to the results of [`F32`](Self::F32). For CPUs with AMX, and AMD CPUs
+    /// with AVX-512 BF16. Elsewhere values are rounded to bfloat16 and multiplied in f32, a little slower than
+    /// [`F32`](Self::F32). Only the native backend computes in it.
     Bf16,
     /// 8-bit integers: weights with one scale per output channel, activations with one scale per token,
     /// chosen at run time. The native backend's default, and faster than [`F32`](Self::F32), most of all
@@ -29,7 +29,7 @@ pub enum Precision {
     Int8,
 }
 
-/// The code that computes models. Everything else, from windows to entities and topics, is the same for all backends.
+/// The code that runs models. Everything else, from windows to entities and topics, is the same for all backends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]

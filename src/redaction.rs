@@ -119,8 +119,8 @@ impl Redaction {
         Ok(Self { style: Style::Hash(key), only: None })
     }
 
-    /// Replaces each entity with a pseudonym: `[PER-1]`, the same for all mentions of a thing, as found by
-    /// [`groups`](crate::groups). Things are numbered in the order of the text.
+    /// Replaces each entity with a pseudonym: `[PER-1]`, the same for all mentions of a thing that have one label, as
+    /// found by [`groups`](crate::groups). Things are numbered in the order of the text.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -137,7 +137,17 @@ impl Redaction {
         Self { style: Style::Pseudonym, only: None }
     }
 
-    /// Replaces only entities with these labels.
+    /// Replaces only entities with the given labels.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Redaction, Rule, Rules, redact};
+    ///
+    /// let rules = Rules::new([Rule::built_in(BuiltIn::Email), Rule::built_in(BuiltIn::Phone)])?;
+    /// let text = "Write to ada@example.org or call +44 20 7946 0958.";
+    /// let redacted = redact(text, &rules.find(text), &Redaction::label().only(["EMAIL"]));
+    /// assert_eq!(redacted.text, "Write to [EMAIL] or call +44 20 7946 0958.");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn only<I>(mut self, labels: I) -> Self
     where
@@ -340,10 +350,11 @@ fn parts(text: &str, entities: &[Entity], redaction: &Redaction) -> Vec<Part> {
 /// The number of each entity's group among those with its label, from 1, in the order of the text.
 fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
     let groups = groups(text, entities, &GroupOptions::new());
+    let start = |mention: usize| entities[mention].span.bytes.start;
     let mut firsts: Vec<(usize, usize)> = groups
         .iter()
         .enumerate()
-        .filter_map(|(group, found)| Some((*found.mentions.first()?, group)))
+        .filter_map(|(group, found)| Some((start(*found.mentions.first()?), group)))
         .collect();
     firsts.sort_unstable();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
@@ -368,7 +379,7 @@ fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
 mod tests {
     use proptest::prelude::{any, prop, proptest};
 
-    use super::{Redaction, Replacement};
+    use super::{Redaction, Replacement, redact};
     use crate::ner::entity::Entity;
     use crate::span::Span;
     use crate::tagger::TaggedDocument;
@@ -411,6 +422,16 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn pseudonyms_are_numbered_in_the_order_of_the_text() {
+        let text = "Ada met Grace.";
+        let entity =
+            |bytes| Entity::new("PER", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0);
+        let entities = [entity(8..13), entity(0..3)];
+        let redacted = redact(text, &entities, &Redaction::pseudonym());
+        assert_eq!(redacted.text, "[PER-1] met [PER-2].");
     }
 
     #[test]

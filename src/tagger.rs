@@ -16,7 +16,7 @@ use crate::topics::{TopicClassifier, news_topics};
 
 /// Finds the entities and the topics of texts: a [`Ner`] and a [`TopicClassifier`] in one call.
 ///
-/// If the two models have the same tokenizer, as the bundled ones do, each text is tokenised only once.
+/// The two bundled models share a tokenizer if one engine loads both; each text is then tokenised only once.
 ///
 /// Every call takes `&self` and may come from any thread.
 ///
@@ -77,7 +77,7 @@ pub struct TaggedDocument {
     /// The scores of windows; see [`ClassifiedText::passages`](crate::ClassifiedText::passages).
     #[serde(default)]
     pub passages: Vec<Passage>,
-    /// The part of the text that was read: the lesser of the coverages of the two models.
+    /// The part of the text that was read: the coverage of the model that read less.
     pub coverage: Coverage,
 }
 
@@ -271,12 +271,12 @@ impl Tagger {
         self.tag_all(texts, &self.labels)
     }
 
-    /// The part that finds entities.
+    /// The model that finds entities.
     pub fn ner(&self) -> &Ner {
         &self.ner
     }
 
-    /// The part that classifies topics.
+    /// The model that scores topics.
     pub fn topics(&self) -> &TopicClassifier {
         &self.topics
     }

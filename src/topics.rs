@@ -38,7 +38,7 @@ pub(crate) const TASKS: [Task; 3] = [Task::Nli, Task::Embedding, Task::ZeroShotT
 pub(crate) const PURPOSE: &str = "topic classification";
 
 /// The topics by which news agencies file stories, with descriptions: the top level of the IPTC Media Topics
-/// (<https://iptc.org/standards/media-topics/>), in short words.
+/// (<https://iptc.org/standards/media-topics/>), with shortened names.
 ///
 /// ```
 /// let topics = entopic::news_topics();
@@ -90,33 +90,36 @@ const NEWS_TOPICS: [(&str, &str); 17] = [
 ///
 /// # Cost
 ///
-/// The time of a bi-encoder hardly depends on the number of labels. That of an NLI model grows with it: it reads each
-/// window once for each label. Labels are prepared once, by [`label_set`](Self::label_set), and the engine caches their
-/// embeddings. [`Tagger`](crate::Tagger#cost) has the figure for entities and topics together. To measure, run
-/// `cargo bench --bench topics`, or `entopic bench texts.txt --task topics` with your own texts.
+/// The time of a bi-encoder hardly depends on the number of labels. That of an NLI model grows with the number of
+/// labels: it reads each window once for each. The labels of a uni-encoder take room in each window, so a text needs
+/// more windows. Labels are prepared once, by [`label_set`](Self::label_set), and the engine caches their embeddings.
+/// [`Tagger`](crate::Tagger#cost) has figures for entities and topics together. To measure, run `cargo bench --bench
+/// topics`, or `entopic bench texts.txt --task topics` with your own texts.
 ///
-/// Apart from the results, memory does not grow with the number or the length of the texts.
+/// Models run on the threads of the [`Engine`](crate::Engine#cost). Memory does not grow with the number of texts; a
+/// long text needs two numbers per label for each of its windows, some hundred tokens long.
 ///
 /// # Cloning
 ///
 /// A `TopicClassifier` is a handle. Clones, and views with other [options](Self::with) or [limits](Self::within), share
 /// the weights, the tokenizer, the threads and the cached embeddings of labels; nothing is loaded again. A [`LabelSet`]
-/// works with all of them.
+/// works with all of them whose windows it fits.
 ///
 /// # Cancelling
 ///
 /// [`within`](Self::within) makes a view with [`Limits`]: a deadline, a flag, a maximum length of texts. The deadline
-/// and the flag are checked before each text is read, and before each group of windows, which has about 128 tokens. A
-/// text that is not done by then fails; texts that are done keep their results. The limits also apply to the embedding
-/// of labels and of their examples.
+/// and the flag are checked before each text is read, and before each group of windows; [`Limits`] says how long such a
+/// step may take. A text that is not done by then fails; texts that are done keep their results. A stream returns the
+/// error for every further text, so stop iterating. The limits also apply to the embedding of labels and of their
+/// examples.
 ///
 /// # Errors
 ///
 /// * [`with`](Self::with) returns the kind `Options`.
 /// * [`label_set`](Self::label_set) and [`extend`](Self::extend) return `Labels`, and the kinds of the limits.
-/// * Calls with texts return `TooLong`, `Deadline` and `Cancelled` because of the limits, and `Labels` if the label set
-///   was prepared for another model. With the features `onnx` and `libtorch` they may also return `Weights` and
-///   `System`, if the graph or libtorch fails.
+/// * Calls with texts return `TooLong`, `Deadline` and `Cancelled` if a limit is exceeded, and `Labels` if the label
+///   set was prepared for another model, does not fit a window, or is damaged. With the features `onnx` and `libtorch`
+///   they may also return `Weights` and `System`, if the graph or libtorch fails.
 /// * [`embed`](Self::embed) also returns `WrongTask`.
 /// * All of them return `Tokenizer` if the tokenizer rejects a text, and `Config` if the parts of a model contradict
 ///   one another; both are rare.
@@ -189,8 +192,9 @@ impl TopicClassifier {
     }
 
     /// Prepares candidate labels: puts them into the template, and tokenises (NLI, uni-encoder) or embeds (bi-encoder)
-    /// them. Their order does not matter, except to a uni-encoder, whose labels attend to one another. Embeddings are
-    /// cached in the engine, so that a recently prepared label costs nothing.
+    /// them. Their order does not matter, except to a uni-encoder, whose labels attend to one another. The engine
+    /// caches the embeddings of labels, so an embedding model does not embed a label twice; examples are embedded each
+    /// time.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -209,9 +213,14 @@ impl TopicClassifier {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Labels`] if there are no labels, a label is blank or given twice, two labels differ by case or
-    /// white space alone, a label has examples and the model does not embed texts, or a label is so long that it leaves
-    /// no room for text in a window; the errors of the [limits](Limits).
+    /// The errors of the [limits](Limits), and [`ErrorKind::Labels`] in these cases:
+    ///
+    /// * There are no labels, or a label, description or example is blank.
+    /// * Two labels are equal, or differ only in case or white space.
+    /// * A label has examples, and the model does not embed texts.
+    /// * A label has a token that the model uses as a separator.
+    /// * A label is too long: half of a window for an NLI model, the longest sequence of an embedding model; for a
+    ///   uni-encoder, all labels together more than three quarters of a window.
     pub fn label_set<I>(&self, labels: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,

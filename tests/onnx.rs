@@ -1,4 +1,5 @@
-//! ONNX graphs: batches, threads, and graphs that are wrong. `src/goldens.rs` compares their numbers with transformers'.
+//! ONNX graphs: batches, threads, and graphs that are wrong. `src/goldens.rs` compares their numbers with
+//! transformers'.
 
 use std::fs;
 
@@ -209,7 +210,7 @@ fn data_beside_the_graph_stays_in_its_folder() {
         damaged(NER[1], "model.onnx", move |bytes| [bytes, graph.clone()].concat())
     };
     for place in ["/etc/hostname.data", "../secret.data", "a/../../secret.data", "C:\\secret.data"] {
-        assert_says(&with_data_at(place), ErrorKind::Weights, &["leave the model's folder"]);
+        assert_says(&with_data_at(place), ErrorKind::Weights, &["outside the model's folder"]);
     }
     assert_says(&with_data_at("model.onnx_data"), ErrorKind::Weights, &["model.onnx_data", "is missing"]);
     // A file of the folder that has no tensors.

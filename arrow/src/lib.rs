@@ -39,8 +39,8 @@ const FOUND_BY: usize = "model".len();
 
 /// Lists of entities, one list per document.
 ///
-/// Each entity is a struct of `start` and `end` (Int64, in the unit that the caller chooses), `label`, `kind` (null if the
-/// model is not sure of one), `text`, `score` (Float32) and `found_by` (`model` or `rule`).
+/// Each entity is a struct of `start` and `end` (Int64, in the unit that the caller chooses), `label`, `kind` (null if
+/// the model is not sure of one), `text`, `score` (Float32) and `found_by` (`model` or `rule`).
 ///
 /// ```
 /// use entopic::{Entity, Span};

@@ -86,10 +86,11 @@ pub(crate) struct TagArgs {
     /// The format of the results
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
-    /// Write the results to this file or folder; it is named PATH.partial until it is complete [default: standard output]
+    /// Write the results to this file or folder; it is named PATH.partial until it is complete [default: standard
+    /// output]
     #[arg(long, short, value_name = "FILE|DIR/")]
     pub(crate) output: Option<PathBuf>,
-    /// Resume a run that was cut off, with the same options: its documents are in FILE.partial. Requires --format jsonl
+    /// Continue an interrupted run from FILE.partial; give the same options. Requires --format jsonl
     #[arg(long)]
     pub(crate) resume: bool,
     /// In JSON, also group the entities by the person or thing that they name
@@ -178,7 +179,7 @@ pub(crate) struct ServeArgs {
     /// The time limit for a body to arrive, and then for its answer to be ready
     #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub(crate) timeout: u32,
-    /// The maximum number of short requests, and of long ones, that may wait; more are refused with status 503
+    /// The maximum length of each of the two queues, for short and for long requests; more are refused with status 503
     #[arg(long, value_name = "N", default_value = "1024", value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) max_waiting: u32,
     #[command(flatten)]
@@ -187,7 +188,7 @@ pub(crate) struct ServeArgs {
 
 #[cfg(feature = "serve")]
 const SERVE_HELP: &str = "Paths: POST /v1/entities, /v1/topics, /v1/tag and /v1/html; GET /health, /ready, /metrics and
-/openapi.json, which describes them all; and a form for people at /.
+/openapi.json, which describes them all; and a web form at /.
 
 Examples:
   entopic serve
@@ -212,7 +213,7 @@ pub(crate) struct ManArgs {
 }
 
 const TAG_EXAMPLES: &str = "Examples:
-  entopic tag article.txt                                   a report for people
+  entopic tag article.txt                                   a report
   entopic tag article.txt --format html -o article.html     a page for a browser
   entopic tag mails.csv --text-column body --format jsonl   one line of JSON per row
   entopic tag news/ --format jsonl -o news.jsonl --resume   all files of a folder; resumes an interrupted run
@@ -242,7 +243,7 @@ pub(crate) struct EvalNerArgs {
     pub(crate) run: RunOptions,
 }
 
-/// Score entities in raw documents, with their lines and tables: exact spans and types, kinds, and partial matches.
+/// Score entities in documents with their original layout: exact spans and types, kinds, and partial matches.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  entopic eval entities documents.jsonl.gz --map DATE=,MONEY=")]
 pub(crate) struct EvalEntitiesArgs {
@@ -273,7 +274,7 @@ pub(crate) struct EvalEntitiesArgs {
 )]
 pub(crate) struct EvalTopicsArgs {
     /// One JSON object per line, plain or gzip: {"text": …, "label": …}, or {"text": …, "labels": […]} with an optional
-    /// "not": […], the labels that do not apply; labels in neither list are then not judged
+    /// "not": […], the labels that do not apply; labels in neither list are then ignored
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) topics: Topics,
@@ -387,7 +388,7 @@ pub(crate) enum ListFormat {
 /// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A report for people
+    /// A report
     Text,
     /// JSON: an object for one document, a list for several
     Json,

@@ -1,7 +1,7 @@
 //! `entopic scheduler` and `entopic executor`: queries on several machines, by Ballista.
 //!
-//! Ballista ships plans and no functions, so all three parts of a cluster register them: the client and the scheduler to
-//! plan queries, executors to run them. Only executors load models.
+//! Ballista ships plans and no functions, so all three parts of a cluster register them: the client and the scheduler
+//! to plan queries, executors to run them. Only executors load models.
 
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -116,7 +116,7 @@ pub(crate) fn executor(args: &ExecutorArgs) -> Result<(), Failure> {
 /// The end of a part of a cluster that nobody asked to end.
 fn ended(part: &str, served: Result<(), BallistaError>) -> Result<(), Failure> {
     Err(match served {
-        Ok(()) => Failure::new(format!("{part} ended; its log says why")),
+        Ok(()) => Failure::new(format!("{part} ended; see its log")),
         Err(error) => Failure::because(format!("{part} failed"), &error),
     })
 }
@@ -160,14 +160,14 @@ fn control_of(args: &ExecutorArgs) -> Result<SocketAddr, Failure> {
     }
 }
 
-/// Fails if an address cannot be listened on. Ballista would only log that.
+/// Fails if it cannot listen on an address. Ballista would only log that.
 fn check_free(address: SocketAddr) -> Result<(), Failure> {
     if address.port() == 0 {
         return Err(Failure::new(format!("{address} has no port; name one, since others must know it")));
     }
     TcpListener::bind(address)
         .map(drop)
-        .map_err(|error| Failure::because(format!("{address} cannot be listened on"), &error))
+        .map_err(|error| Failure::because(format!("the command cannot listen on {address}"), &error))
 }
 
 /// An address as a part of a URL.

@@ -3,20 +3,32 @@
 use std::error::Error;
 use std::fmt;
 
-/// Wordings of the library's messages that name its functions, and their replacements, which name the command's
-/// options.
-const OPTIONS: [(&str, &str); 11] = [
+/// Parts of the library's messages that name its functions and options, and their replacements, which name the
+/// command's options.
+const OPTIONS: [(&str, &str); 17] = [
     ("Hub::token or HF_TOKEN", "HF_TOKEN"),
-    ("name a proxy by Hub::proxy", "name a proxy by HTTPS_PROXY"),
+    ("Hub::proxy", "--proxy"),
     ("Hub::cache", "--cache"),
     ("Hub::lock", "--lock"),
     ("Hub::offline", "--offline"),
     ("with EntityOptions::entity_types", "with --entity-types"),
+    ("the option entity_types", "--entity-types"),
+    ("the option aggregation", "--aggregation"),
+    ("the option boundaries", "--boundaries"),
+    ("the option clean_spans", "--clean-spans"),
+    ("the option multi_label", "--multi-label"),
+    ("raise Limits::max_bytes", "raise the limit"),
     ("or Backend::Native", "or --backend native"),
     ("Backend::LibTorch", "--backend libtorch"),
     ("a folder as a Path", "a folder as ./DIR"),
     ("use Ner for this one", "use this one for entities"),
     ("use TopicClassifier for this one", "use this one for topics"),
+];
+
+/// The same for answers to requests, whose replacements name fields of the request.
+const FIELDS: [(&str, &str); 2] = [
+    ("set them with EntityOptions::entity_types", "list them in entity_types"),
+    (", or raise Limits::max_bytes", ""),
 ];
 
 /// A message for the user, with its causes: `news.txt cannot be read: permission denied`.
@@ -25,22 +37,30 @@ pub(crate) struct Failure(String);
 
 impl Failure {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        let message = OPTIONS
-            .into_iter()
-            .fold(message.into(), |message, (function, option)| message.replace(function, option));
-        Self(message)
+        Self(reworded(message.into(), &OPTIONS))
+    }
+
+    /// The message for the client whose request `error` refuses.
+    pub(crate) fn of_request(error: &entopic::Error) -> Self {
+        Self(reworded(with_causes(error.to_string(), error.source()), &FIELDS))
     }
 
     /// `message`, followed by `cause` and its causes.
     pub(crate) fn because(message: impl Into<String>, cause: &dyn Error) -> Self {
-        let mut text = message.into();
-        let mut next = Some(cause);
-        while let Some(cause) = next {
-            text.push_str(&format!(": {cause}"));
-            next = cause.source();
-        }
-        Self::new(text)
+        Self::new(with_causes(message.into(), Some(cause)))
     }
+}
+
+fn with_causes(mut message: String, mut next: Option<&dyn Error>) -> String {
+    while let Some(cause) = next {
+        message.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    message
+}
+
+fn reworded(message: String, wordings: &[(&str, &str)]) -> String {
+    wordings.iter().fold(message, |message, (function, option)| message.replace(function, option))
 }
 
 impl fmt::Display for Failure {
@@ -51,10 +71,7 @@ impl fmt::Display for Failure {
 
 impl From<entopic::Error> for Failure {
     fn from(error: entopic::Error) -> Self {
-        match error.source() {
-            Some(source) => Self::because(error.to_string(), source),
-            None => Self::new(error.to_string()),
-        }
+        Self::new(with_causes(error.to_string(), error.source()))
     }
 }
 
@@ -64,9 +81,10 @@ mod tests {
 
     #[test]
     fn advice_names_the_options_of_the_command() {
-        let advice = "name another cache by Hub::cache or HF_HUB_CACHE, or a token by Hub::token or HF_TOKEN";
+        let advice =
+            "name another cache with Hub::cache or HF_HUB_CACHE, or a token with Hub::token or HF_TOKEN";
         let failure = Failure::new(advice).to_string();
-        assert_eq!(failure, "name another cache by --cache or HF_HUB_CACHE, or a token by HF_TOKEN");
+        assert_eq!(failure, "name another cache with --cache or HF_HUB_CACHE, or a token with HF_TOKEN");
     }
 
     /// Every function of the library that a message names is replaced by the table.

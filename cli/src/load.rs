@@ -231,6 +231,9 @@ pub(crate) fn hub(places: &Places) -> entopic::Hub {
     if places.offline {
         hub = hub.offline(true);
     }
+    if let Some(url) = &places.proxy {
+        hub = hub.proxy(url);
+    }
     if let Some(folder) = &places.cache {
         hub = hub.cache(folder);
     }

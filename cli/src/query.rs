@@ -1,4 +1,5 @@
-//! The query engine, DataFusion, as `entopic sql` and the parts of a cluster use it: its threads, its log and its errors.
+//! The query engine, DataFusion, as `entopic sql` and the parts of a cluster use it: its threads, its log and its
+//! errors.
 
 use datafusion::error::DataFusionError;
 use tracing::level_filters::LevelFilter;

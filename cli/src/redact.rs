@@ -91,10 +91,10 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
 /// Refuses options that would have no effect.
 fn refuse_unused(args: &RedactArgs) -> Result<(), Failure> {
     if args.key.is_some() && args.cover != Cover::Hash {
-        return Err(Failure::new("--key is for --with hash; add it"));
+        return Err(Failure::new("--key requires --with hash; add it"));
     }
     if args.mask.is_some() && args.cover != Cover::Mask {
-        return Err(Failure::new("--mask is for --with mask; add it"));
+        return Err(Failure::new("--mask requires --with mask; add it"));
     }
     let Entities { entity_types, aggregation, boundaries, clean_spans, prepare_text, rules, model } =
         &args.entities;
@@ -107,9 +107,9 @@ fn refuse_unused(args: &RedactArgs) -> Result<(), Failure> {
         args.cover != Cover::Label,
     ];
     match args.undo.is_some() && is_given.contains(&true) {
-        true => Err(Failure::new(
-            "--undo restores the text in its file; leave out options for finding and replacing entities",
-        )),
+        true => {
+            Err(Failure::new("--undo takes no options for finding or replacing entities; leave them out"))
+        }
         false => Ok(()),
     }
 }

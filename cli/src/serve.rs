@@ -80,7 +80,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
     let rules = load::rules(&args.models.entities.rules)?;
     let tagger = load::tagger_with(&args.models, rules.as_ref())?;
     let listener = TcpListener::bind(args.listen)
-        .map_err(|error| Failure::because(format!("{} cannot be listened on", args.listen), &error))?;
+        .map_err(|error| Failure::because(format!("the service cannot listen on {}", args.listen), &error))?;
     let failed = |error: &io::Error| Failure::because("the service cannot be started", error);
     let address = listener.local_addr().map_err(|error| failed(&error))?;
     tracing_subscriber::fmt()
@@ -133,7 +133,7 @@ pub(crate) fn run(args: &ServeArgs) -> Result<(), Failure> {
 async fn end_on_signal(handle: Handle<SocketAddr>, service: Arc<Service>) {
     stop::asked_to_end().await;
     service.is_ending.store(true, Ordering::Relaxed);
-    output::warn("ending; another interrupt ends at once");
+    output::warn("shutting down; press Ctrl-C again to stop at once");
     handle.graceful_shutdown(Some(GRACE.max(service.timeout)));
     stop::asked_to_end().await;
     handle.shutdown();

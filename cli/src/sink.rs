@@ -120,8 +120,8 @@ impl Sink {
         self.finish_after(Ok(()))
     }
 
-    /// Finishes the output, which is complete if its last part was written. A reader that has gone away, as `head` does,
-    /// is no failure.
+    /// Finishes the output, which is complete if its last part was written. A reader that has gone away, as `head`
+    /// does, is no failure.
     pub(crate) fn finish_after(mut self, ended: io::Result<()>) -> Result<(), Failure> {
         match ended.and_then(|()| self.out.flush()) {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe && self.rename.is_none() => return Ok(()),

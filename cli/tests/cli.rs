@@ -5,6 +5,8 @@ mod support;
 use std::fs;
 use std::io::{Read, Write};
 #[cfg(feature = "hub")]
+use std::net::TcpListener;
+#[cfg(feature = "hub")]
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -664,7 +666,14 @@ fn models_of_the_hub_are_taken_from_the_cache() {
     assert_eq!(text(&output.stdout), line, "{}", text(&output.stderr));
 
     let message = failure(&[&["models", "pull", "owner/other"][..], &options].concat(), b"", 1);
-    assert!(message.contains("owner/other is to be loaded offline"), "{message}");
+    assert!(message.contains("owner/other cannot be loaded offline"), "{message}");
+
+    // A port where nothing listens.
+    let closed = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
+    let proxy = format!("http://{}", closed.expect("there should be a port"));
+    let through = ["models", "pull", "owner/other", "--cache", &cache, "--proxy", &proxy];
+    let message = failure(&through, b"", 1);
+    assert!(message.contains("cannot be reached") && message.contains("with --proxy"), "{message}");
     let message = failure(&["models", "pull", "ner-en-small"], b"", 1);
     assert!(message.contains("not on the hub"), "{message}");
 }

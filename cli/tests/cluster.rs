@@ -222,6 +222,6 @@ fn failures_name_their_cause() {
 
     let mut cluster = Cluster::start(&folder);
     let _executor = cluster.executor();
-    fails(&["scheduler", "--listen", &cluster.address], "cannot be listened on: ");
+    fails(&["scheduler", "--listen", &cluster.address], "cannot listen on ");
     fails(&remote(&table, "SELECT 1 / (id - id) FROM documents", &cluster.address), "DivideByZero");
 }

@@ -442,9 +442,9 @@ fn options_without_a_use_are_refused() {
     let key = folder.file("key", "0123456789abcdef0123456789abcdef");
     let (page, out) = (shown(&folder.path("page/")), shown(&folder.path("out")));
     let table: [(&[&str], &str); 8] = [
-        (&["redact", &input, "--key", &key], "--key is for --with hash"),
-        (&["redact", &input, "--mask", "x"], "--mask is for --with mask"),
-        (&["redact", &input, "--undo", &key, "--built-in", "email"], "--undo restores the text in its file"),
+        (&["redact", &input, "--key", &key], "--key requires --with hash"),
+        (&["redact", &input, "--mask", "x"], "--mask requires --with mask"),
+        (&["redact", &input, "--undo", &key, "--built-in", "email"], "--undo takes no options"),
         (&["redact", &input, "-o", &out, "--map", &out], "name two"),
         (&["redact", &input, "-o", &out, "--map", "/none/map"], "cannot be written"),
         (&["tag", &gold, "--words", "--format", "conll", "-o", &gold], "is an input"),

@@ -258,7 +258,7 @@ fn a_token_is_asked_for() {
     let refused = service::fails(&["--token-file", short.to_str().expect("the path should be text")]);
     assert!(refused.contains("at least 16"), "{refused}");
     let taken = service::fails(&["--listen", &service.address]);
-    assert!(taken.contains("cannot be listened on"), "{taken}");
+    assert!(taken.contains("cannot listen on"), "{taken}");
 }
 
 #[test]

@@ -224,7 +224,8 @@ impl Model {
 
 /// A column of strings, which Arrow can have up to 2 GiB of.
 ///
-/// Its type is not Utf8View, since Ballista sends columns of that type at the size of the buffers that they are part of.
+/// Its type is not Utf8View, since Ballista sends columns of that type at the size of the buffers that they are part
+/// of.
 fn strings(kind: Kind, rows: Vec<Option<String>>) -> Result<ArrayRef> {
     let bytes: usize = rows.iter().flatten().map(String::len).sum();
     if i32::try_from(bytes).is_err() {

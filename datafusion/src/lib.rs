@@ -34,19 +34,19 @@ use self::function::{Function, Kind};
 /// # Ok::<(), entopic::Error>(())
 /// ```
 ///
-/// All functions share the models of one [`Tagger`], so a process loads them once. To choose the threads, the precision or
-/// other models, make the tagger from an [`Engine`](entopic::Engine); for limits on each batch, from
+/// All functions share the models of one [`Tagger`], so a process loads them once. To choose the threads, the precision
+/// or other models, make the tagger from an [`Engine`](entopic::Engine); for limits on each batch, from
 /// [`Tagger::within`].
 ///
 /// # Cost
 ///
-/// A call runs the model over the texts of one batch of rows (8,192 by default; `datafusion.execution.batch_size`) on the
-/// threads of the engine, and blocks the thread of DataFusion that made it. A query that is cancelled ends when DataFusion next
-/// yields, which may be some batches later.
+/// A call runs the model over the texts of one batch of rows (8,192 by default; `datafusion.execution.batch_size`) on
+/// the threads of the engine, and blocks the thread of DataFusion that made it. A query that is cancelled ends when
+/// DataFusion next yields, which may be some batches later.
 ///
-/// Each mention of a function in the plan is a run of its model: DataFusion moves a condition on `topic(text)` below the
-/// query that computes it, and then both compute it. To ask several questions, write the results to a file once, and query
-/// that.
+/// Each mention of a function in the plan is a run of its model: DataFusion moves a condition on `topic(text)` below
+/// the query that computes it, and then both compute it. To ask several questions, write the results to a file once,
+/// and query that.
 ///
 /// Memory is that of one batch and its results for each partition.
 #[derive(Clone, Debug)]
@@ -69,8 +69,8 @@ impl Functions {
         self
     }
 
-    /// Sets whether a text that fails ends the query [default: false]. Otherwise the function is null for that row, and a
-    /// warning (of the crate `log`) says how many rows of a batch failed and why.
+    /// Sets whether a text that fails ends the query [default: false]. Otherwise the function is null for that row, and
+    /// a warning (of the crate `log`) says how many rows of a batch failed and why.
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;

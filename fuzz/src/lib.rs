@@ -37,8 +37,8 @@ pub const TARGETS: [(&str, Target); 12] = [
     ("requests", requests),
 ];
 
-/// Calls `target`, and aborts the process, as libFuzzer expects, if it panics. Panics that entopic catches, those of the
-/// libraries that read damaged tokenizers and Parquet files, are none of its faults.
+/// Calls `target`, and aborts the process, as libFuzzer expects, if it panics. Panics that entopic catches, those of
+/// the libraries that read damaged tokenizers and Parquet files, are none of its faults.
 pub fn run(target: Target, data: &[u8]) {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {

@@ -1,6 +1,6 @@
 //! Products in tiles: blocks of 16 rows by two panels or, where rows are long, of 32 rows. Blocks of 32 rows need fewer
-//! loads, but the CPU can overlap less of the work on one block with the next. In a loop over products of 128 rows, on a
-//! Xeon (family 6, model 207), they took 15 to 25 % less time where rows have 24 or 48 lines, and 4 % more where rows
+//! loads, but the CPU can overlap less of the work on one block with the next. In a loop over products of 128 rows, on
+//! a Xeon (family 6, model 207), they took 15 to 25 % less time where rows have 24 or 48 lines, and 4 % more where rows
 //! have 12.
 
 use std::ops::Range;

@@ -24,9 +24,9 @@ pub(crate) fn has_avx512_vnni() -> bool {
     has_avx512() && is_x86_feature_detected!("avx512vnni")
 }
 
-/// Returns whether the CPU has the instruction for bf16, and it pays. On AMD's Zen 4 models run 1.8 times as fast with it as
-/// in f32; on an Intel Xeon (family 6, model 207) it adds up half as many products per second as f32's instruction.
-/// docs/performance.md has the measurements.
+/// Returns whether the CPU has the instruction for bf16, and it pays. On AMD's Zen 4 models run 1.8 times as fast with
+/// it as in f32; on an Intel Xeon (family 6, model 207) it adds up half as many products per second as f32's
+/// instruction. docs/performance.md has the measurements.
 pub(crate) fn has_fast_avx512_bf16() -> bool {
     // Older compilers declare it unsafe.
     #[allow(unused_unsafe, reason = "Rust 1.95 declares it safe")]

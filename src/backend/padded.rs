@@ -138,7 +138,7 @@ impl Run<'_> {
         };
         if shape != expected || values.len() != expected.iter().product::<usize>() {
             return Err(refuse(format!(
-                "its output for {words} words and {labels} labels has shape {shape:?}, but its config calls for \
+                "its output for {words} words and {labels} labels has shape {shape:?}, but its config requires \
                  {expected:?}"
             )));
         }
@@ -186,7 +186,7 @@ impl Run<'_> {
             };
             return Err(refuse(format!(
                 "its output for {sequences} sequences of {longest} tokens has shape {shape:?}, but config.json, with \
-                 {columns} {what}, calls for {expected:?}"
+                 {columns} {what}, requires {expected:?}"
             )));
         }
         let read = |(part, sequence): (&[f32], &Range<usize>)| {

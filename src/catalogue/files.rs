@@ -151,7 +151,8 @@ impl Files {
     #[cfg(not(feature = "bundled"))]
     pub(crate) fn bundled(name: &str) -> Result<Self, Error> {
         let message = format!(
-            "the model {name:?} is only in builds with the feature `bundled`, which this build lacks"
+            "the model {name:?} is only in builds with the feature `bundled`, which this build lacks; build with it, \
+             or load another model"
         );
         Err(Error::new(ErrorKind::ModelUnavailable, message))
     }
@@ -253,7 +254,7 @@ impl Files {
         };
         let name = self.name(path);
         if !stays_inside(path) {
-            return Err(Error::new(kind, format!("{name} would leave the model's folder; it is not read")));
+            return Err(Error::new(kind, format!("{name} is outside the model's folder, so it is not read")));
         }
         let refuse = |error: io::Error| Error::new(kind, format!("{name} cannot be read")).with_source(error);
         let bytes = match fs::metadata(folder.join(path)) {
@@ -317,7 +318,7 @@ impl Files {
         }
         let message = format!(
             "{} has sha256 {found}, but the registry has {expected}: the file is damaged or of another revision; \
-             fetch it again, or load the folder by another path",
+             fetch it again, or correct the sha256",
             self.name(path)
         );
         Err(Error::new(kind, message))

@@ -43,13 +43,13 @@ use crate::error::{Error, ErrorKind};
 pub struct Hub(Options);
 
 impl Hub {
-    /// Options of which none is set.
+    /// Creates options with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The folder of the cache. If not set: `HF_HUB_CACHE`, else `hub` in `HF_HOME`, else
-    /// `huggingface/hub` in `XDG_CACHE_HOME` or in `.cache` of the user's home.
+    /// The folder of the cache. If not set, it is `HF_HUB_CACHE`, or `hub` in `HF_HOME`, or `huggingface/hub` in
+    /// `XDG_CACHE_HOME`, or `.cache/huggingface/hub` in the user's home.
     ///
     /// ```no_run
     /// let hub = entopic::Hub::new().cache("/srv/models");
@@ -75,9 +75,9 @@ impl Hub {
         self
     }
 
-    /// The token for private and gated models; none is sent if it is empty. If not set: `HF_TOKEN`, else the contents
-    /// of the file `HF_TOKEN_PATH`, or of `token` in `HF_HOME`. It is sent to the endpoint only, not to hosts to
-    /// which the endpoint redirects.
+    /// The token for private and gated models; none is sent if it is empty. If not set, it is `HF_TOKEN`, or the
+    /// contents of the file `HF_TOKEN_PATH`, or of the file `token` in `HF_HOME`. It is sent to the endpoint only, not
+    /// to hosts to which the endpoint redirects.
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.0.token = Some(token.into());
@@ -106,7 +106,7 @@ impl Hub {
         self
     }
 
-    /// True to open no connection and load everything from the cache; `HF_HUB_OFFLINE` if not set.
+    /// Sets whether to open no connection and load everything from the cache; `HF_HUB_OFFLINE` if not set.
     ///
     /// ```no_run
     /// let hub = entopic::Hub::new().offline(true);
@@ -164,7 +164,7 @@ impl Hub {
     /// such revision; [`Access`](ErrorKind::Access) if it is private or gated;
     /// [`ModelUnavailable`](ErrorKind::ModelUnavailable) if it is not in the cache and nothing may be
     /// fetched; [`Download`](ErrorKind::Download), [`Checksum`](ErrorKind::Checksum),
-    /// [`Lock`](ErrorKind::Lock) and [`System`](ErrorKind::System) as described there;
+    /// [`Lock`](ErrorKind::Lock) and [`System`](ErrorKind::System) as [`ErrorKind`] describes them;
     /// [`Options`](ErrorKind::Options) if an option is not a valid URL, or there is nothing to fetch because
     /// the model is in the build or in a folder; [`Config`](ErrorKind::Config),
     /// [`Weights`](ErrorKind::Weights) or [`Tokenizer`](ErrorKind::Tokenizer) if it has no file of
@@ -173,7 +173,7 @@ impl Hub {
         self.fetch_part(registry, name, Part::Whole)
     }
 
-    /// Fetches the files that describe the model, without its weights, for
+    /// Fetches the files that describe the model `name`, without its weights, for
     /// [`ModelEntry::differences_in`](crate::ModelEntry::differences_in).
     ///
     /// ```no_run

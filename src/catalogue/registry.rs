@@ -40,7 +40,7 @@ struct Tables {
     models: Vec<ModelEntry>,
 }
 
-/// The facts known about one model. Fields that no public source states are empty.
+/// An entry of a registry: what is known about one model. A field is empty if no public source states it.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
@@ -68,10 +68,11 @@ pub struct ModelEntry {
     /// The languages that the model reads, as ISO 639-1 codes.
     #[serde(default)]
     pub languages: Vec<String>,
-    /// The entity types, or the classes of an NLI head, as texts.
+    /// The entity types, or the classes of an NLI head, as strings.
     #[serde(default)]
     pub labels: Vec<String>,
-    /// The scheme of the tags of the model: `IOB2`, `IOB1`, `BIOES`, `BILOU` or `IO`.
+    /// The scheme of the tags of the model: `IOB2`, `IOB1`, `BIOES`, `BMEWO`, `BILOU` or `IO`. It informs the reader;
+    /// the model is decoded by the tags in its config.json.
     #[serde(default)]
     pub tag_scheme: Option<String>,
     /// The sentence into which a topic is inserted, with `{}` in its place.
@@ -92,8 +93,7 @@ pub struct ModelEntry {
     /// Embedding models: the divisor of cosines before softmax.
     #[serde(default)]
     pub temperature: Option<f32>,
-    /// Embedding models: the divisor of a cosine's lead over the midpoint before the logistic function;
-    /// `temperature` if empty.
+    /// Embedding models: the divisor of (cosine − midpoint) before the logistic function; `temperature` if empty.
     #[serde(default)]
     pub multi_label_temperature: Option<f32>,
     /// Embedding models: the cosine at which a topic is as likely as not.
@@ -159,7 +159,8 @@ impl Task {
 pub enum Source {
     /// Compiled into the library, with the feature `bundled`.
     Bundled(String),
-    /// In a folder; a relative path is relative to the registry file's own folder.
+    /// In a folder. A relative path is relative to the folder of the registry file, or to the working directory if the
+    /// registry was not read from a file.
     Folder(PathBuf),
     /// On the Hugging Face hub.
     Hub {
@@ -171,15 +172,15 @@ pub enum Source {
     },
 }
 
-/// One file of a model.
+/// A file of a model in a registry, with its checksum.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct ModelFile {
     /// The path of the file inside the model.
     pub path: String,
-    /// The SHA-256 of the file in lower-case hexadecimal, if it is known. Files are checked against it when they are
-    /// read.
+    /// The SHA-256 of the file in lower-case hexadecimal, if it is known. Files in folders and on the hub are checked
+    /// against it when they are read.
     #[serde(default)]
     pub sha256: Option<String>,
 }

@@ -39,7 +39,7 @@ impl<'a> StateDict<'a> {
             return Err(Error::new(ErrorKind::Weights, format!("{message}; fetch it again")));
         };
         let Value::Dict(root) = pickled.root else {
-            return Err(refuse(file, &format!("it holds {}, not a state dict", pickled.root.kind())));
+            return Err(refuse(file, &format!("it contains {}, not a state dict", pickled.root.kind())));
         };
         let dtypes = pickled.storages.iter().map(|storage| storage.dtype);
         let mut state =

@@ -377,6 +377,7 @@ mod tests {
             ("Ann Lee / Bo Chan", "Ann Lee ‖ Bo Chan"),
             ("Reuters/Guardian", "Reuters ‖ Guardian"),
             ("AC/DC and TCP/IP", "AC / DC and TCP / IP"),
+            ("Apple/IBM and IBM/Apple", "Apple / IBM and IBM / Apple"),
             ("Merkel🇩🇪 Biden", "Merkel ‖ Biden"),
             ("Kellogg™ Foods", "Kellogg ™ Foods"),
             ("Home > London", "Home ‖ London"),

@@ -10,10 +10,13 @@ use crate::language::foreign;
 pub struct Coverage {
     /// The number of characters in the text.
     pub chars: usize,
-    /// The number of characters that the model read: all except those of tokens in no window, those of tokens outside
-    /// its vocabulary, which all look like the same unknown word to the model, letters and digits that its tokenizer
-    /// dropped, and the replacement characters of undecodable bytes. White space, control characters and accents that a
-    /// tokenizer drops by design count as read.
+    /// The number of characters that the model read. White space, control characters and accents that a tokenizer drops
+    /// by design count as read. These do not:
+    ///
+    /// * characters of tokens that are in no window,
+    /// * characters of tokens outside the vocabulary, which are all the same unknown word to the model,
+    /// * letters and digits that the tokenizer dropped,
+    /// * U+FFFD, which stands for bytes that could not be decoded.
     pub chars_read: usize,
     /// The number of tokens in the text.
     pub tokens: usize,
@@ -89,4 +92,25 @@ impl Coverage {
 fn letters(text: &str, range: std::ops::Range<usize>) -> usize {
     let dropped = text.get(range).unwrap_or_default();
     dropped.chars().filter(|&character| character.is_alphanumeric() || character == '\u{FFFD}').count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Coverage;
+
+    #[test]
+    fn the_language_of_two_parts_is_that_of_the_first_with_text() {
+        let part = |chars, language: Option<&str>| Coverage {
+            chars,
+            foreign_language: language.map(str::to_owned),
+            ..Coverage::default()
+        };
+        for (first, second, expected) in [
+            (part(5, None), part(5, Some("de")), None),
+            (part(5, Some("fr")), part(5, Some("de")), Some("fr")),
+            (part(0, None), part(5, Some("de")), Some("de")),
+        ] {
+            assert_eq!(first.and(second).foreign_language.as_deref(), expected);
+        }
+    }
 }

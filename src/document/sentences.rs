@@ -3,8 +3,8 @@ use std::ops::Range;
 use unicode_properties::{GeneralCategoryGroup, UnicodeGeneralCategory};
 use unicode_segmentation::UnicodeSegmentation;
 
-/// The signs and spaces without a letter after which a sentence ends, at the next space. unicode-segmentation looks ahead
-/// to the next letter from each space after a full stop, so that its time grows with the square of their number.
+/// The signs and spaces without a letter after which a sentence ends, at the next space. unicode-segmentation looks
+/// ahead to the next letter from each space after a full stop, so that its time grows with the square of their number.
 const LONGEST_GAP: usize = 64;
 
 /// The same without a space among them.

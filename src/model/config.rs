@@ -180,7 +180,7 @@ impl Config {
             *states = States::Pooled(pooling);
         }
         if task == Task::Ner && !parsed.shared.kinds.is_empty() {
-            let refused = || parsed.refuse("kinds need a token classifier");
+            let refused = || parsed.refuse("kinds are supported only for token classifiers");
             blueprint.head.add_kinds(parsed.shared.kinds.len()).ok_or_else(refused)?;
         }
         let table = blueprint.encoder.embeddings.token_types.as_ref();

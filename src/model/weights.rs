@@ -26,7 +26,8 @@ pub(super) fn read(files: &Files, layout: &Layout) -> Result<WeightFiles, Error>
     // Checked before a shard is read, so that an index with invented names costs nothing.
     if let Some(missing) = index.shards.iter().find(|shard| !layout.shards.contains(shard)) {
         let message = format!(
-            "{name} names {missing:?}, which is missing, or not named as transformers names the parts of weights"
+            "{name} names {missing:?}, which is missing, or whose name is not as in model-00001-of-00002.safetensors; \
+             fetch the model again"
         );
         return Err(Error::new(ErrorKind::Weights, message));
     }

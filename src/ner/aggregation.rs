@@ -30,14 +30,15 @@ pub enum Aggregation {
     Average,
     /// A word has the label of its token with the highest score.
     Max,
-    /// The default. A word, which is a Unicode word or a handle with its `@`, has the label of its first token, and
+    /// The default. Words are Unicode words, or handles with their `@`. A word has the label of its first token, and
     /// words are grouped by the model's tag scheme (IO, IOB, IOB2, BIOES, BMEWO, BILOU). An entity never splits a word,
     /// and never begins or ends with white space; it respects the [boundaries](crate::EntityOptions::boundaries) of the
-    /// layout, and its span is [cleaned](crate::EntityOptions::clean_spans). If the model declares the tag scheme
-    /// `IOB2`, as `ner-en-small` does, the labels are the likeliest sequence in which every `I-` continues an entity.
+    /// layout, and its span is [cleaned](crate::EntityOptions::clean_spans). If the config.json of the model declares
+    /// the `tag_scheme` `IOB2`, as that of `ner-en-small` does, the labels are the likeliest sequence in which every
+    /// `I-` continues an entity.
     ///
     /// The score is the mean, over the words of the entity, of the probability of its type: the sum over all tags of
-    /// that type, `B-` and `I-` alike. It does not depend on repairs to the sequence of tags.
+    /// that type, `B-` and `I-` alike. Corrections of the sequence of tags do not change it.
     #[default]
     Word,
 }

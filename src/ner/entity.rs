@@ -14,8 +14,9 @@ use crate::span::Span;
 pub struct Entity {
     /// The entity type, such as `PER`; [`Ner::entity_types`](crate::Ner::entity_types) lists those of a model.
     pub label: String,
-    /// The more specific type, such as `city` or `company`, if the model distinguishes kinds and is sure of this one.
-    /// [`Ner::entity_kinds`](crate::Ner::entity_kinds) lists those of a model.
+    /// The more specific type, such as `city` or `company`, if the model distinguishes kinds and gives this one a
+    /// probability above 0.5; for an entity of a rule, the [kind](crate::Rule::kind) of the rule. Only the native
+    /// backend computes kinds. [`Ner::entity_kinds`](crate::Ner::entity_kinds) lists those of a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// The mention, as written in the text.
@@ -24,7 +25,7 @@ pub struct Entity {
     #[serde(default, skip_serializing_if = "FoundBy::is_model")]
     pub found_by: FoundBy,
     /// The mean probability of the labels of the words, 0 to 1; for a model that takes entity types as input, the
-    /// probability of the mention as a whole.
+    /// probability of the mention as a whole; 1 for an entity of a rule.
     pub score: f32,
     /// The place of the mention in the text.
     pub span: Span,

@@ -35,12 +35,23 @@ pub struct EntityOptions {
 }
 
 impl EntityOptions {
-    /// Options of which none is set.
+    /// Creates options with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The way in which tokens become entities; [`Aggregation::Word`] by default. For token classifiers.
+    /// The way in which tokens become entities; [`Aggregation::Word`] by default. Only token classifiers support it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Aggregation, EntityOptions, Ner};
+    ///
+    /// // As transformers' pipeline does with `aggregation_strategy="simple"`.
+    /// let ner = Ner::bundled()?.with(EntityOptions::new().aggregation(Aggregation::Simple))?;
+    /// assert_eq!(ner.tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn aggregation(mut self, aggregation: Aggregation) -> Self {
         self.aggregation = Some(aggregation);
@@ -71,6 +82,17 @@ impl EntityOptions {
 
     /// The score, 0 to 1, that an entity must exceed. By default a token classifier returns all entities, and a model
     /// that takes entity types as input those above 0.5.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// let ner = Ner::bundled()?.with(EntityOptions::new().threshold(0.9))?;
+    /// let entities = ner.tag("Ada Lovelace lived in London.")?.entities;
+    /// assert!(entities.iter().all(|entity| entity.score > 0.9));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn threshold(mut self, score: f32) -> Self {
         self.threshold = Some(score);
@@ -78,6 +100,17 @@ impl EntityOptions {
     }
 
     /// The score that entities with this label must exceed, instead of [`threshold`](Self::threshold).
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// let options = EntityOptions::new().threshold(0.5).label_threshold("MISC", 0.9);
+    /// let ner = Ner::bundled()?.with(options)?;
+    /// assert_eq!(ner.tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn label_threshold(mut self, label: impl Into<String>, score: f32) -> Self {
         self.label_thresholds.get_or_insert_default().push((label.into(), score));
@@ -85,21 +118,44 @@ impl EntityOptions {
     }
 
     /// Sets whether entities may lie within one another. By default, of two entities that share words, only the one
-    /// with the higher score is returned. For models that take entity types as input.
+    /// with the higher score is returned. Only models that take entity types as input support it.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use entopic::{Engine, EntityOptions};
+    ///
+    /// let ner = Engine::new()?.ner(Path::new("models/my-gliner"))?;
+    /// let ner = ner.with(EntityOptions::new().entity_types(["university", "city"]).nested(true))?;
+    /// // "University of London", and "London" within it.
+    /// let entities = ner.tag("She studied at the University of London.")?.entities;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn nested(mut self, nested: bool) -> Self {
         self.nested = Some(nested);
         self
     }
 
-    /// Sets whether the same words may be of several types; off by default. For models that take entity types as input.
+    /// Sets whether the same words may be of several types; off by default. Only models that take entity types as input
+    /// support it.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use entopic::{Engine, EntityOptions};
+    ///
+    /// let ner = Engine::new()?.ner(Path::new("models/my-gliner"))?;
+    /// let ner = ner.with(EntityOptions::new().entity_types(["person", "scientist"]).multi_label(true))?;
+    /// // "Marie Curie" may be both.
+    /// let entities = ner.tag("Marie Curie won the prize.")?.entities;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn multi_label(mut self, multi_label: bool) -> Self {
         self.multi_label = Some(multi_label);
         self
     }
 
-    /// The size of a window in tokens, special tokens included. The default is the registry's value, or else the
+    /// The size of a window in tokens, special tokens included. The default is the registry's value, otherwise the
     /// maximum of the model.
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
@@ -107,12 +163,24 @@ impl EntityOptions {
         self
     }
 
-    /// Sets whether texts are prepared before they are tokenised, so that few words are unreadable: emoji and other
-    /// signs are separated from words, ligatures, full-width and styled letters become plain letters, accents are
-    /// joined to their letters, and invisible marks are removed. Spans still refer to the original text.
+    /// Sets whether texts are prepared before they are tokenised, so that the vocabulary covers more words: emoji and
+    /// other symbols are separated from words, ligatures, full-width and styled letters become plain letters, accents
+    /// are joined to their letters, and invisible characters and Markdown markup are removed. Spans still refer to the
+    /// original text.
     ///
-    /// The registry decides by default: on for the bundled models, off for others, which then read the same tokens as
-    /// in transformers.
+    /// The default is the registry's value: on for the bundled models, off for others, which then read the same tokens
+    /// as in transformers.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// // For results that equal those of transformers, with their tokens.
+    /// let ner = Ner::bundled()?.with(EntityOptions::new().prepare_text(false))?;
+    /// assert_eq!(ner.tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn prepare_text(mut self, prepare: bool) -> Self {
         self.prepare_text = Some(prepare);
@@ -135,9 +203,9 @@ impl EntityOptions {
     ///   lists names at about the same length).
     /// * The two lines stand alone and have one word each.
     ///
-    /// Apart from the last case, it does not wrap the text if either line has a tab, both lines have cells (`|`,
-    /// neighbouring spaces), the line ends with a colon or semicolon, the next line begins with a bullet or a number,
-    /// or both lines begin with a digit or a label such as `From:`.
+    /// In the first two cases, the line end is a boundary all the same if either line has a tab, both lines have cells
+    /// (`|`, neighbouring spaces), the line ends with a colon or semicolon, the next line begins with a bullet or a
+    /// number, or both lines begin with a digit or a label such as `From:`.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -160,7 +228,19 @@ impl EntityOptions {
     /// emoji or other sign, an invisible mark, a dash, or a function word such as *in*. It includes the final dot of an
     /// abbreviation (*Acme Inc.*) and the `@` of a handle. A name that ends with *of* continues with the entity after
     /// it. Titles (*Mr*, *Dame*) are outside the spans of persons. A span without a letter or digit is dropped, and so
-    /// is a title alone.
+    /// is a title alone. Of entity types other than people, places, organisations and the like, which a caller may
+    /// name, spans keep their brackets and symbols.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// let text = "Mr **Charles Babbage** lived in London.";
+    /// let entities = Ner::bundled()?.tag(text)?.entities;
+    /// assert_eq!(entities[0].text, "Charles Babbage");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn clean_spans(mut self, clean: bool) -> Self {
         self.clean_spans = Some(clean);
@@ -168,7 +248,8 @@ impl EntityOptions {
     }
 
     /// Rules that find entities in addition to the model. They apply to texts, not to texts that are passed as words.
-    /// [`Rules`] describes which of the two wins. The score of their entities is 1, whatever the threshold is.
+    /// [`Rules`] describes whether the rule or the model wins where they overlap. The score of their entities is 1,
+    /// whatever the threshold is.
     ///
     /// A text of more than half a megabyte is read in sections that end with a paragraph or sentence; no rule matches
     /// across the end of a section.
@@ -228,7 +309,7 @@ impl EntityOptions {
                 }
             };
             let message = format!(
-                "the model {:?} cannot use {option}: it {has}; leave it out, or choose {other}",
+                "the model {:?} cannot use the option {option}: the model {has}; leave the option out, or choose {other}",
                 model.name
             );
             return refuse(message);
@@ -237,7 +318,8 @@ impl EntityOptions {
         let of_words = [("boundaries", self.boundaries), ("clean_spans", self.clean_spans)];
         if let (Some(raw), Some((option, _))) = (raw, of_words.iter().find(|(_, set)| *set == Some(true))) {
             return refuse(format!(
-                "{option} cannot be used with the aggregation {raw}, which reproduces that of transformers; leave one of them out"
+                "the option {option} cannot be used with the aggregation {raw}, which reproduces that of transformers; \
+                 leave one of them out"
             ));
         }
         let labels = self.label_thresholds.iter().flatten();

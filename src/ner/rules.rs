@@ -83,12 +83,12 @@ impl Rules {
         for (number, rule) in rules.iter().enumerate() {
             let place = format!("rule {} ({:?})", number + 1, rule.label);
             if rule.label.trim().is_empty() {
-                return refuse(format!("{place} has a blank label; give it one"));
+                return refuse(format!("{place} has a blank label; set a label"));
             }
             match &rule.finder {
                 Finder::Phrases { phrases: list, ignore_case, exact_space } => {
                     if list.is_empty() {
-                        return refuse(format!("{place} has no phrase; give it one, or leave the rule out"));
+                        return refuse(format!("{place} has no phrase; add one, or leave the rule out"));
                     }
                     for phrase in list {
                         if phrase.trim().is_empty() {
@@ -143,7 +143,9 @@ impl Rules {
         read.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
-    /// Reads rules from a text in TOML, a list of `[[rule]]` tables.
+    /// Reads rules from a text in TOML, a list of `[[rule]]` tables. A table has exactly one of
+    /// `phrases`, `pattern` and `built_in`; a `label`, which a built-in set has already; and optionally `kind`,
+    /// `priority`, `ignore_case` and `exact_space`.
     ///
     /// ```
     /// let rules = entopic::Rules::from_toml(
@@ -189,7 +191,8 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if `text` has no pattern, or a line is anything else; and the errors of [`new`](Self::new).
+    /// [`ErrorKind::Rules`] if `text` has no pattern, or a line is not such an object; and the errors of
+    /// [`new`](Self::new).
     pub fn from_jsonl(text: &str) -> Result<Self, Error> {
         Self::new(file::jsonl(text)?)
     }

@@ -7,10 +7,11 @@ use crate::error::{Error, ErrorKind};
 
 /// Limits of a call: a deadline, a flag that cancels it, and a maximum length of texts.
 ///
-/// The deadline and the flag are checked before each group of windows, some milliseconds of work on one thread. A
-/// document that is not finished by then gets an error of the kind [`ErrorKind::Deadline`] or
-/// [`ErrorKind::Cancelled`]; documents that are finished keep their results. A step that has begun is not interrupted:
-/// tokenising a text (of a long text, half a megabyte), a group of windows, and the search for rules.
+/// The deadline and the flag are checked before each group of windows. A document that is not finished by then gets an
+/// error of the kind [`ErrorKind::Deadline`] or [`ErrorKind::Cancelled`]; documents that are finished keep their
+/// results. A step that has begun is not interrupted: tokenising a text (of a long text, half a megabyte), the search
+/// for rules, and a group of windows. A group has about 128 tokens, or one longer window. With a small model it takes a
+/// few milliseconds on one thread; with libtorch, groups are larger.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {
@@ -38,7 +39,7 @@ pub struct Limits {
 type Progress = dyn Fn(usize) + Send + Sync;
 
 impl Limits {
-    /// Limits of which none is set.
+    /// Creates limits with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -63,7 +64,7 @@ impl Limits {
         self
     }
 
-    /// A flag that stops the work when it becomes `true`; several may be given.
+    /// A flag that stops the work when it becomes `true`; there may be several.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -106,8 +107,10 @@ impl Limits {
         self
     }
 
-    /// A function that is called during a call with the number of bytes of text that are done: after each text, and
-    /// within long texts after each half megabyte. It runs on the caller's thread; the call waits for it.
+    /// A function that is called with the total number of bytes of text that the call has done: for each text, when the
+    /// texts that are read together with it are done, and within long texts after each half megabyte. It runs on the
+    /// caller's thread; the call waits for it. It replaces the function of earlier limits. Calls with words do not call
+    /// it.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -157,7 +160,10 @@ impl Limits {
     pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Error> {
         match self.max_bytes {
             Some(most) if bytes > most => {
-                let message = format!("the text has {bytes} bytes; the limit of the call is {most}");
+                let message = format!(
+                    "the text has {bytes} bytes; the limit of the call is {most}; split the text, or raise \
+                     Limits::max_bytes"
+                );
                 Err(Error::new(ErrorKind::TooLong, message))
             }
             _ => Ok(()),

@@ -29,8 +29,8 @@ impl Steps {
     }
 }
 
-/// Returns what is wrong with the steps, if they make too many characters of one. The library changes added tokens as it
-/// changes texts, so a tokenizer.json is checked before the library reads it.
+/// Returns what is wrong with the steps, if they make too many characters of one. The library changes added tokens as
+/// it changes texts, so a tokenizer.json is checked before the library reads it.
 pub(super) fn check(steps: &Steps) -> Result<(), String> {
     match growth(&steps.normalizer).saturating_mul(growth(&steps.pre_tokenizer)) > MOST {
         true => Err(format!(
@@ -68,8 +68,8 @@ fn growth(step: &Value) -> usize {
     steps.map(growth).fold(own.max(1), usize::saturating_mul)
 }
 
-/// The number of characters of the longest text in a map of SentencePiece: base64 of the length of a trie, the trie, and
-/// texts that end with NUL.
+/// The number of characters of the longest text in a map of SentencePiece: base64 of the length of a trie, the trie,
+/// and texts that end with NUL.
 fn longest_in_map(map: &str) -> usize {
     let bytes = base64::decode(map).unwrap_or_default();
     let Some((length, rest)) = bytes.split_first_chunk() else { return 0 };

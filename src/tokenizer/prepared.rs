@@ -145,7 +145,8 @@ impl Building {
 /// The most marks of emphasis that stand together in Markdown.
 const MARKS: usize = 3;
 
-/// The change of `cluster`, which is `character` and its accents, between the text that is built and the source `after`.
+/// The change of `cluster`, which is `character` and its accents, between the text that is built and the source
+/// `after`.
 fn change(cluster: &str, character: char, building: &Building, after: &str) -> Change {
     let before = &building.text;
     match character {

@@ -56,7 +56,7 @@ impl Source<'_> {
     pub(super) fn id(&self, tokenizer: &Tokenizer, token: &str) -> Result<u32, Error> {
         let file = self.class.kind.files()[0];
         let id = tokenizer.token_to_id(token).ok_or_else(|| {
-            self.refuse(file, format!("has no {token:?}, with which {} frames a text", self.class.name))
+            self.refuse(file, format!("has no {token:?}, which {} puts around a text", self.class.name))
         })?;
         match self.settings.contradiction(token, id) {
             Some((other, other_id)) => {

@@ -2,7 +2,8 @@ use serde::{Deserialize, Serialize};
 
 /// A candidate label: its name, and optionally a description and examples.
 ///
-/// A description helps every model. Examples are for embedding models, which compare a text with them, too.
+/// Every model reads descriptions. Only embedding models use examples, which move the embedding of the label towards
+/// them.
 ///
 /// ```
 /// use entopic::Label;
@@ -24,7 +25,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// A label with this name, by which results refer to it.
+    /// A label with the given name, by which results refer to it.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), description: None, examples: Vec::new() }
     }

@@ -8,8 +8,8 @@ use crate::prompt::Prompt;
 
 /// Candidate topics, prepared once for a model and used for any number of texts.
 ///
-/// Made by [`TopicClassifier::label_set`](crate::TopicClassifier::label_set). It works with every classifier that has
-/// the weights of that model, whatever its options, and can be stored: it implements serde's traits.
+/// [`TopicClassifier::label_set`](crate::TopicClassifier::label_set) makes it. It works with every classifier that has
+/// the weights of that model, if the labels fit its windows. It can be stored: it implements serde's traits.
 ///
 /// ```
 /// # #[cfg(feature = "bundled")] {

@@ -25,6 +25,11 @@ pub(super) struct Preparer<'a> {
     pub(super) template: &'a str,
 }
 
+fn too_long(label: &str, tokens: usize, limit: usize) -> Error {
+    let message = format!("the label {label:?} takes {tokens} tokens, but at most {limit} fit; shorten it");
+    Error::new(ErrorKind::Labels, message)
+}
+
 /// The error for a label set that was prepared for another model.
 pub(super) fn mismatch(labels: &LabelSet, model: &Model) -> Error {
     let message = format!(
@@ -98,15 +103,11 @@ impl Preparer<'_> {
             (Prepared::Hypotheses(hypotheses), Role::Nli { .. })
                 if hypotheses.len() == count && hypotheses.iter().all(|ids| known(ids)) =>
             {
-                let longest = hypotheses.iter().map(Vec::len).max().unwrap_or(0);
-                if longest > self.hypothesis_limit() {
-                    let message = format!(
-                        "a label takes {longest} tokens, but at most {} fit into half of a window; shorten it",
-                        self.hypothesis_limit()
-                    );
-                    return Err(Error::new(ErrorKind::Labels, message));
+                let limit = self.hypothesis_limit();
+                match hypotheses.iter().zip(set.names()).find(|(ids, _)| ids.len() > limit) {
+                    Some((ids, label)) => Err(too_long(label, ids.len(), limit)),
+                    None => Ok(()),
                 }
-                Ok(())
             }
             (Prepared::Embeddings(embeddings), Role::Embedding { hidden })
                 if embeddings.len() == count && embeddings.iter().all(|label| label.len() == *hidden) =>
@@ -158,13 +159,7 @@ impl Preparer<'_> {
     fn encode(&self, labels: &[String], sentences: &[String], limit: usize) -> Result<Vec<Vec<u32>>, Error> {
         let encode = |(label, sentence): (&String, &String)| {
             let ids = self.context.model.tokenizer.encode(sentence)?.ids;
-            if ids.len() > limit {
-                let found = ids.len();
-                let message =
-                    format!("the label {label:?} takes {found} tokens, but at most {limit} fit; shorten it");
-                return Err(Error::new(ErrorKind::Labels, message));
-            }
-            Ok(ids)
+            if ids.len() > limit { Err(too_long(label, ids.len(), limit)) } else { Ok(ids) }
         };
         labels.iter().zip(sentences).map(encode).collect()
     }

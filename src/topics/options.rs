@@ -37,59 +37,126 @@ pub struct TopicOptions {
 }
 
 impl TopicOptions {
-    /// Options of which none is set.
+    /// Creates options with nothing set.
     pub fn new() -> Self {
         Self::default()
     }
 
     /// Sets whether topics exclude one another; [`Scoring::SingleLabel`] by default.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Scoring, TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().scoring(Scoring::MultiLabel))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn scoring(mut self, scoring: Scoring) -> Self {
         self.scoring = Some(scoring);
         self
     }
 
-    /// The pooling of the windows of a document. The default is the registry's, or else [`WindowPooling::Mean`].
+    /// The pooling of the windows of a document. The default is the registry's value, otherwise
+    /// [`WindowPooling::Mean`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions, WindowPooling};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().window_pooling(WindowPooling::Max))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn window_pooling(mut self, pooling: WindowPooling) -> Self {
         self.pooling = Some(pooling);
         self
     }
 
-    /// The sentence into which each label is put, in place of `{}`. The default is the registry's, or else
-    /// `This example is {}.` for an NLI model, and the label alone for other models. It applies to labels that are
-    /// prepared afterwards.
+    /// The sentence into which each label is put, in place of `{}`. The default is the registry's value, otherwise
+    /// `This example is {}.` for an NLI model, and the label alone for other models. It applies to label sets that are
+    /// prepared afterwards; labels that are added to a set have the template of the set.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().template("This text is about {}."))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn template(mut self, template: impl Into<String>) -> Self {
         self.template = Some(template.into());
         self
     }
 
-    /// The prefix of each text, such as `query: ` for E5. The default is the registry's, or else none. For embedding
-    /// models.
+    /// The prefix of each text, such as `query: ` for E5. The default is the registry's value, otherwise none. Only
+    /// embedding models support it.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use entopic::{Engine, TopicOptions};
+    ///
+    /// // E5 wants a prefix on both sides.
+    /// let classifier = Engine::new()?.topics(Path::new("models/e5-small-v2"))?;
+    /// let classifier = classifier.with(TopicOptions::new().text_prefix("query: ").label_prefix("query: "))?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn text_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.text_prefix = Some(prefix.into());
         self
     }
 
-    /// The prefix of the sentence of each label. The default is the registry's, or else none. For embedding models. It
-    /// applies to labels that are prepared afterwards.
+    /// The prefix of the sentence of each label. The default is the registry's value, otherwise none. Only embedding
+    /// models support it. It applies to labels that are prepared afterwards.
     #[must_use]
     pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.label_prefix = Some(prefix.into());
         self
     }
 
-    /// The divisor of cosines, for both scorings. The default is the registry's, or else 0.05. For embedding models.
+    /// The temperature by which cosines are divided, with either [`Scoring`]. The default is the registry's value,
+    /// otherwise 0.05. Only embedding models support it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().temperature(0.1))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn temperature(mut self, temperature: f32) -> Self {
         self.temperature = Some(temperature);
         self
     }
 
-    /// The cosine, -1 to 1, at which a topic scores 0.5 with [`Scoring::MultiLabel`]. The default is the registry's, or
-    /// else 0.3. For embedding models.
+    /// The cosine, -1 to 1, at which the [fit](crate::Topic::fit) of a topic is 0.5, and with [`Scoring::MultiLabel`]
+    /// its score. The default is the registry's value, otherwise 0.3. Only embedding models support it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().midpoint(0.25))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn midpoint(mut self, cosine: f32) -> Self {
         self.midpoint = Some(cosine);
@@ -104,8 +171,19 @@ impl TopicOptions {
         self
     }
 
-    /// The size of a window in tokens, including special tokens and labels in the input of the model. The default is
-    /// the registry's, or else the maximum of the model.
+    /// The size of a window in tokens, including special tokens and, for NLI models and uni-encoders, the labels. The
+    /// default is the registry's value, otherwise the maximum of the model.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().window(64))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
         self.window = Some(tokens);
@@ -231,8 +309,8 @@ impl Kind {
         ];
         if let Some((option, _)) = of_embeddings.into_iter().find(|(_, set)| *set) {
             let message = format!(
-                "the model {:?} cannot use {option}: it is for {} and does not embed texts; leave it out, or choose an \
-                 embedding model",
+                "the model {:?} cannot use the option {option}: the model is for {} and does not embed texts; leave the \
+                 option out, or choose an embedding model",
                 model.name,
                 model.role.task().description()
             );

@@ -37,8 +37,8 @@ pub struct Topic {
     /// The probability of the label, 0 to 1; see [`Scoring`](crate::Scoring).
     pub score: f32,
     /// The probability that the label applies, 0 to 1, whatever the other labels are. If it is at most 0.5 for all
-    /// labels, the text is about none of them. With [`Scoring::MultiLabel`](crate::Scoring::MultiLabel) it equals the
-    /// score.
+    /// labels, the model takes the text to be about none of them. With
+    /// [`Scoring::MultiLabel`](crate::Scoring::MultiLabel) it equals the score.
     #[serde(default)]
     pub fit: f32,
     /// The windows with the highest scores for the label, the highest first; at most three.
@@ -49,8 +49,8 @@ pub struct Topic {
 const FITS: f32 = 0.5;
 
 impl Topic {
-    /// Returns whether the topic fits the text: its [`fit`](Self::fit) is above 0.5. If no topic fits, the text is
-    /// about none of them.
+    /// Returns whether the topic fits the text: its [`fit`](Self::fit) is above 0.5. If no topic fits, the model takes
+    /// the text to be about none of them.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {

@@ -1,5 +1,5 @@
-//! A system and a network that fail: caches that cannot be written, processes that are killed or fetch the same model at
-//! once, clocks that are wrong, and secrets that must not be printed.
+//! A system and a network that fail: caches that cannot be written, processes that are killed or fetch the same model
+//! at once, clocks that are wrong, and secrets that must not be printed.
 
 use std::fs;
 use std::process::{Child, Command, Output, Stdio};

@@ -85,7 +85,7 @@ fn a_hub_that_is_silent_is_an_error() {
     let endpoint = format!("http://{}", listener.local_addr().expect("it should have an address"));
     let hub = place.hub().endpoint(&endpoint).timeout(Duration::from_millis(20));
     let error = fetch(&hub, ID).expect_err("it should fail: nobody answers");
-    assert_says(&error, ErrorKind::Download, &[ID, &endpoint, "silent", "0.02 seconds"]);
+    assert_says(&error, ErrorKind::Download, &[ID, &endpoint, "did not respond", "0.02 seconds"]);
 }
 
 #[test]
@@ -119,7 +119,7 @@ fn descriptions_that_no_hub_gives_are_errors() {
         ("<html>".to_owned(), "description"),
         (with_path("../config.json"), "../config.json"),
         (with_path("/etc/passwd"), "/etc/passwd"),
-        (with_path("model-\\..\\x.safetensors"), "leave the model's folder"),
+        (with_path("model-\\..\\x.safetensors"), "outside the model's folder"),
         (changed(|all| all["sha"] = "../../x".into()), "no commit"),
         (changed(|all| all["sha"] = serde_json::Value::Null), "no commit"),
         (changed(|all| all["siblings"][0]["size"] = (-1).into()), "description"),

@@ -87,7 +87,11 @@ fn what_does_not_verify_is_deleted() {
         });
         let error = place.error();
         let found = fixture(FIXTURE)[name].checksum();
-        assert_says(&error, ErrorKind::Checksum, &[name, ID, "does not verify", &found, "deleted"]);
+        assert_says(
+            &error,
+            ErrorKind::Checksum,
+            &[name, ID, "does not match its checksum", &found, "deleted"],
+        );
         assert!(!place.partial(name).exists() && !place.blob(name).exists());
         place.server.unhook();
         load(place.hub(), ID).expect("it should be fetched anew");

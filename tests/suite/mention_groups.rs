@@ -171,6 +171,19 @@ fn every_rule_has_an_effect() {
 }
 
 #[test]
+fn entities_may_be_in_any_order() {
+    for passage in passages() {
+        let sorted = groups(&passage.text, &passage.entities, &GroupOptions::new());
+        let reversed: Vec<Entity> = passage.entities.iter().rev().cloned().collect();
+        let mut found = groups(&passage.text, &reversed, &GroupOptions::new());
+        for mention in found.iter_mut().flat_map(|group| &mut group.mentions) {
+            *mention = reversed.len() - 1 - *mention;
+        }
+        assert_eq!(found, sorted);
+    }
+}
+
+#[test]
 fn groups_have_names_and_weights() {
     let text = "Volcano wakes\n\nThe Icelandic government closed Reykjavik's airport. Iceland is used to it, said Jón Helgason. \
                 Helgason lives in Reykjavik; his brother Ari Helgason does not.";

@@ -155,6 +155,14 @@ fn words_have_the_entities_of_their_types() {
     let tagged = ner.tag_words(&words).expect("it should be tagged");
     assert!(!tagged.entities.is_empty());
     assert!(tagged.entities.iter().all(|e| e.words.start < e.words.end && e.words.end < words.len()));
+
+    // Words have no layout that could bound entities, and no spans to clean.
+    let words: Vec<&str> = words.iter().flat_map(|word| [*word, "|", "(", "*"]).collect();
+    let tagged = |options| ner.with(options).and_then(|ner| ner.tag_words(&words));
+    let plain = tagged(EntityOptions::new().boundaries(false).clean_spans(false));
+    let plain = plain.expect("the words should be tagged");
+    assert!(plain.entities.iter().any(|entity| entity.words.len() > 1), "{plain:?}");
+    assert_eq!(tagged(EntityOptions::new()).expect("the words should be tagged"), plain);
 }
 
 #[test]

@@ -7,6 +7,6 @@ pub const CONFIG: &[u8] = include_bytes!("../model/config.json");
 /// The `model.safetensors.index.json`, which says in which file each tensor is.
 pub const INDEX: &[u8] = include_bytes!("../model/model.safetensors.index.json");
 
-/// The `model-00001-of-00002.safetensors`: int8 weights, without the word embedding and the last layer. The last layer is
-/// in the package `entopic-words-en-1`, so that each package is small enough for a registry.
+/// The `model-00001-of-00002.safetensors`: int8 weights, without the word embedding and the last layer. The last layer
+/// is in the package `entopic-words-en-1`, so that each package is small enough for a registry.
 pub const WEIGHTS: &[u8] = include_bytes!("../model/model-00001-of-00002.safetensors");

@@ -27,11 +27,12 @@ pub(crate) struct Inputs {
     /// The field (JSON lines) or column (tables) with the text [default: text, or the only column]
     #[arg(long, visible_alias = "text-column", value_name = "NAME")]
     pub(crate) text_field: Option<String>,
-    /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like it]
+    /// The encoding of text files, such as windows-1252 or shift_jis [default: UTF-8, or UTF-16 if a file looks like
+    /// it]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub(crate) encoding: Option<&'static Encoding>,
-    /// The maximum size of one text, line or row, after decompression; a longer one fails, and the others are read, except
-    /// those after it in CSV
+    /// The maximum size of one text, line or row, after decompression. A longer one fails; the others are still read,
+    /// except later rows of the same CSV file
     #[arg(long, value_name = "BYTES", default_value_t = MOST_BYTES, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub(crate) max_bytes: u64,
 }

@@ -16,7 +16,7 @@ use crate::labels::LabelList;
 #[cfg(feature = "hub")]
 macro_rules! model_forms {
     () => {
-        "a name of the registry, a folder as ./DIR, or an id of the hub, with @REVISION if not its main branch"
+        "a name of the registry, a folder as ./DIR, or a model of the hub as OWNER/NAME or OWNER/NAME@REVISION"
     };
     (value) => {
         "NAME|./DIR|OWNER/NAME"
@@ -62,13 +62,16 @@ pub(crate) struct Entities {
     /// The method that combines the labels of tokens into entities [default: word]
     #[arg(long, value_parser = named(Aggregation::NAMES), value_name = "NAME")]
     pub(crate) aggregation: Option<Aggregation>,
-    /// End entities at the ends of table cells, list items and lines [default: true with the aggregation word]
+    /// End entities at the ends of table cells, list items and lines that are not wrapped prose [default: true with
+    /// --aggregation word, and for models with --entity-types]
     #[arg(long, value_name = "BOOL")]
     pub(crate) boundaries: Option<bool>,
-    /// Remove symbols, function words and titles from the ends of entities [default: true with the aggregation word]
+    /// Remove symbols, function words and titles from the ends of entities [default: true with --aggregation word, and
+    /// for models with --entity-types]
     #[arg(long, value_name = "BOOL")]
     pub(crate) clean_spans: Option<bool>,
-    /// Normalise emoji, ligatures, Markdown and invisible marks before tokenising [default: true for the bundled models]
+    /// Normalise emoji, ligatures, Markdown and invisible marks before tokenising [default: true for the bundled
+    /// models]
     #[arg(long, value_name = "BOOL")]
     pub(crate) prepare_text: Option<bool>,
     #[command(flatten)]
@@ -99,7 +102,7 @@ pub(crate) const ALL: &str = "all";
 #[derive(Clone, Debug, Args)]
 #[group(multiple = false)]
 pub(crate) struct Topics {
-    /// The candidate topics, separated by commas [default: 17 news topics; to score a file, its labels]
+    /// The candidate topics, separated by commas [default: 17 news topics; for `eval`, the labels of the file]
     #[arg(long, value_name = "A,B,…")]
     pub(crate) topics: Option<LabelList>,
     /// A candidate topic, which may contain commas; repeat the option for each topic
@@ -164,6 +167,10 @@ pub(crate) struct Places {
     #[cfg(feature = "hub")]
     #[arg(long)]
     pub(crate) offline: bool,
+    /// The proxy through which models of the hub are fetched, such as http://proxy.example.org:8080 [default: none]
+    #[cfg(feature = "hub")]
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
     /// The cache for models of the hub [default: that of the hub's own clients]
     #[cfg(feature = "hub")]
     #[arg(long, value_name = "DIR")]

@@ -10,16 +10,16 @@ use super::models::Models;
 #[derive(Debug, Args)]
 #[command(after_help = SQL_HELP)]
 pub(crate) struct SqlArgs {
-    /// The table `documents`: a file of Parquet, CSV or JSON lines (.parquet, .csv, .jsonl, .ndjson), or a folder of Parquet
-    /// files
+    /// The table `documents`: a file of Parquet, CSV or JSON lines (.parquet, .csv, .jsonl, .ndjson), or a folder of
+    /// Parquet files
     pub(crate) file: PathBuf,
     /// The query, in DataFusion's SQL
     pub(crate) query: String,
     /// Stop the query if a text fails, instead of writing null in its row
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Run the query on the cluster of this scheduler. Its executors have their own models and options, and must find the
-    /// file under the same name
+    /// Run the query on the cluster of this scheduler. Its executors have their own models and options, and must find
+    /// the file under the same name
     #[cfg(feature = "cluster")]
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["strict", "Models", "Topics", "Entities", "RuleOptions",
         "RunOptions", "Places"])]
@@ -48,7 +48,7 @@ Examples:
 /// The format of a result's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SqlFormat {
-    /// A table for people
+    /// A table
     Text,
     /// One line of JSON per row
     Jsonl,

@@ -28,8 +28,8 @@ pub(crate) struct Report {
     #[serde(skip_serializing_if = "Option::is_none")]
     macro_f1: Option<f64>,
     average_precision: AveragePrecision,
-    /// The mean distance of the scores from the share of labels that hold, in bins of scores (expected calibration error,
-    /// <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
+    /// The mean distance of the scores from the share of labels that apply, in bins of scores (expected calibration
+    /// error, <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
     calibration_error: f64,
     /// The recognition of texts that no label fits, if the texts have different labels. Each text counts twice: with
     /// all its labels, and with only those that do not hold. A text is taken to fit none if no label is predicted.

@@ -37,7 +37,7 @@ pub(crate) struct Document {
 enum Gold {
     /// One label.
     One(String),
-    /// The labels that hold, and those that do not, if the file names them.
+    /// The labels that apply, and those that do not, if the file names them.
     Several { labels: Vec<String>, not: Option<Vec<String>> },
 }
 

@@ -123,7 +123,7 @@ impl Refusal {
 impl From<Error> for Refusal {
     fn from(error: Error) -> Self {
         let kind = error.kind();
-        let message = Failure::from(error).to_string();
+        let message = Failure::of_request(&error).to_string();
         match kind {
             ErrorKind::Labels | ErrorKind::Rules | ErrorKind::Options | ErrorKind::TooLong => {
                 Self::input(message)

@@ -91,18 +91,18 @@ fn from_tensors(
     let alias = name.strip_prefix(begin).map(|rest| format!("{other}{rest}"));
     let found = tensors.get(name).or_else(|| tensors.get(&alias?));
     let found = found
-        .ok_or_else(|| refuse(format!("{file} has no tensor {name:?}, which its config.json calls for")))?;
+        .ok_or_else(|| refuse(format!("{file} has no tensor {name:?}, which its config.json requires")))?;
     let sizes: Vec<usize> = found.size().iter().map(|&size| size as usize).collect();
     if sizes != shape {
         let message =
-            format!("tensor {name:?} in {file} has shape {sizes:?}, but config.json calls for {shape:?}");
+            format!("tensor {name:?} in {file} has shape {sizes:?}, but config.json requires {shape:?}");
         return Err(refuse(message));
     }
     let finite = found.f_isfinite().and_then(|finite| finite.f_all()).and_then(|all| i64::try_from(&all));
     match finite {
         Ok(1) => Ok(found.shallow_clone()),
         _ => Err(refuse(format!(
-            "tensor {name:?} in {file} holds values that are not finite; fetch the file again"
+            "tensor {name:?} in {file} has values that are not finite; fetch the file again"
         ))),
     }
 }

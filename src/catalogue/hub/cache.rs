@@ -242,7 +242,7 @@ pub(super) fn create_parent(path: &Path) -> Result<(), Error> {
 /// The error of something in the cache that cannot be read.
 pub(super) fn unreadable(path: &Path, error: io::Error) -> Error {
     let message = format!(
-        "{} cannot be read; fix its permissions, or name another cache by Hub::cache or HF_HUB_CACHE",
+        "{} cannot be read; fix its permissions, or name another cache with Hub::cache or HF_HUB_CACHE",
         path.display()
     );
     Error::new(ErrorKind::System, message).with_source(error)
@@ -254,10 +254,10 @@ pub(super) fn unwritable(path: &Path, error: io::Error) -> Error {
     let message = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             format!(
-                "no space is left to write {path}; free some, or name another cache by Hub::cache or HF_HUB_CACHE"
+                "no space is left to write {path}; free some, or name another cache with Hub::cache or HF_HUB_CACHE"
             )
         }
-        _ => format!("{path} cannot be written; name another cache by Hub::cache or HF_HUB_CACHE"),
+        _ => format!("{path} cannot be written; name another cache with Hub::cache or HF_HUB_CACHE"),
     };
     Error::new(ErrorKind::System, message).with_source(error)
 }

@@ -82,13 +82,13 @@ impl Place<'_> {
             // A server's message may be of any length.
             said => format!(" (it says: {})", said.chars().take(200).collect::<String>()),
         };
-        let token = "give a token by Hub::token or HF_TOKEN";
+        let token = "set a token with Hub::token or HF_TOKEN";
         let name =
             "check the name, which is owner/name or owner/name@revision, or the path if a folder is meant";
         match (refusal.status, refusal.code) {
             (_, "GatedRepo") => {
                 let message = format!(
-                    "it is gated; accept its licence at {endpoint}/{id} and give a token of that account by \
+                    "it is gated; accept its licence at {endpoint}/{id} and set a token of that account with \
                      Hub::token or HF_TOKEN{said}"
                 );
                 (ErrorKind::Access, message)
@@ -122,7 +122,7 @@ impl Place<'_> {
             }
             (404, _) if file.is_some() => {
                 let message = format!(
-                    "{endpoint} lists the file but does not have it; try again, or pin another revision than \
+                    "{endpoint} lists the file but does not have it; try again, or name another revision than \
                      {revision:?}{said}"
                 );
                 (ErrorKind::Download, message)
@@ -151,16 +151,16 @@ impl Place<'_> {
         if error.is_timeout() {
             let seconds = timeout.as_secs_f32();
             format!(
-                "{endpoint} was silent for {seconds} seconds; try again later, or use the cache alone with \
+                "{endpoint} did not respond for {seconds} seconds; try again later, or use only the cache with \
                  Hub::offline"
             )
         } else if error.is_connect() {
             format!(
-                "{endpoint} cannot be reached; check the network, name a proxy by Hub::proxy, or use the cache alone \
-                 with Hub::offline"
+                "{endpoint} cannot be reached; check the network, name a proxy with Hub::proxy, or use only the \
+                 cache with Hub::offline"
             )
         } else if error.is_redirect() {
-            format!("the redirects of {endpoint} lead nowhere; check the endpoint")
+            format!("{endpoint} redirects too often, or to an unencrypted connection; check the endpoint")
         } else {
             format!("the connection to {endpoint} failed; try again")
         }

@@ -169,7 +169,7 @@ impl Call<'_> {
     fn absent(&self, what: &str) -> Error {
         let (id, cache) = (self.wanted.id, self.settings.cache.display());
         let message = format!(
-            "{id} is to be loaded offline, and the cache {cache} does not have {what}; fetch it once without \
+            "{id} cannot be loaded offline: the cache {cache} does not have {what}; fetch it once without \
              Hub::offline and HF_HUB_OFFLINE"
         );
         Error::new(ErrorKind::ModelUnavailable, message)
@@ -186,8 +186,9 @@ impl Call<'_> {
     /// Fetches on a new thread with a separate runtime. So the caller needs no runtime, and a caller's runtime is not
     /// blocked from within.
     fn on_own_thread(&self) -> Result<Snapshot, Error> {
-        let refuse =
-            |what: &str| Error::new(ErrorKind::System, format!("no {what} can be started for a download"));
+        let refuse = |what: &str| {
+            Error::new(ErrorKind::System, format!("no {what} can be started to fetch {}", self.wanted.id))
+        };
         let work = || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| refuse("runtime").with_source(error))?;
@@ -322,8 +323,8 @@ impl Call<'_> {
             return Ok(());
         }
         let message = format!(
-            "{path} of {} at {} has sha256 {found}, but the registry has {known}; pin another revision there, or \
-             correct the sha256",
+            "{path} of {} at {} has sha256 {found}, but the registry has {known}; name another revision in the \
+             registry, or correct the sha256",
             self.wanted.id, self.revision
         );
         Err(Error::new(ErrorKind::Checksum, message))

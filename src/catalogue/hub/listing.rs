@@ -68,7 +68,7 @@ impl Remote<'_> {
         if let Some(Sibling { path, .. }) =
             files.iter().find(|file| !stays_inside(&file.path) || file.path.contains(char::is_control))
         {
-            return Err(place.malformed(&format!("the path {path:?}, which would leave the model's folder")));
+            return Err(place.malformed(&format!("the path {path:?}, which is outside the model's folder")));
         }
         let names: Vec<String> = files.iter().map(|file| file.path.clone()).collect();
         let origin = format!("{} at commit {commit} on {}", place.id, place.endpoint);

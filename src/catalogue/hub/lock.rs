@@ -50,7 +50,7 @@ impl LockFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => {
                 let message =
-                    format!("the lock file {name} cannot be read; repair it, or name another by Hub::lock");
+                    format!("the lock file {name} cannot be read; repair it, or name another with Hub::lock");
                 return Err(Error::new(ErrorKind::Lock, message).with_source(error));
             }
         };
@@ -90,7 +90,7 @@ impl LockFile {
     fn write(&self, path: &Path) -> Result<(), Error> {
         let refuse = |error: Box<dyn std::error::Error + Send + Sync>| {
             let message = format!(
-                "the lock file {} cannot be written; name another place by Hub::lock",
+                "the lock file {} cannot be written; name another place with Hub::lock",
                 path.display()
             );
             Error::new(ErrorKind::Lock, message).with_source(error)

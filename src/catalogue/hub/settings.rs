@@ -45,7 +45,7 @@ impl Settings {
         let cache = hub.cache.clone().or_else(|| path("HF_HUB_CACHE"));
         let cache = cache.or_else(|| Some(home.as_ref()?.join("hub"))).ok_or_else(|| {
             let message =
-                "no home folder was found for the hub's cache; name a folder by Hub::cache or HF_HUB_CACHE";
+                "no home folder was found for the hub's cache; name a folder with Hub::cache or HF_HUB_CACHE";
             Error::new(ErrorKind::Options, message)
         })?;
         let endpoint = hub.endpoint.clone().or_else(|| text("HF_ENDPOINT"));

@@ -30,7 +30,7 @@ enum Stop {
 }
 
 /// Downloads a file of `commit` to `path`, resuming where an earlier call was cut off, and verifies it. An incomplete
-/// file stays for the next call; a file that does not verify is deleted.
+/// file stays for the next call; a file that does not match its checksum is deleted.
 pub(super) async fn download(
     remote: &Remote<'_>,
     commit: &str,
@@ -127,7 +127,7 @@ fn cut(remote: &Remote<'_>, partial: &Partial<'_>, error: hf_hub::HFError) -> Er
 fn wrong(remote: &Remote<'_>, file: &RemoteFile, found: &str) -> Error {
     let (place, RemoteFile { path, checksum, .. }) = (remote.place(), file);
     let message = format!(
-        "{path} of {} does not verify: {} says that its {} is {}, but sent a file with {found}; the file was \
+        "{path} of {} does not match its checksum: {} says that its {} is {}, but sent a file with {found}; the file was \
          deleted; try again, and if this happens again, do not trust the endpoint",
         place.id,
         place.endpoint,

@@ -31,7 +31,8 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
     let mut storages: Vec<Option<&[u8]>> = vec![None; pickled.storages.len()];
     for key in keys {
         let number = if let Value::Text(key) = key { numbers.get(key) } else { None };
-        let number = *number.ok_or_else(|| damaged(file, "it holds a storage with none of its tensors"))?;
+        let number =
+            *number.ok_or_else(|| damaged(file, "it contains a storage with none of its tensors"))?;
         let storage = &pickled.storages[number];
         let cut = || damaged(file, "it breaks off among its storages");
         let (&len, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
@@ -40,7 +41,7 @@ pub(super) fn read<'a>(file: &'a str, bytes: &'a [u8]) -> Result<(Pickled<'a>, V
         let (numbers, rest) = len.and_then(|len| rest.split_at_checked(len)).ok_or_else(cut)?;
         bytes = rest;
         if storages[number].replace(storage.numbers(file, numbers)?).is_some() {
-            return Err(damaged(file, "it holds a storage twice"));
+            return Err(damaged(file, "it contains a storage twice"));
         }
     }
     let storages: Option<Vec<&[u8]>> = storages.into_iter().collect();

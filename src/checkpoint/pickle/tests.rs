@@ -204,8 +204,8 @@ fn what_is_no_plain_state_dict_is_refused() {
         (dict(&wrapped), "\"w\" in its dict is a dict"),
         (dict(b"K\x05"), "\"w\" in its dict is a number"),
         (dict(&[&b"]"[..], &good_tensor(), b"a"].concat()), "is a list"),
-        ([b"\x80\x02", &good_tensor()[..], b"."].concat(), "holds a tensor"),
-        (b"\x80\x02N.".to_vec(), "holds None"),
+        ([b"\x80\x02", &good_tensor()[..], b"."].concat(), "contains a tensor"),
+        (b"\x80\x02N.".to_vec(), "contains None"),
         ([b"\x80\x02}K\x01", &good_tensor()[..], b"s."].concat(), "a key of its dict is a number"),
         (
             [b"\x80\x02}", &text("w")[..], &good_tensor(), b"s", &text("w"), &good_tensor(), b"s."].concat(),
@@ -403,7 +403,7 @@ fn bombs_end_soon() {
         ("a list in itself, again and again", many(b"]q\0", b"h\0a", 80_000), "is a list"),
         ("the memo's end", many(b"]", b"r\xff\xff\xff\xff", 100_000), "is a list"),
         ("a memo of everything", dict(&[&b"]"[..], &puts].concat()), "is a list"),
-        ("doubled 30 times", [&b"\x80\x02]q\0"[..], &doubled, b"."].concat(), "holds a tuple"),
+        ("doubled 30 times", [&b"\x80\x02]q\0"[..], &doubled, b"."].concat(), "contains a tuple"),
         ("a wide tuple in many", many(&wide, b"h\0h\0\x86", 50_000), "sets a key of"),
     ] {
         for bytes in [zipped(&bomb), older(&bomb)] {

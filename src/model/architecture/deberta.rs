@@ -112,8 +112,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     let size = hidden / config.num_attention_heads;
     if let Some(other) = config.attention_head_size.filter(|&other| other != size) {
         return Err(format!(
-            "attention_head_size {other} is not supported; supported is hidden_size over \
-             num_attention_heads, {size}"
+            "attention_head_size {other} is not supported; supported is hidden_size / num_attention_heads, {size}"
         ));
     }
     let embeddings = &mut plan.encoder.embeddings;

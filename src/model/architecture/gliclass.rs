@@ -102,7 +102,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
         }
     };
     if config.use_lstm && !width.is_multiple_of(2) {
-        return Err(format!("hidden_size {width} is odd; use_lstm halves it"));
+        return Err(format!("hidden_size {width} is odd; with use_lstm it must be even"));
     }
     let lstm = Lstm { name: "model.lstm.lstm".into(), inputs: width, outputs: width / 2 };
     plan.head = Head::Topics(TopicHead {

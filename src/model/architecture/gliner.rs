@@ -132,7 +132,7 @@ pub(super) fn translate(json: &Value) -> Result<(Role, Blueprint), String> {
     let lstm = Lstm { name: "rnn.lstm".into(), inputs: width, outputs: width / 2 };
     let has_rnn = config.has_rnn && config.num_rnn_layers != Some(0);
     if has_rnn && !width.is_multiple_of(2) {
-        return Err(format!("hidden_size {width} is odd; has_rnn halves it"));
+        return Err(format!("hidden_size {width} is odd; with has_rnn it must be even"));
     }
     plan.head = Head::Entities(EntityHead {
         projection: (width != plan.hidden)

@@ -111,7 +111,7 @@ pub(super) fn translate(source: &Source<'_>) -> Result<Blueprint, String> {
     ])?;
     if !(hidden / config.num_attention_heads).is_multiple_of(2) {
         return Err(format!(
-            "hidden_size {hidden} over num_attention_heads {} is odd; rotary positions pair columns",
+            "hidden_size {hidden} / num_attention_heads {} is odd; rotary positions need an even number",
             config.num_attention_heads
         ));
     }

@@ -48,7 +48,12 @@ pub(super) fn toml(text: &str) -> Result<Vec<Rule>, Error> {
 
 fn rule(entry: Entry) -> Result<Rule, String> {
     let Entry { label, kind, priority, phrases, pattern, built_in, ignore_case, exact_space } = entry;
-    let takes = (phrases.is_some() || pattern.is_some(), phrases.is_some());
+    if ignore_case.is_some() && built_in.is_some() {
+        return Err("ignore_case is only for phrases and patterns; leave it out".into());
+    }
+    if exact_space.is_some() && phrases.is_none() {
+        return Err("exact_space is only for phrases; leave it out".into());
+    }
     let finder = match (phrases, pattern, built_in) {
         (Some(phrases), None, None) => Finder::Phrases {
             phrases,
@@ -63,9 +68,6 @@ fn rule(entry: Entry) -> Result<Rule, String> {
         }
         _ => return Err("it must have exactly one of phrases, pattern and built_in".into()),
     };
-    if !takes.0 && ignore_case.is_some() || !takes.1 && exact_space.is_some() {
-        return Err("ignore_case is for phrases and patterns, and exact_space for phrases".into());
-    }
     let label = match (label, &finder) {
         (Some(label), _) => label,
         (None, Finder::BuiltIn(set)) => set.label().to_owned(),

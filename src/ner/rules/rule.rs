@@ -87,6 +87,14 @@ impl Rule {
     }
 
     /// Replaces the label of the rule.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::built_in(BuiltIn::Email).label("CONTACT")])?;
+    /// assert_eq!(rules.find("Write to ada@example.org.")[0].label, "CONTACT");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
@@ -94,14 +102,33 @@ impl Rule {
     }
 
     /// The [`kind`](crate::Entity::kind) of the entities that the rule finds.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::phrases("PRODUCT", ["Pixel 9"]).kind("phone")])?;
+    /// assert_eq!(rules.find("A Pixel 9.")[0].kind.as_deref(), Some("phone"));
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn kind(mut self, kind: impl Into<String>) -> Self {
         self.kind = Some(kind.into());
         self
     }
 
-    /// The rank of the rule where matches overlap, 0 by default. With a rank below 0, the model wins over the rule,
-    /// too.
+    /// The priority of the rule where matches overlap, 0 by default. With a negative priority, the model also wins over
+    /// the rule.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let rules = Rules::new([
+    ///     Rule::phrases("CITY", ["York"]).priority(1),
+    ///     Rule::phrases("STATE", ["New York"]),
+    /// ])?;
+    /// assert_eq!(rules.find("New York")[0].label, "CITY");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn priority(mut self, priority: i32) -> Self {
         self.priority = priority;
@@ -109,6 +136,14 @@ impl Rule {
     }
 
     /// Sets whether phrases and patterns ignore case; off by default. It has no effect on built-in sets.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::phrases("PRODUCT", ["Pixel 9"]).ignore_case(true)])?;
+    /// assert_eq!(rules.find("A PIXEL 9.")[0].text, "PIXEL 9");
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn ignore_case(mut self, ignore: bool) -> Self {
         if let Finder::Phrases { ignore_case, .. } | Finder::Pattern { ignore_case, .. } = &mut self.finder {
@@ -118,6 +153,15 @@ impl Rule {
     }
 
     /// Sets whether white space in phrases matches only itself; off by default. In patterns it always does.
+    ///
+    /// ```
+    /// use entopic::{Rule, Rules};
+    ///
+    /// let text = "New  York";
+    /// assert_eq!(Rules::new([Rule::phrases("CITY", ["New York"])])?.find(text).len(), 1);
+    /// assert_eq!(Rules::new([Rule::phrases("CITY", ["New York"]).exact_space(true)])?.find(text).len(), 0);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn exact_space(mut self, exact: bool) -> Self {
         if let Finder::Phrases { exact_space, .. } = &mut self.finder {

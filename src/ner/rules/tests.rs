@@ -222,6 +222,8 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
     );
     let signs = signs.expect("the pattern should be valid");
     assert_eq!(found(&signs, "COVID-19 or covid - 19").len(), 2);
+    // Only signs may touch words.
+    assert_eq!(found(&spacy, "sanfrancisco"), []);
     let expected = [("ORG", "Apple"), ("GPE", "SAN Francisco")];
     assert_eq!(
         found(&spacy, "Apple in SAN Francisco"),
@@ -236,7 +238,7 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
         ("[[rule]]\nlabel = \"A\"\npattern = \"(\"", "the pattern of rule 1 (\"A\") is not valid"),
         ("[[rule]]\nlabel = \"A\"\npattern = '\\w{1000}{1000}'", "size limit"),
         ("[[rule]]\nbuilt_in = \"dates\"", "choose one of date, time"),
-        ("[[rule]]\nlabel = \"A\"\npattern = \"x\"\nexact_space = true", "exact_space for phrases"),
+        ("[[rule]]\nlabel = \"A\"\npattern = \"x\"\nexact_space = true", "exact_space is only for phrases"),
         ("[[rules]]", "unknown field `rules`"),
     ];
     for (text, expected) in table {
