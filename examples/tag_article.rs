@@ -1,19 +1,22 @@
-//! Tags a news article with its entities and topics.
+//! Tags a news article, or a text of your own, with its entities and topics.
 //!
 //! ```text
-//! cargo run --release --example tag_article
+//! cargo run --release --example tag_article [-- FILE]
 //! ```
 
 use std::collections::BTreeMap;
 
 use entopic::Tagger;
 
-fn main() -> Result<(), entopic::Error> {
-    let article = include_str!("data/article.txt");
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let article = match std::env::args().nth(1) {
+        Some(file) => std::fs::read_to_string(file)?,
+        None => include_str!("data/article.txt").to_owned(),
+    };
 
     // Both bundled models are in the build: nothing is downloaded.
     let tagger = Tagger::bundled()?;
-    let document = tagger.tag(article)?;
+    let document = tagger.tag(&article)?;
 
     println!("Topics");
     for topic in document.topics.iter().take(5) {

@@ -1,6 +1,6 @@
 //! Replaces the names in texts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -120,7 +120,8 @@ impl Redaction {
     }
 
     /// Replaces each entity with a pseudonym: `[PER-1]`, the same for all mentions of a thing that have one label, as
-    /// found by [`groups`](crate::groups). Things are numbered in the order of the text.
+    /// found by [`groups`](crate::groups). Things are numbered in the order of the text; numbers that the text already
+    /// has in this form are left out.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -347,7 +348,8 @@ fn parts(text: &str, entities: &[Entity], redaction: &Redaction) -> Vec<Part> {
     parts
 }
 
-/// The number of each entity's group among those with its label, from 1, in the order of the text.
+/// The number of each entity's group among those with its label, from 1, in the order of the text. Numbers of
+/// pseudonyms that the text already has are left out.
 fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
     let groups = groups(text, entities, &GroupOptions::new());
     let start = |mention: usize| entities[mention].span.bytes.start;
@@ -357,6 +359,8 @@ fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
         .filter_map(|(group, found)| Some((start(*found.mentions.first()?), group)))
         .collect();
     firsts.sort_unstable();
+    let in_brackets = text.split(']').filter_map(|part| part.rsplit_once('['));
+    let taken: HashSet<&str> = in_brackets.map(|(_, content)| content).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     let mut numbers = BTreeMap::new();
     for (_, group) in firsts {
@@ -367,6 +371,9 @@ fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
             let number = *of_labels.entry(label).or_insert_with(|| {
                 let count = counts.entry(label).or_default();
                 *count += 1;
+                while taken.contains(format!("{label}-{count}").as_str()) {
+                    *count += 1;
+                }
                 *count
             });
             numbers.insert(mention, number);
@@ -432,6 +439,15 @@ mod tests {
         let entities = [entity(8..13), entity(0..3)];
         let redacted = redact(text, &entities, &Redaction::pseudonym());
         assert_eq!(redacted.text, "[PER-1] met [PER-2].");
+    }
+
+    #[test]
+    fn pseudonyms_differ_from_what_the_text_has() {
+        let text = "[[PER-1] and [PER-3] met Ada and Grace.";
+        let entity =
+            |bytes| Entity::new("PER", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0);
+        let redacted = redact(text, &[entity(25..28), entity(33..38)], &Redaction::pseudonym());
+        assert_eq!(redacted.text, "[[PER-1] and [PER-3] met [PER-2] and [PER-4].");
     }
 
     #[test]

@@ -213,14 +213,17 @@ impl Layout {
         let description = Description::choose(names, origin)?;
         let weights = WEIGHTS.into_iter().find(|(name, _)| has(names, name)).map(|(_, weights)| weights);
         let weights = weights.ok_or_else(|| {
-            let files = WEIGHTS.map(|(name, _)| name).join(", nor ");
             let graphs: Vec<&str> =
                 names.iter().map(String::as_str).filter(|name| name.ends_with(".onnx")).collect();
             let hint = match graphs.as_slice() {
                 [] => String::new(),
                 graphs => format!("; it has {}: rename one to model.onnx", graphs.join(", ")),
             };
-            Error::new(ErrorKind::Weights, format!("{origin} has no {files}{hint}"))
+            let message = format!(
+                "{origin} has no weights: neither model.safetensors nor pytorch_model.bin, an index of their parts, or \
+                 a graph such as model.onnx; save the model with transformers' save_pretrained{hint}"
+            );
+            Error::new(ErrorKind::Weights, message)
         })?;
         let mut shards: Vec<String> = names.iter().filter(|name| weights.is_shard(name)).cloned().collect();
         shards.sort_unstable();

@@ -388,8 +388,32 @@ mod tests {
             ("Arsenal   2  Chelsea", "Arsenal ‖ 2 Chelsea"),
             ("Arsenal  2\nLiverpool  0", "Arsenal ‖ 2 ‖ Liverpool ‖ 0"),
             ("John  Smith", "John Smith"),
+            ("Tom · Maria ·Ben", "Tom ‖ Maria · Ben"),
+            ("Room 12 / Ann Lee, Ann Lee / 12", "Room 12 ‖ Ann Lee , Ann Lee ‖ 12"),
+            ("Ann # Bob * Cy + Di", "Ann # Bob * Cy + Di"),
+            ("## Ann Lee\n+49 Bo", "‖ Ann Lee ‖ + 49 Bo"),
+            ("Ann\u{200B} Lee", "Ann \u{200B} Lee"),
+            ("Tom &; Ann", "Tom & ‖ Ann"),
+            (
+                "He flew to New\nYork with Bo.\n\nTom Lee\nCy Young",
+                "He flew to New York with Bo . ‖ Tom Lee ‖ Cy Young",
+            ),
         ] {
             assert_eq!(marked(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn handles_stand_alone() {
+        for (text, expected) in
+            [("Ann @bo Cy", [Bond::Free, Bond::Apart, Bond::Apart]), ("Ann @ Cy", [Bond::Free; 3])]
+        {
+            let range = |next: &mut usize, word: &str| {
+                let start = std::mem::replace(next, *next + word.len() + 1);
+                Some(start..start + word.len())
+            };
+            let words: Vec<_> = text.split(' ').scan(0, range).collect();
+            assert_eq!(bonds(text, &words), expected, "{text:?}");
         }
     }
 
@@ -417,7 +441,28 @@ mod tests {
             ("French President Emmanuel\nMacron visited Berlin.", &[true]),
             ("The prize was late.  It went to Chinua\nAchebe for his novel.", &[true]),
             ("The chancellor Angela\nMerkel said: we will act.", &[true]),
+            ("12 people met Ann\nLee in Berlin.", &[true]),
+            ("Ann Lee,\nBo Chan", &[true]),
+            ("Jean-\nLuc Picard", &[true]),
+            ("they met Angela\nMerkel. Bo Chan\nEd Li", &[true, false]),
+            ("they met Angela\nMerkel!\nEd Li", &[true, false]),
+            ("the jury met Ann Lee, Bo Chan\nCy Young Dina Eve Fox\nEd Li", &[true, false]),
+            // Too short to continue the names, or no shorter.
+            ("the jury met Ann Lee, Bo Chan\nCy Young Di\nEd Li", &[false, false]),
+            ("they met Ann\nBo Chan Zhao", &[false]),
+            // Tables, labels, numbers, headings.
+            ("they met\tAnn in May\nand then they left.", &[false]),
+            ("they met Ann in May\nand\tthen they left.", &[false]),
+            ("he brought the following:\nthe book of Ann.", &[false]),
+            ("he said  yes to Ann\nand she  said no to Bo.", &[false]),
+            ("From: the office of Ann\nTo: the desk of Bo.", &[false]),
+            ("12 men met Ann\n13 women met Bo.", &[false]),
+            ("they met in Berlin\nBerlin is large.", &[false]),
+            ("A. the first is Ann\nB. the second is Bo.", &[false]),
+            ("Ann Lee, Bo Chan\nthe jury met.", &[false]),
+            ("Room 12 Berlin\nthe jury met here.", &[false]),
             // Lists.
+            ("the jury met Ann Lee, Bo Chan and many others today\nCy, Di\nEd", &[false, false]),
             ("Ann Lee\nBo Chan\nCy Young", &[false, false]),
             ("Present:\nAnn Lee\nBo Chan", &[false, false]),
             ("- talks with Ann\n- talks with Bo", &[false]),

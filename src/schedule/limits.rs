@@ -150,7 +150,7 @@ impl Limits {
         if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             return Err(Error::new(
                 ErrorKind::Deadline,
-                "the deadline of the call passed before it was done",
+                "the deadline of the call passed before it was done; give it more time, or less text",
             ));
         }
         Ok(())
