@@ -447,6 +447,10 @@ mod tests {
             ("they met Angela\nMerkel. Bo Chan\nEd Li", &[true, false]),
             ("they met Angela\nMerkel!\nEd Li", &[true, false]),
             ("the jury met Ann Lee, Bo Chan\nCy Young Dina Eve Fox\nEd Li", &[true, false]),
+            // No items: neither a letter nor a number.
+            ("AB. the first is Ann\nCD. the second is Bo.", &[true]),
+            ("he met Ann\nab) the man left.", &[true]),
+            ("he met Ann\nab. the man left.", &[true]),
             // Too short to continue the names, or no shorter.
             ("the jury met Ann Lee, Bo Chan\nCy Young Di\nEd Li", &[false, false]),
             ("they met Ann\nBo Chan Zhao", &[false]),
