@@ -26,6 +26,7 @@ const OPTIONS: [(&str, &str); 17] = [
 ];
 
 /// The same for answers to requests, whose replacements name fields of the request.
+#[cfg(feature = "serve")]
 const FIELDS: [(&str, &str); 2] = [
     ("set them with EntityOptions::entity_types", "list them in entity_types"),
     (", or raise Limits::max_bytes", ""),
@@ -41,6 +42,7 @@ impl Failure {
     }
 
     /// The message for the client whose request `error` refuses.
+    #[cfg(feature = "serve")]
     pub(crate) fn of_request(error: &entopic::Error) -> Self {
         Self(reworded(with_causes(error.to_string(), error.source()), &FIELDS))
     }
