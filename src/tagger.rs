@@ -35,7 +35,8 @@ use crate::topics::{TopicClassifier, news_topics};
 /// On 2 threads of an Intel Xeon with AVX-512 VNNI, one [`tag_batch`](Self::tag_batch) of the bundled models in int8
 /// reads 856 sentences per second, of 92 characters on average, for entities and topics. On the same CPU, the command
 /// `entopic tag` needs at most 103 MiB of memory for 200,000 documents of 17 tokens. On a Xeon with AVX-512 VNNI and
-/// BF16, it needs 263 MB for one text of 20 MB with 200,402 entities. These figures are from docs/performance.md in the
+/// BF16, it needs 263 MB for one text of 20 MB with 200,402 entities. On an AMD EPYC (Zen 4), `entopic tag` loads both
+/// models, reads one sentence and ends in 77 ms, with 95 MB. These figures are from docs/performance.md in the
 /// repository.
 ///
 /// To measure the time to load, run `cargo bench --bench load`. To measure the speed with your own texts, run
