@@ -10,7 +10,9 @@ use entopic::Tagger;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let article = match std::env::args().nth(1) {
-        Some(file) => std::fs::read_to_string(file)?,
+        Some(file) => {
+            std::fs::read_to_string(&file).map_err(|error| format!("{file} cannot be read: {error}"))?
+        }
         None => include_str!("data/article.txt").to_owned(),
     };
 

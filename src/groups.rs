@@ -67,8 +67,8 @@ impl GroupOptions {
     }
 
     /// Treats names as the same if they differ only by case, accents, dots, *the*, a possessive, or the legal form of a
-    /// company: *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*. A name that has another label
-    /// once is the same name, too.
+    /// company: *ERDOGAN* and *Erdoğan*, *U.S.* and *US*, *Siemens AG* and *Siemens*. A name that
+    /// occurs once with a label is joined with the same name under another label, if that occurs at least three times.
     ///
     /// ```
     /// use entopic::{Entity, GroupOptions, Span, groups};

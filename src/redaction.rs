@@ -359,6 +359,7 @@ fn numbers(text: &str, entities: &[Entity]) -> BTreeMap<usize, usize> {
         .filter_map(|(group, found)| Some((start(*found.mentions.first()?), group)))
         .collect();
     firsts.sort_unstable();
+    // Labels with brackets are not looked for.
     let in_brackets = text.split(']').filter_map(|part| part.rsplit_once('['));
     let taken: HashSet<&str> = in_brackets.map(|(_, content)| content).collect();
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();

@@ -213,7 +213,7 @@ pub(crate) struct ManArgs {
 }
 
 const TAG_EXAMPLES: &str = "Examples:
-  entopic tag article.txt                                   a report
+  entopic tag article.txt                                   a plain-text report
   entopic tag article.txt --format html -o article.html     a page for a browser
   entopic tag mails.csv --text-column body --format jsonl   one line of JSON per row
   entopic tag news/ --format jsonl -o news.jsonl --resume   all files of a folder; resumes an interrupted run
@@ -388,7 +388,7 @@ pub(crate) enum ListFormat {
 /// The format of results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A report
+    /// A plain-text report
     Text,
     /// JSON: an object for one document, a list for several
     Json,

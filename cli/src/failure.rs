@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Parts of the library's messages that name its functions and options, and their replacements, which name the
 /// command's options.
-const OPTIONS: [(&str, &str); 17] = [
+const OPTIONS: [(&str, &str); 16] = [
     ("Hub::token or HF_TOKEN", "HF_TOKEN"),
     ("Hub::proxy", "--proxy"),
     ("Hub::cache", "--cache"),
@@ -16,7 +16,6 @@ const OPTIONS: [(&str, &str); 17] = [
     ("the option aggregation", "--aggregation"),
     ("the option boundaries", "--boundaries"),
     ("the option clean_spans", "--clean-spans"),
-    ("the option multi_label", "--multi-label"),
     ("raise Limits::max_bytes", "raise the limit"),
     ("or Backend::Native", "or --backend native"),
     ("Backend::LibTorch", "--backend libtorch"),
@@ -80,6 +79,21 @@ impl From<entopic::Error> for Failure {
 #[cfg(test)]
 mod tests {
     use super::Failure;
+
+    /// What a request without entity types is told, if the model takes them as input.
+    #[cfg(feature = "serve")]
+    #[test]
+    fn answers_to_requests_name_fields_of_the_request() {
+        let gliner = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/gliner-span");
+        let ner = entopic::Engine::new().and_then(|engine| engine.ner(std::path::Path::new(gliner)));
+        let Ok(ner) = ner else {
+            // The package was copied without the workspace.
+            return;
+        };
+        let error = ner.tag("Ada").expect_err("it should be refused: there are no entity types");
+        let message = Failure::of_request(&error).to_string();
+        assert!(message.contains("list them in entity_types") && !message.contains("::"), "{message}");
+    }
 
     #[test]
     fn advice_names_the_options_of_the_command() {

@@ -216,12 +216,11 @@ impl Layout {
             let graphs: Vec<&str> =
                 names.iter().map(String::as_str).filter(|name| name.ends_with(".onnx")).collect();
             let hint = match graphs.as_slice() {
-                [] => String::new(),
-                graphs => format!("; it has {}: rename one to model.onnx", graphs.join(", ")),
+                [] => "save the model with transformers' save_pretrained".to_owned(),
+                graphs => format!("rename one of {} to model.onnx", graphs.join(", ")),
             };
             let message = format!(
-                "{origin} has no weights: neither model.safetensors nor pytorch_model.bin, an index of their parts, or \
-                 a graph such as model.onnx; save the model with transformers' save_pretrained{hint}"
+                "{origin} has no weights, such as model.safetensors, pytorch_model.bin or model.onnx; {hint}"
             );
             Error::new(ErrorKind::Weights, message)
         })?;

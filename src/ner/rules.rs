@@ -143,9 +143,9 @@ impl Rules {
         read.map_err(|error| Error::new(error.kind(), format!("{}: {error}", path.display())))
     }
 
-    /// Reads rules from a text in TOML, a list of `[[rule]]` tables. A table has exactly one of
-    /// `phrases`, `pattern` and `built_in`; a `label`, which a built-in set has already; and optionally `kind`,
-    /// `priority`, `ignore_case` and `exact_space`.
+    /// Reads rules from a text in TOML, a list of `[[rule]]` tables. A table has exactly one of `phrases`, `pattern`
+    /// and `built_in`; a `label`, which a built-in set has already; and optionally `kind`, `priority`, `ignore_case`
+    /// and `exact_space`.
     ///
     /// ```
     /// let rules = entopic::Rules::from_toml(

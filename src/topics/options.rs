@@ -304,9 +304,22 @@ impl Kind {
         let of_embeddings = [
             ("temperature", options.temperature.is_some()),
             ("midpoint", options.midpoint.is_some()),
-            ("text_prefix", options.text_prefix.is_some() || model.profile.text_prefix.is_some()),
-            ("label_prefix", options.label_prefix.is_some() || model.profile.label_prefix.is_some()),
+            ("text_prefix", options.text_prefix.is_some()),
+            ("label_prefix", options.label_prefix.is_some()),
         ];
+        let of_entries = [
+            ("text_prefix", model.profile.text_prefix.is_some()),
+            ("label_prefix", model.profile.label_prefix.is_some()),
+        ];
+        if let Some((field, _)) = of_entries.into_iter().find(|(_, set)| *set) {
+            let message = format!(
+                "the entry of the model {:?} in the registry has {field}, but the model is for {} and does not embed \
+                 texts; remove it from the entry",
+                model.name,
+                model.role.task().description()
+            );
+            return Err(Error::new(ErrorKind::Options, message));
+        }
         if let Some((option, _)) = of_embeddings.into_iter().find(|(_, set)| *set) {
             let message = format!(
                 "the model {:?} cannot use the option {option}: the model is for {} and does not embed texts; leave the \

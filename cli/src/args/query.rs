@@ -48,7 +48,7 @@ Examples:
 /// The format of a result's rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SqlFormat {
-    /// A table
+    /// A plain-text table
     Text,
     /// One line of JSON per row
     Jsonl,

@@ -69,8 +69,8 @@ impl Place<'_> {
         let Self { id, endpoint, .. } = self;
         let seconds = limit.as_secs_f32();
         let message = format!(
-            "{id} was not fetched: {endpoint} did not answer within {seconds} seconds; try again later, or use \
-             the cache alone with Hub::offline"
+            "{id} was not fetched: {endpoint} did not respond for {seconds} seconds; try again later, or use only \
+             the cache with Hub::offline"
         );
         Error::new(ErrorKind::Download, message)
     }

@@ -48,12 +48,6 @@ pub(super) fn toml(text: &str) -> Result<Vec<Rule>, Error> {
 
 fn rule(entry: Entry) -> Result<Rule, String> {
     let Entry { label, kind, priority, phrases, pattern, built_in, ignore_case, exact_space } = entry;
-    if ignore_case.is_some() && built_in.is_some() {
-        return Err("ignore_case is only for phrases and patterns; leave it out".into());
-    }
-    if exact_space.is_some() && phrases.is_none() {
-        return Err("exact_space is only for phrases; leave it out".into());
-    }
     let finder = match (phrases, pattern, built_in) {
         (Some(phrases), None, None) => Finder::Phrases {
             phrases,
@@ -68,6 +62,12 @@ fn rule(entry: Entry) -> Result<Rule, String> {
         }
         _ => return Err("it must have exactly one of phrases, pattern and built_in".into()),
     };
+    if ignore_case.is_some() && matches!(finder, Finder::BuiltIn(_)) {
+        return Err("ignore_case is only for phrases and patterns; leave it out".into());
+    }
+    if exact_space.is_some() && !matches!(finder, Finder::Phrases { .. }) {
+        return Err("exact_space is only for phrases; leave it out".into());
+    }
     let label = match (label, &finder) {
         (Some(label), _) => label,
         (None, Finder::BuiltIn(set)) => set.label().to_owned(),
