@@ -275,7 +275,7 @@ mod tests {
         assert_eq!(choose(&several).weights, Weights::Onnx("onnx/model.onnx"));
         let names = ["config.json".to_owned(), "onnx/decoder.onnx".to_owned()];
         let error = Layout::choose(&names, "here").expect_err("it should be refused").to_string();
-        assert!(error.ends_with("it has onnx/decoder.onnx: rename one to model.onnx"), "{error}");
+        assert!(error.ends_with("rename one of onnx/decoder.onnx to model.onnx"), "{error}");
     }
 
     #[test]
