@@ -24,12 +24,11 @@ const OPTIONS: [(&str, &str); 16] = [
     ("use TopicClassifier for this one", "use this one for topics"),
 ];
 
-/// The same for answers to requests, whose replacements name fields of the request.
+/// The same for answers to requests, whose replacements name fields of the request. The service sets no other option of
+/// the library that a request could name.
 #[cfg(feature = "serve")]
-const FIELDS: [(&str, &str); 2] = [
-    ("set them with EntityOptions::entity_types", "list them in entity_types"),
-    (", or raise Limits::max_bytes", ""),
-];
+const FIELDS: [(&str, &str); 1] =
+    [("set them with EntityOptions::entity_types", "list them in entity_types")];
 
 /// A message for the user, with its causes: `news.txt cannot be read: permission denied`.
 #[derive(Debug)]
@@ -80,7 +79,7 @@ impl From<entopic::Error> for Failure {
 mod tests {
     use super::Failure;
 
-    /// What a request without entity types is told, if the model takes them as input.
+    /// A request without entity types, to a model that needs them, gets an answer that names the field.
     #[cfg(feature = "serve")]
     #[test]
     fn answers_to_requests_name_fields_of_the_request() {
