@@ -37,7 +37,7 @@ no-c:
 
 # Licences, bans and sources of all dependencies.
 deny:
-    cargo deny --workspace check licenses bans sources
+    cargo deny --workspace --features entopic-cli/cluster check licenses bans sources
 
 # The features that need no native library, with the command and what has to do with Arrow in the same build.
 with := "--package entopic --package entopic-cli --package entopic-arrow --package entopic-datafusion --package entopic-fuzz --features entopic/hub,entopic/onnx,entopic-cli/cluster"

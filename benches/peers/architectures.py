@@ -1,12 +1,12 @@
-"""Time each architecture at base size, with random weights, and ONNX Runtime on the same weights.
+"""Time each architecture at base size, with random weights, next to ONNX Runtime and OpenVINO on the same weights.
 
     python architectures.py [--entopic PATH] [--rounds N] [--only NAME,...] [--precision f32|int8]
 
 PATH is the command `entopic` in a release build, by default ../../target/release/entopic; the Python
-packages are those of requirements.txt. Both run in f32, or entopic in int8, on two threads over the same
-texts of 126 tokens: entopic from the text, ONNX Runtime from ids, at the best of the batch sizes 1, 4 and 16, which
-need no padding. Rounds alternate between the two; the output is the median of each in tokens per second, and the
-median of the ratios.
+packages are those of requirements.txt. All run in f32, or entopic in int8, on two threads over the same
+texts of 126 tokens: entopic from the text, the others from ids, at the best of the batch sizes 1, 4 and 16, which
+need no padding. In each round all take a turn. The output is the median of each in tokens per second, and the median
+of the ratios between entopic and each other engine in the same round.
 """
 
 import argparse
@@ -20,13 +20,14 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+import openvino
 import torch
 import transformers
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoModelForTokenClassification
 
 HERE = Path(__file__).resolve().parent
 GOLDENS = HERE.parent.parent / "tests" / "goldens"
-TOKENS, TEXTS, THREADS = 126, 16, 2
+TOKENS, TEXTS, THREADS, PASSES = 126, 16, 2, 3
 LABELS = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC", "B-ORG", "I-ORG", "B-MISC", "I-MISC"]
 VOCABULARY = 4096
 
@@ -108,19 +109,40 @@ def texts(tokenizer, hypothesis):
     return lines, ids
 
 
-def time_runtime(session, ids, batch):
-    """Tokens of texts per second in one pass."""
+def onnx_runtime(path):
+    """ONNX Runtime's function from ids to logits."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = THREADS
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda rows: session.run(None, {"input_ids": rows})
+
+
+def open_vino(path):
+    """OpenVINO's function from ids to logits."""
+    settings = {"INFERENCE_NUM_THREADS": THREADS, "PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    request = openvino.Core().compile_model(path, "CPU", settings).create_infer_request()
+    return lambda rows: request.infer({"input_ids": rows})
+
+
+PEERS = {"ONNX Runtime": onnx_runtime, "OpenVINO": open_vino}
+
+
+def time_peer(run, ids, batch):
+    """Tokens of texts per second: the median of as many passes as the command makes."""
     rows = np.array(ids, dtype=np.int64)
-    start = time.perf_counter()
-    for at in range(0, len(rows), batch):
-        session.run(None, {"input_ids": rows[at : at + batch]})
-    return TOKENS * len(rows) / (time.perf_counter() - start)
+    speeds = []
+    for _ in range(PASSES):
+        start = time.perf_counter()
+        for at in range(0, len(rows), batch):
+            run(rows[at : at + batch])
+        speeds.append(TOKENS * len(rows) / (time.perf_counter() - start))
+    return statistics.median(speeds)
 
 
 def time_entopic(command, folder, lines, task, precision):
     """Tokens of texts per second: the median of the command's passes."""
     command = [command, "bench", str(lines), "--task", task, "--model", str(folder), "--precision", precision,
-               "--threads", str(THREADS), "--repeat", "3"]
+               "--threads", str(THREADS), "--repeat", str(PASSES)]
     if task == "topics":
         command += ["--topics", "sport"]
     output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
@@ -137,17 +159,21 @@ def measure(name, command, rounds, folder, precision):
     file.write_text("\n".join(lines) + "\n")
     export(model, ids, folder / "model.onnx")
     del model
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = THREADS
-    session = onnxruntime.InferenceSession(str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"])
-    batches = {batch: max(time_runtime(session, ids, batch) for _ in range(2)) for batch in (1, 4, 16)}
-    batch = max(batches, key=batches.get)
-    ours, theirs = [], []
+    peers, best = {}, {}
+    for peer, load in PEERS.items():
+        peers[peer] = load(folder / "model.onnx")
+        speeds = {batch: time_peer(peers[peer], ids, batch) for batch in (1, 4, 16)}
+        best[peer] = max(speeds, key=speeds.get)
+    ours, theirs = [], {peer: [] for peer in PEERS}
     for _ in range(rounds):
-        theirs.append(time_runtime(session, ids, batch))
+        for peer, run in peers.items():
+            theirs[peer].append(time_peer(run, ids, best[peer]))
         ours.append(time_entopic(command, folder, file, "topics" if pair else "ner", precision))
-    ratio = statistics.median(a / b for a, b in zip(ours, theirs))
-    return statistics.median(ours), statistics.median(theirs), batch, ratio
+    cells = [f"{statistics.median(ours):,.0f}"]
+    for peer, speeds in theirs.items():
+        ratio = statistics.median(a / b for a, b in zip(ours, speeds))
+        cells += [f"{statistics.median(speeds):,.0f} ({best[peer]})", f"{ratio:.2f}"]
+    return cells
 
 
 def main():
@@ -158,11 +184,13 @@ def main():
     parser.add_argument("--only", default=",".join(ARCHITECTURES))
     arguments = parser.parse_args()
     transformers.logging.set_verbosity_error()
-    print(f"| architecture | entopic {arguments.precision} | ONNX Runtime f32 (batch) | ratio |\n|---|---|---|---|")
+    columns = ["architecture", f"entopic {arguments.precision}"]
+    columns += [column for peer in PEERS for column in (f"{peer} f32 (batch)", "ratio")]
+    print("| " + " | ".join(columns) + " |\n|" + "---|" * len(columns))
     for name in arguments.only.split(","):
         with tempfile.TemporaryDirectory() as folder:
-            ours, theirs, batch, ratio = measure(name, arguments.entopic, arguments.rounds, Path(folder), arguments.precision)
-        print(f"| {name} | {ours:,.0f} | {theirs:,.0f} ({batch}) | {ratio:.2f} |")
+            cells = measure(name, arguments.entopic, arguments.rounds, Path(folder), arguments.precision)
+        print("| " + " | ".join([name, *cells]) + " |")
         sys.stdout.flush()
 
 

@@ -110,6 +110,10 @@ fn unknown(registry: &Registry, name: &str) -> Failure {
     } else {
         "the registry has no model"
     };
-    let nearest = registry.nearest(name, |_| true).join(", ");
-    Failure::new(format!("{what} {name:?}; the nearest names are {nearest}; `entopic models list` shows all"))
+    let near: Vec<&str> = registry.nearest(name, |_| true).iter().map(|entry| entry.name.as_str()).collect();
+    let nearest = match near.as_slice() {
+        [] => String::new(),
+        near => format!("the nearest names are {}; ", near.join(", ")),
+    };
+    Failure::new(format!("{what} {name:?}; {nearest}`entopic models list` shows all"))
 }

@@ -567,7 +567,10 @@ fn a_model_is_shown_as_its_registry_has_it() {
     let again = ["models", "show", "topics-en-small", "--format", "json", "--registry", &file];
     assert_eq!(shown, json(&again, b""));
     let message = failure(&["models", "show", "no-such"], b"", 1);
-    assert!(message.contains("\"no-such\"") && message.contains("ner-en-small"), "{message}");
+    assert!(message.contains("\"no-such\"") && message.contains("entopic models list"), "{message}");
+    assert!(!message.contains("nearest"), "{message}");
+    let message = failure(&["models", "show", "ner-small"], b"", 1);
+    assert!(message.contains("the nearest names are ner-en-small"), "{message}");
 }
 
 #[test]

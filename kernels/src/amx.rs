@@ -68,66 +68,66 @@ fn permitted() -> bool {
 /// # Safety
 /// [`has_int8`] is true, and `job` fits.
 pub(crate) unsafe fn int8(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, i32>)) {
-    let _held = Held::new();
-    // SAFETY: the caller guarantees that tiles may be used and `job` fits; `_held` is alive.
+    let _session = Session::new();
+    // SAFETY: the caller guarantees that tiles may be used and `job` fits; `_session` is alive.
     unsafe { tiles::multiply::<Int8>(job, each) }
 }
 
 /// # Safety
 /// [`has_bf16`] is true, and `job` fits.
 pub(crate) unsafe fn bf16(job: &Job<'_>, each: &mut dyn FnMut(Tile<'_, f32>)) {
-    let _held = Held::new();
-    // SAFETY: the caller guarantees that tiles may be used and `job` fits; `_held` is alive.
+    let _session = Session::new();
+    // SAFETY: the caller guarantees that tiles may be used and `job` fits; `_session` is alive.
     unsafe { tiles::multiply::<Bf16>(job, each) }
 }
 
 /// # Safety
 /// [`has_int8`] is true, and `job` and `to` fit.
 pub(crate) unsafe fn place_int8(job: &Job<'_>, to: Place<i32>) {
-    let _held = Held::new();
-    // SAFETY: the caller guarantees that tiles may be used, and that `job` and `to` fit; `_held` is alive.
+    let _session = Session::new();
+    // SAFETY: the caller guarantees that tiles may be used, and that `job` and `to` fit; `_session` is alive.
     unsafe { tiles::place::<Int8>(job, to) }
 }
 
 /// # Safety
 /// [`has_bf16`] is true, and `job` and `to` fit.
 pub(crate) unsafe fn place_bf16(job: &Job<'_>, to: Place<f32>) {
-    let _held = Held::new();
-    // SAFETY: the caller guarantees that tiles may be used, and that `job` and `to` fit; `_held` is alive.
+    let _session = Session::new();
+    // SAFETY: the caller guarantees that tiles may be used, and that `job` and `to` fit; `_session` is alive.
     unsafe { tiles::place::<Bf16>(job, to) }
 }
 
 #[derive(Clone, Copy)]
 struct State {
-    /// The number of [`Held`] values that are alive.
-    holds: usize,
+    /// The number of [`Session`] values that are alive.
+    sessions: usize,
     /// The rows of the tiles for values and sums, or 0 if none are configured.
     rows: usize,
 }
 
 thread_local! {
     /// The state of the tiles of this thread.
-    static STATE: Cell<State> = const { Cell::new(State { holds: 0, rows: 0 }) };
+    static STATE: Cell<State> = const { Cell::new(State { sessions: 0, rows: 0 }) };
 }
 
 /// A guard of the products on this thread that use tiles. The last one releases the tiles, so that the system need
 /// not save them any longer.
 #[derive(Debug)]
-pub(crate) struct Held(PhantomData<*const ()>);
+pub(crate) struct Session(PhantomData<*const ()>);
 
-impl Held {
+impl Session {
     pub(crate) fn new() -> Self {
         let state = STATE.get();
-        STATE.set(State { holds: state.holds + 1, ..state });
+        STATE.set(State { sessions: state.sessions + 1, ..state });
         Self(PhantomData)
     }
 }
 
-impl Drop for Held {
+impl Drop for Session {
     fn drop(&mut self) {
-        let State { holds, rows } = STATE.get();
-        let last = holds == 1;
-        STATE.set(State { holds: holds - 1, rows: if last { 0 } else { rows } });
+        let State { sessions, rows } = STATE.get();
+        let last = sessions == 1;
+        STATE.set(State { sessions: sessions - 1, rows: if last { 0 } else { rows } });
         if last && rows > 0 {
             // SAFETY: tiles were configured on this thread, so the CPU has them. None is in use outside a block.
             unsafe { asm!("tilerelease", options(nomem, nostack)) };
@@ -149,7 +149,7 @@ struct Configuration {
 /// for values, 6 and 7 for weights.
 ///
 /// # Safety
-/// The CPU has tiles, this process may use them, and a [`Held`] is alive.
+/// The CPU has tiles, this process may use them, and a [`Session`] is alive.
 unsafe fn configure(rows: usize) {
     let rows = rows.min(ROWS);
     let state = STATE.get();

@@ -4,10 +4,10 @@
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod amx;
 mod format;
-mod hold;
 mod kernel;
 mod line;
 mod portable;
+mod tile_session;
 mod tiles;
 mod transpose;
 mod vectors;
@@ -19,8 +19,8 @@ mod x86;
 mod tests;
 
 pub use format::{Bf16, F32, Format, Int8};
-pub use hold::Hold;
 pub use kernel::{Kernel, Tile};
 pub use line::Line;
+pub use tile_session::TileSession;
 pub use transpose::{Strided, transpose};
 pub use weights::{PANEL, Rows, Weights};

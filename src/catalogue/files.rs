@@ -390,7 +390,7 @@ mod tests {
     use super::stays_inside;
 
     #[test]
-    fn paths_that_leave_the_folder_are_told() {
+    fn paths_that_leave_the_folder_are_reported() {
         for path in ["model.safetensors", "1_Pooling/config.json", "a..b"] {
             assert!(stays_inside(path), "{path}");
         }

@@ -204,11 +204,11 @@ impl Hub {
                 }
             },
             None => Wanted::parse(name).map(|wanted| Wanted { part, ..wanted }).ok_or_else(|| {
-                let nearest = registry.nearest(name, |entry| matches!(entry.source, Source::Hub { .. }));
+                let suggestion =
+                    registry.suggestion(name, |entry| matches!(entry.source, Source::Hub { .. }));
                 let message = format!(
-                    "no model is named {name:?}; give owner/name or owner/name@revision as on the hub, or a name of \
-                     the registry: the nearest are {}",
-                    nearest.join(", ")
+                    "no model is named {name:?}; {suggestion}give a name of the registry, or owner/name or \
+                     owner/name@revision as on the hub"
                 );
                 Error::new(ErrorKind::UnknownModel, message)
             })?,

@@ -180,6 +180,17 @@ fn beside(names: &[String]) -> impl Iterator<Item = String> {
     CONFIGS.into_iter().chain(REFINEMENTS).filter(|name| has(names, name)).map(str::to_owned)
 }
 
+/// The folders among `names` that have a config of their own, as those of a training's checkpoints do.
+fn models_inside(names: &[String]) -> Vec<&str> {
+    let refines = |name: &str| REFINEMENTS.contains(&name);
+    let configs = names.iter().filter(|name| !refines(name)).filter_map(|name| name.rsplit_once('/'));
+    let mut folders: Vec<&str> =
+        configs.filter(|(_, file)| CONFIGS.contains(file)).map(|(folder, _)| folder).collect();
+    folders.sort_unstable();
+    folders.dedup();
+    folders
+}
+
 fn has(names: &[String], name: &str) -> bool {
     names.iter().any(|other| other == name)
 }
@@ -190,10 +201,17 @@ impl Description {
     pub(crate) fn choose(names: &[String], origin: &str) -> Result<Self, Error> {
         let config = CONFIGS.into_iter().find(|name| has(names, name)).ok_or_else(|| {
             let [gliner, usual] = CONFIGS;
-            let message = format!(
-                "{origin} has no {usual} or {gliner}; give a model with its config, tokenizer and weights, for example \
-                 as transformers' save_pretrained writes them"
-            );
+            let inner = models_inside(names);
+            let hint = match inner.as_slice() {
+                [] => "give a model with its config, tokenizer and weights, for example as transformers' \
+                       save_pretrained writes them"
+                    .to_owned(),
+                [one] => format!("its folder {one} has one; give the path of that folder"),
+                several => {
+                    format!("its folders {} have one; give the path of one of them", several.join(", "))
+                }
+            };
+            let message = format!("{origin} has no {usual} or {gliner}; {hint}");
             Error::new(ErrorKind::Config, message)
         })?;
         Ok(Self { config, tokenizer: Tokenizer::choose(names), beside: beside(names).collect() })
@@ -329,6 +347,23 @@ mod tests {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             let error = Layout::choose(&names, "here").expect_err("it should fail: it is not whole");
             assert!(error.to_string().contains(missing), "{error}");
+        }
+    }
+
+    #[test]
+    fn folders_inside_that_have_a_model_are_named() {
+        for (names, hint) in [
+            (
+                &["1_Pooling/config.json", "best/config.json", "best/model.safetensors"][..],
+                "its folder best has",
+            ),
+            (&["b/config.json", "a/config.json", "a/gliner_config.json"], "its folders a, b have"),
+            (&["1_Pooling/config.json", "a/model.safetensors"], "save_pretrained"),
+        ] {
+            let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+            let error =
+                Layout::choose(&names, "here").expect_err("it should fail: it has no config").to_string();
+            assert!(error.contains(hint), "{error}");
         }
     }
 }

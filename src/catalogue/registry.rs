@@ -188,6 +188,9 @@ pub struct ModelFile {
 /// The number of names that a message about an unknown name suggests.
 const NEAREST: usize = 3;
 
+/// The Jaro-Winkler similarity above which a name is suggested, from 0 to 1: that of clap's suggestions.
+const SIMILAR: f64 = 0.7;
+
 const BUILTIN: &str = include_str!("../../models.toml");
 
 impl Registry {
@@ -296,25 +299,44 @@ impl Registry {
         })
     }
 
-    /// The names most similar to `name`, of at most three models for which `wanted` is true, the most similar first.
+    /// The models whose names are most similar to `name`: at most three, of those for which `wanted` is true, the most
+    /// similar first. Names that are not similar are left out.
     ///
     /// ```
     /// use entopic::{Registry, Task};
     ///
     /// let registry = Registry::default();
     /// let near = registry.nearest("bert-base-NRE", |entry| entry.task == Task::Ner);
-    /// assert_eq!((near.len(), near[0]), (3, "bert-base-ner"));
+    /// assert_eq!(near[0].name, "bert-base-ner");
+    /// assert!(registry.nearest("zzz", |_| true).is_empty());
     /// ```
-    pub fn nearest(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> Vec<&str> {
+    pub fn nearest(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> Vec<&ModelEntry> {
         let name = name.to_lowercase();
-        let mut known: Vec<(f64, &str)> = self
+        let mut known: Vec<(f64, &ModelEntry)> = self
             .entries
             .iter()
             .filter(|entry| wanted(entry))
-            .map(|entry| (strsim::jaro_winkler(&name, &entry.name.to_lowercase()), entry.name.as_str()))
+            .map(|entry| (strsim::jaro_winkler(&name, &entry.name.to_lowercase()), entry))
+            .filter(|(similarity, _)| *similarity > SIMILAR)
             .collect();
         known.sort_by(|a, b| b.0.total_cmp(&a.0));
-        known.into_iter().take(NEAREST).map(|(_, name)| name).collect()
+        known.into_iter().take(NEAREST).map(|(_, entry)| entry).collect()
+    }
+
+    /// What a message about the unknown model `name` suggests: the names nearest to it, or else the bundled models,
+    /// of those for which `wanted` is true. It ends with "; ", or is empty.
+    pub(crate) fn suggestion(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> String {
+        let near = self.nearest(name, &wanted);
+        if !near.is_empty() {
+            let names: Vec<String> = near.into_iter().map(ModelEntry::suggested).collect();
+            return format!("the nearest names are {}; ", names.join(", "));
+        }
+        let bundled = |entry: &&ModelEntry| matches!(entry.source, Source::Bundled(_)) && wanted(entry);
+        let names: Vec<&str> = self.entries.iter().filter(bundled).map(|entry| entry.name.as_str()).collect();
+        if names.is_empty() || !cfg!(feature = "bundled") {
+            return String::new();
+        }
+        format!("this build has {}; ", names.join(" and "))
     }
 
     fn parse(text: &str, origin: &str) -> Result<Self, Error> {
@@ -355,6 +377,16 @@ impl FromStr for Registry {
 }
 
 impl ModelEntry {
+    /// The name in a suggestion, with what this build lacks to load the model.
+    fn suggested(&self) -> String {
+        let lacks = match self.source {
+            Source::Hub { .. } if !cfg!(feature = "hub") => " (needs the feature `hub`)",
+            Source::Bundled(_) if !cfg!(feature = "bundled") => " (needs the feature `bundled`)",
+            _ => "",
+        };
+        format!("{}{lacks}", self.name)
+    }
+
     /// The fault of the entry's own values, if there is one.
     fn fault(&self) -> Option<String> {
         if self.name.is_empty() {
@@ -425,9 +457,23 @@ mod tests {
     fn near_names_are_suggested_by_task() {
         let registry = Registry::default();
         let of = |task: Task| move |entry: &ModelEntry| entry.task == task;
-        assert_eq!(registry.nearest("bert-base-NRE", of(Task::Ner))[0], "bert-base-ner");
-        assert_eq!(registry.nearest("ner-small", of(Task::Ner))[0], "ner-en-small");
-        assert!(!registry.nearest("ner-en-small", of(Task::Embedding)).contains(&"ner-en-small"));
+        assert_eq!(registry.nearest("bert-base-NRE", of(Task::Ner))[0].name, "bert-base-ner");
+        assert_eq!(registry.nearest("ner-small", of(Task::Ner))[0].name, "ner-en-small");
+        let embedding = registry.nearest("ner-en-small", of(Task::Embedding));
+        assert!(embedding.iter().all(|entry| entry.name != "ner-en-small"));
+    }
+
+    #[test]
+    fn a_name_that_is_near_no_other_is_answered_with_the_bundled_models() {
+        let registry = Registry::default();
+        let of = |task: Task| move |entry: &ModelEntry| entry.task == task;
+        assert!(registry.nearest("zzz", |_| true).is_empty());
+        let bundled = if cfg!(feature = "bundled") { "this build has ner-en-small; " } else { "" };
+        assert_eq!(registry.suggestion("zzz", of(Task::Ner)), bundled);
+        assert_eq!(registry.suggestion("zzz", of(Task::ZeroShotNer)), "");
+        let near = registry.suggestion("bert-base-NRE", of(Task::Ner));
+        assert!(near.starts_with("the nearest names are bert-base-ner"), "{near}");
+        assert_eq!(near.contains("needs the feature `hub`"), !cfg!(feature = "hub"), "{near}");
     }
 
     #[test]

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn people_are_told_apart() {
+    fn people_are_distinguished() {
         for (a, b, expected) in [
             ("J. K. Rowling", "Joanne Rowling", true),
             ("John Smith", "John A. Smith", true),

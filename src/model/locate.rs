@@ -80,11 +80,8 @@ fn unknown(resources: &Resources, name: &str, tasks: &[Task]) -> Error {
         } else {
             "owner/name on the Hugging Face hub (in builds with the feature `hub`)"
         };
-        let nearest = match resources.registry.nearest(name, |entry| tasks.contains(&entry.task)) {
-            names if names.is_empty() => String::new(),
-            names => format!("the nearest names are {}; ", names.join(", ")),
-        };
-        format!("{nearest}give a name of the registry, {hub}, or a folder as a Path")
+        let suggestion = resources.registry.suggestion(name, |entry| tasks.contains(&entry.task));
+        format!("{suggestion}give a name of the registry, {hub}, or a folder as a Path")
     };
     Error::new(ErrorKind::UnknownModel, format!("no model is named {name:?}; {hint}"))
 }

@@ -46,9 +46,11 @@ impl EntityOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{Aggregation, EntityOptions, Ner};
     ///
-    /// // As transformers' pipeline does with `aggregation_strategy="simple"`.
-    /// let ner = Ner::bundled()?.with(EntityOptions::new().aggregation(Aggregation::Simple))?;
-    /// assert_eq!(ner.tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+    /// // As transformers' pipeline does with `aggregation_strategy="none"`: each token is an entity.
+    /// let ner = Ner::bundled()?.with(EntityOptions::new().aggregation(Aggregation::None))?;
+    /// let tagged = ner.tag("Ada Lovelace lived in London.")?;
+    /// let labels: Vec<&str> = tagged.entities.iter().map(|entity| &*entity.label).collect();
+    /// assert_eq!(labels, ["B-PER", "I-PER", "I-PER", "B-LOC"]);
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -158,6 +160,19 @@ impl EntityOptions {
 
     /// The size of a window in tokens, special tokens included. The default is the registry's value, otherwise the
     /// maximum of the model.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// let ner = Ner::bundled()?.with(EntityOptions::new().window(32))?;
+    /// let text = "Ada Lovelace lived in London. ".repeat(10);
+    /// let tagged = ner.tag(&text)?;
+    /// assert!(tagged.coverage.windows > 1);
+    /// assert_eq!(tagged.entities.len(), 20);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn window(mut self, tokens: usize) -> Self {
         self.window = Some(tokens);
@@ -176,9 +191,13 @@ impl EntityOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{EntityOptions, Ner};
     ///
-    /// // For results that equal those of transformers, with their tokens.
-    /// let ner = Ner::bundled()?.with(EntityOptions::new().prepare_text(false))?;
-    /// assert_eq!(ner.tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+    /// // The vocabulary lacks these letters, but has the plain letters.
+    /// let text = "𝐌𝐚𝐫𝐢𝐞 𝐂𝐮𝐫𝐢𝐞 lived in 𝐏𝐚𝐫𝐢𝐬.";
+    /// let ner = Ner::bundled()?;
+    /// assert_eq!(ner.tag(text)?.entities[0].text, "𝐌𝐚𝐫𝐢𝐞 𝐂𝐮𝐫𝐢𝐞");
+    /// // The tokens of transformers, and so its results.
+    /// let ner = ner.with(EntityOptions::new().prepare_text(false))?;
+    /// assert!(ner.tag(text)?.entities.is_empty());
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -210,9 +229,13 @@ impl EntityOptions {
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
-    /// let ner = entopic::Ner::bundled()?;
-    /// let found = ner.tag("Paris\n\nBerlin")?.entities;
-    /// assert_eq!(found.iter().map(|entity| &*entity.text).collect::<Vec<_>>(), ["Paris", "Berlin"]);
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// let ner = Ner::bundled()?;
+    /// assert_eq!(ner.tag("Paris\n\nBerlin")?.entities.len(), 2);
+    /// // For texts whose line ends mean nothing.
+    /// let ner = ner.with(EntityOptions::new().boundaries(false))?;
+    /// assert_eq!(ner.tag("the Bank\nof England")?.entities[0].text, "Bank\nof England");
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -236,9 +259,11 @@ impl EntityOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{EntityOptions, Ner};
     ///
-    /// let text = "Mr **Charles Babbage** lived in London.";
-    /// let entities = Ner::bundled()?.tag(text)?.entities;
-    /// assert_eq!(entities[0].text, "Charles Babbage");
+    /// let ner = Ner::bundled()?;
+    /// assert_eq!(ner.tag("Dame Ada in London")?.entities[0].text, "Ada");
+    /// // The span as the model has it.
+    /// let ner = ner.with(EntityOptions::new().clean_spans(false))?;
+    /// assert_eq!(ner.tag("Dame Ada in London")?.entities[0].text, "Dame Ada");
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```

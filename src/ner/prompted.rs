@@ -308,7 +308,6 @@ impl Taken {
 #[cfg(test)]
 mod tests {
     use ndarray::Array2;
-
     use serde_json::Value;
 
     use super::super::Decoding;
@@ -381,6 +380,23 @@ mod tests {
         let found = candidates(&scores, 2, &flat());
         assert!(found.iter().all(|found| found.words.end <= 2));
         assert!(candidates(&scores, 0, &flat()).is_empty());
+    }
+
+    #[test]
+    fn candidates_with_one_clean_span_become_one_entity() {
+        let options = EntityOptions::new().entity_types(["person"]).nested(true);
+        let ner = engine(Precision::F32).ner(folder("gliner-span")).expect("the fixture should load");
+        let ner = ner.with(options).expect("the types should fit");
+        let Decoding::Prompted(prompting) = &*ner.decoding else { panic!("it should take types") };
+        let reader = prompting.entities(&ner.model, &ner.limits).expect("the types should be set");
+        let document = reader.read("Ada ) met Charles").expect("the text should be read");
+        let windows = reader.windows(&document);
+        // "Ada", "Ada )" and "Charles".
+        let candidates = [(0..2, 0.9), (0..1, 0.8), (3..4, 0.7)];
+        let candidates = candidates.map(|(words, score)| Candidate { words, label: 0, score });
+        let entities = reader.finish(&document, &windows, &[candidates.to_vec()]).entities;
+        let found: Vec<&str> = entities.iter().map(|entity| &*entity.text).collect();
+        assert_eq!(found, ["Ada", "Charles"]);
     }
 
     #[test]

@@ -217,6 +217,14 @@ mod tests {
     }
 
     #[test]
+    fn a_handle_has_the_tokens_of_its_name() {
+        let document = document("by @ada now", &[0..2, 3..4, 4..7, 8..11]);
+        let units: Vec<_> =
+            unicode_words(&document).into_iter().map(|unit| (unit.bytes, unit.tokens)).collect();
+        assert_eq!(units, [(0..2, 0..1), (3..7, 2..3), (8..11, 3..4)]);
+    }
+
+    #[test]
     fn a_token_belongs_to_the_word_of_its_first_letter() {
         // A token of a quotation mark and a name, one of white space alone, and one past all words.
         let document = document("\"Ada  x", &[0..4, 4..5, 6..7]);

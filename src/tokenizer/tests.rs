@@ -95,7 +95,7 @@ const MERGES: &[(&str, &[u8])] = &[
 ];
 
 #[test]
-fn what_cannot_be_built_is_told() {
+fn what_cannot_be_built_is_reported() {
     let config = |name: &str| format!("{{\"tokenizer_class\": {name:?}}}").into_bytes();
     let japanese = config("BertJapaneseTokenizer");
     let other = config("T5Tokenizer");

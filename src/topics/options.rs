@@ -48,9 +48,14 @@ impl TopicOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{Scoring, TopicClassifier, TopicOptions};
     ///
-    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().scoring(Scoring::MultiLabel))?;
+    /// let classifier = TopicClassifier::bundled()?;
     /// let labels = classifier.label_set(["sport", "health"])?;
-    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// // The text is about neither, but one of the two is likelier than the other.
+    /// let text = "Mix the flour and the water.";
+    /// assert!(classifier.classify(text, &labels)?.topics[0].score > 0.5);
+    /// // Each label has a score of its own.
+    /// let classifier = classifier.with(TopicOptions::new().scoring(Scoring::MultiLabel))?;
+    /// assert!(classifier.classify(text, &labels)?.topics[0].score < 0.5);
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -67,9 +72,13 @@ impl TopicOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{TopicClassifier, TopicOptions, WindowPooling};
     ///
-    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().window_pooling(WindowPooling::Max))?;
-    /// let labels = classifier.label_set(["sport", "health"])?;
-    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().window(32))?;
+    /// let sport = classifier.label_set(["sport"])?;
+    /// let text = "The striker scored twice. ".to_owned() + &"The hospital hired two nurses. ".repeat(20);
+    /// let whole = classifier.classify(&text, &sport)?;
+    /// // A single passage about sport is enough.
+    /// let classifier = classifier.with(TopicOptions::new().window_pooling(WindowPooling::Max))?;
+    /// assert!(classifier.classify(&text, &sport)?.topics[0].score > whole.topics[0].score);
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -90,6 +99,8 @@ impl TopicOptions {
     /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().template("This text is about {}."))?;
     /// let labels = classifier.label_set(["sport", "health"])?;
     /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// // Without a place for the label, all labels would be the same.
+    /// assert!(classifier.with(TopicOptions::new().template("news")).is_err());
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -119,6 +130,17 @@ impl TopicOptions {
 
     /// The prefix of the sentence of each label. The default is the registry's value, otherwise none. Only embedding
     /// models support it. It applies to labels that are prepared afterwards.
+    ///
+    /// ```no_run
+    /// use std::path::Path;
+    /// use entopic::{Engine, TopicOptions};
+    ///
+    /// let classifier = Engine::new()?.topics(Path::new("models/e5-small-v2"))?;
+    /// let classifier = classifier.with(TopicOptions::new().label_prefix("query: ").template("news about {}"))?;
+    /// // The model reads "query: news about sport".
+    /// let labels = classifier.label_set(["sport"])?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn label_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.label_prefix = Some(prefix.into());
@@ -132,9 +154,13 @@ impl TopicOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{TopicClassifier, TopicOptions};
     ///
-    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().temperature(0.1))?;
+    /// let classifier = TopicClassifier::bundled()?;
     /// let labels = classifier.label_set(["sport", "health"])?;
-    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// let text = "The striker scored twice.";
+    /// // A higher temperature brings scores closer to each other.
+    /// let warm = classifier.with(TopicOptions::new().temperature(1.0))?;
+    /// let score = warm.classify(text, &labels)?.topics[0].score;
+    /// assert!(score > 0.5 && score < classifier.classify(text, &labels)?.topics[0].score);
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -151,9 +177,13 @@ impl TopicOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{TopicClassifier, TopicOptions};
     ///
-    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().midpoint(0.25))?;
+    /// let classifier = TopicClassifier::bundled()?;
     /// let labels = classifier.label_set(["sport", "health"])?;
-    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// let text = "The striker scored twice.";
+    /// assert!(classifier.classify(text, &labels)?.topics[0].fits());
+    /// // Labels fit only if their cosine is above 0.9.
+    /// let strict = classifier.with(TopicOptions::new().midpoint(0.9))?;
+    /// assert!(!strict.classify(text, &labels)?.topics[0].fits());
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -165,6 +195,20 @@ impl TopicOptions {
 
     /// Sets whether results include the scores of every label for every window, in
     /// [`ClassifiedText::passages`](crate::ClassifiedText::passages); off by default.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().passages(true))?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// let text = "The striker scored twice.";
+    /// let passages = classifier.classify(text, &labels)?.passages;
+    /// assert_eq!(passages[0].span.of(text), text);
+    /// assert_eq!(passages[0].scores.len(), 2);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn passages(mut self, passages: bool) -> Self {
         self.passages = Some(passages);
@@ -178,9 +222,10 @@ impl TopicOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{TopicClassifier, TopicOptions};
     ///
-    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().window(64))?;
+    /// let classifier = TopicClassifier::bundled()?.with(TopicOptions::new().window(32))?;
     /// let labels = classifier.label_set(["sport", "health"])?;
-    /// assert_eq!(classifier.classify("The striker scored twice.", &labels)?.topics[0].label, "sport");
+    /// let classified = classifier.classify(&"The striker scored twice. ".repeat(10), &labels)?;
+    /// assert!(classified.coverage.windows > 1);
     /// # }
     /// # Ok::<(), entopic::Error>(())
     /// ```
@@ -192,6 +237,20 @@ impl TopicOptions {
 
     /// Sets whether texts are prepared before they are tokenised; see
     /// [`EntityOptions::prepare_text`](crate::EntityOptions::prepare_text).
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let classifier = TopicClassifier::bundled()?;
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// // The tokens that the tokenizer alone makes of this text.
+    /// let plain = classifier.with(TopicOptions::new().prepare_text(false))?;
+    /// let text = "The 𝐬𝐭𝐫𝐢𝐤𝐞𝐫 scored twice.";
+    /// assert_ne!(classifier.classify(text, &labels)?.topics, plain.classify(text, &labels)?.topics);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn prepare_text(mut self, prepare: bool) -> Self {
         self.prepare_text = Some(prepare);

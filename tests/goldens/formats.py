@@ -1,4 +1,4 @@
-"""Writes the weights of ner-wordpiece-cased as PyTorch's own files, for tests/weight_formats.rs.
+"""Writes the weights of ner-wordpiece-cased as PyTorch's own files, for tests/suite/weight_formats.rs.
 
     pip install -r requirements.txt
     python formats.py               # or: python formats.py OUTPUT_FOLDER

@@ -1,10 +1,11 @@
 //! Streams, limits and sharing, with the bundled models.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use entopic::{ErrorKind, Limits, MentionGroup, Tagger};
+use entopic::{EntityOptions, ErrorKind, Limits, MentionGroup, Tagger};
 
 const ARTICLE: &str = include_str!("../../examples/data/article.txt");
 
@@ -112,6 +113,28 @@ fn limits_are_added_up() {
     let tagger = Tagger::new(ner, topics, labels).expect("the labels should be of the model");
     let error = tagger.tag("Ada Lovelace lived in London.").expect_err("the text should be too long");
     assert_eq!(error.kind(), entopic::ErrorKind::TooLong);
+}
+
+#[test]
+fn every_kind_of_model_refuses_a_text_that_is_too_long() {
+    let engine = entopic::Engine::new().expect("it should start");
+    let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name);
+    let (limits, text) = (Limits::new().max_bytes(10), "Ada Lovelace lived in London.");
+    for name in ["ner-wordpiece-cased", "gliner-span"] {
+        let ner = engine.ner(folder(name)).expect("the fixture should load").within(&limits);
+        let ner = match name {
+            "gliner-span" => ner.with(EntityOptions::new().entity_types(["person"])).expect("it takes types"),
+            _ => ner,
+        };
+        let error = ner.tag(text).expect_err("the text should be too long");
+        assert_eq!(error.kind(), ErrorKind::TooLong, "{name}");
+    }
+    for name in ["nli-e-not", "embed-mean", "gliclass-modernbert"] {
+        let topics = engine.topics(folder(name)).expect("the fixture should load").within(&limits);
+        let labels = topics.label_set(["sport"]).expect("the label should fit");
+        let error = topics.classify(text, &labels).expect_err("the text should be too long");
+        assert_eq!(error.kind(), ErrorKind::TooLong, "{name}");
+    }
 }
 
 /// The things that the article of the examples is about, each by all its names.

@@ -133,7 +133,7 @@ fn thresholds_keep_the_entities_above_them() {
 }
 
 #[test]
-fn types_and_tags_are_told_apart() {
+fn types_and_tags_are_distinguished() {
     let ner = load_ner(fixture("ner-bioes")).expect("the fixture should load");
     assert!(ner.tags().iter().any(|tag| tag.starts_with("S-")));
     assert!(ner.entity_types().iter().all(|label| !label.contains('-')), "{:?}", ner.entity_types());

@@ -12,19 +12,19 @@ const THRESHOLD: f64 = 0.5;
 /// The bins of the calibration error, of equal width.
 const BINS: usize = 10;
 
-/// A label's score for a text, and whether the label holds.
+/// A label's score for a text, and whether the label applies.
 #[derive(Clone, Debug)]
 pub(crate) struct Judged {
     pub(crate) label: String,
     pub(crate) score: f64,
-    pub(crate) holds: bool,
+    pub(crate) applies: bool,
 }
 
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// The scores over all pairs of a text and a label.
     micro: Scores,
-    /// The mean over the labels that hold or are predicted for any text. `None` if the texts have different labels.
+    /// The mean over the labels that apply or are predicted for any text. `None` if the texts have different labels.
     #[serde(skip_serializing_if = "Option::is_none")]
     macro_f1: Option<f64>,
     average_precision: AveragePrecision,
@@ -32,7 +32,7 @@ pub(crate) struct Report {
     /// error, <https://ojs.aaai.org/index.php/AAAI/article/view/9602>).
     calibration_error: f64,
     /// The recognition of texts that no label fits, if the texts have different labels. Each text counts twice: with
-    /// all its labels, and with only those that do not hold. A text is taken to fit none if no label is predicted.
+    /// all its labels, and with only those that do not apply. A text is taken to fit none if no label is predicted.
     #[serde(skip_serializing_if = "Option::is_none")]
     none_of_these: Option<Scores>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,10 +45,10 @@ pub(crate) struct Report {
 struct AveragePrecision {
     /// The average precision over all pairs in one ranking.
     micro: f64,
-    /// The mean over the labels that hold for at least one text.
+    /// The mean over the labels that apply for at least one text.
     #[serde(skip_serializing_if = "Option::is_none")]
     r#macro: Option<f64>,
-    /// The mean over the texts for which at least one label holds.
+    /// The mean over the texts for which at least one label applies.
     documents: f64,
 }
 
@@ -86,9 +86,9 @@ pub(crate) fn score(texts: &[Vec<Judged>], by_label: bool) -> Report {
 fn counts(judged: &[&Judged]) -> Counts {
     let is_predicted = |judged: &&&Judged| judged.score > THRESHOLD;
     Counts {
-        gold: judged.iter().filter(|judged| judged.holds).count(),
+        gold: judged.iter().filter(|judged| judged.applies).count(),
         predicted: judged.iter().filter(is_predicted).count(),
-        correct: judged.iter().filter(is_predicted).filter(|judged| judged.holds).count(),
+        correct: judged.iter().filter(is_predicted).filter(|judged| judged.applies).count(),
     }
 }
 
@@ -96,10 +96,10 @@ fn none_of_these(texts: &[Vec<Judged>]) -> Counts {
     let mut counts = Counts::default();
     let is_predicted = |judged: &Judged| judged.score > THRESHOLD;
     for text in texts {
-        if text.iter().any(|judged| judged.holds) && !text.iter().any(is_predicted) {
+        if text.iter().any(|judged| judged.applies) && !text.iter().any(is_predicted) {
             counts.predicted += 1;
         }
-        let wrong: Vec<&Judged> = text.iter().filter(|judged| !judged.holds).collect();
+        let wrong: Vec<&Judged> = text.iter().filter(|judged| !judged.applies).collect();
         if !wrong.is_empty() {
             counts.gold += 1;
             if !wrong.into_iter().any(is_predicted) {
@@ -112,14 +112,14 @@ fn none_of_these(texts: &[Vec<Judged>]) -> Counts {
 }
 
 /// The sum over the scores, from the highest, of the precision at each score times the recall that it adds; `None` if
-/// no label holds.
+/// no label applies.
 fn average_precision(judged: &[&Judged]) -> Option<f64> {
-    let positives = judged.iter().filter(|judged| judged.holds).count();
+    let positives = judged.iter().filter(|judged| judged.applies).count();
     let mut ranked = judged.to_vec();
     ranked.sort_by(|a, b| b.score.total_cmp(&a.score));
     let (mut seen, mut right, mut sum) = (0, 0, 0.0);
     for ties in ranked.chunk_by(|a, b| a.score == b.score) {
-        let added = ties.iter().filter(|judged| judged.holds).count();
+        let added = ties.iter().filter(|judged| judged.applies).count();
         seen += ties.len();
         right += added;
         sum += right as f64 / seen as f64 * added as f64;
@@ -132,10 +132,10 @@ fn calibration_error(judged: &[&Judged]) -> f64 {
     for judged in judged {
         let bin = ((judged.score * BINS as f64) as usize).min(BINS - 1);
         bins[bin].0 += judged.score;
-        bins[bin].1 += f64::from(u8::from(judged.holds));
+        bins[bin].1 += f64::from(u8::from(judged.applies));
     }
     // The bins' shares of all pairs cancel out with the means within them.
-    let distance: f64 = bins.iter().map(|(scores, holding)| (scores - holding).abs()).sum();
+    let distance: f64 = bins.iter().map(|(scores, applying)| (scores - applying).abs()).sum();
     distance / judged.len().max(1) as f64
 }
 
@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn texts_about_none_of_the_labels_are_counted() {
         let text = |scores: &[(f64, bool)]| -> Vec<Judged> {
-            scores.iter().map(|&(score, holds)| Judged { label: "a".into(), score, holds }).collect()
+            scores.iter().map(|&(score, applies)| Judged { label: "a".into(), score, applies }).collect()
         };
         let texts = [
             text(&[(0.9, true), (0.2, false)]),
@@ -180,7 +180,7 @@ mod tests {
                 .map(|(gold, scores)| {
                     let labels = gold.iter().zip(scores).enumerate();
                     labels
-                        .map(|(at, (&holds, &score))| Judged { label: at.to_string(), score, holds })
+                        .map(|(at, (&applies, &score))| Judged { label: at.to_string(), score, applies })
                         .collect()
                 })
                 .collect();

@@ -151,11 +151,11 @@ fn several_labels(
         topics.collect::<Result<_, Failure>>()?
     };
     let judge = |(document, topics): (&Document, &Vec<Topic>)| {
-        let holds: HashSet<&str> = document.labels().collect();
+        let applies: HashSet<&str> = document.labels().collect();
         let judge = |topic: &Topic| Judged {
             label: topic.label.clone(),
             score: f64::from(topic.score),
-            holds: holds.contains(topic.label.as_str()),
+            applies: applies.contains(topic.label.as_str()),
         };
         let mut judged: Vec<Judged> = topics.iter().map(judge).collect();
         if topics.is_empty() {
@@ -168,7 +168,7 @@ fn several_labels(
             judged.extend(all.into_iter().map(|label| Judged {
                 label: label.to_owned(),
                 score: 0.0,
-                holds: holds.contains(label),
+                applies: applies.contains(label),
             }));
         }
         judged
@@ -186,7 +186,7 @@ fn at(name: &str, document: &Document, error: &Error) -> Failure {
 }
 
 impl Document {
-    /// The labels that hold.
+    /// The labels that apply.
     fn labels(&self) -> impl Iterator<Item = &str> {
         let labels = match &self.gold {
             Gold::One(label) => std::slice::from_ref(label),
@@ -195,12 +195,12 @@ impl Document {
         labels.iter().map(String::as_str)
     }
 
-    /// The labels that hold, and those that do not.
+    /// The labels that apply, and those that do not.
     fn all(&self) -> impl Iterator<Item = &str> {
         self.labels().chain(self.not().unwrap_or_default().iter().map(String::as_str))
     }
 
-    /// The labels that the file says do not hold.
+    /// The labels that the file says do not apply.
     fn not(&self) -> Option<&[String]> {
         match &self.gold {
             Gold::Several { not, .. } => not.as_deref(),

@@ -29,12 +29,12 @@ pub(super) struct Repository {
 pub(super) struct Record {
     /// True if the files make up complete parts of the model, according to the hub's list of its files.
     pub(super) listed: bool,
-    pub(super) files: Vec<Held>,
+    pub(super) files: Vec<CachedFile>,
 }
 
 /// A file in the cache whose hash was `sha256`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
-pub(super) struct Held {
+pub(super) struct CachedFile {
     pub(super) path: String,
     pub(super) size: u64,
     pub(super) sha256: String,
@@ -107,11 +107,11 @@ impl Repository {
 
     /// Writes the record of `commit`, with the files of an earlier one, if possible; without a record, files are
     /// hashed again.
-    pub(super) fn keep_record(&self, commit: &str, mut record: Record) {
+    pub(super) fn write_record(&self, commit: &str, mut record: Record) {
         // A listed record must not take in files that were not listed.
         if let Some(old) = self.record(commit).filter(|old| old.listed || !record.listed) {
-            let is_new = |old: &Held| record.files.iter().all(|held| held.path != old.path);
-            let others: Vec<Held> = old.files.into_iter().filter(is_new).collect();
+            let is_new = |old: &CachedFile| record.files.iter().all(|new| new.path != old.path);
+            let others: Vec<CachedFile> = old.files.into_iter().filter(is_new).collect();
             record.files.extend(others);
         }
         let path = self.record_path(commit);
@@ -150,16 +150,16 @@ impl Repository {
     }
 
     /// Returns the files of the snapshot of `commit`, if they are as expected.
-    pub(super) fn held<'a>(
+    pub(super) fn verify<'a>(
         &self,
         commit: &str,
         expected: impl IntoIterator<Item = Expected<'a>>,
-    ) -> Result<Vec<Held>, Fault> {
+    ) -> Result<Vec<CachedFile>, Fault> {
         let snapshot = self.snapshot(commit);
-        expected.into_iter().map(|expected| Self::held_file(&snapshot, &expected)).collect()
+        expected.into_iter().map(|expected| Self::verify_file(&snapshot, &expected)).collect()
     }
 
-    fn held_file(snapshot: &Path, expected: &Expected<'_>) -> Result<Held, Fault> {
+    fn verify_file(snapshot: &Path, expected: &Expected<'_>) -> Result<CachedFile, Fault> {
         let place = snapshot.join(expected.path);
         let unreadable = |error: io::Error| Fault::Unreadable(unreadable(&place, error));
         let found = match fs::metadata(&place) {
@@ -181,11 +181,11 @@ impl Repository {
             }
         }
         let (path, sha256) = (expected.path.to_owned(), expected.sha256.to_owned());
-        Ok(Held { path, size: found.len(), sha256, modified })
+        Ok(CachedFile { path, size: found.len(), sha256, modified })
     }
 }
 
-impl Held {
+impl CachedFile {
     /// The verified file at `path` of the snapshot of `commit`.
     pub(super) fn new(
         repository: &Repository,

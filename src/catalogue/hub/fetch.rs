@@ -3,7 +3,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use super::cache::{Expected, Fault, Held, Record, Repository, guard_lock_file, is_absence, is_commit};
+use super::cache::{CachedFile, Expected, Fault, Record, Repository, guard_lock_file, is_absence, is_commit};
 use super::cache::{unreadable, unwritable};
 use super::digest::{Checksum, hash_file};
 use super::failure::Place;
@@ -40,7 +40,7 @@ struct Call<'a> {
 /// The files in the snapshot of a model.
 struct Snapshot {
     commit: String,
-    files: Vec<Held>,
+    files: Vec<CachedFile>,
     /// True if these are all files of the part, according to the hub's list.
     listed: bool,
     /// The paths of the files that this call downloaded.
@@ -82,16 +82,16 @@ impl Call<'_> {
     fn cached(&self) -> Result<Option<Snapshot>, Error> {
         let Some(commit) = self.known_commit() else { return Ok(None) };
         let record = self.repository.record(commit).filter(|record| record.listed);
-        let recorded = record.and_then(|record| self.part_of(record.files, |held| &held.path));
-        let held = match (&recorded, self.locked_files()) {
-            (Some(files), _) => self.repository.held(commit, files.iter().map(Held::expected)),
+        let recorded = record.and_then(|record| self.part_of(record.files, |file| &file.path));
+        let verified = match (&recorded, self.locked_files()) {
+            (Some(files), _) => self.repository.verify(commit, files.iter().map(CachedFile::expected)),
             // The lock file says all that the hub could. It may come from a checkout, and the cache from elsewhere.
-            (None, Some(files)) => self.repository.held(commit, files.iter().map(LockedFile::expected)),
+            (None, Some(files)) => self.repository.verify(commit, files.iter().map(LockedFile::expected)),
             _ => return Ok(None),
         };
-        let Ok(files) = held else { return Ok(None) };
+        let Ok(files) = verified else { return Ok(None) };
         if recorded.is_none_or(|recorded| recorded != files) {
-            self.repository.keep_record(commit, Record { listed: true, files: files.clone() });
+            self.repository.write_record(commit, Record { listed: true, files: files.clone() });
         }
         let (commit, downloaded) = (commit.to_owned(), HashSet::new());
         Ok(Some(Snapshot { commit, files, listed: true, downloaded }))
@@ -125,13 +125,13 @@ impl Call<'_> {
         };
         let record = self.repository.record(&commit).unwrap_or_default();
         let listed = record.listed;
-        let (files, listed) = if let Some(files) = self.part_of(record.files, |held| &held.path) {
-            (self.repository.held(&commit, files.iter().map(Held::expected)).map_err(fault)?, listed)
+        let (files, listed) = if let Some(files) = self.part_of(record.files, |file| &file.path) {
+            (self.repository.verify(&commit, files.iter().map(CachedFile::expected)).map_err(fault)?, listed)
         } else if let Some(files) = self.locked_files() {
-            (self.repository.held(&commit, files.iter().map(LockedFile::expected)).map_err(fault)?, true)
+            (self.repository.verify(&commit, files.iter().map(LockedFile::expected)).map_err(fault)?, true)
         } else {
             let files = self.found(&commit)?;
-            self.repository.keep_record(&commit, Record { listed: false, files: files.clone() });
+            self.repository.write_record(&commit, Record { listed: false, files: files.clone() });
             (files, false)
         };
         Ok(Snapshot { commit, files, listed, downloaded: HashSet::new() })
@@ -139,14 +139,14 @@ impl Call<'_> {
 
     /// Returns the files in the snapshot of `commit`, after checking them against the checksums that name their
     /// contents.
-    fn found(&self, commit: &str) -> Result<Vec<Held>, Error> {
+    fn found(&self, commit: &str) -> Result<Vec<CachedFile>, Error> {
         let snapshot = self.repository.snapshot(commit);
         if !snapshot.is_dir() {
             return Err(self.absent(&format!("commit {commit}")));
         }
         let paths = Files::folder(&snapshot, &[]).paths(self.wanted.part);
         let paths = paths.map_err(|error| self.absent("all of its files").with_source(error))?;
-        let held = |path: String| {
+        let verify = |path: String| {
             let place = snapshot.join(&path);
             let size = fs::metadata(&place).map_err(|error| unreadable(&place, error))?.len();
             // Without links, the snapshot contains the files themselves.
@@ -161,9 +161,9 @@ impl Call<'_> {
                 let expected = format!("{} {}", checksum.algorithm(), checksum.hex());
                 return Err(self.damaged(&place.display().to_string(), &expected, found));
             }
-            Held::new(&self.repository, commit, &path, hashes.sha256)
+            CachedFile::new(&self.repository, commit, &path, hashes.sha256)
         };
-        paths.into_iter().map(held).collect()
+        paths.into_iter().map(verify).collect()
     }
 
     fn absent(&self, what: &str) -> Error {
@@ -218,17 +218,17 @@ impl Call<'_> {
         let remote = Remote::new(place, self.settings.token.as_deref(), self.hub.proxy.as_deref())?;
         let Listing { commit, files } = remote.list(asked, self.wanted.part).await?;
         for file in &files {
-            self.agree(&file.path, file.sha256())?;
+            self.check_registry(&file.path, file.sha256())?;
             if let (Some(locked), Some(path)) = (&self.locked, self.lock) {
-                locked.hold_file(&file.path, file.size, file.sha256(), path)?;
+                locked.verify_file(&file.path, file.size, file.sha256(), path)?;
             }
         }
         let verified = self.repository.record(&commit).unwrap_or_default().files;
         let mut missing = Vec::new();
-        let mut held = Vec::new();
+        let mut cached = Vec::new();
         for file in &files {
-            match self.take_present(&commit, file, &verified)? {
-                Some(file) => held.push(file),
+            match self.find_cached(&commit, file, &verified)? {
+                Some(file) => cached.push(file),
                 None => missing.push(file),
             }
         }
@@ -243,32 +243,33 @@ impl Call<'_> {
                 total: file.size,
             };
             let mut meter = Meter::new(self.hub.progress.as_ref(), progress);
-            let (taken, new) = self.take_remote(&remote, &commit, file, &mut meter).await?;
-            held.push(taken);
-            if new {
+            let (file, is_new) = self.download_file(&remote, &commit, file, &mut meter).await?;
+            if is_new {
                 downloaded.insert(file.path.clone());
             }
+            cached.push(file);
         }
         if asked == self.revision && !is_commit(self.revision) {
             self.repository.write_ref(self.revision, &commit)?;
         }
-        self.repository.keep_record(&commit, Record { listed: true, files: held.clone() });
-        Ok(Snapshot { commit, files: held, listed: true, downloaded })
+        self.repository.write_record(&commit, Record { listed: true, files: cached.clone() });
+        Ok(Snapshot { commit, files: cached, listed: true, downloaded })
     }
 
     /// Returns the file if its content is in the cache and has the right checksum, or if it is among the files
     /// `verified` at this commit before.
-    fn take_present(
+    fn find_cached(
         &self,
         commit: &str,
         file: &RemoteFile,
-        verified: &[Held],
-    ) -> Result<Option<Held>, Error> {
-        if let Some(verified) = verified.iter().find(|held| held.path == file.path && held.size == file.size)
+        verified: &[CachedFile],
+    ) -> Result<Option<CachedFile>, Error> {
+        if let Some(verified) =
+            verified.iter().find(|known| known.path == file.path && known.size == file.size)
             && file.sha256().is_none_or(|sha256| sha256 == verified.sha256)
-            && let Ok(held) = self.repository.held(commit, [verified.expected()])
+            && let Ok(files) = self.repository.verify(commit, [verified.expected()])
         {
-            return Ok(held.into_iter().next());
+            return Ok(files.into_iter().next());
         }
         let name = file.checksum.hex();
         let (blob, place) = (self.repository.blob(name), self.repository.snapshot(commit).join(&file.path));
@@ -285,36 +286,36 @@ impl Call<'_> {
                 if *path == blob {
                     self.repository.link(commit, &file.path, name)?;
                 }
-                return Held::new(&self.repository, commit, &file.path, hashes.sha256).map(Some);
+                return CachedFile::new(&self.repository, commit, &file.path, hashes.sha256).map(Some);
             }
         }
         Ok(None)
     }
 
     /// Downloads the file, unless someone else did so meanwhile; also returns whether it was downloaded.
-    async fn take_remote(
+    async fn download_file(
         &self,
         remote: &Remote<'_>,
         commit: &str,
         file: &RemoteFile,
         meter: &mut Meter<'_>,
-    ) -> Result<(Held, bool), Error> {
+    ) -> Result<(CachedFile, bool), Error> {
         let name = file.checksum.hex();
         let _guard = self.repository.guard(name)?;
-        if let Some(held) = self.take_present(commit, file, &[])? {
-            meter.tell(file.size);
-            return Ok((held, false));
+        if let Some(cached) = self.find_cached(commit, file, &[])? {
+            meter.report(file.size);
+            return Ok((cached, false));
         }
         let (partial, blob) = (self.repository.partial(name), self.repository.blob(name));
         let hashes = download(remote, commit, file, &partial, meter).await?;
         // This replaces a content that did not verify.
         fs::rename(&partial, &blob).map_err(|error| unwritable(&blob, error))?;
         self.repository.link(commit, &file.path, name)?;
-        Ok((Held::new(&self.repository, commit, &file.path, hashes.sha256)?, true))
+        Ok((CachedFile::new(&self.repository, commit, &file.path, hashes.sha256)?, true))
     }
 
     /// Checks that a file's SHA-256, if it is known, is that of the registry.
-    fn agree(&self, path: &str, sha256: Option<&str>) -> Result<(), Error> {
+    fn check_registry(&self, path: &str, sha256: Option<&str>) -> Result<(), Error> {
         let known = self.wanted.known.iter().find(|known| known.path == path);
         let (Some(known), Some(found)) = (known.and_then(|known| known.sha256.as_deref()), sha256) else {
             return Ok(());
@@ -335,7 +336,7 @@ impl Call<'_> {
         let Snapshot { commit, mut files, listed, downloaded } = snapshot;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for file in &files {
-            self.agree(&file.path, Some(&file.sha256))?;
+            self.check_registry(&file.path, Some(&file.sha256))?;
         }
         if let Some(path) = self.lock {
             let model = LockedModel {
@@ -346,7 +347,7 @@ impl Call<'_> {
             };
             let lacks = |locked: &LockedModel| model.files.iter().any(|file| !locked.files.contains(file));
             if let Some(locked) = &self.locked {
-                locked.hold(&model, path)?;
+                locked.verify(&model, path)?;
             }
             // Files that were found in a cache may be only some of the part's files.
             if listed && self.locked.as_ref().is_none_or(lacks) {
@@ -355,7 +356,7 @@ impl Call<'_> {
             }
         }
         let folder = self.repository.snapshot(&commit);
-        let fetched = |Held { path, size, sha256, .. }| {
+        let fetched = |CachedFile { path, size, sha256, .. }| {
             let downloaded = downloaded.contains(&path);
             FetchedFile { path, size, sha256, downloaded }
         };
@@ -366,8 +367,8 @@ impl Call<'_> {
 }
 
 impl LockedFile {
-    fn new(held: &Held) -> Self {
-        Self { path: held.path.clone(), size: held.size, sha256: held.sha256.clone() }
+    fn new(file: &CachedFile) -> Self {
+        Self { path: file.path.clone(), size: file.size, sha256: file.sha256.clone() }
     }
 
     fn expected(&self) -> Expected<'_> {

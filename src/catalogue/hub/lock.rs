@@ -73,7 +73,7 @@ impl LockFile {
         let place = lock.models.iter_mut().find(|old| old.id == model.id && old.revision == model.revision);
         match place {
             Some(old) => {
-                old.hold(model, path)?;
+                old.verify(model, path)?;
                 let new = |file: &&LockedFile| !old.files.iter().any(|other| other.path == file.path);
                 let new: Vec<LockedFile> = model.files.iter().filter(new).cloned().collect();
                 if new.is_empty() {
@@ -127,18 +127,18 @@ impl LockedModel {
     }
 
     /// Checks that `found` matches this entry of the lock file at `path`.
-    pub(super) fn hold(&self, found: &LockedModel, path: &Path) -> Result<(), Error> {
+    pub(super) fn verify(&self, found: &LockedModel, path: &Path) -> Result<(), Error> {
         if self.commit != found.commit {
             return Err(self.differs("its commit", &self.commit, &found.commit, path));
         }
         for file in &found.files {
-            self.hold_file(&file.path, file.size, Some(&file.sha256), path)?;
+            self.verify_file(&file.path, file.size, Some(&file.sha256), path)?;
         }
         Ok(())
     }
 
     /// Checks that a file, as far as it is known, matches this entry of the lock file at `path`.
-    pub(super) fn hold_file(
+    pub(super) fn verify_file(
         &self,
         file: &str,
         size: u64,
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_added_and_held() {
+    fn entries_are_added_and_verified() {
         let folder = tempfile::TempDir::new().expect("a temporary folder should be made");
         let path = folder.path().join("own.lock");
         LockFile::add(&path, &model("b/b", &[("x", "1")])).expect("it should be new");

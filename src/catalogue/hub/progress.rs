@@ -28,7 +28,7 @@ pub(super) struct Callback(pub(super) Arc<dyn Fn(&DownloadProgress) + Send + Syn
 pub(super) struct Meter<'a> {
     callback: Option<&'a Callback>,
     progress: DownloadProgress,
-    told: Option<(Instant, u64)>,
+    reported: Option<(Instant, u64)>,
 }
 
 /// The shortest time between two reports. Ten per second look like steady motion.
@@ -42,20 +42,20 @@ impl fmt::Debug for Callback {
 
 impl<'a> Meter<'a> {
     pub(super) fn new(callback: Option<&'a Callback>, progress: DownloadProgress) -> Self {
-        Self { callback, progress, told: None }
+        Self { callback, progress, reported: None }
     }
 
     /// Reports that `done` bytes have been downloaded; the first and the last report are always made.
-    pub(super) fn tell(&mut self, done: u64) {
+    pub(super) fn report(&mut self, done: u64) {
         let Some(Callback(callback)) = self.callback else { return };
         let last = done == self.progress.total;
-        let due = self
-            .told
-            .is_none_or(|(when, told)| told != done && (last || done < told || when.elapsed() >= INTERVAL));
+        let due = self.reported.is_none_or(|(when, reported)| {
+            reported != done && (last || done < reported || when.elapsed() >= INTERVAL)
+        });
         if due {
             self.progress.done = done;
             callback(&self.progress);
-            self.told = Some((Instant::now(), done));
+            self.reported = Some((Instant::now(), done));
         }
     }
 }

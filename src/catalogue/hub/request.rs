@@ -102,7 +102,7 @@ mod tests {
     use super::Wanted;
 
     #[test]
-    fn names_of_the_hub_are_told_from_others() {
+    fn names_of_the_hub_are_distinguished_from_others() {
         for (name, id, revision) in [
             ("dslim/bert-base-NER", "dslim/bert-base-NER", None),
             ("a/b@refs/pr/1", "a/b", Some("refs/pr/1")),

@@ -80,7 +80,7 @@ async fn read(
     meter: &mut Meter<'_>,
 ) -> Result<(), Stop> {
     let (place, whole) = (remote.place(), partial.whole);
-    meter.tell(partial.length);
+    meter.report(partial.length);
     if partial.length == whole.size {
         return Ok(());
     }
@@ -104,7 +104,7 @@ async fn read(
         let piece = piece.map_err(Stop::Cut)?;
         let rest = usize::try_from(whole.size - partial.length).unwrap_or(usize::MAX);
         partial.write(&piece[..piece.len().min(rest)]).map_err(Stop::Refused)?;
-        meter.tell(partial.length);
+        meter.report(partial.length);
         if piece.len() > rest {
             return Err(Stop::Beyond);
         }

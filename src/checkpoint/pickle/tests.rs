@@ -343,7 +343,7 @@ fn an_archive_must_be_as_torch_writes_it() {
 }
 
 #[test]
-fn other_files_are_told() {
+fn other_files_are_reported() {
     for bytes in [&b""[..], b"PK", b"version https://git-lfs.github.com/spec/v1\n", b"\x80\x02}.", &[0; 600]]
     {
         assert!(refusal(bytes).contains("is not a file that torch.save wrote"));

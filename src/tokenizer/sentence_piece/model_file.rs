@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn damage_and_size_are_told() {
+    fn damage_and_size_are_reported() {
         let bytes = model(3);
         assert!(
             ModelFile::read(&bytes, 2).expect_err("it should fail: it is too large").contains("has 3 pieces")

@@ -1,7 +1,7 @@
 use std::f32::consts::LOG2_E;
 use std::ops::Range;
 
-use entopic_kernels::{Bf16, Hold, Kernel, Line, PANEL, Rows, Weights};
+use entopic_kernels::{Bf16, Kernel, Line, PANEL, Rows, TileSession, Weights};
 use half::bf16;
 use rten_simd::ops::{BitOps, NumOps};
 use rten_simd::{Isa, Simd, SimdOp};
@@ -176,7 +176,7 @@ impl TileAttention<'_> {
     pub(crate) fn run(self) {
         let Self { kernel, parts, bounds: [bounds, key_bounds], heads, size, scale, out, scratch } = self;
         let tokens = bounds.last().copied().unwrap_or(0);
-        let _hold = Hold::new();
+        let _session = TileSession::new();
         for (window, keys_of) in bounds.windows(2).zip(key_bounds.windows(2)) {
             let (window, keys_of) = (window[0]..window[1], keys_of[0]..keys_of[1]);
             for (head, out) in heads.clone().zip(out.chunks_exact_mut((tokens * size).max(1))) {

@@ -6,20 +6,20 @@ use std::marker::PhantomData;
 ///
 /// Other code that uses AMX must not run on the thread meanwhile: it would change the configuration.
 #[derive(Debug)]
-pub struct Hold {
+pub struct TileSession {
     #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-    _held: crate::amx::Held,
+    _session: crate::amx::Session,
     /// Tiles belong to a thread.
     _thread: PhantomData<*const ()>,
 }
 
-impl Hold {
+impl TileSession {
     /// Keeps the tiles of this thread configured until the value is dropped.
     #[expect(clippy::new_without_default, reason = "it is made for its effect")]
     pub fn new() -> Self {
         Self {
             #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
-            _held: crate::amx::Held::new(),
+            _session: crate::amx::Session::new(),
             _thread: PhantomData,
         }
     }
