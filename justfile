@@ -65,7 +65,7 @@ libtorch:
     eval "$(scripts/libtorch.sh)" && cargo clippy --package entopic --package entopic-cli --features libtorch,onnx --all-targets -- -D warnings
     eval "$(scripts/libtorch.sh)" && RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features hub,libtorch,onnx
     eval "$(scripts/libtorch.sh)" && cargo test --features libtorch,onnx --lib --test libtorch
-    eval "$(scripts/libtorch.sh)" && cargo run --features libtorch --example libtorch > /dev/null
+    eval "$(scripts/libtorch.sh)" && cargo run --features libtorch,onnx --example libtorch > /dev/null
 
 # The engine on CPUs that this one may not be, by qemu's user emulation (Debian: qemu-user): AVX2
 # without AVX-512, and neither, where portable code runs.

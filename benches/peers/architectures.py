@@ -161,16 +161,24 @@ def measure(name, command, rounds, folder, precision):
     del model
     peers, best = {}, {}
     for peer, load in PEERS.items():
-        peers[peer] = load(folder / "model.onnx")
+        try:
+            peers[peer] = load(folder / "model.onnx")
+        except RuntimeError as error:
+            print(f"{peer} cannot load {name}: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+            continue
         speeds = {batch: time_peer(peers[peer], ids, batch) for batch in (1, 4, 16)}
         best[peer] = max(speeds, key=speeds.get)
-    ours, theirs = [], {peer: [] for peer in PEERS}
+    ours, theirs = [], {peer: [] for peer in peers}
     for _ in range(rounds):
         for peer, run in peers.items():
             theirs[peer].append(time_peer(run, ids, best[peer]))
         ours.append(time_entopic(command, folder, file, "topics" if pair else "ner", precision))
     cells = [f"{statistics.median(ours):,.0f}"]
-    for peer, speeds in theirs.items():
+    for peer in PEERS:
+        if peer not in theirs:
+            cells += ["cannot load it", ""]
+            continue
+        speeds = theirs[peer]
         ratio = statistics.median(a / b for a, b in zip(ours, speeds))
         cells += [f"{statistics.median(speeds):,.0f} ({best[peer]})", f"{ratio:.2f}"]
     return cells

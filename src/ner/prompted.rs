@@ -400,6 +400,21 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_prepared_only_if_that_is_set() {
+        let loaded = engine(Precision::F32).ner(folder("gliner-span")).expect("the fixture should load");
+        let ids = |prepare: bool, text: &str| {
+            let options = EntityOptions::new().entity_types(["person"]).prepare_text(prepare);
+            let ner = loaded.with(options).expect("the types should fit");
+            let Decoding::Prompted(prompting) = &*ner.decoding else { panic!("it should take types") };
+            let reader = prompting.entities(&ner.model, &ner.limits).expect("the types should be set");
+            reader.read(text).expect("the text should be read").tokens.ids
+        };
+        let (marked, plain) = ("__Ada__ met Charles", "Ada met Charles");
+        assert_eq!(ids(true, plain), ids(false, plain));
+        assert_ne!(ids(true, marked), ids(false, marked));
+    }
+
+    #[test]
     fn words_are_pythons() {
         for case in golden::<Value>("gliner-span")["splits"].as_array().expect("it should be a list") {
             let text = case["text"].as_str().expect("it should be a text");

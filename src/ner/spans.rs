@@ -370,6 +370,8 @@ mod tests {
             ("[[(Reuters)]]", "ORG", "Reuters"),
             ("[[Reuters) Paris]]", "ORG", "Reuters"),
             ("[[Bayer (Women]]", "ORG", "Bayer"),
+            ("[[Reuters] Paris]]", "ORG", "Reuters"),
+            ("[[Reuters} Paris]]", "ORG", "Reuters"),
             ("[['t Hooft]]", "PER", "'t Hooft"),
             ("[['Dune']]", "MISC", "Dune"),
             ("[[Yahoo!]]", "ORG", "Yahoo!"),

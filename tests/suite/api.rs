@@ -116,24 +116,31 @@ fn limits_are_added_up() {
 }
 
 #[test]
-fn every_kind_of_model_refuses_a_text_that_is_too_long() {
+fn the_limits_apply_to_every_kind_of_model() {
     let engine = entopic::Engine::new().expect("it should start");
     let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens").join(name);
-    let (limits, text) = (Limits::new().max_bytes(10), "Ada Lovelace lived in London.");
-    for name in ["ner-wordpiece-cased", "gliner-span"] {
-        let ner = engine.ner(folder(name)).expect("the fixture should load").within(&limits);
-        let ner = match name {
-            "gliner-span" => ner.with(EntityOptions::new().entity_types(["person"])).expect("it takes types"),
-            _ => ner,
-        };
-        let error = ner.tag(text).expect_err("the text should be too long");
-        assert_eq!(error.kind(), ErrorKind::TooLong, "{name}");
+    let long = ARTICLE.repeat(20);
+    let short = || Limits::new().max_bytes(10);
+    // The deadline passes while the text is tokenised, before the first group of windows.
+    let soon = || Limits::new().deadline(Instant::now() + Duration::from_millis(5));
+    let cases: [(&dyn Fn() -> Limits, _); 2] = [(&short, ErrorKind::TooLong), (&soon, ErrorKind::Deadline)];
+    for (name, types) in [("ner-wordpiece-cased", None), ("gliner-span", Some(["person"]))] {
+        let mut ner = engine.ner(folder(name)).expect("the fixture should load");
+        if let Some(types) = types {
+            ner = ner.with(EntityOptions::new().entity_types(types)).expect("it should take types");
+        }
+        for (limits, kind) in &cases {
+            let error = ner.within(&limits()).tag(&long).expect_err("the call should fail");
+            assert_eq!(error.kind(), *kind, "{name}");
+        }
     }
     for name in ["nli-e-not", "embed-mean", "gliclass-modernbert"] {
-        let topics = engine.topics(folder(name)).expect("the fixture should load").within(&limits);
+        let topics = engine.topics(folder(name)).expect("the fixture should load");
         let labels = topics.label_set(["sport"]).expect("the label should fit");
-        let error = topics.classify(text, &labels).expect_err("the text should be too long");
-        assert_eq!(error.kind(), ErrorKind::TooLong, "{name}");
+        for (limits, kind) in &cases {
+            let error = topics.within(&limits()).classify(&long, &labels).expect_err("the call should fail");
+            assert_eq!(error.kind(), *kind, "{name}");
+        }
     }
 }
 
