@@ -163,8 +163,8 @@ def measure(name, command, rounds, folder, precision):
     for peer, load in PEERS.items():
         try:
             peers[peer] = load(folder / "model.onnx")
-        except RuntimeError as error:
-            print(f"{peer} cannot load {name}: {str(error).strip().splitlines()[-1]}", file=sys.stderr)
+        except Exception as error:
+            print(f"{peer} cannot load {name}: {error}", file=sys.stderr)
             continue
         speeds = {batch: time_peer(peers[peer], ids, batch) for batch in (1, 4, 16)}
         best[peer] = max(speeds, key=speeds.get)

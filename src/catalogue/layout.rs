@@ -180,10 +180,18 @@ fn beside(names: &[String]) -> impl Iterator<Item = String> {
     CONFIGS.into_iter().chain(REFINEMENTS).filter(|name| has(names, name)).map(str::to_owned)
 }
 
+/// The number of folders that a message names.
+const MOST_NAMED: usize = 3;
+
 /// The folders among `names` that have a config of their own, as those of a training's checkpoints do.
 fn models_inside(names: &[String]) -> Vec<&str> {
-    let refines = |name: &str| REFINEMENTS.contains(&name);
-    let configs = names.iter().filter(|name| !refines(name)).filter_map(|name| name.rsplit_once('/'));
+    // The modules of sentence-transformers, such as `1_Pooling`, are parts of a model.
+    let is_module = |folder: &str| {
+        let last = folder.rsplit('/').next().unwrap_or(folder);
+        last.starts_with(|first: char| first.is_ascii_digit()) && last.contains('_')
+    };
+    let configs =
+        names.iter().filter_map(|name| name.rsplit_once('/')).filter(|(folder, _)| !is_module(folder));
     let mut folders: Vec<&str> =
         configs.filter(|(_, file)| CONFIGS.contains(file)).map(|(folder, _)| folder).collect();
     folders.sort_unstable();
@@ -206,9 +214,14 @@ impl Description {
                 [] => "give a model with its config, tokenizer and weights, for example as transformers' \
                        save_pretrained writes them"
                     .to_owned(),
-                [one] => format!("its folder {one} has one; give the path of that folder"),
+                [one] => format!("its folder {one} has one; load that folder alone, by its path"),
                 several => {
-                    format!("its folders {} have one; give the path of one of them", several.join(", "))
+                    let named = &several[..several.len().min(MOST_NAMED)];
+                    let more = if named.len() < several.len() { " and others" } else { "" };
+                    format!(
+                        "its folders {}{more} have one; load one of them alone, by its path",
+                        named.join(", ")
+                    )
                 }
             };
             let message = format!("{origin} has no {usual} or {gliner}; {hint}");
@@ -358,7 +371,11 @@ mod tests {
                 "its folder best has",
             ),
             (&["b/config.json", "a/config.json", "a/gliner_config.json"], "its folders a, b have"),
-            (&["1_Pooling/config.json", "a/model.safetensors"], "save_pretrained"),
+            (
+                &["a/config.json", "b/config.json", "c/config.json", "d/config.json"],
+                "folders a, b, c and others have",
+            ),
+            (&["1_Pooling/config.json", "a/2_Dense/config.json", "a/model.safetensors"], "save_pretrained"),
         ] {
             let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
             let error =

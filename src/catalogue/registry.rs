@@ -188,7 +188,8 @@ pub struct ModelFile {
 /// The number of names that a message about an unknown name suggests.
 const NEAREST: usize = 3;
 
-/// The Jaro-Winkler similarity above which a name is suggested, from 0 to 1: that of clap's suggestions.
+/// The Jaro-Winkler similarity above which a name is suggested, from 0 to 1. clap takes this limit for its suggestions,
+/// by the Jaro similarity.
 const SIMILAR: f64 = 0.7;
 
 const BUILTIN: &str = include_str!("../../models.toml");
@@ -336,7 +337,7 @@ impl Registry {
         if names.is_empty() || !cfg!(feature = "bundled") {
             return String::new();
         }
-        format!("this build has {}; ", names.join(" and "))
+        format!("this build has {}; ", names.join(", "))
     }
 
     fn parse(text: &str, origin: &str) -> Result<Self, Error> {

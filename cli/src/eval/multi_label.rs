@@ -45,10 +45,10 @@ pub(crate) struct Report {
 struct AveragePrecision {
     /// The average precision over all pairs in one ranking.
     micro: f64,
-    /// The mean over the labels that apply for at least one text.
+    /// The mean over the labels that apply to at least one text.
     #[serde(skip_serializing_if = "Option::is_none")]
     r#macro: Option<f64>,
-    /// The mean over the texts for which at least one label applies.
+    /// The mean over the texts to which at least one label applies.
     documents: f64,
 }
 
