@@ -324,7 +324,7 @@ impl Registry {
         known.into_iter().take(NEAREST).map(|(_, entry)| entry).collect()
     }
 
-    /// What a message about the unknown model `name` suggests: the names nearest to it, or else the bundled models,
+    /// The suggestion in a message on the unknown model `name`: the names nearest to it, or else the bundled models,
     /// of those for which `wanted` is true. It ends with "; ", or is empty.
     pub(crate) fn suggestion(&self, name: &str, wanted: impl Fn(&ModelEntry) -> bool) -> String {
         let near = self.nearest(name, &wanted);

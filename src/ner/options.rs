@@ -46,7 +46,7 @@ impl EntityOptions {
     /// # #[cfg(feature = "bundled")] {
     /// use entopic::{Aggregation, EntityOptions, Ner};
     ///
-    /// // As transformers' pipeline does with `aggregation_strategy="none"`: each token is an entity.
+    /// // As transformers' pipeline does with `aggregation_strategy="none"`: each tagged token is an entity.
     /// let ner = Ner::bundled()?.with(EntityOptions::new().aggregation(Aggregation::None))?;
     /// let tagged = ner.tag("Ada Lovelace lived in London.")?;
     /// let labels: Vec<&str> = tagged.entities.iter().map(|entity| &*entity.label).collect();
