@@ -54,8 +54,13 @@ test:
 
 # Every package as crates.io would get it, built from its own files. crates.io takes at most 10 MB; a package above 9.7 MB
 # fails.
+#
+# What the packages need of each other, cargo unpacks and builds as if it came from a registry, where a version never
+# changes: sources and builds of an earlier run would be used again. So they are removed first.
 package:
-    rm -f target/package/*.crate
+    rm -rf target/package/*.crate "${CARGO_HOME:-$HOME/.cargo}"/registry/src/-*/entopic-*
+    for built in $(grep -ls 'registry/src/-' target/debug/deps/entopic*.d); do \
+        rm -f "$built" "target/debug/deps/lib$(basename "$built" .d)".*; done
     cargo package --workspace --exclude entopic-fuzz --allow-dirty
     ls -l target/package/*.crate
     ! find target/package -name '*.crate' -size +9700000c | grep .

@@ -16,7 +16,7 @@ pub struct Coverage {
     /// * characters of tokens that are in no window,
     /// * characters of tokens outside the vocabulary, which are all the same unknown word to the model,
     /// * letters and digits that the tokenizer dropped,
-    /// * U+FFFD, which stands for bytes that could not be decoded.
+    /// * U+FFFD, which stands for bytes that could not be decoded, even if the tokenizer knows it.
     pub chars_read: usize,
     /// The number of tokens in the text.
     pub tokens: usize,
@@ -39,18 +39,20 @@ impl Coverage {
             read[range.clone()].fill(true);
         }
         let chars = document.index.len();
-        let mut unread = 0;
-        // Tokens may overlap where one character became several.
-        let mut end = 0;
+        let mut unread = document.text.matches(UNDECODED).count();
+        // Tokens may overlap where one character became several: it is unread if one of them is.
+        let (mut end, mut unread_end) = (0, 0);
         for (token, range) in tokens.offsets.iter().enumerate() {
-            unread += letters(document.text, end..range.start);
-            let start = range.start.max(end);
+            unread += dropped_letters(document.text, end..range.start);
+            end = end.max(range.end);
+            let start = range.start.max(unread_end);
             if start < range.end && (!read[token] || tokens.unknown[token]) {
                 unread += document.index.span(start..range.end).chars.len();
+                unread -= document.text[start..range.end].matches(UNDECODED).count();
+                unread_end = range.end;
             }
-            end = end.max(range.end);
         }
-        unread += letters(document.text, end..document.text.len());
+        unread += dropped_letters(document.text, end..document.text.len());
         Self {
             chars,
             chars_read: chars - unread.min(chars),
@@ -88,10 +90,13 @@ impl Coverage {
     }
 }
 
-/// The number of letters, digits and replacement characters (U+FFFD) in `range`; 0 if it ends before it starts.
-fn letters(text: &str, range: std::ops::Range<usize>) -> usize {
+/// Stands for bytes that could not be decoded.
+const UNDECODED: char = char::REPLACEMENT_CHARACTER;
+
+/// The number of letters and digits in `range`, which no token has; 0 if it ends before it starts.
+fn dropped_letters(text: &str, range: std::ops::Range<usize>) -> usize {
     let dropped = text.get(range).unwrap_or_default();
-    dropped.chars().filter(|&character| character.is_alphanumeric() || character == '\u{FFFD}').count()
+    dropped.chars().filter(|character| character.is_alphanumeric()).count()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Entities by models that take entity types as input and score spans or words (GLiNER,
 //! <https://arxiv.org/abs/2311.08526>).
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::LazyLock;
 
@@ -53,8 +53,8 @@ struct Rules {
 /// A run of words that may be an entity.
 #[derive(Clone, Debug)]
 pub(super) struct Candidate {
-    /// The indices of its words, half open.
-    words: Range<usize>,
+    /// Its place, half open: the indices of its words in the window, then in the document, and then its bytes.
+    place: Range<usize>,
     label: usize,
     score: f32,
 }
@@ -161,28 +161,30 @@ impl Reader for PromptedReader<'_> {
             let bonds = &bonds[words.clone()];
             !bonds.contains(&Bond::Outside) && bonds.iter().skip(1).all(|bond| *bond == Bond::Free)
         };
-        let mut entities: Vec<Entity> = Vec::new();
+        let clean = |bytes: Range<usize>, label: &str| match clean_spans & document.has_layout {
+            true => spans::clean(document.text, bytes, label),
+            false => Some(bytes),
+        };
+        let mut chosen = Vec::new();
         for (window, candidates) in windows.ranges().iter().zip(parts) {
             let first = document.words_in(window).start;
             let of_document = |found: &Candidate| {
-                let words = first + found.words.start..first + found.words.end;
-                is_one(&words).then(|| Candidate { words, ..found.clone() })
+                let place = first + found.place.start..first + found.place.end;
+                is_one(&place).then(|| Candidate { place, ..found.clone() })
             };
-            for found in choose(candidates.iter().filter_map(of_document).collect(), rules) {
-                let (label, bytes) = (&types[found.label], document.span_of_words(found.words).bytes);
-                let bytes = match clean_spans & document.has_layout {
-                    true => spans::clean(document.text, bytes, label),
-                    false => Some(bytes),
-                };
-                let Some(span) = bytes.map(|bytes| document.index.span(bytes)) else { continue };
-                // Two entities that differ only by a bracket are the same once they are clean.
-                let mut near =
-                    entities.iter().rev().take_while(|known| known.span.bytes.end > span.bytes.start);
-                if !near.any(|known| known.span == span && known.label == *label) {
-                    entities.push(Entity::new(label, document.text, span, found.score));
-                }
-            }
+            let of_text = |found: Candidate| {
+                let bytes = document.span_of_words(found.place).bytes;
+                clean(bytes, &types[found.label]).map(|place| Candidate { place, ..found })
+            };
+            let candidates = candidates.iter().filter_map(of_document).collect();
+            chosen.extend(choose(candidates, rules).into_iter().filter_map(of_text));
         }
+        // Once they are clean, two candidates may have the same bytes, cross, or be in another order.
+        let entity = |found: Candidate| {
+            let span = document.index.span(found.place);
+            Entity::new(&types[found.label], document.text, span, found.score)
+        };
+        let entities = choose(chosen, rules).into_iter().map(entity).collect();
         TaggedText { entities, coverage: Coverage::of(document, windows, &self.model.profile.languages) }
     }
 }
@@ -215,7 +217,7 @@ fn by_spans(scores: &Array2<f32>, words: usize, rules: &Rules) -> Vec<Candidate>
         for (label, &logit) in scores.iter().enumerate() {
             let score = sigmoid(logit);
             if score > rules.thresholds[label] && first + more < words {
-                found.push(Candidate { words: first..first + more + 1, label, score });
+                found.push(Candidate { place: first..first + more + 1, label, score });
             }
         }
     }
@@ -244,7 +246,7 @@ fn by_ends(scores: &Array2<f32>, labels: usize, rules: &Rules) -> Vec<Candidate>
                 least = least.min(inside);
                 let ends = of(last, label, 1);
                 if ends > threshold {
-                    found.push(Candidate { words: first..last + 1, label, score: least.min(ends) });
+                    found.push(Candidate { place: first..last + 1, label, score: least.min(ends) });
                 }
             }
         }
@@ -256,57 +258,60 @@ fn by_ends(scores: &Array2<f32>, labels: usize, rules: &Rules) -> Vec<Candidate>
 fn choose(mut candidates: Vec<Candidate>, rules: &Rules) -> Vec<Candidate> {
     candidates.sort_by(|a, b| b.score.total_cmp(&a.score));
     let mut taken = Taken::default();
-    candidates.retain(|candidate| taken.take(&candidate.words, rules));
-    candidates.sort_by_key(|candidate| candidate.words.start);
+    candidates.retain(|candidate| taken.take(candidate, rules));
+    candidates.sort_by_key(|candidate| candidate.place.start);
     candidates
 }
 
-/// The words of the selected candidates, ordered so that the starts and ends inside a new candidate show whether it
+/// The places of the selected candidates, ordered so that the starts and ends inside a new candidate show whether it
 /// clashes with any of them.
 #[derive(Default)]
 struct Taken {
-    spans: HashSet<Range<usize>>,
-    /// The end of the longest candidate that begins at each word.
+    /// The labels of each place.
+    labels: HashMap<Range<usize>, Vec<usize>>,
+    /// The end of the longest candidate that begins at each start.
     ends: BTreeMap<usize, usize>,
-    /// The start of the longest candidate that ends at each word.
+    /// The start of the longest candidate that ends at each end.
     starts: BTreeMap<usize, usize>,
 }
 
 impl Taken {
-    /// Adds `words` unless they clash, and returns whether it did.
-    fn take(&mut self, words: &Range<usize>, rules: &Rules) -> bool {
-        let clashes = match self.spans.contains(words) {
-            true => !rules.multi_label,
-            false if rules.nested => self.crosses(words),
-            false => self.overlaps(words),
+    /// Adds a candidate unless it clashes, and returns whether it did.
+    fn take(&mut self, candidate: &Candidate, rules: &Rules) -> bool {
+        let Candidate { place, label, .. } = candidate;
+        let clashes = match self.labels.get(place) {
+            Some(labels) => !rules.multi_label || labels.contains(label),
+            None if rules.nested => self.crosses(place),
+            None => self.overlaps(place),
         };
         if clashes {
             return false;
         }
-        self.spans.insert(words.clone());
-        let end = self.ends.entry(words.start).or_insert(words.end);
-        *end = words.end.max(*end);
-        let start = self.starts.entry(words.end).or_insert(words.start);
-        *start = words.start.min(*start);
+        self.labels.entry(place.clone()).or_default().push(*label);
+        let end = self.ends.entry(place.start).or_insert(place.end);
+        *end = place.end.max(*end);
+        let start = self.starts.entry(place.end).or_insert(place.start);
+        *start = place.start.min(*start);
         true
     }
 
-    /// Returns whether a selected candidate shares some words with `words`, and each of the two has words that the
-    /// other lacks.
-    fn crosses(&self, words: &Range<usize>) -> bool {
-        let inside = words.start + 1..words.end;
-        self.starts.range(inside.clone()).any(|(_, &start)| start < words.start)
-            || self.ends.range(inside).any(|(_, &end)| end > words.end)
+    /// Returns whether a selected candidate overlaps `place`, and each of the two has a part that the other lacks.
+    fn crosses(&self, place: &Range<usize>) -> bool {
+        let inside = place.start + 1..place.end;
+        self.starts.range(inside.clone()).any(|(_, &start)| start < place.start)
+            || self.ends.range(inside).any(|(_, &end)| end > place.end)
     }
 
-    /// Returns whether a selected candidate shares a word with `words`. Selected candidates are disjoint or identical.
-    fn overlaps(&self, words: &Range<usize>) -> bool {
-        self.ends.range(..words.end).next_back().is_some_and(|(_, &end)| end > words.start)
+    /// Returns whether a selected candidate overlaps `place`. Selected candidates are disjoint or identical.
+    fn overlaps(&self, place: &Range<usize>) -> bool {
+        self.ends.range(..place.end).next_back().is_some_and(|(_, &end)| end > place.start)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::ops::Range;
+
     use ndarray::Array2;
     use serde_json::Value;
 
@@ -323,9 +328,9 @@ mod tests {
     fn chosen(spans: &[(usize, usize, f32)], rules: &Rules) -> Vec<(usize, usize)> {
         let candidates = spans.iter().enumerate();
         let candidates = candidates
-            .map(|(label, &(start, end, score))| Candidate { words: start..end, label, score })
+            .map(|(label, &(start, end, score))| Candidate { place: start..end, label, score })
             .collect();
-        choose(candidates, rules).into_iter().map(|found| (found.words.start, found.words.end)).collect()
+        choose(candidates, rules).into_iter().map(|found| (found.place.start, found.place.end)).collect()
     }
 
     #[test]
@@ -378,25 +383,35 @@ mod tests {
     fn a_span_beyond_the_last_word_is_none() {
         let scores = Array2::from_elem((2 * 3, 1), 5.0);
         let found = candidates(&scores, 2, &flat());
-        assert!(found.iter().all(|found| found.words.end <= 2));
+        assert!(found.iter().all(|found| found.place.end <= 2));
         assert!(candidates(&scores, 0, &flat()).is_empty());
     }
 
     #[test]
-    fn candidates_with_one_clean_span_become_one_entity() {
-        let options = EntityOptions::new().entity_types(["person"]).nested(true);
+    fn clean_candidates_are_chosen_again() {
+        let options = EntityOptions::new().entity_types(["person", "place"]).nested(true);
         let ner = engine(Precision::F32).ner(folder("gliner-span")).expect("the fixture should load");
         let ner = ner.with(options).expect("the types should fit");
         let Decoding::Prompted(prompting) = &*ner.decoding else { panic!("it should take types") };
         let reader = prompting.entities(&ner.model, &ner.limits).expect("the types should be set");
-        let document = reader.read("Ada ) met Charles").expect("the text should be read");
-        let windows = reader.windows(&document);
-        // "Ada", "Ada )" and "Charles".
-        let candidates = [(0..2, 0.9), (0..1, 0.8), (3..4, 0.7)];
-        let candidates = candidates.map(|(words, score)| Candidate { words, label: 0, score });
-        let entities = reader.finish(&document, &windows, &[candidates.to_vec()]).entities;
-        let found: Vec<&str> = entities.iter().map(|entity| &*entity.text).collect();
-        assert_eq!(found, ["Ada", "Charles"]);
+        let found = |text: &str, candidates: &[(Range<usize>, usize, f32)]| -> Vec<String> {
+            let document = reader.read(text).expect("the text should be read");
+            let windows = reader.windows(&document);
+            let candidates = candidates.iter().cloned();
+            let candidates =
+                candidates.map(|(place, label, score)| Candidate { place, label, score }).collect();
+            let entities = reader.finish(&document, &windows, &[candidates]).entities;
+            entities.into_iter().map(|entity| entity.text.to_string()).collect()
+        };
+        // "Ada )" and "Ada" have the same clean span.
+        assert_eq!(
+            found("Ada ) met Charles", &[(0..2, 0, 0.9), (0..1, 0, 0.8), (3..4, 0, 0.7)]),
+            ["Ada", "Charles"]
+        );
+        // "the Ada" begins behind "the" once it is clean.
+        assert_eq!(found("the Ada met Charles", &[(0..2, 0, 0.9), (0..1, 0, 0.8)]), ["the", "Ada"]);
+        // A title is no part of a person's name. Without it, the name crosses the place, whose score is lower.
+        assert_eq!(found("Dr Smith Jones", &[(0..3, 0, 0.9), (0..2, 1, 0.8)]), ["Smith Jones"]);
     }
 
     #[test]

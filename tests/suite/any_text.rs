@@ -263,12 +263,31 @@ fn public_types_are_send_and_sync() {
 }
 
 #[test]
-fn what_no_token_holds_is_not_called_read() {
+fn what_no_token_has_is_not_reported_as_read() {
     let ner = load_ner(fixture("ner-wordpiece-cased")).expect("the fixture should load");
     let unknown = "x".repeat(200);
     let coverage = ner.tag(&format!("Lagos {unknown} Lagos")).expect("the text should be tagged").coverage;
     assert_eq!((coverage.chars, coverage.chars_read, coverage.unknown_tokens), (212, 12, 1));
     assert!(!coverage.is_complete());
+}
+
+#[test]
+fn unknown_and_undecoded_characters_are_not_reported_as_read() {
+    for (model, text, unread) in [
+        // The tokenizer has a token for the beginning of a word, in the place of the first character.
+        ("gliner-span", "\u{10A00}", 1),
+        // Tokens of single bytes have any character.
+        ("ner-bytelevel", "a \u{FFFD} b\u{FFFD}", 2),
+        ("gliner-span", "\u{FFFD}", 1),
+    ] {
+        let ner = load_ner(fixture(model)).expect("the fixture should load");
+        let ner = match model.starts_with("gliner") {
+            true => ner.with(EntityOptions::new().entity_types(["person"])).expect("the type should fit"),
+            false => ner,
+        };
+        let coverage = ner.tag(text).expect("the text should be tagged").coverage;
+        assert_eq!(coverage.chars - coverage.chars_read, unread, "{model}: {text:?}, {coverage:?}");
+    }
 }
 
 #[test]
