@@ -64,6 +64,19 @@ package:
     cargo package --workspace --exclude entopic-fuzz --allow-dirty
     ls -l target/package/*.crate
     ! find target/package -name '*.crate' -size +9700000c | grep .
+    cargo publish --workspace --exclude entopic-fuzz --dry-run --no-verify --allow-dirty
+
+# What a release needs besides: crates.io looks for the relative links and pictures of a README in the `repository` that
+# Cargo.toml names.
+publishable:
+    cargo metadata --no-deps --format-version 1 | python3 -c 'import json, sys; \
+        packages = [package for package in json.load(sys.stdin)["packages"] if package["publish"] is None]; \
+        lacking = [package["name"] for package in packages if not package["repository"]]; \
+        sys.exit("set `repository` in the Cargo.toml of " + ", ".join(lacking) if lacking else 0)'
+
+# The public API compared with that of a commit: the changes that semantic versioning forbids. Needs cargo-semver-checks.
+semver baseline:
+    cargo semver-checks --package entopic --baseline-rev {{baseline}}
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:

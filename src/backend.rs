@@ -37,6 +37,9 @@ pub(crate) enum Threads {
     Callers,
     /// The backend's threads, which take one batch at a time: at most `batch_tokens` tokens, in sequences of similar
     /// length, padded to a multiple of `multiple`.
-    #[cfg_attr(not(feature = "libtorch"), expect(dead_code, reason = "no such backend is in the build"))]
+    #[cfg_attr(
+        not(any(feature = "libtorch", test)),
+        expect(dead_code, reason = "no such backend is in the build")
+    )]
     Own { batch_tokens: usize, multiple: usize },
 }

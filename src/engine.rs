@@ -122,6 +122,14 @@ impl Engine {
     }
 
     /// A builder for an engine, with the defaults of [`new`](Self::new).
+    ///
+    /// ```
+    /// use entopic::Engine;
+    ///
+    /// let engine = Engine::builder().threads(2).label_cache(100).build()?;
+    /// assert_eq!(engine.threads(), 2);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn builder() -> EngineBuilder {
         EngineBuilder::default()
     }
@@ -192,6 +200,15 @@ impl Engine {
 impl EngineBuilder {
     /// The number of threads, at most [`Engine::MAX_THREADS`]; one per core by default. A second pool, with as many
     /// threads but at most 16, divides a group of windows that runs alone, such as that of a single short text.
+    ///
+    /// ```
+    /// use entopic::{Engine, ErrorKind};
+    ///
+    /// assert_eq!(Engine::builder().threads(3).build()?.threads(), 3);
+    /// let error = Engine::builder().threads(Engine::MAX_THREADS + 1).build().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Options);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn threads(mut self, threads: usize) -> Self {
         self.threads = Some(threads);
@@ -231,6 +248,20 @@ impl EngineBuilder {
 
     /// The number format of products; by default [`Precision::Int8`] with the native backend, and [`Precision::F32`]
     /// with libtorch.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Engine, Precision};
+    ///
+    /// let text = "Ada Lovelace lived in London.";
+    /// let exact = Engine::builder().precision(Precision::F32).build()?.ner("ner-en-small")?;
+    /// let fast = Engine::builder().precision(Precision::Int8).build()?.ner("ner-en-small")?;
+    /// // The logits differ slightly. The number of entities is the same.
+    /// assert_ne!(exact.logits(text)?.logits, fast.logits(text)?.logits);
+    /// assert_eq!(exact.tag(text)?.entities.len(), fast.tag(text)?.entities.len());
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn precision(mut self, precision: Precision) -> Self {
         self.precision = Some(precision);
@@ -239,6 +270,20 @@ impl EngineBuilder {
 
     /// The registry: the models that are known by name; [`Registry::default`] if not set. To add your own models, pass
     /// `Registry::default().with(own)`.
+    ///
+    /// ```
+    /// let own: entopic::Registry = r#"
+    ///     [[model]]
+    ///     name = "legal-ner"
+    ///     task = "ner"
+    ///     architecture = "bert"
+    ///     source = { folder = "models/legal-ner" }
+    /// "#.parse()?;
+    /// let registry = entopic::Registry::default().with(own);
+    /// let engine = entopic::Engine::builder().registry(registry).build()?;
+    /// assert!(engine.registry().find("legal-ner").is_some());
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn registry(mut self, registry: Registry) -> Self {
         self.registry = Some(registry);
@@ -246,6 +291,17 @@ impl EngineBuilder {
     }
 
     /// The options for the Hugging Face hub; those of [`Hub::new`] by default.
+    ///
+    /// ```
+    /// use entopic::{Engine, ErrorKind, Hub};
+    ///
+    /// let hub = Hub::new().cache("no/such/folder").offline(true);
+    /// let engine = Engine::builder().hub(hub).build()?;
+    /// // The model is not in the cache, and the engine does not download it.
+    /// let error = engine.ner("dslim/bert-base-NER").unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::ModelUnavailable);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[cfg(feature = "hub")]
     #[must_use]
     pub fn hub(mut self, hub: Hub) -> Self {
@@ -255,6 +311,20 @@ impl EngineBuilder {
 
     /// The most label embeddings that are cached, for all models together; 4,096 by default, and none with 0. The least
     /// recently used are evicted first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::Engine;
+    ///
+    /// let cached = Engine::builder().label_cache(1000).build()?.topics("topics-en-small")?;
+    /// let plain = Engine::builder().label_cache(0).build()?.topics("topics-en-small")?;
+    /// // The cache saves time and does not change the results.
+    /// let (text, names) = ("The striker scored twice.", ["economy", "sport"]);
+    /// let classified = cached.classify(text, &cached.label_set(names)?)?;
+    /// assert_eq!(classified, plain.classify(text, &plain.label_set(names)?)?);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn label_cache(mut self, labels: usize) -> Self {
         self.label_cache = Some(labels);

@@ -77,6 +77,20 @@ impl Error {
     }
 
     /// The kind of the error.
+    ///
+    /// ```
+    /// use entopic::{Engine, ErrorKind};
+    ///
+    /// let error = Engine::new()?.ner("no-such-model").unwrap_err();
+    /// // The status with which a web service might respond.
+    /// let status = match error.kind() {
+    ///     ErrorKind::UnknownModel => 404,
+    ///     ErrorKind::TooLong => 413,
+    ///     _ => 500,
+    /// };
+    /// assert_eq!(status, 404);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }

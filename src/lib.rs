@@ -39,10 +39,10 @@
 //!   does not know.
 //! * `onnx`: checkpoints that exist only as ONNX (`model.onnx` or `onnx/model.onnx`, or a quantised graph, and no other
 //!   weights), of any architecture, run by the crate `rten`: token classification, NLI, embeddings, GLiNER. The graph
-//!   sets the number format; [`Precision`] has no effect. A batch gives the same results as its documents alone, within 1e-4. A damaged file is
-//!   an error, but a hostile graph may take any amount of time and memory: load only graphs that you trust. `rten`
-//!   starts one thread pool for the process, with one thread per core, which loads models and then sleeps. `rten` reads
-//!   environment variables that begin with `RTEN_`, and prints if `RTEN_TIMING` is set.
+//!   sets the number format; [`Precision`] has no effect. A batch gives the same results as its documents alone, within
+//!   1e-4. A damaged file is an error, but a hostile graph may take any amount of time and memory: load only graphs that
+//!   you trust. `rten` starts one thread pool for the process, with one thread per core, which loads models and then
+//!   sleeps. It reads environment variables that begin with `RTEN_`, and prints if `RTEN_TIMING` is set.
 //! * `libtorch`: `Backend::LibTorch`, rust-bert's model types on libtorch 2.4, on a CPU or a CUDA device.
 //!   docs/backends.md in the repository explains how to install libtorch, what differs, and when to use it. The feature
 //!   compiles C++, and libtorch reads its own environment variables.

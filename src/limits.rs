@@ -17,3 +17,6 @@ pub(crate) const LONGEST_WINDOW: usize = 1 << 13;
 /// The most threads: more than any machine has cores. Some ten thousand threads exhaust the memory for their stacks,
 /// and the standard library then aborts the process.
 pub(crate) const MOST_THREADS: usize = 1024;
+
+/// The most bytes of a file without weights: more would be an attack, or a mistake.
+pub(crate) const LONGEST_TEXT: u64 = 256 << 20;

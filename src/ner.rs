@@ -163,11 +163,29 @@ impl Ner {
     }
 
     /// The name of the model, or its folder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?;
+    /// assert_eq!(ner.name(), "ner-en-small");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.model.name
     }
 
     /// The entity types that are found: those of the model, or those set with [`EntityOptions::entity_types`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?;
+    /// assert_eq!(ner.entity_types(), ["PER", "LOC", "ORG", "MISC"]);
+    /// let tagged = ner.tag("Ada Lovelace lived in London.")?;
+    /// assert!(tagged.entities.iter().all(|entity| ner.entity_types().contains(&entity.label)));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn entity_types(&self) -> &[String] {
         match &*self.decoding {
             Decoding::Tags(tagging) => &tagging.types,
@@ -192,6 +210,15 @@ impl Ner {
 
     /// The raw tags of a token classifier, such as `B-PER`, in the order of its columns. Empty for a model that takes
     /// entity types as input.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?;
+    /// assert_eq!(ner.tags()[..5], ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]);
+    /// assert_eq!(ner.tags()[5..], ["B-ORG", "I-ORG", "B-MISC", "I-MISC"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn tags(&self) -> &[String] {
         self.model.role.labels()
     }

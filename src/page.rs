@@ -51,6 +51,19 @@ impl HtmlOptions {
     }
 
     /// The title of the page.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{HtmlOptions, Tagger};
+    ///
+    /// let text = "Dear Charles,\nI will be in London on Monday.";
+    /// let document = Tagger::bundled()?.tag(text)?;
+    /// assert!(document.to_html(text).contains("<title>Dear Charles,</title>"));
+    /// let page = document.to_html_with(text, &HtmlOptions::new().title("Letters & notes"));
+    /// assert!(page.contains("<title>Letters &amp; notes</title>"));
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn title(mut self, title: impl Into<String>) -> Self {
         self.title = Some(title.into());

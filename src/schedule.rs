@@ -75,12 +75,12 @@ mod tests {
     use rayon::iter::{IntoParallelIterator, ParallelIterator};
 
     use super::{Limits, Workers};
-    use crate::backend::Runner;
+    use crate::backend::{Runner, Threads};
     use crate::batch::{RaggedBatch, Sequence};
     use crate::error::{Error, ErrorKind};
 
     fn rows(workers: &Workers, sequences: &[Sequence]) -> Vec<Result<Array2<f32>, Error>> {
-        super::run(workers, &Echo, sequences, &Limits::new(), |_, rows| rows)
+        super::run(workers, &ECHO, sequences, &Limits::new(), |_, rows| rows)
     }
 
     #[test]
@@ -90,19 +90,26 @@ mod tests {
         for (limits, kind) in
             [(Limits::new().deadline(Instant::now()), ErrorKind::Deadline), (cancelled, ErrorKind::Cancelled)]
         {
-            for output in super::run(&workers, &Echo, &numbered(30), &limits, |_, rows| rows) {
+            for output in super::run(&workers, &ECHO, &numbered(30), &limits, |_, rows| rows) {
                 assert_eq!(output.expect_err("nothing should run").kind(), kind);
             }
         }
     }
 
     /// Returns the first id and the length of each sequence; refuses or panics at marked ones.
-    struct Echo;
+    struct Echo {
+        threads: Threads,
+    }
 
+    const ECHO: Echo = Echo { threads: Threads::Callers };
     const REFUSED: u32 = 1_000;
     const PANICS: u32 = 2_000;
 
     impl Runner for Echo {
+        fn threads(&self) -> Threads {
+            self.threads
+        }
+
         fn run(&self, batch: &RaggedBatch) -> Result<Vec<Array2<f32>>, Error> {
             let firsts: Vec<u32> = batch.sequences().map(|sequence| batch.ids[sequence.start]).collect();
             assert!(!firsts.contains(&PANICS), "asked to panic");
@@ -116,6 +123,28 @@ mod tests {
                 .collect();
             let row = |(&first, &length): (&u32, &usize)| ndarray::arr2(&[[first as f32, length as f32]]);
             Ok(firsts.iter().zip(&lengths).map(row).collect())
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn every_sequence_gets_its_own_rows_whatever_the_budget(
+            lengths in proptest::collection::vec(1_usize..200, 0..60),
+            own in proptest::option::of((0_usize..2_000, 0_usize..80)),
+            threads in 1_usize..5,
+        ) {
+            let own = own.map(|(batch_tokens, multiple)| Threads::Own { batch_tokens, multiple });
+            let echo = Echo { threads: own.unwrap_or(Threads::Callers) };
+            let workers = Workers::new(Some(threads)).expect("the threads should start");
+            let ids = lengths.iter().enumerate().map(|(index, &length)| vec![index as u32; length]);
+            let sequences: Vec<_> = ids.map(|ids| Sequence { ids, ..Sequence::default() }).collect();
+            let outputs = super::run(&workers, &echo, &sequences, &Limits::new(), |index, rows| (index, rows));
+            proptest::prop_assert_eq!(outputs.len(), lengths.len());
+            for (at, output) in outputs.into_iter().enumerate() {
+                let (index, rows) = output.expect("it should not be refused");
+                proptest::prop_assert_eq!(index, at);
+                proptest::prop_assert_eq!(rows, ndarray::arr2(&[[at as f32, lengths[at] as f32]]));
+            }
         }
     }
 

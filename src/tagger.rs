@@ -273,16 +273,45 @@ impl Tagger {
     }
 
     /// The model that finds entities.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let tagger = entopic::Tagger::bundled()?;
+    /// let text = "Ada Lovelace lived in London.";
+    /// assert_eq!(tagger.ner().tag(text)?.entities, tagger.tag(text)?.entities);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn ner(&self) -> &Ner {
         &self.ner
     }
 
     /// The model that scores topics.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let tagger = entopic::Tagger::bundled()?;
+    /// assert_eq!(tagger.topics().name(), "topics-en-small");
+    /// let labels = tagger.topics().label_set(["football", "tennis"])?;
+    /// assert_eq!(labels.names().collect::<Vec<_>>(), ["football", "tennis"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn topics(&self) -> &TopicClassifier {
         &self.topics
     }
 
     /// The labels by which texts are classified.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let tagger = entopic::Tagger::bundled()?;
+    /// assert_eq!(tagger.labels().labels(), entopic::news_topics());
+    /// let tagger = tagger.with_labels(tagger.topics().label_set(["football", "tennis"])?)?;
+    /// assert_eq!(tagger.labels().names().collect::<Vec<_>>(), ["football", "tennis"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn labels(&self) -> &LabelSet {
         &self.labels
     }

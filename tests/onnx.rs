@@ -2,13 +2,16 @@
 //! transformers'.
 
 use std::fs;
+use std::sync::LazyLock;
 
-use entopic::{Aggregation, EntityOptions, Error, ErrorKind, Ner};
+use entopic::{Aggregation, Engine, EntityOptions, Error, ErrorKind, Ner, TopicClassifier};
+use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use tempfile::TempDir;
 
 #[path = "support/mod.rs"]
 mod support;
 
+use support::random::{check_entities, check_topics, division, text};
 use support::{assert_says, engine, fixture, load_topics};
 
 const TOLERANCE: f32 = 1e-4;
@@ -16,22 +19,25 @@ const TOLERANCE: f32 = 1e-4;
 /// Graphs, and the fixtures with their other files.
 const NER: [(&str, &str); 2] =
     [("onnx-ner-wordpiece-cased", "ner-wordpiece-cased"), ("onnx-xlnet-ner", "onnx-xlnet-ner")];
-const NLI: (&str, &str) = ("onnx-nli-e-not", "nli-e-not");
-
-/// Texts of several lengths.
-const TEXTS: [&str; 6] = [
-    "Maria Okafor met Obama in Geneva",
-    "",
-    "The World Bank of Lagos sold the harbour, and nobody knew why.",
-    "x",
-    "Anders Lindqvist: 12 % of it — gone!",
-    "東京 and São Paulo are far from one another, said Reuters on Tuesday in Paris.",
+const GLINER: [(&str, &str); 3] = [
+    ("onnx-gliner-span", "gliner-span"),
+    ("onnx-gliner-span-plain", "gliner-span-plain"),
+    ("onnx-gliner-token", "gliner-token"),
 ];
+const NLI: (&str, &str) = ("onnx-nli-e-not", "nli-e-not");
+const EMBEDDING: (&str, &str) = ("onnx-distilbert-embed", "distilbert-embed");
 
 /// A folder with a graph at `path` and what belongs to it.
 fn folder_with((graph, other): (&str, &str), path: &str) -> TempDir {
     let folder = TempDir::new().expect("a temporary folder should be made");
-    for file in ["config.json", "tokenizer.json", "tokenizer_config.json", "1_Pooling/config.json"] {
+    for file in [
+        "config.json",
+        "gliner_config.json",
+        "tokenizer.json",
+        "tokenizer_config.json",
+        "special_tokens_map.json",
+        "1_Pooling/config.json",
+    ] {
         let (from, to) = (fixture(other).join(file), folder.path().join(file));
         if from.exists() {
             fs::create_dir_all(to.parent().expect("a temporary folder should be made"))
@@ -55,34 +61,47 @@ fn ner(folder: &TempDir, threads: usize) -> Result<Ner, Error> {
 }
 
 #[test]
-fn a_graph_may_be_in_a_folder_of_its_own() {
+fn a_graph_may_be_in_a_subfolder() {
     let classifier = load_topics(folder_with(NLI, "onnx/model.onnx").path()).expect("the graph should load");
     let labels = classifier.label_set(["sport", "law"]).expect("the labels should fit");
-    assert_eq!(classifier.classify(TEXTS[0], &labels).expect("it should be classified").topics.len(), 2);
+    assert_eq!(
+        classifier.classify("Obama met Okafor", &labels).expect("it should be classified").topics.len(),
+        2
+    );
 }
 
-#[test]
-fn a_batch_gives_what_its_documents_give_alone() {
-    for names in NER {
-        let folder = folder(names);
-        let texts: Vec<&str> = TEXTS.into_iter().cycle().take(60).collect();
-        let one = ner(&folder, 1).expect("the model should load");
-        let alone: Vec<_> =
-            texts.iter().map(|text| one.tag(text).expect("the text should be tagged").entities).collect();
-        let mut largest: f32 = 0.0;
-        for threads in [1, 3] {
-            let ner = ner(&folder, threads).expect("the model should load");
-            for (found, alone) in ner.tag_batch(&texts).into_iter().zip(&alone) {
-                let found = found.expect("the text should be tagged").entities;
-                assert_eq!(found.len(), alone.len());
-                for (found, alone) in found.iter().zip(alone) {
-                    assert_eq!((&found.label, &found.span), (&alone.label, &alone.span));
-                    largest = largest.max((found.score - alone.score).abs());
-                }
-            }
-        }
-        println!("{names:?}: largest difference of scores {largest:.1e}");
-        assert!(largest <= TOLERANCE);
+/// Every graph, on one thread and on three.
+static NERS: LazyLock<Vec<Ner>> = LazyLock::new(|| {
+    let load = |engine: &Engine, names| engine.ner(folder(names).path()).expect("the graph should load");
+    let both = [engine(1), engine(3)];
+    both.iter().flat_map(|engine| NER.iter().chain(&GLINER).map(|&names| load(engine, names))).collect()
+});
+static CLASSIFIERS: LazyLock<Vec<TopicClassifier>> = LazyLock::new(|| {
+    let load = |engine: &Engine, names| engine.topics(folder(names).path()).expect("the graph should load");
+    [engine(1), engine(3)]
+        .iter()
+        .flat_map(|engine| [NLI, EMBEDDING].map(|names| load(engine, names)))
+        .collect()
+});
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_calls_give_what_their_documents_give_alone(
+        texts in prop::collection::vec(text(), 1..12),
+        ner in any::<prop::sample::Index>(),
+        classifier in any::<prop::sample::Index>(),
+        window in 16_usize..60,
+        division in division(8),
+    ) {
+        let ner = ner.get(&NERS);
+        let options = match ner.tags().is_empty() {
+            true => EntityOptions::new().entity_types(["person", "place"]).threshold(0.3),
+            false => EntityOptions::new().aggregation(Aggregation::Simple).window(window),
+        };
+        check_entities(&ner.with(options).expect("the options should fit"), &texts, &division, TOLERANCE);
+        check_topics(classifier.get(&CLASSIFIERS), &texts, &division, TOLERANCE);
     }
 }
 
@@ -137,7 +156,7 @@ fn labels_that_disagree_are_named() {
 }
 
 #[test]
-fn a_length_must_be_told() {
+fn a_length_must_be_given() {
     let error = damaged(NER[1], "tokenizer_config.json", |_| b"{}".to_vec());
     assert_says(&error, ErrorKind::Config, &["max_position_embeddings", "model_max_length"]);
 }

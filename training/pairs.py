@@ -61,7 +61,7 @@ def others(count: int, right: list[list[int]]) -> list[list[int]]:
 
 @dataclass(frozen=True)
 class Written:
-    """A text of any genre, labels that hold and labels that do not, most of them near."""
+    """A text of any genre, labels that apply and labels that do not, most of them near."""
 
     text: str
     right: list[str]
@@ -213,7 +213,7 @@ class Sampler:
         return batch
 
     def judged(self) -> Batch:
-        """Written texts against labels that hold and labels that do not, and texts about nothing."""
+        """Written texts against labels that apply and labels that do not, and texts about nothing."""
         items = [
             Written(self.rng.choice(EMPTY), [], self.rng.sample(self.names, MAX_WRONG))
             if self.rng.random() < EMPTY_SHARE

@@ -193,7 +193,7 @@ def fit_softmax(scores: dict[str, torch.Tensor], sets: dict[str, Topics]) -> flo
 
 
 def fit_sigmoid(cosines: torch.Tensor, right: torch.Tensor) -> tuple[float, float]:
-    """Midpoint and temperature of the sigmoid of each label alone, from labels that hold and labels that do not."""
+    """Midpoint and temperature of the sigmoid of each label alone, from labels that apply and labels that do not."""
     slope, midpoint = torch.tensor(20.0).log().requires_grad_(), torch.tensor(0.4).requires_grad_()
     minimise(
         lambda: binary_cross_entropy_with_logits(slope.exp() * (cosines - midpoint), right.float()),

@@ -70,11 +70,32 @@ pub struct EntityColumn {
 
 impl EntityColumn {
     /// A column without documents.
+    ///
+    /// ```
+    /// use entopic_arrow::EntityColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// assert!(EntityColumn::new().finish()?.is_empty());
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The type of the column.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use entopic_arrow::EntityColumn;
+    /// use entopic_arrow::arrow_array::RecordBatch;
+    /// use entopic_arrow::arrow_schema::{Field, Schema};
+    ///
+    /// let schema = Schema::new(vec![Field::new("entities", EntityColumn::data_type(), true)]);
+    /// let column = EntityColumn::new().finish()?;
+    /// let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(column)])?;
+    /// assert_eq!((batch.num_rows(), batch.num_columns()), (0, 1));
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     pub fn data_type() -> DataType {
         lists::data_type(Self::fields())
     }
@@ -92,6 +113,22 @@ impl EntityColumn {
     }
 
     /// Adds the entities of one document, each with its start and end.
+    ///
+    /// ```
+    /// use entopic::{Entity, Span};
+    /// use entopic_arrow::EntityColumn;
+    /// use entopic_arrow::arrow_array::cast::AsArray;
+    ///
+    /// let text = "Nairobi is in Kenya.";
+    /// let span = Span::find(text, "Kenya").expect("it should exist");
+    /// let country = Entity::new("LOC", text, span, 0.9);
+    /// let mut column = EntityColumn::new();
+    /// column.push([(&country, country.span.chars.clone())])?;
+    /// let entities = column.finish()?.value(0);
+    /// let names = entities.as_struct().column_by_name("text").expect("it should be a field");
+    /// assert_eq!(names.as_string::<i32>().value(0), "Kenya");
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -120,11 +157,34 @@ impl EntityColumn {
     }
 
     /// Adds a document whose entities are unknown.
+    ///
+    /// ```
+    /// use entopic_arrow::EntityColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// let mut column = EntityColumn::new();
+    /// column.push_null();
+    /// column.push([])?; // no entities
+    /// let column = column.finish()?;
+    /// assert!(column.is_null(0) && column.is_valid(1));
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     pub fn push_null(&mut self) {
         self.lists.push_null();
     }
 
     /// Returns the column, and leaves the builder empty.
+    ///
+    /// ```
+    /// use entopic_arrow::EntityColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// let mut column = EntityColumn::new();
+    /// column.push_null();
+    /// assert_eq!(column.finish()?.len(), 1);
+    /// assert_eq!(column.finish()?.len(), 0);
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -171,11 +231,32 @@ pub struct TopicColumn {
 
 impl TopicColumn {
     /// A column without documents.
+    ///
+    /// ```
+    /// use entopic_arrow::TopicColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// assert!(TopicColumn::new().finish()?.is_empty());
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
 
     /// The type of the column.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use entopic_arrow::TopicColumn;
+    /// use entopic_arrow::arrow_array::RecordBatch;
+    /// use entopic_arrow::arrow_schema::{Field, Schema};
+    ///
+    /// let schema = Schema::new(vec![Field::new("topics", TopicColumn::data_type(), true)]);
+    /// let column = TopicColumn::new().finish()?;
+    /// let batch = RecordBatch::try_new(Arc::new(schema), vec![Arc::new(column)])?;
+    /// assert_eq!((batch.num_rows(), batch.num_columns()), (0, 1));
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     pub fn data_type() -> DataType {
         lists::data_type(Self::fields())
     }
@@ -189,6 +270,19 @@ impl TopicColumn {
     }
 
     /// Adds the topics of one document.
+    ///
+    /// ```
+    /// use entopic::TaggedDocument;
+    /// use entopic_arrow::TopicColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// let document = TaggedDocument::default(); // of an empty text
+    /// let mut column = TopicColumn::new();
+    /// column.push(&document.topics)?;
+    /// let column = column.finish()?;
+    /// assert_eq!((column.len(), column.null_count(), column.value(0).len()), (1, 0, 0));
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -204,11 +298,34 @@ impl TopicColumn {
     }
 
     /// Adds a document whose topics are unknown.
+    ///
+    /// ```
+    /// use entopic_arrow::TopicColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// let mut column = TopicColumn::new();
+    /// column.push_null();
+    /// column.push(&[])?; // no topics
+    /// let column = column.finish()?;
+    /// assert!(column.is_null(0) && column.is_valid(1));
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     pub fn push_null(&mut self) {
         self.lists.push_null();
     }
 
     /// Returns the column, and leaves the builder empty.
+    ///
+    /// ```
+    /// use entopic_arrow::TopicColumn;
+    /// use entopic_arrow::arrow_array::Array;
+    ///
+    /// let mut column = TopicColumn::new();
+    /// column.push_null();
+    /// assert_eq!(column.finish()?.len(), 1);
+    /// assert_eq!(column.finish()?.len(), 0);
+    /// # Ok::<(), entopic_arrow::arrow_schema::ArrowError>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -116,10 +116,6 @@ mod tests {
 
         let types = ["Hub::", "EntityOptions::", "TopicOptions::", "Backend::", "Limits::", "Engine::"];
         let source = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../src"));
-        if !source.join("lib.rs").exists() {
-            // The package was copied without the workspace.
-            return;
-        }
         for path in files(source) {
             let text = fs::read_to_string(&path).expect("the source should be readable");
             let code = text.split("#[cfg(test)]").next().unwrap_or_default();

@@ -38,7 +38,8 @@ fn list(args: &ListArgs) -> Result<(), Failure> {
 
 fn show(args: &ShowArgs) -> Result<(), Failure> {
     let registry = load::registry(args.registry.as_deref())?;
-    let entry = registry.find(&args.name).ok_or_else(|| unknown(&registry, &args.name))?;
+    let entry =
+        registry.find(&args.name).ok_or_else(|| unknown(&registry, args.registry.as_deref(), &args.name))?;
     match args.format {
         ListFormat::Json => output::print_json(entry),
         ListFormat::Text => output::print(&render::lines(entry)?),
@@ -67,7 +68,7 @@ fn check(args: &CheckArgs) -> Result<ExitCode, Failure> {
     }
     for name in &args.names {
         let entry = registry.find(name).or_else(|| of_folder(&registry, name));
-        entries.push(entry.ok_or_else(|| unknown(&registry, name))?);
+        entries.push(entry.ok_or_else(|| unknown(&registry, args.places.registry.as_deref(), name))?);
     }
     let mut code = ExitCode::SUCCESS;
     for entry in entries {
@@ -104,16 +105,18 @@ fn of_folder<'r>(registry: &'r Registry, path: &str) -> Option<&'r ModelEntry> {
     })
 }
 
-fn unknown(registry: &Registry, name: &str) -> Failure {
+/// The error of a model that is not in `registry`, with what it may have meant. `file` is the caller's registry.
+fn unknown(registry: &Registry, file: Option<&Path>, name: &str) -> Failure {
     let what = if Path::new(name).is_dir() {
         "the registry has no model in the folder"
     } else {
         "the registry has no model"
     };
     let near: Vec<&str> = registry.nearest(name, |_| true).iter().map(|entry| entry.name.as_str()).collect();
-    let nearest = match near.as_slice() {
+    let similar = match near.as_slice() {
         [] => String::new(),
-        near => format!("the nearest names are {}; ", near.join(", ")),
+        near => format!("similar names: {}; ", near.join(", ")),
     };
-    Failure::new(format!("{what} {name:?}; {nearest}`entopic models list` shows all"))
+    let with = file.map_or(String::new(), |file| format!(" --registry {}", file.display()));
+    Failure::new(format!("{what} {name:?}; {similar}`entopic models list{with}` shows all"))
 }

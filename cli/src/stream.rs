@@ -12,6 +12,7 @@ use flate2::read::MultiGzDecoder;
 use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
 use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 
+use crate::args::inputs::MOST_BYTES;
 use crate::failure::Failure;
 
 /// The first bytes of gzip files. No UTF-8 text begins with them: 0x8B continues a character, but 0x1F is a whole
@@ -28,7 +29,7 @@ const BEGINNING: usize = 4;
 /// The number of bytes that are read and decoded at once.
 const READ: usize = 64 * 1024;
 
-/// The advice in messages about another encoding.
+/// The advice in messages about another encoding, and about a limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
     /// Use the option --encoding.
@@ -62,12 +63,12 @@ pub(crate) struct Opening {
 }
 
 impl Opening {
-    /// The options for files that are not documents: their encoding cannot be named, and their size is not limited.
+    /// The options for files that are not documents: their encoding and the limit of their size cannot be changed.
     pub(crate) fn new() -> Self {
         Self {
             encoding: None,
             advice: Advice::Convert,
-            most: u64::MAX,
+            most: MOST_BYTES,
             done: Rc::default(),
             is_ready: Rc::new(Cell::new(true)),
         }
@@ -182,7 +183,7 @@ impl Stream {
         let read = (&mut self.reader).take(self.most.saturating_add(1)).read_to_end(&mut bytes);
         read.map_err(|error| unreadable(&self.name, &error))?;
         if bytes.len() as u64 > self.most {
-            return Err(Failure::new(format!("{} {}", self.name, too_long(self.most))));
+            return Err(Failure::new(format!("{} {}", self.name, self.too_long())));
         }
         let text = self.utf8(bytes, self.byte, 1)?;
         if is_no_text(&text) {
@@ -229,11 +230,19 @@ impl Stream {
         self.byte += (bytes.len() + more) as u64;
         self.line += 1;
         if is_too_long {
-            let text = Err(Failure::new(format!("the line {}", too_long(self.most))));
+            let text = Err(Failure::new(format!("the line {}", self.too_long())));
             return Some(Line { number: self.line, text, end });
         }
         bytes.truncate(bytes.len() - end.len());
         Some(Line { number: self.line, text: self.utf8(bytes, start, self.line), end })
+    }
+
+    /// The end of the message about a part that is longer than the limit.
+    fn too_long(&self) -> String {
+        match self.advice {
+            Advice::Option => too_long(self.most),
+            Advice::Convert => format!("has more than {} bytes; split it", self.most),
+        }
     }
 
     /// `bytes` as text; they begin at `byte`, in `line`.

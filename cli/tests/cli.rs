@@ -334,7 +334,7 @@ fn bench_counts_documents_and_tokens() {
 }
 
 #[test]
-fn bench_tells_where_the_time_goes() {
+fn bench_reports_where_the_time_goes() {
     let folder = Folder::new();
     let file = folder.file("texts.txt", "Oslo is cold.\nBerlin is warm.\n");
     let report = json(&["bench", &file, "--task", "ner", "--threads", "1", "--repeat", "1", "--stages"], b"");
@@ -570,7 +570,7 @@ fn a_model_is_shown_as_its_registry_has_it() {
     assert!(message.contains("\"no-such\"") && message.contains("entopic models list"), "{message}");
     assert!(!message.contains("nearest"), "{message}");
     let message = failure(&["models", "show", "ner-small"], b"", 1);
-    assert!(message.contains("the nearest names are ner-en-small"), "{message}");
+    assert!(message.contains("similar names: ner-en-small"), "{message}");
 }
 
 #[test]

@@ -72,7 +72,7 @@ fn answers_are_those_of_the_library() {
 }
 
 #[test]
-fn options_hold_for_their_request() {
+fn options_apply_to_their_request() {
     let service = Service::start(&[]);
     let request = json!({"text": "😀 Ada Lovelace, ada@example.org", "built_in": ["email"], "groups": true, "utf16": true});
     let found = service.post("/v1/entities", &request).json();
@@ -93,7 +93,7 @@ fn options_hold_for_their_request() {
 }
 
 #[test]
-fn bad_requests_are_told_what_is_wrong() {
+fn errors_of_bad_requests_say_what_is_wrong() {
     let service = Service::start(&[]);
     let all = ["/v1/entities", "/v1/topics", "/v1/tag"];
     for path in all {

@@ -58,11 +58,51 @@ pub struct Functions {
 
 impl Functions {
     /// The functions with the models of `tagger`. Topics are those of [`Tagger::labels`] where a query names none.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(feature = "bundled")] {
+    /// use datafusion::{arrow::array::AsArray, prelude::SessionContext};
+    /// use entopic::Tagger;
+    /// use entopic_datafusion::Functions;
+    ///
+    /// let tagger = Tagger::bundled()?;
+    /// let labels = tagger.topics().label_set(["football", "tennis"])?;
+    /// let context = SessionContext::new();
+    /// Functions::new(tagger.with_labels(labels)?).register(&context);
+    /// let query = "SELECT topic('The striker headed the ball into the net.')";
+    /// let batches = context.sql(query).await?.collect().await?;
+    /// assert_eq!(batches[0].column(0).as_string::<i32>().value(0), "football");
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(tagger: Tagger) -> Self {
         Self { tagger, redaction: Redaction::label(), strict: false }
     }
 
     /// The way in which `redact` takes entities out of a text [default: `[PER]`, the label].
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(feature = "bundled")] {
+    /// use datafusion::{arrow::array::AsArray, prelude::SessionContext};
+    /// use entopic::{Redaction, Tagger};
+    /// use entopic_datafusion::Functions;
+    ///
+    /// let context = SessionContext::new();
+    /// let redaction = Redaction::pseudonym().only(["PER"]);
+    /// Functions::new(Tagger::bundled()?).redaction(redaction).register(&context);
+    /// let query = "SELECT redact('Angela Merkel spoke in Berlin about the price of gas.')";
+    /// let batches = context.sql(query).await?.collect().await?;
+    /// let redacted = batches[0].column(0).as_string::<i32>().value(0);
+    /// assert_eq!(redacted, "[PER-1] spoke in Berlin about the price of gas.");
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn redaction(mut self, redaction: Redaction) -> Self {
         self.redaction = redaction;
@@ -71,6 +111,26 @@ impl Functions {
 
     /// Sets whether a text that fails ends the query [default: false]. Otherwise the function is null for that row, and
     /// a warning (of the crate `log`) says how many rows of a batch failed and why.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(feature = "bundled")] {
+    /// use datafusion::prelude::SessionContext;
+    /// use entopic::{Limits, Tagger};
+    /// use entopic_datafusion::Functions;
+    ///
+    /// // The text is longer than the limit.
+    /// let tagger = Tagger::bundled()?.within(&Limits::new().max_bytes(10));
+    /// let context = SessionContext::new();
+    /// Functions::new(tagger).strict(true).register(&context);
+    /// let frame = context.sql("SELECT redact('Ada Lovelace lived in London.')").await?;
+    /// let error = frame.collect().await.unwrap_err();
+    /// assert!(error.to_string().contains("redact failed"));
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn strict(mut self, strict: bool) -> Self {
         self.strict = strict;
@@ -97,6 +157,24 @@ impl Functions {
     }
 
     /// Registers the functions, so that queries and programs of this context can call them.
+    ///
+    /// ```
+    /// # #[tokio::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # #[cfg(feature = "bundled")] {
+    /// use datafusion::{arrow::array::AsArray, prelude::SessionContext};
+    /// use entopic::Tagger;
+    /// use entopic_datafusion::Functions;
+    ///
+    /// let context = SessionContext::new();
+    /// Functions::new(Tagger::bundled()?).register(&context);
+    /// let query = "SELECT redact('Angela Merkel spoke in Berlin.')";
+    /// let batches = context.sql(query).await?.collect().await?;
+    /// assert_eq!(batches[0].column(0).as_string::<i32>().value(0), "[PER] spoke in [LOC].");
+    /// # }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn register(&self, context: &SessionContext) {
         for function in self.all() {
             context.register_udf(function);

@@ -23,13 +23,13 @@ pub fn transpose<T: Pod>(from: Strided<&[T]>, to: Strided<&mut [T]>, [rows, colu
     }
     let (from, from_stride) = (from.values, from.stride);
     let (to, to_stride) = (to.values, to.stride);
-    let holds = |len: usize, stride: usize, rows: usize, columns: usize| {
+    let fits = |len: usize, stride: usize, rows: usize, columns: usize| {
         let before = (rows - 1).checked_mul(stride);
         stride >= columns
             && before.and_then(|before| before.checked_add(columns)).is_some_and(|end| end <= len)
     };
-    assert!(holds(from.len(), from_stride, rows, columns), "{rows} rows of {columns} are out of range");
-    assert!(holds(to.len(), to_stride, columns, rows), "{columns} rows of {rows} are out of range");
+    assert!(fits(from.len(), from_stride, rows, columns), "{rows} rows of {columns} are out of range");
+    assert!(fits(to.len(), to_stride, columns, rows), "{columns} rows of {rows} are out of range");
     let [whole_rows, whole_columns] =
         if has_squares() { [rows, columns].map(|count| count - count % SIDE) } else { [0, 0] };
     for row in (0..whole_rows).step_by(SIDE) {

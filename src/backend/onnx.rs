@@ -175,6 +175,11 @@ impl Onnx {
         // rten has no 64-bit integers, and no vocabulary needs them.
         let narrowed = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let (count, longest, words) = (run.sequences.len(), run.longest(), run.most_words());
+        // A window without the first token of a word, because the word is longer than a window, has nothing to score,
+        // and graphs cannot have an input of no words.
+        if matches!(self.taken, Output::Words(_)) && words == 0 {
+            return Ok(vec![Array2::zeros((0, 0)); count]);
+        }
         let widest = match self.taken {
             Output::Words(WordScores::Spans { widest }) => widest,
             _ => 0,
@@ -335,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn sequences_run_together_only_where_they_do_not_tell() {
+    fn sequences_run_together_only_where_the_results_are_the_same() {
         let both = ["input_ids", "attention_mask"];
         let same = [node("Identity", &["x"], "y", None)];
         // All results depend on the largest id, as if a whole batch were quantised.

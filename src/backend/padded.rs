@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_hold_what_may_run_together() {
+    fn runs_have_what_may_run_together() {
         let lengths = [2, 5, 4, 2, 1, 5];
         let padded: [&[usize]; 2] = [&[5, 5, 4], &[2, 2, 1]];
         assert_eq!(runs(&lengths, Together::Padded), padded);

@@ -12,6 +12,7 @@ use super::registry::ModelFile;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
+use crate::limits::LONGEST_TEXT;
 
 /// The files of a model in memory, under the paths that they have on the Hugging Face hub.
 ///
@@ -91,9 +92,6 @@ pub(crate) struct SharedWords {
     /// The pieces of one safetensors file.
     pub(crate) pieces: [&'static [u8]; 2],
 }
-
-/// The size limit in bytes of a file without weights: more would be an attack, or a mistake.
-pub(crate) const LONGEST_TEXT: u64 = 256 << 20;
 
 /// The bytes of the longest pointer of Git LFS, by its specification
 /// (<https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md>).

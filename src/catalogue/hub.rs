@@ -78,6 +78,14 @@ impl Hub {
     /// The token for private and gated models; none is sent if it is empty. If not set, it is `HF_TOKEN`, or the
     /// contents of the file `HF_TOKEN_PATH`, or of the file `token` in `HF_HOME`. It is sent to the endpoint only, not
     /// to hosts to which the endpoint redirects.
+    ///
+    /// ```
+    /// let hub = entopic::Hub::new().token("hf_example");
+    /// // The debug output, which may end up in logs, does not contain the token.
+    /// assert!(!format!("{hub:?}").contains("hf_example"));
+    /// let engine = entopic::Engine::builder().hub(hub).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn token(mut self, token: impl Into<String>) -> Self {
         self.0.token = Some(token.into());
@@ -100,6 +108,15 @@ impl Hub {
     }
 
     /// The time that the hub may be silent before a request fails; 30 seconds if not set.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// let hub = entopic::Hub::new().timeout(Duration::from_secs(10));
+    /// assert!(format!("{hub:?}").contains("timeout: Some(10s)"));
+    /// let engine = entopic::Engine::builder().hub(hub).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.0.timeout = Some(timeout);

@@ -183,7 +183,7 @@ fn beside(names: &[String]) -> impl Iterator<Item = String> {
 /// The number of folders that a message names.
 const MOST_NAMED: usize = 3;
 
-/// The folders among `names` that have a config of their own, as those of a training's checkpoints do.
+/// The folders among `names` that have a config, as those of a training's checkpoints do.
 fn models_inside(names: &[String]) -> Vec<&str> {
     // The modules of sentence-transformers, such as `1_Pooling`, are parts of a model.
     let is_module = |folder: &str| {

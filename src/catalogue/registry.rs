@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bytes::text_of;
 use crate::error::{Error, ErrorKind};
 use crate::limits::LONGEST_WINDOW;
 use crate::names::named;
@@ -221,7 +222,7 @@ impl Registry {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
         let origin = path.display().to_string();
-        let text = std::fs::read_to_string(path).map_err(|error| {
+        let text = text_of(path).map_err(|error| {
             let message = format!("the registry {origin} cannot be read");
             Error::new(ErrorKind::Registry, message).with_source(error)
         })?;
@@ -330,7 +331,7 @@ impl Registry {
         let near = self.nearest(name, &wanted);
         if !near.is_empty() {
             let names: Vec<String> = near.into_iter().map(ModelEntry::suggested).collect();
-            return format!("the nearest names are {}; ", names.join(", "));
+            return format!("similar names: {}; ", names.join(", "));
         }
         let bundled = |entry: &&ModelEntry| matches!(entry.source, Source::Bundled(_)) && wanted(entry);
         let names: Vec<&str> = self.entries.iter().filter(bundled).map(|entry| entry.name.as_str()).collect();
@@ -473,7 +474,7 @@ mod tests {
         assert_eq!(registry.suggestion("zzz", of(Task::Ner)), bundled);
         assert_eq!(registry.suggestion("zzz", of(Task::ZeroShotNer)), "");
         let near = registry.suggestion("bert-base-NRE", of(Task::Ner));
-        assert!(near.starts_with("the nearest names are bert-base-ner"), "{near}");
+        assert!(near.starts_with("similar names: bert-base-ner"), "{near}");
         assert_eq!(near.contains("needs the feature `hub`"), !cfg!(feature = "hub"), "{near}");
     }
 

@@ -85,6 +85,18 @@ impl Coverage {
     }
 
     /// Returns whether the model read every character.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?;
+    /// assert!(ner.tag("Ada Lovelace lived in London.")?.coverage.is_complete());
+    /// // The vocabulary of the model lacks this emoji.
+    /// let coverage = ner.tag("Paris🦤 is lovely")?.coverage;
+    /// assert!(!coverage.is_complete());
+    /// assert_eq!(coverage.chars - coverage.chars_read, 1);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn is_complete(&self) -> bool {
         self.chars_read == self.chars
     }
@@ -102,6 +114,16 @@ fn dropped_letters(text: &str, range: std::ops::Range<usize>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::Coverage;
+
+    #[test]
+    fn the_coverage_of_two_models_is_the_lesser() {
+        let read = |chars_read, windows| Coverage { chars: 9, chars_read, windows, ..Coverage::default() };
+        assert_eq!(read(9, 1).or_less(read(7, 2)), read(7, 2));
+        assert_eq!(read(7, 1).or_less(read(9, 2)), read(7, 1));
+        assert_eq!(read(9, 1).or_less(read(9, 2)), read(9, 1));
+        let foreign = Coverage { foreign_language: Some("de".into()), ..read(9, 2) };
+        assert_eq!(read(7, 1).or_less(foreign).foreign_language.as_deref(), Some("de"));
+    }
 
     #[test]
     fn the_language_of_two_parts_is_that_of_the_first_with_text() {

@@ -271,4 +271,21 @@ mod tests {
             }
         }
     }
+
+    /// A word outside of all entities ends one, whatever its tag.
+    #[test]
+    fn an_entity_begins_behind_a_word_that_is_outside_of_all() {
+        let names = ["O", "B-PER", "I-PER"].map(str::to_owned);
+        let tags: Vec<Tag> = names.iter().map(|name| Tag::parse(name)).collect();
+        let labels = Labels { names: &names, tags: &tags, sequences: None };
+        let rows = ndarray::arr2(&[[0.1, 0.8, 0.1], [0.1, 0.2, 0.7]]);
+        let words = [0, 1].map(|at| Unit { tokens: at..at + 1, bytes: at..at + 1 });
+        let places = |outside: usize| -> Vec<_> {
+            let bond = |at: usize| if at == outside { Bond::Outside } else { Bond::Free };
+            group_words(&words, &rows, labels, bond).into_iter().map(|group| group.units).collect()
+        };
+        assert_eq!(places(0), [1..2]);
+        assert_eq!(places(1), [0..1]);
+        assert_eq!(places(2), [0..2]);
+    }
 }

@@ -261,7 +261,7 @@ impl EntityOptions {
     ///
     /// let ner = Ner::bundled()?;
     /// assert_eq!(ner.tag("Dame Ada in London")?.entities[0].text, "Ada");
-    /// // The span as the model has it.
+    /// // The span that the model found.
     /// let ner = ner.with(EntityOptions::new().clean_spans(false))?;
     /// assert_eq!(ner.tag("Dame Ada in London")?.entities[0].text, "Dame Ada");
     /// # }

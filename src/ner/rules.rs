@@ -16,6 +16,7 @@ use regex::{Regex, RegexBuilder};
 use self::phrases::Phrases;
 use self::rule::{Finder, Match, Rule};
 use super::entity::{Entity, FoundBy, merge};
+use crate::bytes::text_of;
 use crate::error::{Error, ErrorKind};
 use crate::span::CharIndex;
 
@@ -133,7 +134,7 @@ impl Rules {
     /// [`from_jsonl`](Self::from_jsonl).
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let path = path.as_ref();
-        let read = std::fs::read_to_string(path);
+        let read = text_of(path);
         let text = read.map_err(|error| {
             Error::new(ErrorKind::Rules, format!("the rules file {} cannot be read", path.display()))
                 .with_source(error)

@@ -156,9 +156,9 @@ pub(super) fn clean(text: &str, range: Range<usize>, label: &str) -> Option<Rang
         let start = range.start + name.len() - trim_start(name, &text[..range.start], kind).len();
         let name = &text[start..range.end.max(start)];
         let end = start + trim_end(balanced(name), kind).len();
-        let skip = leading(&text[start..end], kind);
-        let cut = trailing(&text[start + skip..end]);
-        let next = start + skip..end - cut;
+        // First at the end, because of *President of* the title should remain, which is no name.
+        let end = end - trailing(&text[start..end]);
+        let next = start + leading(&text[start..end], kind)..end;
         if next == range {
             break;
         }
@@ -391,6 +391,8 @@ mod tests {
             ("[[Mr]]", "PER", ""),
             ("[[Dr.]]", "person", ""),
             ("[[MRS. JONES]]", "PER", "JONES"),
+            ("[[President of]] Malta", "PER", ""),
+            ("[[President of the]] bank", "PER", ""),
             ("[[DR]]", "PER", ""),
             ("[[Princess Diana]]", "PER", "Diana"),
             ("[[Prince]]", "PER", "Prince"),

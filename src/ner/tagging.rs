@@ -232,3 +232,48 @@ impl TagReader<'_, TaggedText> {
         entities.collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ndarray::Array2;
+
+    use super::super::Decoding;
+    use super::{Reader, units};
+    use crate::goldens::{engine, folder};
+    use crate::{EntityOptions, Precision};
+
+    /// The entities of `text` if the model's best tags of its words are `tags`, with their labels.
+    fn entities(text: &str, tags: &[&str], options: EntityOptions) -> Vec<(String, String)> {
+        let ner = engine(Precision::F32).ner(folder("ner-wordpiece-cased")).expect("the fixture should load");
+        let ner = ner.with(options).expect("the options should fit");
+        let Decoding::Tags(tagging) = &*ner.decoding else { panic!("it should be a token classifier") };
+        let reader = tagging.entities(&ner.model, &ner.limits);
+        let document = reader.read(text).expect("the text should be read");
+        let names = ner.model.role.labels();
+        let mut logits = Array2::zeros((document.tokens.len(), names.len()));
+        let words = units::unicode_words(&document);
+        assert_eq!(words.len(), tags.len(), "{text:?}");
+        for (word, tag) in words.into_iter().zip(tags) {
+            let column = names.iter().position(|name| name == tag).expect("the model should have the tag");
+            word.tokens.for_each(|token| logits[[token, column]] = 9.0);
+        }
+        let tagged = reader.decode(&document, &reader.windows(&document), logits);
+        let found = tagged.entities.into_iter().map(|entity| (entity.label, entity.text.to_string()));
+        found.collect()
+    }
+
+    #[test]
+    fn a_name_that_ends_with_of_continues_with_the_next_entity() {
+        let of = |text: &str, tags: &[&str]| entities(text, tags, EntityOptions::new());
+        let pair = |label: &str, text: &str| (label.to_owned(), text.to_owned());
+        let (university, tags) = ("University of Leeds", ["B-ORG", "I-ORG", "B-LOC"]);
+        assert_eq!(of(university, &tags), [pair("ORG", "University of Leeds")]);
+        // Not over the end of a block, nor over a word, nor if there is no name before *of*.
+        let apart = [pair("ORG", "University"), pair("LOC", "Leeds")];
+        assert_eq!(of("University of\n\nLeeds", &tags), apart);
+        assert_eq!(of("University of old Leeds", &["B-ORG", "I-ORG", "O", "B-LOC"]), apart);
+        assert_eq!(of("President of Malta", &["B-PER", "I-PER", "B-LOC"]), [pair("LOC", "Malta")]);
+        let as_found = entities(university, &tags, EntityOptions::new().clean_spans(false));
+        assert_eq!(as_found, [pair("ORG", "University of"), pair("LOC", "Leeds")]);
+    }
+}

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn alike_groups_hold_their_budget_with_padding() {
+    fn groups_of_like_length_stay_within_the_budget_with_padding() {
         let sequences = [3, 90, 7, 200, 64, 64, 1, 30]
             .map(|length| Sequence { ids: vec![0; length], ..Sequence::default() });
         let groups = alike(&sequences, 128, 1);

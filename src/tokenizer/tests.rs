@@ -253,7 +253,7 @@ fn lines_end_as_in_python() {
 }
 
 #[test]
-fn alone_a_tokenizer_json_is_taken_at_its_word() {
+fn alone_a_tokenizer_json_decides() {
     let json = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/ner-wordpiece-cased/tokenizer.json");
     let json = fs::read(json).expect("it should exist");
     let ids = |config: Option<&[u8]>| {

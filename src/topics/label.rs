@@ -31,6 +31,22 @@ impl Label {
     }
 
     /// A short description of texts that belong under the label: `invoices, charges and refunds`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Label, TopicClassifier};
+    ///
+    /// let classifier = TopicClassifier::bundled()?;
+    /// let fit = |label: Label| -> Result<f32, entopic::Error> {
+    ///     let labels = classifier.label_set([label])?;
+    ///     Ok(classifier.classify("Space probes visited the planet and its moons.", &labels)?.topics[0].fit)
+    /// };
+    /// let plain = Label::new("Mercury");
+    /// let described = plain.clone().description("planets, moons and space probes");
+    /// assert!(fit(described)? > fit(plain)?);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn description(mut self, description: impl Into<String>) -> Self {
         self.description = Some(description.into());
@@ -39,6 +55,22 @@ impl Label {
 
     /// Adds texts that belong under the label. Eight examples per label gain one to six points of accuracy with the
     /// bundled model.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Label, TopicClassifier};
+    ///
+    /// let classifier = TopicClassifier::bundled()?;
+    /// let fit = |label: Label| -> Result<f32, entopic::Error> {
+    ///     let labels = classifier.label_set([label])?;
+    ///     Ok(classifier.classify("Why was I charged three times?", &labels)?.topics[0].fit)
+    /// };
+    /// let plain = Label::new("billing");
+    /// let with_example = plain.clone().examples(["Why was I charged twice?"]);
+    /// assert!(fit(with_example)? > fit(plain)?);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     #[must_use]
     pub fn examples<I>(mut self, examples: I) -> Self
     where

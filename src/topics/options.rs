@@ -53,7 +53,7 @@ impl TopicOptions {
     /// // The text is about neither, but one of the two is likelier than the other.
     /// let text = "Mix the flour and the water.";
     /// assert!(classifier.classify(text, &labels)?.topics[0].score > 0.5);
-    /// // Each label has a score of its own.
+    /// // Each label has its own score.
     /// let classifier = classifier.with(TopicOptions::new().scoring(Scoring::MultiLabel))?;
     /// assert!(classifier.classify(text, &labels)?.topics[0].score < 0.5);
     /// # }

@@ -10,7 +10,7 @@ use crate::server::{COMMIT, fixture, sha256};
 use crate::support::assert_says;
 
 #[test]
-fn the_lock_file_holds_a_model() {
+fn the_lock_file_pins_a_model() {
     let place = Place::new();
     let hub = place.hub().lock(place.lock());
     fetch(&hub, ID).expect("the model should be fetched");
@@ -49,11 +49,11 @@ fn what_differs_from_the_lock_is_an_error() {
     let text = fs::read_to_string(place.lock()).expect("the file should be written");
     let elsewhere = TempDir::new().expect("a temporary folder should be made");
     for name in ["model.safetensors", "config.json"] {
-        let (held, found) = ("0".repeat(64), sha256(&fixture(FIXTURE)[name].content));
-        fs::write(place.lock(), text.replace(&found, &held)).expect("the file should be written");
+        let (listed, found) = ("0".repeat(64), sha256(&fixture(FIXTURE)[name].content));
+        fs::write(place.lock(), text.replace(&found, &listed)).expect("the file should be written");
         for hub in [hub.clone(), hub.clone().offline(true), hub.clone().cache(elsewhere.path())] {
             let error = fetch(&hub, ID).expect_err("it should differ");
-            let words = [name, &held, &found, "delete the entry", "pin another revision", "models.lock"];
+            let words = [name, &listed, &found, "delete the entry", "pin another revision", "models.lock"];
             assert_says(&error, ErrorKind::Lock, &words);
         }
     }
@@ -99,7 +99,7 @@ fn what_may_be_a_part_is_not_locked() {
 }
 
 #[test]
-fn an_offline_load_holds_to_the_lock() {
+fn an_offline_load_obeys_the_lock() {
     let place = Place::new();
     let hub = place.hub().lock(place.lock());
     fetch(&hub, ID).expect("the model should be fetched");

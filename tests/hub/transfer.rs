@@ -190,16 +190,17 @@ fn a_hub_that_offers_xet_and_has_none_is_an_error() {
 }
 
 #[test]
-fn progress_tells_of_each_file() {
+fn progress_is_reported_for_each_file() {
     let place = Place::new();
     let weights = fixture(FIXTURE)["model.safetensors"].content.clone();
     fs::create_dir_all(place.repository().join("blobs")).expect("it should be new");
     fs::write(place.partial("model.safetensors"), &weights[..4000]).expect("the file should be written");
-    let told: Arc<Mutex<Vec<DownloadProgress>>> = Arc::default();
-    let keep = Arc::clone(&told);
-    let hub =
-        place.hub().progress(move |progress| keep.lock().expect("it should be whole").push(progress.clone()));
-    let take = || std::mem::take(&mut *told.lock().expect("it should be whole"));
+    let reported: Arc<Mutex<Vec<DownloadProgress>>> = Arc::default();
+    let reports = Arc::clone(&reported);
+    let hub = place
+        .hub()
+        .progress(move |progress| reports.lock().expect("it should be whole").push(progress.clone()));
+    let take = || std::mem::take(&mut *reported.lock().expect("it should be whole"));
     fetch(&hub, ID).expect("the model should be fetched");
     let all = take();
     assert!(all.iter().all(|progress| progress.id == ID && progress.files == NEEDED.len()));

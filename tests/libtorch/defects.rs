@@ -1,10 +1,14 @@
 //! Inputs that rust-bert's own pipelines get wrong, or panic at.
 
-use entopic::{Ner, Scoring, TopicOptions};
+use std::sync::LazyLock;
+
+use entopic::{Engine, Ner, Precision, Scoring, TopicOptions};
+use proptest::prelude::{ProptestConfig, prop, proptest};
 
 use crate::fixtures::{
-    TOLERANCE, fixture, native_ner, native_topics, torch_ner, torch_topics, with_its_epsilon,
+    TOLERANCE, fixture, native_ner, native_topics, simple, torch, torch_ner, torch_topics, with_its_epsilon,
 };
+use crate::support::random::{check_entities, check_topics, division, text};
 
 const ARTICLE: &str = include_str!("../../examples/data/article.txt");
 
@@ -40,29 +44,29 @@ fn two_hundred_long_documents_are_what_each_is_alone() {
     assert!(windows > 64 * 10 && entities > 1000, "{windows} windows, {entities} entities");
 }
 
-#[test]
-fn a_batch_gives_what_its_documents_give_alone() {
-    for name in [
-        "albert-ner",
-        "distilbert-ner",
-        "electra-ner",
-        "fnet-ner",
-        "longformer-ner",
-        "mobilebert-ner",
-        "roberta-fixed-ner",
-        "xlnet-ner",
-    ] {
-        println!("{name}");
-        let ner = torch_ner(fixture(name)).expect("the model should load");
-        let texts: Vec<String> =
-            (0..12).map(|number| long_text(number).chars().take(40 + 37 * number).collect()).collect();
-        for (text, found) in texts.iter().zip(ner.tag_batch(&texts)) {
-            assert_same(
-                &found.expect("the text should be tagged").entities,
-                &ner.tag(text).expect("the text should be tagged").entities,
-                text,
-            );
-        }
+/// The engine, once for all cases.
+static ENGINE: LazyLock<Engine> = LazyLock::new(|| torch(Precision::F32));
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_calls_give_what_their_documents_give_alone(
+        texts in prop::collection::vec(text(), 1..12),
+        entities in prop::sample::select(&[
+            "ner-wordpiece-cased", "albert-ner", "distilbert-ner", "electra-ner", "fnet-ner", "longformer-ner",
+            "mobilebert-ner", "roberta-fixed-ner", "xlnet-ner",
+        ][..]),
+        topics in prop::sample::select(&[
+            "albert-fixed-nli", "bart-nli", "distilbert-nli", "fnet-nli", "longformer-nli", "mobilebert-nli",
+            "nli-cne", "roberta-fixed-nli", "xlnet-nli", "embed-mean", "embed-cls", "distilbert-embed",
+        ][..]),
+        division in division(8),
+    ) {
+        let ner = simple(&ENGINE, fixture(entities)).expect("the model should load");
+        check_entities(&ner, &texts, &division, TOLERANCE);
+        let classifier = ENGINE.topics(fixture(topics)).expect("the model should load");
+        check_topics(&classifier, &texts, &division, TOLERANCE);
     }
 }
 
@@ -144,26 +148,6 @@ fn texts_with_special_tokens_or_without_any_are_read() {
         let labels = topics.label_set(["law", "sport </s> <pad>"]).expect("the labels should be prepared");
         for text in ["", " ", "</s>", "<pad> <s> a </s></s> b", "\u{0}", "one two"] {
             topics.classify(text, &labels).expect("the text should be classified");
-        }
-    }
-}
-
-#[test]
-fn topics_of_a_batch_are_those_of_its_documents_alone() {
-    for name in
-        ["albert-fixed-nli", "bart-nli", "distilbert-nli", "longformer-nli", "nli-cne", "roberta-fixed-nli"]
-    {
-        let topics = torch_topics(fixture(name)).expect("the model should load");
-        let labels = topics.label_set(["law", "politics and culture", "a longer label"]);
-        let labels = labels.expect("the labels should be prepared");
-        let texts: Vec<String> =
-            (0..10).map(|number| long_text(number).chars().take(20 + 31 * number).collect()).collect();
-        for (text, found) in texts.iter().zip(topics.classify_batch(&texts, &labels)) {
-            let alone = topics.classify(text, &labels).expect("the text should be classified").topics;
-            for (found, alone) in found.expect("the text should be classified").topics.iter().zip(&alone) {
-                assert_eq!(found.label, alone.label, "{name}: {text:?}");
-                assert!((found.score - alone.score).abs() <= TOLERANCE, "{name}: {text:?}");
-            }
         }
     }
 }

@@ -62,7 +62,7 @@ fn what_rust_bert_lacks_is_refused() {
 }
 
 #[test]
-fn configs_that_are_wrong_are_told_before_memory_is_taken() {
+fn wrong_configs_are_refused_before_memory_is_allocated() {
     for name in ["ner-wordpiece-cased", "mobilebert-ner", "longformer-ner", "fnet-ner"] {
         for (key, value, said) in [
             ("hidden_size", json!(1 << 23), "hidden_size"),

@@ -308,7 +308,7 @@ fn an_epsilon_out_of_range_is_named() {
 }
 
 #[test]
-fn a_header_that_is_too_long_is_told_before_all_is_read() {
+fn a_header_that_is_too_long_is_refused_before_the_rest_is_read() {
     let error = damage("model.safetensors", |mut bytes| {
         bytes[..8].copy_from_slice(&(1_u64 << 40).to_le_bytes());
         bytes

@@ -197,7 +197,7 @@ fn label_sets_serve_every_model_of_the_same_weights() {
 }
 
 #[test]
-fn descriptions_and_examples_tell_models_what_a_label_means() {
+fn descriptions_and_examples_change_what_a_label_means() {
     let billing = Label::new("billing").description("invoices and refunds");
     for model in ["nli-cne", "gliclass-deberta"] {
         let classifier = load_topics(fixture(model)).expect("the fixture should load");

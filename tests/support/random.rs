@@ -1,5 +1,6 @@
 //! Random texts, and random ways to divide them into calls, for property tests.
 
+use entopic::{Entity, Ner, Topic, TopicClassifier};
 use proptest::prelude::{Just, Strategy, any, prop, prop_oneof};
 
 /// Pieces of plain texts: words, numbers, punctuation, white space, other scripts, a joined emoji.
@@ -70,5 +71,44 @@ impl Division {
         }
         results.sort_by_key(|&(at, _)| at);
         results.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+/// Checks that `ner` finds in divided texts what it finds in each alone, but for `tolerance` in the scores.
+pub fn check_entities(ner: &Ner, texts: &[String], division: &Division, tolerance: f32) {
+    for (text, divided) in texts.iter().zip(division.read(texts, |texts| ner.tag_batch(texts))) {
+        let divided = divided.expect("the text should be read");
+        let alone = ner.tag(text).expect("the text should be read");
+        assert_eq!(divided.coverage, alone.coverage, "{text:?}");
+        let place = |entity: &Entity| (entity.label.clone(), entity.span.clone());
+        let places = |entities: &[Entity]| entities.iter().map(place).collect::<Vec<_>>();
+        assert_eq!(places(&divided.entities), places(&alone.entities), "{text:?}");
+        for (divided, alone) in divided.entities.iter().zip(&alone.entities) {
+            assert!((divided.score - alone.score).abs() <= tolerance, "{text:?}: {divided:?} {alone:?}");
+        }
+    }
+}
+
+/// Checks that `classifier` gives divided texts the topics that it gives each alone, but for `tolerance` in the scores.
+pub fn check_topics(classifier: &TopicClassifier, texts: &[String], division: &Division, tolerance: f32) {
+    let labels =
+        classifier.label_set(["sport", "law", "politics and culture"]).expect("the labels should fit");
+    for (text, divided) in
+        texts.iter().zip(division.read(texts, |texts| classifier.classify_batch(texts, &labels)))
+    {
+        let divided = divided.expect("the text should be read");
+        let alone = classifier.classify(text, &labels).expect("the text should be read");
+        assert_eq!(divided.coverage, alone.coverage, "{text:?}");
+        // The order of equal scores may differ.
+        let by_label = |mut topics: Vec<Topic>| {
+            topics.sort_by(|one, other| one.label.cmp(&other.label));
+            topics
+        };
+        let (divided, alone) = (by_label(divided.topics), by_label(alone.topics));
+        assert_eq!(divided.len(), alone.len(), "{text:?}");
+        for (divided, alone) in divided.iter().zip(&alone) {
+            assert_eq!(divided.label, alone.label, "{text:?}");
+            assert!((divided.score - alone.score).abs() <= tolerance, "{text:?}: {divided:?} {alone:?}");
+        }
     }
 }

@@ -28,7 +28,7 @@ const ROWS: usize = 1024;
 pub(super) fn read(path: &Path, field: Option<&str>, opening: &Opening) -> Result<Results, Failure> {
     let Opening { done, most, .. } = opening;
     let most = *most;
-    let opened = guarded(|| open(path));
+    let opened = guarded(|| open(path, most));
     let (name, all, mut reader) = opened
         .map_err(|panic| Failure::new(format!("{} cannot be read as Parquet: {panic}", path.display())))??;
     let (size, before, done) = (path.metadata().map_or(0, |data| data.len()), done.get(), Rc::clone(done));
@@ -74,15 +74,25 @@ fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, String> {
         .map_err(|_| "the Parquet library panicked; the file is damaged".to_owned())
 }
 
-/// The name of a file, the number of its rows, and its rows.
-fn open(path: &Path) -> Result<(String, i64, ParquetRecordBatchReader), Failure> {
+/// The name of a file, the number of its rows, and its rows. Standard input is read whole, at most `most` bytes.
+fn open(path: &Path, most: u64) -> Result<(String, i64, ParquetRecordBatchReader), Failure> {
     let is_input = path == Path::new("-");
     let name = if is_input { STANDARD_INPUT.to_owned() } else { path.display().to_string() };
     let failed =
         |error: &dyn std::error::Error| Failure::because(format!("{name} cannot be read as Parquet"), error);
     let built = if is_input {
         let mut bytes = Vec::new();
-        stdin().lock().read_to_end(&mut bytes).map_err(|error| failed(&error))?;
+        stdin()
+            .lock()
+            .take(most.saturating_add(1))
+            .read_to_end(&mut bytes)
+            .map_err(|error| failed(&error))?;
+        if bytes.len() as u64 > most {
+            return Err(Failure::new(format!(
+                "{name} has more than {most} bytes, and Parquet on standard input is read whole; write it to a file, or \
+                 raise the limit with --max-bytes"
+            )));
+        }
         ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).and_then(with_rows)
     } else {
         let file = File::open(path).map_err(|error| failed(&error))?;

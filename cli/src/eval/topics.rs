@@ -151,11 +151,11 @@ fn several_labels(
         topics.collect::<Result<_, Failure>>()?
     };
     let judge = |(document, topics): (&Document, &Vec<Topic>)| {
-        let applies: HashSet<&str> = document.labels().collect();
+        let gold: HashSet<&str> = document.labels().collect();
         let judge = |topic: &Topic| Judged {
             label: topic.label.clone(),
             score: f64::from(topic.score),
-            applies: applies.contains(topic.label.as_str()),
+            applies: gold.contains(topic.label.as_str()),
         };
         let mut judged: Vec<Judged> = topics.iter().map(judge).collect();
         if topics.is_empty() {
@@ -168,7 +168,7 @@ fn several_labels(
             judged.extend(all.into_iter().map(|label| Judged {
                 label: label.to_owned(),
                 score: 0.0,
-                applies: applies.contains(label),
+                applies: gold.contains(label),
             }));
         }
         judged

@@ -57,10 +57,10 @@ pub(super) struct EntitiesRequest {
     /// The documents, if there are several.
     #[schema(max_items = 10000)]
     texts: Option<Vec<String>>,
-    /// The minimum score of an entity that the model finds.
+    /// The score that an entity of the model must exceed.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     threshold: Option<f32>,
-    /// The minimum scores of entities with certain labels, by label.
+    /// The scores that entities with certain labels must exceed, by label.
     thresholds: BTreeMap<String, f32>,
     /// The entity types to find, for a model that takes entity types as input (GLiNER).
     entity_types: Option<Vec<String>>,
@@ -106,10 +106,10 @@ pub(super) struct TagRequest {
     labels: Option<Vec<Label>>,
     /// Scores each topic independently, so that several may fit, or none.
     multi_label: Option<bool>,
-    /// The minimum score of an entity that the model finds.
+    /// The score that an entity of the model must exceed.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     threshold: Option<f32>,
-    /// The minimum scores of entities with certain labels, by label.
+    /// The scores that entities with certain labels must exceed, by label.
     thresholds: BTreeMap<String, f32>,
     /// The entity types to find, for a model that takes entity types as input (GLiNER).
     entity_types: Option<Vec<String>>,
@@ -136,10 +136,10 @@ pub(super) struct HtmlRequest {
     labels: Option<Vec<Label>>,
     /// Scores each topic independently, so that several may fit, or none.
     multi_label: Option<bool>,
-    /// The minimum score of an entity that the model finds.
+    /// The score that an entity of the model must exceed.
     #[schema(minimum = 0.0, exclusive_maximum = 1.0)]
     threshold: Option<f32>,
-    /// The minimum scores of entities with certain labels, by label.
+    /// The scores that entities with certain labels must exceed, by label.
     thresholds: BTreeMap<String, f32>,
     /// The entity types to find, for a model that takes entity types as input (GLiNER).
     entity_types: Option<Vec<String>>,

@@ -110,3 +110,21 @@ fn a_bad_line_costs_itself_alone() {
     let failure = lines[1].text.as_ref().expect_err("it should fail").to_string();
     assert!(failure.contains("at byte 8, in line 2"), "{failure}");
 }
+
+#[test]
+fn a_file_that_is_too_large_after_decompression_is_refused() {
+    for (advice, way_out) in [(Advice::Option, "--max-bytes"), (Advice::Convert, "split it")] {
+        for compress in [gzip, zstandard] {
+            let opening = Opening { advice, most: 100, ..Opening::new() };
+            let read = |length: usize| {
+                let bytes = Box::new(Cursor::new(compress(&"x".repeat(length))));
+                Stream::decode("a".into(), bytes, &opening).and_then(Stream::text)
+            };
+            assert_eq!(read(100).expect("it should be read").len(), 100);
+            let failure = read(1 << 20).expect_err("it should be refused").to_string();
+            assert!(failure.contains("more than 100 bytes") && failure.ends_with(way_out), "{failure}");
+        }
+    }
+    // Files that are no documents have a limit, too.
+    assert!(Opening::new().most < u64::MAX);
+}

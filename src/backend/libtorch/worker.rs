@@ -113,11 +113,11 @@ mod tests {
         RaggedBatch::new([&sequence])
     }
 
-    /// Returns the first id; panics at 13. `held` is dropped with the thread.
-    fn echo(held: Arc<()>) -> impl FnOnce() -> Result<Compute, Error> + Send + 'static {
+    /// Returns the first id; panics at 13. `marker` is dropped with the thread.
+    fn echo(marker: Arc<()>) -> impl FnOnce() -> Result<Compute, Error> + Send + 'static {
         move || {
             Ok(Box::new(move |batch: &RaggedBatch| {
-                let _held = &held;
+                let _marker = &marker;
                 assert_ne!(batch.ids[0], 13, "unlucky");
                 Ok(vec![array![[batch.ids[0] as f32]]])
             }))
@@ -143,8 +143,8 @@ mod tests {
 
     #[test]
     fn each_of_many_callers_gets_its_own_answer_and_the_thread_ends_with_its_owner() {
-        let held = Arc::new(());
-        let worker = Worker::start("m".into(), echo(Arc::clone(&held))).expect("it should start");
+        let marker = Arc::new(());
+        let worker = Worker::start("m".into(), echo(Arc::clone(&marker))).expect("it should start");
         thread::scope(|scope| {
             for caller in 0..32_u32 {
                 let worker = &worker;
@@ -156,8 +156,8 @@ mod tests {
                 });
             }
         });
-        assert_eq!(Arc::strong_count(&held), 2);
+        assert_eq!(Arc::strong_count(&marker), 2);
         drop(worker);
-        assert_eq!(Arc::strong_count(&held), 1);
+        assert_eq!(Arc::strong_count(&marker), 1);
     }
 }

@@ -218,7 +218,7 @@ impl Call<'_> {
         let remote = Remote::new(place, self.settings.token.as_deref(), self.hub.proxy.as_deref())?;
         let Listing { commit, files } = remote.list(asked, self.wanted.part).await?;
         for file in &files {
-            self.check_registry(&file.path, file.sha256())?;
+            self.verify_against_registry(&file.path, file.sha256())?;
             if let (Some(locked), Some(path)) = (&self.locked, self.lock) {
                 locked.verify_file(&file.path, file.size, file.sha256(), path)?;
             }
@@ -315,7 +315,7 @@ impl Call<'_> {
     }
 
     /// Checks that a file's SHA-256, if it is known, is that of the registry.
-    fn check_registry(&self, path: &str, sha256: Option<&str>) -> Result<(), Error> {
+    fn verify_against_registry(&self, path: &str, sha256: Option<&str>) -> Result<(), Error> {
         let known = self.wanted.known.iter().find(|known| known.path == path);
         let (Some(known), Some(found)) = (known.and_then(|known| known.sha256.as_deref()), sha256) else {
             return Ok(());
@@ -336,7 +336,7 @@ impl Call<'_> {
         let Snapshot { commit, mut files, listed, downloaded } = snapshot;
         files.sort_by(|a, b| a.path.cmp(&b.path));
         for file in &files {
-            self.check_registry(&file.path, Some(&file.sha256))?;
+            self.verify_against_registry(&file.path, Some(&file.sha256))?;
         }
         if let Some(path) = self.lock {
             let model = LockedModel {

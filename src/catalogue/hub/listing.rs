@@ -3,9 +3,10 @@ use serde::Deserialize;
 use super::cache::is_commit;
 use super::digest::Checksum;
 use super::remote::Remote;
-use crate::catalogue::files::{LONGEST_TEXT, stays_inside};
+use crate::catalogue::files::stays_inside;
 use crate::catalogue::layout::{self, Part};
 use crate::error::Error;
+use crate::limits::LONGEST_TEXT;
 
 /// The files of a part of a model, according to the hub.
 pub(super) struct Listing {

@@ -463,7 +463,7 @@ impl<'a> Machine<'a> {
         shape: usize,
         strides: usize,
     ) -> Result<Value<'a>, Error> {
-        let holds = self.pickled.storages[storage].len;
+        let available = self.pickled.storages[storage].len;
         let numbers = |tuple: usize| -> Option<Vec<usize>> {
             let items = &self.tuples[tuple];
             let number = |item: &Value<'_>| match *item {
@@ -485,7 +485,7 @@ impl<'a> Machine<'a> {
             }
             // A tensor with more numbers than its storage would repeat them by a stride of 0, which weights do not
             // do.
-            let fits = shape.len() == strides.len() && end <= holds && len <= holds;
+            let fits = shape.len() == strides.len() && end <= available && len <= available;
             fits.then_some(View { storage, offset, shape, strides, len })
         };
         let view = view().ok_or_else(|| {

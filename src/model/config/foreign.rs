@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shorter_of_two_lengths_holds() {
+    fn the_shorter_of_two_lengths_applies() {
         for (config, tokenizer, longest) in [
             (r#"{"max_position_embeddings": 514}"#, r#"{"model_max_length": 512}"#, 512),
             (r#"{"max_position_embeddings": 128}"#, r#"{"model_max_length": 1e30}"#, 128),
