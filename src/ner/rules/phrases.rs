@@ -48,8 +48,8 @@ impl Phrases {
             let folded = Folded::new(text, ignore_case);
             for found in found.find_overlapping_iter(&folded.text) {
                 // A match may begin or end within the folded form of a character; it then has the whole character.
-                let start = text.floor_char_boundary(folded.start(found.start()));
-                let end = text.ceil_char_boundary(folded.end(found.end()));
+                let start = text.floor_char_boundary(folded.in_source(found.start()));
+                let end = text.ceil_char_boundary(folded.in_source(found.end()));
                 let (rule, space) = &automaton.phrases[found.pattern().as_usize()];
                 if stands_alone(text, start, end)
                     && space.as_ref().is_none_or(|space| spaces(&text[start..end]) == *space)
@@ -118,18 +118,11 @@ impl Folded {
         Self { text, shifts, source: source.len() }
     }
 
-    /// The byte of the source for `byte` here, at which a character begins. If one character of the source became
-    /// several, it may be within that character.
-    fn start(&self, byte: usize) -> usize {
+    /// The byte of the source for `byte` here, at which a phrase begins or ends. If one character of the source became
+    /// several, it may be within that character. A phrase has no white space at its ends, so it does not end where a
+    /// run of white space does.
+    fn in_source(&self, byte: usize) -> usize {
         let next = self.shifts.partition_point(|(here, _)| *here <= byte);
-        let (here, there) = self.shifts[next - 1];
-        let bound = self.shifts.get(next).map_or(self.source, |(_, there)| *there);
-        (there + byte - here).min(bound)
-    }
-
-    /// The byte of the source for `byte` here, before which a character ends.
-    fn end(&self, byte: usize) -> usize {
-        let next = self.shifts.partition_point(|(here, _)| *here < byte);
         let (here, there) = self.shifts[next - 1];
         let bound = self.shifts.get(next).map_or(self.source, |(_, there)| *there);
         (there + byte - here).min(bound)

@@ -70,6 +70,8 @@ fn built_in_sets_find_what_they_are_for_and_nothing_like_it() {
                 ),
                 ("between 3-5% and 7 to 9 per cent", &["3-5%", "7 to 9 per cent"]),
                 ("100 percentiles", &[]),
+                // Part of a longer number on one side only.
+                ("1.2.3%, 7%.5, and 4%, 5% more", &["7%", "4%", "5%"]),
             ],
         ),
         (
