@@ -15,7 +15,7 @@ clippy:
     cargo clippy --package entopic-cli --no-default-features --all-targets -- -D warnings
     cargo clippy --package entopic --no-default-features -- -D warnings
     cargo clippy --package entopic --all-targets -- -D warnings
-    cargo clippy --package entopic --features hub --all-targets -- -D warnings
+    cargo clippy --package entopic --features hub --lib --test hub -- -D warnings
     cargo clippy --package entopic --features onnx --lib --test onnx -- -D warnings
 
 # Public documentation.
@@ -81,7 +81,7 @@ semver baseline:
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:
     eval "$(scripts/libtorch.sh)" && cargo clippy --package entopic --package entopic-cli --features libtorch,onnx --all-targets -- -D warnings
-    eval "$(scripts/libtorch.sh)" && RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --features hub,libtorch,onnx
+    eval "$(scripts/libtorch.sh)" && RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --package entopic --package entopic-cli --features libtorch,onnx
     eval "$(scripts/libtorch.sh)" && cargo test --features libtorch,onnx --lib --test libtorch
     eval "$(scripts/libtorch.sh)" && cargo run --features libtorch,onnx --example libtorch > /dev/null
 
