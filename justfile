@@ -76,7 +76,8 @@ publishable:
 
 # The public API compared with that of a commit: the changes that semantic versioning forbids. Needs cargo-semver-checks.
 semver baseline:
-    cargo semver-checks --package entopic --baseline-rev {{baseline}}
+    cargo semver-checks --package entopic --package entopic-kernels --package entopic-arrow --package entopic-datafusion \
+        --baseline-rev {{baseline}}
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
 libtorch:

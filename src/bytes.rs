@@ -47,25 +47,32 @@ impl From<Bytes> for Vec<u8> {
     }
 }
 
-/// The text of a file that a caller names, of at most [`LONGEST_TEXT`] bytes. It may also be a device without an end.
+/// The text of a file that a caller names, of at most [`LONGEST_TEXT`] bytes. The limit also applies to a device that
+/// never ends.
 pub(crate) fn text_of(path: &Path) -> io::Result<String> {
     let file = fs::File::open(path)?;
-    let mut text = String::new();
-    if file.metadata()?.len() <= LONGEST_TEXT {
-        file.take(LONGEST_TEXT + 1).read_to_string(&mut text)?;
-        if text.len() as u64 <= LONGEST_TEXT {
-            return Ok(text);
-        }
+    let length = file.metadata()?.len();
+    if length > LONGEST_TEXT { Err(too_long(LONGEST_TEXT)) } else { read_text(file, LONGEST_TEXT) }
+}
+
+fn read_text(from: impl Read, most: u64) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    from.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most {
+        return Err(too_long(most));
     }
-    Err(io::Error::new(
-        io::ErrorKind::FileTooLarge,
-        format!("it has more than {LONGEST_TEXT} bytes; split it"),
-    ))
+    String::from_utf8(bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+fn too_long(most: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it has more than {most} bytes; split it"))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::text_of;
+    use std::io;
+
+    use super::{read_text, text_of};
     use crate::limits::LONGEST_TEXT;
 
     #[test]
@@ -76,5 +83,12 @@ mod tests {
         assert!(error.to_string().contains("268435456"), "{error}");
         file.as_file().set_len(3).expect("the file should be cut");
         assert_eq!(text_of(file.path()).expect("it should be read"), "\0\0\0");
+        assert_eq!(read_text("aé".as_bytes(), 3).expect("it should be read"), "aé");
+        // The limit is within a character, and the input has no end.
+        for error in [read_text("aéé".as_bytes(), 4), read_text(io::repeat(b'x'), 100)] {
+            assert_eq!(error.expect_err("it should be refused").kind(), io::ErrorKind::FileTooLarge);
+        }
+        let error = read_text(&b"\xff"[..], 4).expect_err("it should be refused");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }

@@ -60,7 +60,8 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
     // The outputs are created last, so that a run that cannot begin leaves nothing behind.
     let (ended, covered) = match &args.undo {
         Some(map) => {
-            let stream = Stream::open(map, &Opening::new())?;
+            let opening = Opening { most: args.inputs.max_bytes, ..Opening::new() };
+            let stream = Stream::open(map, &opening)?;
             let mut covered = Covered::begin(args, form, &documents, None)?;
             (undo(documents, stream, &mut covered).map(|()| Ended::Complete), covered)
         }

@@ -171,6 +171,32 @@ fn texts_that_are_too_long_fail_alone() {
 }
 
 #[test]
+fn what_is_read_whole_has_a_limit() {
+    let folder = TempDir::new().expect("a folder should be made");
+    // The map of a longer text is read in several parts.
+    let text = "Ada Lovelace lived in London. ".repeat(1500);
+    fs::write(folder.path().join("a.txt"), &text).expect("the file should be written");
+    let made = run(
+        folder.path(),
+        "\"$ENTOPIC\" tag a.txt --topics sport --format parquet -o a.parquet && \"$ENTOPIC\" redact a.txt --map map -o b.txt",
+    );
+    assert!(made.0, "{}", made.1);
+    let read = |limit: u32| {
+        let script = "\"$ENTOPIC\" tag - --input-format parquet --topics sport --format jsonl";
+        run(folder.path(), &format!("cat a.parquet | {script} --max-bytes {limit} > out"))
+    };
+    assert_says(&read(100), &["standard input has more than 100 bytes", "--max-bytes"]);
+    assert!(read(10_000_000).0);
+    let undo = |limit: u32| {
+        run(folder.path(), &format!("\"$ENTOPIC\" redact b.txt --undo map --max-bytes {limit} > out"))
+    };
+    assert_says(&undo(10_000), &["more than 10000 bytes", "--max-bytes"]);
+    assert!(undo(10_000_000).0);
+    let out = fs::read_to_string(folder.path().join("out")).expect("the output should be there");
+    assert!(out == text, "the text should be as it was");
+}
+
+#[test]
 fn a_line_of_the_maximum_size_is_read() {
     let folder = TempDir::new().expect("a folder should be made");
     for (end, last) in [("\n", "\n"), ("\r\n", "\r\n"), ("\n", "")] {

@@ -175,8 +175,8 @@ impl Onnx {
         // rten has no 64-bit integers, and no vocabulary needs them.
         let narrowed = |value: u32| i32::try_from(value).unwrap_or(i32::MAX);
         let (count, longest, words) = (run.sequences.len(), run.longest(), run.most_words());
-        // A window without the first token of a word, because the word is longer than a window, has nothing to score,
-        // and graphs cannot have an input of no words.
+        // A window that begins inside a word longer than a window has no words to score, and graphs do not accept an
+        // input without words.
         if matches!(self.taken, Output::Words(_)) && words == 0 {
             return Ok(vec![Array2::zeros((0, 0)); count]);
         }

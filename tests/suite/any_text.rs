@@ -1,13 +1,17 @@
 //! No text makes a panic, a span out of bounds or an unread part, and no batch differs from its
 //! documents alone.
 
+use std::fs;
+
 use entopic::{
     Aggregation, Engine, EntityOptions, Ner, Precision, Scoring, TaggedText, Tagger, TopicClassifier,
     TopicOptions, WindowPooling,
 };
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 
-use crate::support::{engine, fixture, load_ner, load_topics};
+use serde_json::Value;
+
+use crate::support::{copy, engine, fixture, load_ner, load_topics};
 
 /// Texts that break programs that take text for ASCII words.
 fn nasty() -> Vec<String> {
@@ -288,6 +292,35 @@ fn unknown_and_undecoded_characters_are_not_reported_as_read() {
         let coverage = ner.tag(text).expect("the text should be tagged").coverage;
         assert_eq!(coverage.chars - coverage.chars_read, unread, "{model}: {text:?}, {coverage:?}");
     }
+}
+
+/// A token may begin within a character: the library `tokenizers` counts the white space before a special token in
+/// characters, and uses the number as bytes.
+#[test]
+fn special_tokens_after_wide_white_space_are_read() {
+    let mut places = 0;
+    for (model, unknown) in
+        [("ner-bytelevel", "<unk>"), ("ner-metaspace", "<unk>"), ("ner-wordpiece-cased", "[UNK]")]
+    {
+        let folder = copy(model);
+        let path = folder.path().join("tokenizer.json");
+        let text = fs::read_to_string(&path).expect("the fixture should have a tokenizer");
+        let mut tokenizer: Value = serde_json::from_str(&text).expect("it should be JSON");
+        for token in tokenizer["added_tokens"].as_array_mut().expect("it should be a list") {
+            if token["content"] == unknown {
+                token["lstrip"] = true.into();
+                places += 1;
+            }
+        }
+        fs::write(&path, tokenizer.to_string()).expect("the tokenizer should be written");
+        let ner = load_ner(folder.path()).expect("the model should load");
+        for text in [format!("a\u{3000}{unknown}"), format!("\u{FFFD}\u{3000}\u{3000}{unknown} b")] {
+            let coverage = ner.tag(&text).expect("the text should be tagged").coverage;
+            assert_eq!(coverage.chars, text.chars().count());
+            assert!(coverage.chars_read < coverage.chars, "{text:?}: {coverage:?}");
+        }
+    }
+    assert_eq!(places, 3);
 }
 
 #[test]

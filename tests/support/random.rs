@@ -74,11 +74,12 @@ impl Division {
     }
 }
 
-/// Checks that `ner` finds in divided texts what it finds in each alone, but for `tolerance` in the scores.
-pub fn check_entities(ner: &Ner, texts: &[String], division: &Division, tolerance: f32) {
-    for (text, divided) in texts.iter().zip(division.read(texts, |texts| ner.tag_batch(texts))) {
+/// Checks that `many` finds in divided texts what `one`, the same model, finds in each alone, but for `tolerance` in
+/// the scores.
+pub fn check_entities([one, many]: [&Ner; 2], texts: &[String], division: &Division, tolerance: f32) {
+    for (text, divided) in texts.iter().zip(division.read(texts, |texts| many.tag_batch(texts))) {
         let divided = divided.expect("the text should be read");
-        let alone = ner.tag(text).expect("the text should be read");
+        let alone = one.tag(text).expect("the text should be read");
         assert_eq!(divided.coverage, alone.coverage, "{text:?}");
         let place = |entity: &Entity| (entity.label.clone(), entity.span.clone());
         let places = |entities: &[Entity]| entities.iter().map(place).collect::<Vec<_>>();
@@ -89,15 +90,21 @@ pub fn check_entities(ner: &Ner, texts: &[String], division: &Division, toleranc
     }
 }
 
-/// Checks that `classifier` gives divided texts the topics that it gives each alone, but for `tolerance` in the scores.
-pub fn check_topics(classifier: &TopicClassifier, texts: &[String], division: &Division, tolerance: f32) {
-    let labels =
-        classifier.label_set(["sport", "law", "politics and culture"]).expect("the labels should fit");
-    for (text, divided) in
-        texts.iter().zip(division.read(texts, |texts| classifier.classify_batch(texts, &labels)))
-    {
+/// Checks that `many` gives divided texts the topics that `one`, the same model, gives each alone, but for `tolerance`
+/// in the scores.
+pub fn check_topics(
+    [one, many]: [&TopicClassifier; 2],
+    texts: &[String],
+    division: &Division,
+    tolerance: f32,
+) {
+    let [labels, same] = [one, many].map(|classifier| {
+        classifier.label_set(["sport", "law", "politics and culture"]).expect("the labels should fit")
+    });
+    let read = division.read(texts, |texts| many.classify_batch(texts, &same));
+    for (text, divided) in texts.iter().zip(read) {
         let divided = divided.expect("the text should be read");
-        let alone = classifier.classify(text, &labels).expect("the text should be read");
+        let alone = one.classify(text, &labels).expect("the text should be read");
         assert_eq!(divided.coverage, alone.coverage, "{text:?}");
         // The order of equal scores may differ.
         let by_label = |mut topics: Vec<Topic>| {

@@ -31,8 +31,8 @@ pub(crate) struct Inputs {
     /// it]
     #[arg(long, value_name = "NAME", value_parser = encoding)]
     pub(crate) encoding: Option<&'static Encoding>,
-    /// The maximum size of one text, line or row, after decompression. A longer one fails; the others are still read,
-    /// except later rows of the same CSV file
+    /// The maximum size of one text, line or row, after decompression, and of Parquet on standard input. A longer one
+    /// fails; the others are still read, except later rows of the same CSV file
     #[arg(long, value_name = "BYTES", default_value_t = MOST_BYTES, value_parser = clap::value_parser!(u64).range(1..=1 << 40))]
     pub(crate) max_bytes: u64,
 }
