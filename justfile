@@ -74,9 +74,10 @@ publishable:
         lacking = [package["name"] for package in packages if not package["repository"]]; \
         sys.exit("set `repository` in the Cargo.toml of " + ", ".join(lacking) if lacking else 0)'
 
-# The public API compared with that of a commit: the changes that semantic versioning forbids. Needs cargo-semver-checks.
+# The library's API compared with that of a commit: the changes that semantic versioning forbids. Needs
+# cargo-semver-checks.
 semver baseline:
-    cargo semver-checks --package entopic --package entopic-kernels --package entopic-arrow --package entopic-datafusion \
+    cargo semver-checks --package entopic --only-explicit-features --features bundled,hub,language,onnx,tracing \
         --baseline-rev {{baseline}}
 
 # The backend LibTorch: lints, documentation, tests, and the example. libtorch is fetched if it is not there.
