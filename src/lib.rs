@@ -55,13 +55,14 @@
 
 // Groups of modules, each of which depends only on those above it.
 
+mod limits;
+
 mod batch;
 mod bytes;
 mod characters;
 mod error;
 mod hex;
 mod language;
-mod limits;
 mod names;
 mod pooling;
 mod precision;
