@@ -5,22 +5,32 @@
 //! ```
 
 use std::collections::BTreeMap;
+use std::process::ExitCode;
 
-use entopic::Tagger;
+use entopic::{Error, Tagger};
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> ExitCode {
     let article = match std::env::args().nth(1) {
         Some(file) => {
-            std::fs::read_to_string(&file).map_err(|error| format!("{file} cannot be read: {error}"))?
+            std::fs::read_to_string(&file).map_err(|error| format!("{file} cannot be read: {error}"))
         }
-        None => include_str!("data/article.txt").to_owned(),
+        None => Ok(include_str!("data/article.txt").to_owned()),
     };
+    match article.and_then(|article| tag(&article).map_err(|error| error.to_string())) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("{message}");
+            ExitCode::FAILURE
+        }
+    }
+}
 
+fn tag(article: &str) -> Result<(), Error> {
     // Both bundled models are in the build: nothing is downloaded.
     let tagger = Tagger::bundled()?;
-    let document = tagger.tag(&article)?;
+    let document = tagger.tag(article)?;
 
-    println!("Topics");
+    println!("Topics (the first 5 of {})", document.topics.len());
     for topic in document.topics.iter().take(5) {
         println!("  {:>4.0} %  {}", topic.score * 100.0, topic.label);
     }

@@ -187,11 +187,25 @@ impl Engine {
     }
 
     /// The models known by name.
+    ///
+    /// ```
+    /// let engine = entopic::Engine::new()?;
+    /// let entry = engine.registry().find("bert-base-ner").expect("it should be known");
+    /// assert_eq!(entry.languages, ["en"]);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn registry(&self) -> &Registry {
         &self.resources.registry
     }
 
     /// The number of threads on which the engine runs models.
+    ///
+    /// ```
+    /// let engine = entopic::Engine::new()?;
+    /// // One per core, unless the builder says otherwise.
+    /// assert!(engine.threads() >= 1);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn threads(&self) -> usize {
         self.resources.workers.count()
     }

@@ -62,6 +62,13 @@ impl Default for GroupOptions {
 
 impl GroupOptions {
     /// Options with which all rules apply.
+    ///
+    /// ```
+    /// use entopic::GroupOptions;
+    ///
+    /// let all = GroupOptions::new().variants(true).parts(true).acronyms(true).alternatives(true);
+    /// assert_eq!(GroupOptions::new(), all);
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }

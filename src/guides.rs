@@ -3,6 +3,18 @@
 //! Begin with [`getting_started`]. Each guide can be read alone. In the repository they are files in `docs/guide`,
 //! except for [`service`] and [`cookbook`], which are in `docs`.
 
+// The links of a guide to other guides are defined at its end, with the names of files. Where a definition is given
+// twice, the first counts: the definitions here make the links lead to modules.
+
+/// [guide on labels]: own_labels
+/// [your own models]: own_models
+/// [long documents]: long_documents
+/// [rules and redaction]: rules_and_redaction
+/// [SQL]: sql
+/// [speed]: performance
+/// [accuracy]: accuracy
+/// [cookbook]: cookbook
+///
 #[doc = include_str!("../docs/guide/getting-started.md")]
 ///
 /// ## See also
@@ -12,6 +24,9 @@
 /// [`Error`](crate::Error). The next guides: [`own_labels`], [`own_models`], [`long_documents`].
 pub mod getting_started {}
 
+/// [guide on accuracy]: accuracy
+/// [guide on your own models]: own_models
+///
 #[doc = include_str!("../docs/guide/own-labels.md")]
 ///
 /// ## See also
@@ -40,6 +55,8 @@ pub mod own_models {}
 /// [`Limits`](crate::Limits), [`Tagger::tag_iter`](crate::Tagger::tag_iter). Related guide: [`performance`].
 pub mod long_documents {}
 
+/// [guide on accuracy]: accuracy
+///
 #[doc = include_str!("../docs/guide/rules-and-redaction.md")]
 ///
 /// ## See also
@@ -64,6 +81,8 @@ pub mod service {}
 /// [`service`], [`own_labels`].
 pub mod sql {}
 
+/// [guide on accuracy]: accuracy
+///
 #[doc = include_str!("../docs/guide/performance.md")]
 ///
 /// ## See also
@@ -73,6 +92,8 @@ pub mod sql {}
 /// [`long_documents`], [`accuracy`].
 pub mod performance {}
 
+/// [guide on long documents]: long_documents
+///
 #[doc = include_str!("../docs/guide/accuracy.md")]
 ///
 /// ## See also

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::LONGEST_LABEL;
 
 /// Checks labels that a caller passes. In messages, `noun` is the word for a label, and `example` is an example of one.
 pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), Error> {
@@ -15,6 +16,7 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
         if label.trim().is_empty() {
             return refuse(format!("{noun} number {} is blank: {label:?}; remove it", at + 1));
         }
+        check_length(label, &format!("{noun} number {}", at + 1))?;
         if let Some(first) = seen.insert(label, at) {
             return refuse(format!(
                 "the {noun} {label:?} is given twice, as number {} and {}; remove one",
@@ -24,6 +26,16 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Rejects a label, or its description, that is too long to be tokenised. In the message, `name` is its name.
+pub(crate) fn check_length(text: &str, name: &str) -> Result<(), Error> {
+    if text.len() <= LONGEST_LABEL {
+        return Ok(());
+    }
+    let message =
+        format!("{name} has {} bytes, but at most {LONGEST_LABEL} are allowed; shorten it", text.len());
+    Err(Error::new(ErrorKind::Labels, message))
 }
 
 /// Rejects labels that differ by case or white space alone: most models read them as the same label, and would split

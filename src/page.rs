@@ -46,6 +46,13 @@ pub struct HtmlOptions {
 
 impl HtmlOptions {
     /// The default options: the first line of the text as the title, and all rules for groups.
+    ///
+    /// ```
+    /// use entopic::{HtmlOptions, TaggedDocument};
+    ///
+    /// let (text, document) = ("A note", TaggedDocument::default());
+    /// assert_eq!(document.to_html_with(text, &HtmlOptions::new()), document.to_html(text));
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }

@@ -187,6 +187,13 @@ impl TopicClassifier {
     }
 
     /// The name of the model, or its folder.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// assert_eq!(entopic::TopicClassifier::bundled()?.name(), "topics-en-small");
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn name(&self) -> &str {
         &self.model.name
     }
@@ -215,7 +222,7 @@ impl TopicClassifier {
     ///
     /// The errors of the [limits](Limits), and [`ErrorKind::Labels`] in these cases:
     ///
-    /// * There are no labels, or a label, description or example is blank.
+    /// * There are no labels, or more than [`Limits::max_labels`]; or a label, description or example is blank.
     /// * Two labels are equal, or differ only in case or white space.
     /// * A label has examples, and the model does not embed texts.
     /// * A label has a token that the model uses as a separator.
@@ -226,7 +233,7 @@ impl TopicClassifier {
         I: IntoIterator,
         I::Item: Into<Label>,
     {
-        let labels = labels.into_iter().map(Into::into).collect();
+        let labels = self.limits.collect_labels(0, labels.into_iter().map(Into::into))?;
         self.preparer(&self.settings.template).label_set(labels)
     }
 
@@ -253,7 +260,8 @@ impl TopicClassifier {
         I::Item: Into<Label>,
     {
         self.check(labels)?;
-        self.preparer(&labels.template).extend(labels, more.into_iter().map(Into::into).collect())
+        let more = self.limits.collect_labels(labels.labels.len(), more.into_iter().map(Into::into))?;
+        self.preparer(&labels.template).extend(labels, more)
     }
 
     /// Checks that a label set was prepared for this model, and fits its windows.

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Parts of the library's messages that name its functions and options, and their replacements, which name the
 /// command's options.
-const OPTIONS: [(&str, &str); 16] = [
+const OPTIONS: [(&str, &str); 17] = [
     ("Hub::token or HF_TOKEN", "HF_TOKEN"),
     ("Hub::proxy", "--proxy"),
     ("Hub::cache", "--cache"),
@@ -17,6 +17,7 @@ const OPTIONS: [(&str, &str); 16] = [
     ("the option boundaries", "--boundaries"),
     ("the option clean_spans", "--clean-spans"),
     ("raise Limits::max_bytes", "raise the limit"),
+    (", or raise Limits::max_labels", ""),
     ("or Backend::Native", "or --backend native"),
     ("Backend::LibTorch", "--backend libtorch"),
     ("a folder as a Path", "a folder as ./DIR"),

@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use entopic::{Limits, Ner, Redacted, Redaction, Rules, TaggedDocument, redact};
+use entopic::{Ner, Redacted, Redaction, Rules, TaggedDocument, redact};
 use serde::{Deserialize, Serialize};
 
 use crate::args::models::Entities;
@@ -71,7 +71,7 @@ pub(crate) fn run(args: &RedactArgs) -> Result<ExitCode, Failure> {
             check_labels(args, &ner, rules.as_ref())?;
             let stop = Stop::on_interrupt()?;
             let mut covered = Covered::begin(args, form, &documents, rules)?;
-            let limits = Limits::new().cancel(stop.flag()).progress(covered.progress.in_text());
+            let limits = args.inputs.limits().cancel(stop.flag()).progress(covered.progress.in_text());
             let ner = ner.within(&limits);
             let tag = |texts| {
                 ner.tag_iter(texts).map(|tagged| {

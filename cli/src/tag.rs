@@ -7,7 +7,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use entopic::{Limits, TaggedDocument, Tagger};
+use entopic::{TaggedDocument, Tagger};
 
 use self::long::{Begun, LongRun, Settings};
 use crate::args::{Format, TagArgs};
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &TagArgs) -> Result<ExitCode, Failure> {
     let stop = Stop::on_interrupt()?;
     let progress = Progress::new(&documents);
     let mut output = Results::new(args, &documents, target, progress.clone())?;
-    let limits = Limits::new().cancel(stop.flag()).progress(progress.in_text());
+    let limits = args.inputs.limits().cancel(stop.flag()).progress(progress.in_text());
     let limited = tagger.within(&limits);
     let done = output.done();
     let ended = run::run(documents, done, |texts| limited.tag_iter(texts), &mut output);

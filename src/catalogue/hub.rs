@@ -44,6 +44,12 @@ pub struct Hub(Options);
 
 impl Hub {
     /// Creates options with nothing set.
+    ///
+    /// ```no_run
+    /// // The cache and the token are those of the environment, as for `hf download`.
+    /// let engine = entopic::Engine::builder().hub(entopic::Hub::new()).build()?;
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }

@@ -18,10 +18,14 @@ use self::rule::{Finder, Match, Rule};
 use super::entity::{Entity, FoundBy, merge};
 use crate::bytes::text_of;
 use crate::error::{Error, ErrorKind};
+use crate::limits::{MOST_PATTERNS, MOST_PHRASES};
 use crate::span::CharIndex;
 
 /// The most bytes that a compiled pattern may take: the default of the crate `regex`.
 const PATTERN_BYTES: usize = 10 << 20;
+
+/// The limit with which a pattern is compiled first. Most patterns take less.
+const USUAL_PATTERN_BYTES: usize = 16 << 10;
 
 /// Rules that find entities without a model: phrases, patterns, and built-in sets for dates, sums of money and the
 /// like. [`EntityOptions::rules`](crate::EntityOptions::rules) combines them with a model; [`find`](Self::find) applies
@@ -75,12 +79,14 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrases, or a pattern is not valid or too
-    /// large.
+    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrases, a pattern is not valid, a pattern
+    /// takes more than 10 MiB, compiled, or all patterns together more than 256 MiB, or all phrases together have more
+    /// than 32 MiB.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
         let rules: Vec<Rule> = rules.into_iter().collect();
         let refuse = |message: String| Err(Error::new(ErrorKind::Rules, message));
         let (mut patterns, mut sets, mut phrases) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut left_for_patterns, mut left_for_phrases) = (MOST_PATTERNS, MOST_PHRASES);
         for (number, rule) in rules.iter().enumerate() {
             let place = format!("rule {} ({:?})", number + 1, rule.label);
             if rule.label.trim().is_empty() {
@@ -95,6 +101,12 @@ impl Rules {
                         if phrase.trim().is_empty() {
                             return refuse(format!("{place} has a blank phrase; leave it out"));
                         }
+                        let Some(left) = left_for_phrases.checked_sub(phrase.len()) else {
+                            return refuse(format!(
+                                "the phrases up to {place} have more than {MOST_PHRASES} bytes; leave some out"
+                            ));
+                        };
+                        left_for_phrases = left;
                         phrases.push(phrases::Phrase {
                             text: phrase,
                             rule: number,
@@ -104,10 +116,17 @@ impl Rules {
                     }
                 }
                 Finder::Pattern { pattern, ignore_case } => {
-                    let mut builder = RegexBuilder::new(pattern);
-                    let compiled = builder.case_insensitive(*ignore_case).size_limit(PATTERN_BYTES).build();
-                    match compiled {
-                        Ok(regex) => patterns.push((number, regex)),
+                    match compile(pattern, *ignore_case, left_for_patterns.min(PATTERN_BYTES)) {
+                        Ok((regex, bytes)) => {
+                            left_for_patterns -= bytes;
+                            patterns.push((number, regex));
+                        }
+                        Err(regex::Error::CompiledTooBig(most)) if most < PATTERN_BYTES => {
+                            return refuse(format!(
+                                "the patterns up to {place} take more than {MOST_PATTERNS} bytes, compiled; leave some \
+                                 out, or make them smaller"
+                            ));
+                        }
                         Err(error) => return refuse(format!("the pattern of {place} is not valid: {error}")),
                     }
                 }
@@ -308,6 +327,18 @@ impl Rules {
     /// The same as [`new`](Self::new).
     pub fn and(&self, others: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
         Self::new(self.compiled.rules.iter().cloned().chain(others))
+    }
+}
+
+/// Compiles a pattern, with the most bytes that it may take: at most `most`. How many it takes cannot be asked, so the
+/// limit grows until it is enough.
+fn compile(pattern: &str, ignore_case: bool, most: usize) -> Result<(Regex, usize), regex::Error> {
+    let mut bytes = USUAL_PATTERN_BYTES.min(most);
+    loop {
+        match RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(bytes).build() {
+            Err(regex::Error::CompiledTooBig(_)) if bytes < most => bytes = (2 * bytes).min(most),
+            result => return result.map(|regex| (regex, bytes)),
+        }
     }
 }
 

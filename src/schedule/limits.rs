@@ -4,8 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::{LONGEST_TEXT, MOST_LABELS};
 
-/// Limits of a call: a deadline, a flag that cancels it, and a maximum length of texts.
+/// Limits of a call: a deadline, a flag that cancels it, the maximum length of a text, and the maximum number of labels.
+///
+/// Without a deadline or a flag, a call ends when it is done. The other limits have defaults, which hold back what is
+/// more likely an attack or a mistake than a text: 256 MiB, and 10,000 labels.
 ///
 /// The deadline and the flag are checked before each group of windows. A document that is not finished by then gets an
 /// error of the kind [`ErrorKind::Deadline`] or [`ErrorKind::Cancelled`]; documents that are finished keep their
@@ -33,13 +37,22 @@ pub struct Limits {
     deadline: Option<Instant>,
     cancel: Vec<Arc<AtomicBool>>,
     max_bytes: Option<usize>,
+    max_labels: Option<usize>,
     progress: Option<Arc<Progress>>,
 }
 
 type Progress = dyn Fn(usize) + Send + Sync;
 
 impl Limits {
-    /// Creates limits with nothing set.
+    /// Creates limits with nothing set but the defaults.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let ner = entopic::Ner::bundled()?.within(&entopic::Limits::new());
+    /// assert_eq!(ner.tag("Ada Lovelace lived in London.")?.entities.len(), 2);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -87,8 +100,8 @@ impl Limits {
         self
     }
 
-    /// The most bytes of one text. A longer text is refused with an error of the kind [`ErrorKind::TooLong`]
-    /// before it is read.
+    /// The most bytes of one text, by default 268,435,456 (256 MiB). A longer text is refused with an error of the kind
+    /// [`ErrorKind::TooLong`] before it is read.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -104,6 +117,27 @@ impl Limits {
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = Some(bytes);
+        self
+    }
+
+    /// The most labels of a [`LabelSet`](crate::LabelSet), by default 10,000. More are refused with an error of the kind
+    /// [`ErrorKind::Labels`] before they are prepared. A set that exists already, also one from a file, is not checked
+    /// again.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{ErrorKind, Limits, TopicClassifier};
+    ///
+    /// let classifier = TopicClassifier::bundled()?.within(&Limits::new().max_labels(2));
+    /// assert!(classifier.label_set(["sport", "health"]).is_ok());
+    /// let error = classifier.label_set(["sport", "health", "economy"]).unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::Labels);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
+    #[must_use]
+    pub fn max_labels(mut self, labels: usize) -> Self {
+        self.max_labels = Some(labels);
         self
     }
 
@@ -138,6 +172,7 @@ impl Limits {
             deadline: self.deadline.into_iter().chain(base.deadline).min(),
             cancel: [&base.cancel[..], &self.cancel].concat(),
             max_bytes: self.max_bytes.into_iter().chain(base.max_bytes).min(),
+            max_labels: self.max_labels.into_iter().chain(base.max_labels).min(),
             progress: self.progress.clone().or_else(|| base.progress.clone()),
         }
     }
@@ -158,16 +193,31 @@ impl Limits {
 
     /// Returns an error if a text of `bytes` bytes is too long.
     pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Error> {
-        match self.max_bytes {
-            Some(most) if bytes > most => {
-                let message = format!(
-                    "the text has {bytes} bytes; the limit of the call is {most}; split the text, or raise \
-                     Limits::max_bytes"
-                );
-                Err(Error::new(ErrorKind::TooLong, message))
-            }
-            _ => Ok(()),
+        let most = self.max_bytes.unwrap_or(LONGEST_TEXT as usize);
+        if bytes <= most {
+            return Ok(());
         }
+        let message = format!(
+            "the text has {bytes} bytes; the limit of the call is {most}; split the text, or raise Limits::max_bytes"
+        );
+        Err(Error::new(ErrorKind::TooLong, message))
+    }
+
+    /// Collects `labels`, which are added to `before` others. Returns an error if there are too many, without reading
+    /// them all.
+    pub(crate) fn collect_labels<L>(
+        &self,
+        before: usize,
+        labels: impl Iterator<Item = L>,
+    ) -> Result<Vec<L>, Error> {
+        let most = self.max_labels.unwrap_or(MOST_LABELS);
+        let left = most.saturating_sub(before);
+        let labels: Vec<L> = labels.take(left.saturating_add(1)).collect();
+        if labels.len() <= left {
+            return Ok(labels);
+        }
+        let message = format!("there are more than {most} labels; give fewer, or raise Limits::max_labels");
+        Err(Error::new(ErrorKind::Labels, message))
     }
 }
 
@@ -177,6 +227,38 @@ impl fmt::Debug for Limits {
             .field("deadline", &self.deadline)
             .field("cancel", &self.cancel)
             .field("max_bytes", &self.max_bytes)
+            .field("max_labels", &self.max_labels)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Limits;
+    use crate::error::ErrorKind;
+
+    #[test]
+    fn texts_and_labels_have_a_limit_by_default_which_may_be_raised() {
+        let (text, labels) = (256 << 20, 10_000);
+        let count = |limits: &Limits, before: usize, labels: usize| {
+            limits.collect_labels(before, 0..labels).map(|labels| labels.len())
+        };
+        let usual = Limits::new();
+        assert!(usual.check_length(text).is_ok());
+        let error = usual.check_length(text + 1).expect_err("it should be refused");
+        assert_eq!(error.kind(), ErrorKind::TooLong);
+        assert_eq!(count(&usual, 1, labels - 1).expect("they should fit"), labels - 1);
+        let error = count(&usual, 1, labels).expect_err("they should be refused");
+        assert_eq!(error.kind(), ErrorKind::Labels);
+        // What has no end is not read to its end.
+        assert!(usual.collect_labels(0, 0..).is_err());
+
+        let raised = Limits::new().max_bytes(2 * text).max_labels(2 * labels);
+        for limits in [raised.over(&usual), usual.over(&raised)] {
+            assert!(limits.check_length(2 * text).is_ok());
+            assert!(limits.check_length(2 * text + 1).is_err());
+            assert_eq!(count(&limits, 0, 2 * labels).expect("they should fit"), 2 * labels);
+            assert!(count(&limits, 0, 2 * labels + 1).is_err());
+        }
     }
 }

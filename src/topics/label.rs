@@ -25,7 +25,13 @@ pub struct Label {
 }
 
 impl Label {
-    /// A label with the given name, by which results refer to it.
+    /// A label with the given name, by which results refer to it. Wherever a label is asked for, a string does, too.
+    ///
+    /// ```
+    /// use entopic::Label;
+    ///
+    /// assert_eq!(Label::new("sport"), Label::from("sport"));
+    /// ```
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), description: None, examples: Vec::new() }
     }
@@ -95,6 +101,10 @@ impl Label {
     }
 
     /// The name of the label.
+    ///
+    /// ```
+    /// assert_eq!(entopic::Label::new("sport").description("matches and athletes").name(), "sport");
+    /// ```
     pub fn name(&self) -> &str {
         &self.name
     }

@@ -47,11 +47,30 @@ pub(crate) enum Prepared {
 
 impl LabelSet {
     /// The labels, in the order given.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{Label, TopicClassifier};
+    ///
+    /// let sport = Label::new("sport").description("matches and athletes");
+    /// let labels = TopicClassifier::bundled()?.label_set([sport.clone(), Label::new("health")])?;
+    /// assert_eq!(labels.labels()[0], sport);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn labels(&self) -> &[Label] {
         &self.labels
     }
 
     /// The names of the labels, in the order given.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// let labels = entopic::TopicClassifier::bundled()?.label_set(["sport", "health"])?;
+    /// assert_eq!(labels.names().collect::<Vec<_>>(), ["sport", "health"]);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn names(&self) -> impl ExactSizeIterator<Item = &str> {
         self.labels.iter().map(Label::name)
     }

@@ -261,6 +261,9 @@ fn check_names(labels: &[Label]) -> Result<(), Error> {
         if description.is_some_and(|description| description.trim().is_empty()) {
             return blank("the description");
         }
+        if let Some(description) = description {
+            labels::check_length(description, &format!("the description of the label {:?}", label.name()))?;
+        }
         if let Some(at) = examples.iter().position(|example| example.trim().is_empty()) {
             return blank(&format!("example number {}", at + 1));
         }

@@ -184,6 +184,17 @@ fn labels_must_be_given_and_fit_their_model() {
     refused(&["sport", "health", "sport"], "given twice, as number 1 and 3");
     let long = "very ".repeat(200);
     refused(&[&long], "tokens");
+    // It would be one unknown token.
+    let longer = "x".repeat((1 << 16) + 1);
+    refused(&["sport", &longer], "label number 2 has 65537 bytes");
+    let described = [entopic::Label::new("sport").description(longer)];
+    let says = "the description of the label \"sport\" has 65537 bytes";
+    assert_refused(classifier.label_set(described), ErrorKind::Labels, &[says]);
+    let endless = (0..).map(|number: usize| number.to_string());
+    assert_refused(classifier.label_set(endless), ErrorKind::Labels, &["more than 10000 labels"]);
+    let some = classifier.label_set(["sport"]).expect("the label should fit");
+    let more = (0..10_000).map(|number| number.to_string());
+    assert_refused(classifier.extend(&some, more), ErrorKind::Labels, &["more than 10000 labels"]);
 
     for other in ["nli-enc", "embed-mean"] {
         let other = load_topics(fixture(other)).expect("the fixture should load");

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use encoding_rs::Encoding;
+use entopic::Limits;
 
 use crate::failure::Failure;
 
@@ -42,9 +43,12 @@ impl Inputs {
     pub(crate) fn format(&self) -> Option<InputFormat> {
         if self.lines { Some(InputFormat::Lines) } else { self.input_format }
     }
-}
 
-impl Inputs {
+    /// The limits of a call with one of the texts.
+    pub(crate) fn limits(&self) -> Limits {
+        Limits::new().max_bytes(usize::try_from(self.max_bytes).unwrap_or(usize::MAX))
+    }
+
     /// Refuses an output path that is one of the inputs, or is inside an input folder, where the next run would read
     /// it.
     pub(crate) fn refuse_as_output(&self, path: &Path) -> Result<(), Failure> {

@@ -255,6 +255,22 @@ fn files_are_read_and_what_they_cannot_say_is_refused() {
     assert!(error.to_string().starts_with("line 1: the token {\"POS\":\"NOUN\"}"), "{error}");
 }
 
+#[test]
+fn rules_that_would_take_too_much_memory_are_refused() {
+    let phrase = |letter: &str| Rule::phrases("A", [letter.repeat(17 << 20)]);
+    // Each takes more than eight megabytes, and at most ten.
+    let pattern = Rule::pattern("A", r"\pL{200}");
+    let table = [
+        (vec![phrase("x"), phrase("y")], "the phrases up to rule 2 (\"A\") have more than 33554432 bytes"),
+        (vec![pattern; 27], "the patterns up to rule 26 (\"A\") take more than 268435456 bytes, compiled"),
+    ];
+    for (rules, expected) in table {
+        let error = Rules::new(rules).expect_err("they should be refused");
+        assert_eq!(error.kind(), ErrorKind::Rules);
+        assert!(error.to_string().contains(expected), "{error}");
+    }
+}
+
 proptest! {
     #[test]
     fn spans_are_exact_and_never_overlap(
