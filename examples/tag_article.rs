@@ -11,27 +11,33 @@ use entopic::{Error, Tagger};
 
 fn main() -> ExitCode {
     let article = match std::env::args().nth(1) {
-        Some(file) => {
-            std::fs::read_to_string(&file).map_err(|error| format!("{file} cannot be read: {error}"))
-        }
-        None => Ok(include_str!("data/article.txt").to_owned()),
+        Some(file) => match std::fs::read_to_string(&file) {
+            Ok(text) => text,
+            Err(error) => {
+                eprintln!("{file} cannot be read: {error}");
+                return ExitCode::FAILURE;
+            }
+        },
+        None => include_str!("data/article.txt").to_owned(),
     };
-    match article.and_then(|article| tag(&article).map_err(|error| error.to_string())) {
+    match tag(&article) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("{message}");
+        Err(error) => {
+            eprintln!("{error}");
             ExitCode::FAILURE
         }
     }
 }
 
+/// Prints the topics and the entities of `article`.
 fn tag(article: &str) -> Result<(), Error> {
     // Both bundled models are in the build: nothing is downloaded.
     let tagger = Tagger::bundled()?;
     let document = tagger.tag(article)?;
 
-    println!("Topics (the first 5 of {})", document.topics.len());
-    for topic in document.topics.iter().take(5) {
+    let best = document.topics.len().min(5);
+    println!("Topics (the best {best} of {})", document.topics.len());
+    for topic in &document.topics[..best] {
         println!("  {:>4.0} %  {}", topic.score * 100.0, topic.label);
     }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::{fmt, fs, io};
 
-use crate::limits::LONGEST_TEXT;
+use crate::limits::LONGEST_LIST;
 
 /// The bytes of a file.
 #[derive(Clone)]
@@ -47,12 +47,12 @@ impl From<Bytes> for Vec<u8> {
     }
 }
 
-/// The text of a file that a caller names, of at most [`LONGEST_TEXT`] bytes. The limit also applies to a device that
+/// The text of a file that a caller names, of at most [`LONGEST_LIST`] bytes. The limit also applies to a device that
 /// never ends.
 pub(crate) fn text_of(path: &Path) -> io::Result<String> {
     let file = fs::File::open(path)?;
     let length = file.metadata()?.len();
-    if length > LONGEST_TEXT { Err(too_long(LONGEST_TEXT)) } else { read_text(file, LONGEST_TEXT) }
+    if length > LONGEST_LIST { Err(too_long(LONGEST_LIST)) } else { read_text(file, LONGEST_LIST) }
 }
 
 fn read_text(from: impl Read, most: u64) -> io::Result<String> {
@@ -73,14 +73,14 @@ mod tests {
     use std::io;
 
     use super::{read_text, text_of};
-    use crate::limits::LONGEST_TEXT;
+    use crate::limits::LONGEST_LIST;
 
     #[test]
     fn a_text_of_too_many_bytes_is_not_read() {
         let file = tempfile::NamedTempFile::new().expect("a file should be made");
-        file.as_file().set_len(LONGEST_TEXT + 1).expect("the file should be sparse");
+        file.as_file().set_len(LONGEST_LIST + 1).expect("the file should be sparse");
         let error = text_of(file.path()).expect_err("it should be refused");
-        assert!(error.to_string().contains("268435456"), "{error}");
+        assert!(error.to_string().contains("67108864"), "{error}");
         file.as_file().set_len(3).expect("the file should be cut");
         assert_eq!(text_of(file.path()).expect("it should be read"), "\0\0\0");
         assert_eq!(read_text("aé".as_bytes(), 3).expect("it should be read"), "aé");

@@ -98,7 +98,7 @@ pub struct EngineBuilder {
     label_cache: Option<usize>,
 }
 
-/// The default number of labels in the cache: 6 MB with 384 values per label.
+/// The default number of labels in the cache: 6 MB with 384 values per label, and at most 4 MB of names.
 const LABEL_CACHE: usize = 4096;
 
 impl Engine {

@@ -96,6 +96,16 @@ impl GroupOptions {
     /// Treats part of a name as short for the whole: *Merkel* for *Angela Merkel*, *von der Leyen* for *Ursula von der
     /// Leyen*, *Toyota* for *Toyota Motor Corporation*, *J. K. Rowling* for *Joanne Rowling*. If several people match,
     /// the one who was named last is chosen. Words that more than 200 names of a document share are ignored.
+    ///
+    /// ```
+    /// use entopic::{Entity, GroupOptions, Span, groups};
+    ///
+    /// let text = "Joanne Rowling met her readers. Rowling read to them.";
+    /// let entity = |bytes| Entity::new("PER", text, Span::from_bytes(text, bytes).expect("it should fit"), 1.0);
+    /// let entities = [entity(0..14), entity(32..39)];
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new()).len(), 1);
+    /// assert_eq!(groups(text, &entities, &GroupOptions::new().parts(false)).len(), 2);
+    /// ```
     #[must_use]
     pub fn parts(mut self, apply: bool) -> Self {
         self.parts = apply;

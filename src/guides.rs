@@ -102,5 +102,8 @@ pub mod performance {}
 /// [`Scoring`](crate::Scoring). Related guides: [`own_labels`], [`rules_and_redaction`].
 pub mod accuracy {}
 
+/// [guide on rules and redaction]: rules_and_redaction
+/// [guide on your own labels]: own_labels
+///
 #[doc = include_str!("../docs/cookbook.md")]
 pub mod cookbook {}

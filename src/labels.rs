@@ -16,7 +16,7 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
         if label.trim().is_empty() {
             return refuse(format!("{noun} number {} is blank: {label:?}; remove it", at + 1));
         }
-        check_length(label, &format!("{noun} number {}", at + 1))?;
+        check_length(label, || format!("{noun} number {}", at + 1))?;
         if let Some(first) = seen.insert(label, at) {
             return refuse(format!(
                 "the {noun} {label:?} is given twice, as number {} and {}; remove one",
@@ -29,12 +29,12 @@ pub(crate) fn check(labels: &[String], noun: &str, example: &str) -> Result<(), 
 }
 
 /// Rejects a label, or its description, that is too long to be tokenised. In the message, `name` is its name.
-pub(crate) fn check_length(text: &str, name: &str) -> Result<(), Error> {
+pub(crate) fn check_length(text: &str, name: impl FnOnce() -> String) -> Result<(), Error> {
     if text.len() <= LONGEST_LABEL {
         return Ok(());
     }
-    let message =
-        format!("{name} has {} bytes, but at most {LONGEST_LABEL} are allowed; shorten it", text.len());
+    let (name, bytes) = (name(), text.len());
+    let message = format!("{name} has {bytes} bytes, but at most {LONGEST_LABEL} are allowed; shorten it");
     Err(Error::new(ErrorKind::Labels, message))
 }
 

@@ -17,7 +17,7 @@
 //!   and everything else that models share.
 //! * Loaded models are cheap handles. [`EntityOptions`] and [`TopicOptions`] make views with other options, and
 //!   [`Limits`] views with a deadline, without loading anything again.
-//! * A text of any length is read whole, in windows of whole sentences; only sentences longer than a window are cut.
+//! * A text is read whole, up to [`Limits::max_bytes`] (256 MiB by default), in windows of whole sentences; only sentences longer than a window are cut.
 //!   Every result has a [`Coverage`], which reports the part of the text that the model read.
 //! * Every type is `Send + Sync`, every call takes `&self`, and a batch gives the same results as its documents alone
 //!   (within 1e-4 with the features `onnx` and `libtorch`). Models run on the threads of the engine, so calls may come

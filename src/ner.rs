@@ -135,8 +135,8 @@ impl Ner {
     /// # Errors
     ///
     /// [`ErrorKind::Options`] if the model does not support an option, or a value is out of range;
-    /// [`ErrorKind::Labels`] if the list of entity types is empty, a type is blank or given twice, the types take more
-    /// than three quarters of a window, or a threshold is for a type that is not among them.
+    /// [`ErrorKind::Labels`] if the list of entity types is empty or has more than 10,000, a type is blank, given twice,
+    /// or longer than 64 KiB, the types take more than three quarters of a window or 1 MiB, or a threshold is for a type that is not among them.
     pub fn with(&self, options: EntityOptions) -> Result<Self, Error> {
         let options = options.over(&self.options);
         let decoding = Arc::new(Decoding::new(&self.model, &options)?);
@@ -223,7 +223,7 @@ impl Ner {
         self.model.role.labels()
     }
 
-    /// The entities of `text`. A text of any length is read whole; an empty text has no entities.
+    /// The entities of `text`. A text is read whole, up to [`Limits::max_bytes`]; an empty text has no entities.
     ///
     /// For many short texts, one call per text takes up to twice as long as [`tag_batch`](Self::tag_batch), which keeps
     /// all threads busy.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, ErrorKind};
+use crate::limits::LONGEST_PROMPT;
 use crate::model::Model;
 use crate::model::role::PromptStyle;
 
@@ -22,7 +23,7 @@ impl Prompt {
         labels: &[String],
         budget: usize,
     ) -> Result<Self, Error> {
-        check_tokens(style, labels)?;
+        check_texts(style, labels)?;
         let labels_and_tokens = labels.iter().flat_map(|label| [style.label_token.as_str(), label]);
         let parts: Vec<&str> = labels_and_tokens.chain([style.separator.as_str()]).collect();
         let tokens = model.tokenizer.encode_words(&parts)?;
@@ -38,7 +39,7 @@ impl Prompt {
         labels: &[String],
         budget: usize,
     ) -> Result<Self, Error> {
-        check_tokens(style, labels)?;
+        check_texts(style, labels)?;
         let mut text = String::new();
         for label in labels {
             text.push_str(&style.label_token);
@@ -86,8 +87,16 @@ impl Prompt {
     }
 }
 
-/// Checks that no label contains a token that separates labels.
-fn check_tokens(style: &PromptStyle, labels: &[String]) -> Result<(), Error> {
+/// Checks that the labels are not too long together, and that none contains a token that separates labels.
+fn check_texts(style: &PromptStyle, labels: &[String]) -> Result<(), Error> {
+    let bytes: usize = labels.iter().map(String::len).sum();
+    if bytes > LONGEST_PROMPT {
+        let message = format!(
+            "the {} labels have {bytes} bytes, but at most {LONGEST_PROMPT} are allowed; pass fewer at a time",
+            labels.len()
+        );
+        return Err(Error::new(ErrorKind::Labels, message));
+    }
     for label in labels {
         let separators = [&style.label_token, &style.separator];
         if let Some(token) = separators.into_iter().find(|token| label.contains(token.as_str())) {

@@ -184,7 +184,7 @@ impl Tagger {
         Self { ner, topics, labels: Arc::clone(&self.labels) }
     }
 
-    /// The entities and topics of `text`. A text of any length is read whole; an empty text has none.
+    /// The entities and topics of `text`. A text is read whole, up to [`Limits::max_bytes`]; an empty text has none.
     ///
     /// For many short texts, one call per text takes up to twice as long as [`tag_batch`](Self::tag_batch), which keeps
     /// all threads busy.
@@ -331,7 +331,7 @@ impl Tagger {
             let (topics, passages) = (classified.topics, classified.passages);
             TaggedDocument { entities: tagged.entities, topics, passages, coverage }
         };
-        let limits = self.topics.limits().over(self.ner.limits());
+        let limits = self.topics.limits().over(self.ner.limits()).for_labels(labels.labels().len());
         pipeline::texts(texts, limits, |parts| self.tag_sections(parts, labels), join)
     }
 

@@ -91,6 +91,12 @@ impl Tag {
     }
 
     /// The entity type of the tag; `None` for `O`.
+    ///
+    /// ```
+    /// use entopic::Tag;
+    ///
+    /// assert_eq!((Tag::parse("B-PER").label(), Tag::parse("O").label()), (Some("PER"), None));
+    /// ```
     pub fn label(&self) -> Option<&str> {
         match self {
             Self::Outside => None,

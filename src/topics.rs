@@ -97,7 +97,7 @@ const NEWS_TOPICS: [(&str, &str); 17] = [
 /// topics`, or `entopic bench texts.txt --task topics` with your own texts.
 ///
 /// Models run on the threads of the [`Engine`](crate::Engine#cost). Memory does not grow with the number of texts; a
-/// long text needs two numbers per label for each of its windows, some hundred tokens long.
+/// long text needs three numbers per label for each of its windows, some hundred tokens long.
 ///
 /// # Cloning
 ///
@@ -107,7 +107,8 @@ const NEWS_TOPICS: [(&str, &str); 17] = [
 ///
 /// # Cancelling
 ///
-/// [`within`](Self::within) makes a view with [`Limits`]: a deadline, a flag, a maximum length of texts. The deadline
+/// [`within`](Self::within) makes a view with [`Limits`]: a deadline, a flag, a maximum length of texts and
+/// a maximum number of labels. The deadline
 /// and the flag are checked before each text is read, and before each group of windows; [`Limits`] says how long such a
 /// step may take. A text that is not done by then fails; texts that are done keep their results. A stream returns the
 /// error for every further text, so stop iterating. The limits also apply to the embedding of labels and of their
@@ -226,8 +227,9 @@ impl TopicClassifier {
     /// * Two labels are equal, or differ only in case or white space.
     /// * A label has examples, and the model does not embed texts.
     /// * A label has a token that the model uses as a separator.
-    /// * A label is too long: half of a window for an NLI model, the longest sequence of an embedding model; for a
-    ///   uni-encoder, all labels together more than three quarters of a window.
+    /// * A label or a description has more than 64 KiB, or all labels have more than 100,000 examples.
+    /// * A label has too many tokens: more than half of a window for an NLI model, the longest sequence of an embedding model; for a
+    ///   uni-encoder, all labels together more than three quarters of a window or 1 MiB.
     pub fn label_set<I>(&self, labels: I) -> Result<LabelSet, Error>
     where
         I: IntoIterator,
@@ -273,7 +275,7 @@ impl TopicClassifier {
         self.preparer(&labels.template).check(labels)
     }
 
-    /// The scores of `labels` for `text`. A text of any length is read whole; an empty text has no topics.
+    /// The scores of `labels` for `text`. A text is read whole, up to [`Limits::max_bytes`]; an empty text has no topics.
     ///
     /// For many short texts, one call per text takes up to twice as long as [`classify_batch`](Self::classify_batch),
     /// which keeps all threads busy.
@@ -349,7 +351,8 @@ impl TopicClassifier {
         labels: &LabelSet,
     ) -> impl Iterator<Item = Result<ClassifiedText, Error>> {
         let work = |parts: &[&str]| self.judge_documents(&self.read(parts), labels);
-        pipeline::texts(texts, self.limits.clone(), work, |sections| self.join(labels, sections))
+        let limits = self.limits.clone().for_labels(labels.labels().len());
+        pipeline::texts(texts, limits, work, |sections| self.join(labels, sections))
     }
 
     /// The embedding of `text`, `[hidden]`, not normalised: the mean of its windows, weighted by their numbers of

@@ -16,7 +16,7 @@ const OPTIONS: [(&str, &str); 17] = [
     ("the option aggregation", "--aggregation"),
     ("the option boundaries", "--boundaries"),
     ("the option clean_spans", "--clean-spans"),
-    ("raise Limits::max_bytes", "raise the limit"),
+    (", or raise Limits::max_bytes", ""),
     (", or raise Limits::max_labels", ""),
     ("or Backend::Native", "or --backend native"),
     ("Backend::LibTorch", "--backend libtorch"),

@@ -8,7 +8,13 @@ use std::fs;
 use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
+use arrow_array::builder::{LargeStringBuilder, ListBuilder};
+use arrow_array::{ArrayRef, BinaryArray, LargeStringArray, RecordBatch};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use tempfile::TempDir;
 
 mod support;
@@ -194,6 +200,44 @@ fn what_is_read_whole_has_a_limit() {
     assert!(undo(10_000_000).0);
     let out = fs::read_to_string(folder.path().join("out")).expect("the output should be there");
     assert!(out == text, "the text should be as it was");
+}
+
+/// A file of Parquet of a few kilobytes, whose rows have the same long values.
+fn rows_of_one_long_value(file: &Path) {
+    let long = "x".repeat(16 << 20);
+    let mut list = ListBuilder::new(LargeStringBuilder::new());
+    list.append_value([Some(long.as_str())]);
+    let columns: [(&str, ArrayRef); 3] = [
+        ("text", Arc::new(LargeStringArray::from(vec![long.as_str()]))),
+        ("note", Arc::new(BinaryArray::from(vec![long.as_bytes()]))),
+        ("list", Arc::new(list.finish())),
+    ];
+    let row = RecordBatch::try_from_iter(columns).expect("the columns should be of one length");
+    let properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_dictionary_page_size_limit(1 << 30)
+        .set_statistics_enabled(EnabledStatistics::None)
+        .build();
+    let file = fs::File::create(file).expect("the file should be made");
+    let mut writer =
+        ArrowWriter::try_new(file, row.schema(), Some(properties)).expect("the writer should start");
+    for _ in 0..200 {
+        writer.write(&row).expect("the row should be written");
+    }
+    let length = writer.close().expect("the file should be written").file_metadata().num_rows();
+    assert_eq!(length, 200);
+}
+
+#[test]
+fn rows_of_parquet_with_the_same_long_value_take_its_memory_once() {
+    let folder = TempDir::new().expect("a folder should be made");
+    let file = folder.path().join("a.parquet");
+    rows_of_one_long_value(&file);
+    assert!(file.metadata().expect("it should be there").len() < 100_000);
+    // All rows together have 9 GiB.
+    let script = "ulimit -v 2000000; \"$ENTOPIC\" tag a.parquet --topics sport --threads 1 --format jsonl";
+    let ran = run(folder.path(), &format!("{script} --max-bytes 1000 > out"));
+    assert_says(&ran, &["line 200: the text has more than 1000 bytes", "200 of 200 documents"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use super::registry::ModelFile;
 use crate::bytes::Bytes;
 use crate::error::{Error, ErrorKind};
 use crate::hex::hex;
-use crate::limits::LONGEST_TEXT;
+use crate::limits::LONGEST_FILE;
 
 /// The files of a model in memory, under the paths that they have on the Hugging Face hub.
 ///
@@ -37,6 +37,14 @@ pub struct ModelFiles {
 
 impl ModelFiles {
     /// A model without files; `name` is its name in messages. Add the files with [`with`](Self::with).
+    ///
+    /// ```
+    /// // For a model that is compiled in, `include_bytes!` reads the files.
+    /// let files = entopic::ModelFiles::new("my-ner").with("config.json", b"{}");
+    /// let error = entopic::Engine::new()?.ner(files).unwrap_err();
+    /// assert!(error.to_string().contains("my-ner"));
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), files: Vec::new() }
     }
@@ -272,8 +280,8 @@ impl Files {
                     .map_err(refuse)?
                     .map_err(|what| Error::new(kind, format!("{name}: {what}")))?
             }
-            Ok(found) if kind != ErrorKind::Weights && found.len() > LONGEST_TEXT => {
-                let message = format!("{name} has {} bytes; at most {LONGEST_TEXT} are read", found.len());
+            Ok(found) if kind != ErrorKind::Weights && found.len() > LONGEST_FILE => {
+                let message = format!("{name} has {} bytes; at most {LONGEST_FILE} are read", found.len());
                 return Err(Error::new(kind, message));
             }
             Ok(_) => fs::read(folder.join(path)).map_err(refuse)?,

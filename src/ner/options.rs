@@ -1,5 +1,6 @@
 use crate::error::{Error, ErrorKind};
 use crate::labels;
+use crate::limits::MOST_LABELS;
 use crate::model::Model;
 use crate::model::role::Role;
 use crate::ner::aggregation::Aggregation;
@@ -36,6 +37,16 @@ pub struct EntityOptions {
 
 impl EntityOptions {
     /// Creates options with nothing set.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{EntityOptions, Ner};
+    ///
+    /// let (ner, text) = (Ner::bundled()?, "Ada Lovelace lived in London.");
+    /// assert_eq!(ner.with(EntityOptions::new())?.tag(text)?, ner.tag(text)?);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -78,7 +89,8 @@ impl EntityOptions {
         I: IntoIterator,
         I::Item: Into<String>,
     {
-        self.types = Some(types.into_iter().map(Into::into).collect());
+        // One more than are allowed, so that the error does not depend on where the list ends.
+        self.types = Some(types.into_iter().take(MOST_LABELS + 1).map(Into::into).collect());
         self
     }
 
@@ -354,6 +366,10 @@ impl EntityOptions {
             return refuse(format!("the threshold is {score}; it must be at least 0 and below 1"));
         }
         match &self.types {
+            Some(types) if types.len() > MOST_LABELS => Err(Error::new(
+                ErrorKind::Labels,
+                format!("there are more than {MOST_LABELS} entity types; give fewer"),
+            )),
             Some(types) => labels::check(types, "entity type", "person"),
             None => Ok(()),
         }

@@ -18,14 +18,14 @@ use self::rule::{Finder, Match, Rule};
 use super::entity::{Entity, FoundBy, merge};
 use crate::bytes::text_of;
 use crate::error::{Error, ErrorKind};
-use crate::limits::{MOST_PATTERNS, MOST_PHRASES};
+use crate::limits::{LARGEST_PATTERNS, LONGEST_LABEL, LONGEST_PATTERN, LONGEST_PHRASES, MOST_PHRASES};
 use crate::span::CharIndex;
 
-/// The most bytes that a compiled pattern may take: the default of the crate `regex`.
-const PATTERN_BYTES: usize = 10 << 20;
+/// The most bytes that the automaton of a pattern may take: the default of the crate `regex`.
+const LARGEST_PATTERN: usize = 10 << 20;
 
-/// The limit with which a pattern is compiled first. Most patterns take less.
-const USUAL_PATTERN_BYTES: usize = 16 << 10;
+/// The limit with which a pattern is compiled first: enough for some words, but not for `\w`, which has all scripts.
+const SMALL_PATTERN: usize = 4 << 10;
 
 /// Rules that find entities without a model: phrases, patterns, and built-in sets for dates, sums of money and the
 /// like. [`EntityOptions::rules`](crate::EntityOptions::rules) combines them with a model; [`find`](Self::find) applies
@@ -79,31 +79,50 @@ impl Rules {
     ///
     /// # Errors
     ///
-    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrases, a pattern is not valid, a pattern
-    /// takes more than 10 MiB, compiled, or all patterns together more than 256 MiB, or all phrases together have more
-    /// than 32 MiB.
+    /// [`ErrorKind::Rules`] if a label or a phrase is blank, a rule has no phrases, or a pattern is not valid; or if the
+    /// rules would take too much memory:
+    ///
+    /// * There are more than 1,048,576 rules or phrases, or the phrases have more than 32 MiB in total.
+    /// * A label, a kind, or a pattern has more than 64 KiB.
+    /// * The automaton of a pattern takes more than 10 MiB, or those of all patterns more than 256 MiB. Sizes are
+    ///   rounded up, to a power of two.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
-        let rules: Vec<Rule> = rules.into_iter().collect();
+        let rules: Vec<Rule> = rules.into_iter().take(MOST_PHRASES + 1).collect();
         let refuse = |message: String| Err(Error::new(ErrorKind::Rules, message));
+        if rules.len() > MOST_PHRASES {
+            return refuse(format!(
+                "there are more than {MOST_PHRASES} rules; leave some out, or put several phrases into one rule"
+            ));
+        }
         let (mut patterns, mut sets, mut phrases) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut left_for_patterns, mut left_for_phrases) = (MOST_PATTERNS, MOST_PHRASES);
+        let (mut left_for_patterns, mut left_for_phrases) = (LARGEST_PATTERNS, LONGEST_PHRASES);
         for (number, rule) in rules.iter().enumerate() {
-            let place = format!("rule {} ({:?})", number + 1, rule.label);
+            let names = [Some(&rule.label), rule.kind.as_ref()];
+            if names.into_iter().flatten().any(|name| name.len() > LONGEST_LABEL) {
+                return refuse(format!(
+                    "the label or the kind of rule {} has more than {LONGEST_LABEL} bytes; shorten it",
+                    number + 1
+                ));
+            }
+            let place = || format!("rule {} ({:?})", number + 1, rule.label);
             if rule.label.trim().is_empty() {
-                return refuse(format!("{place} has a blank label; set a label"));
+                return refuse(format!("{} has a blank label; set a label", place()));
             }
             match &rule.finder {
                 Finder::Phrases { phrases: list, ignore_case, exact_space } => {
                     if list.is_empty() {
-                        return refuse(format!("{place} has no phrase; add one, or leave the rule out"));
+                        return refuse(format!("{} has no phrase; add one, or leave the rule out", place()));
                     }
                     for phrase in list {
                         if phrase.trim().is_empty() {
-                            return refuse(format!("{place} has a blank phrase; leave it out"));
+                            return refuse(format!("{} has a blank phrase; leave it out", place()));
                         }
-                        let Some(left) = left_for_phrases.checked_sub(phrase.len()) else {
+                        let left = left_for_phrases.checked_sub(phrase.len());
+                        let Some(left) = left.filter(|_| phrases.len() < MOST_PHRASES) else {
                             return refuse(format!(
-                                "the phrases up to {place} have more than {MOST_PHRASES} bytes; leave some out"
+                                "the phrases up to {} are more than {MOST_PHRASES}, or have more than {LONGEST_PHRASES} \
+                                 bytes in total; leave some out",
+                                place()
                             ));
                         };
                         left_for_phrases = left;
@@ -116,18 +135,27 @@ impl Rules {
                     }
                 }
                 Finder::Pattern { pattern, ignore_case } => {
-                    match compile(pattern, *ignore_case, left_for_patterns.min(PATTERN_BYTES)) {
+                    if pattern.len() > LONGEST_PATTERN {
+                        return refuse(format!(
+                            "the pattern of {} has more than {LONGEST_PATTERN} bytes; shorten it, or use phrases",
+                            place()
+                        ));
+                    }
+                    match compile(pattern, *ignore_case, left_for_patterns.min(LARGEST_PATTERN)) {
                         Ok((regex, bytes)) => {
                             left_for_patterns -= bytes;
                             patterns.push((number, regex));
                         }
-                        Err(regex::Error::CompiledTooBig(most)) if most < PATTERN_BYTES => {
+                        Err(regex::Error::CompiledTooBig(most)) if most < LARGEST_PATTERN => {
                             return refuse(format!(
-                                "the patterns up to {place} take more than {MOST_PATTERNS} bytes, compiled; leave some \
-                                 out, or make them smaller"
+                                "the patterns up to {} count as more than {LARGEST_PATTERNS} bytes of automata; leave \
+                                 some out, or make them smaller",
+                                place()
                             ));
                         }
-                        Err(error) => return refuse(format!("the pattern of {place} is not valid: {error}")),
+                        Err(error) => {
+                            return refuse(format!("the pattern of {} is not valid: {error}", place()));
+                        }
                     }
                 }
                 Finder::BuiltIn(set) => sets.push((number, set.compile()?)),
@@ -218,6 +246,14 @@ impl Rules {
     }
 
     /// The labels of the rules, each once, in the order of the rules.
+    ///
+    /// ```
+    /// use entopic::{BuiltIn, Rule, Rules};
+    ///
+    /// let rules = Rules::new([Rule::phrases("PRODUCT", ["Pixel 9"]), Rule::built_in(BuiltIn::Date)])?;
+    /// assert_eq!(rules.labels(), ["PRODUCT", "DATE"]);
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn labels(&self) -> Vec<String> {
         let mut known = HashSet::new();
         let labels = self.compiled.rules.iter().map(|rule| &rule.label);
@@ -330,10 +366,10 @@ impl Rules {
     }
 }
 
-/// Compiles a pattern, with the most bytes that it may take: at most `most`. How many it takes cannot be asked, so the
-/// limit grows until it is enough.
+/// Compiles a pattern whose automaton takes at most `most` bytes. `regex` does not report the size, so the limit is
+/// doubled until the pattern fits; the second value is the limit that it fits.
 fn compile(pattern: &str, ignore_case: bool, most: usize) -> Result<(Regex, usize), regex::Error> {
-    let mut bytes = USUAL_PATTERN_BYTES.min(most);
+    let mut bytes = SMALL_PATTERN.min(most);
     loop {
         match RegexBuilder::new(pattern).case_insensitive(ignore_case).size_limit(bytes).build() {
             Err(regex::Error::CompiledTooBig(_)) if bytes < most => bytes = (2 * bytes).min(most),

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::error::{Error, ErrorKind};
-use crate::limits::{LONGEST_TEXT, MOST_LABELS};
+use crate::limits::{LONGEST_TEXT, MOST_LABELS, MOST_TEXT_TIMES_LABELS};
 
 /// Limits of a call: a deadline, a flag that cancels it, the maximum length of a text, and the maximum number of labels.
 ///
-/// Without a deadline or a flag, a call ends when it is done. The other limits have defaults, which hold back what is
-/// more likely an attack or a mistake than a text: 256 MiB, and 10,000 labels.
+/// By default, a text may have 256 MiB and a label set 10,000 labels, and there is no deadline. A default applies until
+/// a limit is set; if a limit is set several times, on a model and its views or on both models of a tagger, the
+/// strictest applies.
 ///
 /// The deadline and the flag are checked before each group of windows. A document that is not finished by then gets an
 /// error of the kind [`ErrorKind::Deadline`] or [`ErrorKind::Cancelled`]; documents that are finished keep their
@@ -38,6 +39,8 @@ pub struct Limits {
     cancel: Vec<Arc<AtomicBool>>,
     max_bytes: Option<usize>,
     max_labels: Option<usize>,
+    /// The number of labels that a call scores.
+    labels: usize,
     progress: Option<Arc<Progress>>,
 }
 
@@ -101,7 +104,9 @@ impl Limits {
     }
 
     /// The most bytes of one text, by default 268,435,456 (256 MiB). A longer text is refused with an error of the kind
-    /// [`ErrorKind::TooLong`] before it is read.
+    /// [`ErrorKind::TooLong`] before it is read. The number of bytes times the number of labels may be at most 2^35,
+    /// because each label has a score in each part of the text; this limit cannot be raised. The words of a sentence
+    /// count with one space between them.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
@@ -121,7 +126,7 @@ impl Limits {
     }
 
     /// The most labels of a [`LabelSet`](crate::LabelSet), by default 10,000. More are refused with an error of the kind
-    /// [`ErrorKind::Labels`] before they are prepared. A set that exists already, also one from a file, is not checked
+    /// [`ErrorKind::Labels`] before they are prepared. Existing sets, including those read from a file, are not checked
     /// again.
     ///
     /// ```
@@ -173,6 +178,7 @@ impl Limits {
             cancel: [&base.cancel[..], &self.cancel].concat(),
             max_bytes: self.max_bytes.into_iter().chain(base.max_bytes).min(),
             max_labels: self.max_labels.into_iter().chain(base.max_labels).min(),
+            labels: self.labels.max(base.labels),
             progress: self.progress.clone().or_else(|| base.progress.clone()),
         }
     }
@@ -193,14 +199,28 @@ impl Limits {
 
     /// Returns an error if a text of `bytes` bytes is too long.
     pub(crate) fn check_length(&self, bytes: usize) -> Result<(), Error> {
-        let most = self.max_bytes.unwrap_or(LONGEST_TEXT as usize);
-        if bytes <= most {
-            return Ok(());
+        let most = self.max_bytes.unwrap_or(LONGEST_TEXT);
+        if bytes > most {
+            let message = format!(
+                "the text has {bytes} bytes; the limit of the call is {most}; split the text, or raise \
+                 Limits::max_bytes"
+            );
+            return Err(Error::new(ErrorKind::TooLong, message));
         }
-        let message = format!(
-            "the text has {bytes} bytes; the limit of the call is {most}; split the text, or raise Limits::max_bytes"
-        );
-        Err(Error::new(ErrorKind::TooLong, message))
+        let (labels, most) = (self.labels, MOST_TEXT_TIMES_LABELS / self.labels.max(1));
+        if bytes > most {
+            let message = format!(
+                "the text has {bytes} bytes; with {labels} labels, at most {most} are allowed; split the text, or give \
+                 fewer labels"
+            );
+            return Err(Error::new(ErrorKind::TooLong, message));
+        }
+        Ok(())
+    }
+
+    /// These limits for a call that scores `labels` labels.
+    pub(crate) fn for_labels(self, labels: usize) -> Self {
+        Self { labels, ..self }
     }
 
     /// Collects `labels`, which are added to `before` others. Returns an error if there are too many, without reading
@@ -254,6 +274,12 @@ mod tests {
         assert!(usual.collect_labels(0, 0..).is_err());
 
         let raised = Limits::new().max_bytes(2 * text).max_labels(2 * labels);
+        // The longest text for which 2^20 labels can be scored.
+        let many = usual.clone().for_labels(1 << 20);
+        assert!(many.check_length(1 << 15).is_ok());
+        let error = many.check_length((1 << 15) + 1).expect_err("it should be refused");
+        assert!(error.to_string().contains("with 1048576 labels, at most 32768"), "{error}");
+
         for limits in [raised.over(&usual), usual.over(&raised)] {
             assert!(limits.check_length(2 * text).is_ok());
             assert!(limits.check_length(2 * text + 1).is_err());

@@ -25,7 +25,7 @@ pub struct Label {
 }
 
 impl Label {
-    /// A label with the given name, by which results refer to it. Wherever a label is asked for, a string does, too.
+    /// A label with the given name, by which results refer to it. A string works wherever a label is expected.
     ///
     /// ```
     /// use entopic::Label;

@@ -5,6 +5,9 @@ use lru::LruCache;
 
 use crate::fingerprint::Fingerprint;
 
+/// The longest sentence that is cached, in bytes. Longer ones are rare, and would make the size of the cache uncertain.
+const LONGEST: usize = 1 << 10;
+
 /// The embeddings of labels that were prepared before, by model and sentence. The least recently used are evicted
 /// first.
 pub(crate) struct LabelCache(Option<Mutex<Embeddings>>);
@@ -23,7 +26,7 @@ impl LabelCache {
     }
 
     pub(super) fn put(&self, model: &Fingerprint, sentence: &str, embedding: &[f32]) {
-        if let Some(cache) = &self.0 {
+        if let Some(cache) = self.0.as_ref().filter(|_| sentence.len() <= LONGEST) {
             let mut cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
             cache.put((model.clone(), sentence.to_owned()), embedding.to_vec());
         }
@@ -45,6 +48,10 @@ mod tests {
         assert_eq!(cache.get(&a, "x"), None);
         assert_eq!(cache.get(&a, "z"), Some(vec![2.0]));
         assert_eq!(cache.get(&b, "z"), None);
+        let [long, longer] = [1 << 10, (1 << 10) + 1].map(|length| "x".repeat(length));
+        cache.put(&a, &long, &[1.0]);
+        cache.put(&a, &longer, &[1.0]);
+        assert_eq!((cache.get(&a, &long), cache.get(&a, &longer)), (Some(vec![1.0]), None));
         let none = LabelCache::new(0);
         none.put(&a, "x", &[1.0]);
         assert_eq!(none.get(&a, "x"), None);

@@ -12,6 +12,7 @@ use super::readers::{Context, Embedded, EmbeddingReader, unit};
 use crate::batch::Sequence;
 use crate::error::{Error, ErrorKind};
 use crate::labels;
+use crate::limits::MOST_EXAMPLES;
 use crate::model::Model;
 use crate::model::role::Role;
 use crate::pipeline;
@@ -185,7 +186,7 @@ impl Preparer<'_> {
             return Ok(vectors);
         }
         let mut vectors = matrix(&vectors);
-        prototypes::lean(&mut vectors, matrix(&examples).view(), &label_of);
+        prototypes::lean(&mut vectors, matrix(&examples).view(), &label_of, || self.context.limits.check())?;
         Ok(vectors.rows().into_iter().map(|row| row.to_vec()).collect())
     }
 
@@ -251,6 +252,13 @@ fn check_names(labels: &[Label]) -> Result<(), Error> {
     let names = names(labels);
     labels::check(&names, "label", "politics")?;
     labels::check_apart(&names, "label")?;
+    let examples: usize = labels.iter().map(|label| label.details().1.len()).sum();
+    if examples > MOST_EXAMPLES {
+        let message = format!(
+            "the labels have {examples} examples, but at most {MOST_EXAMPLES} are allowed; leave some out"
+        );
+        return Err(Error::new(ErrorKind::Labels, message));
+    }
     for label in labels {
         let (description, examples) = label.details();
         let blank = |what: &str| {
@@ -262,7 +270,7 @@ fn check_names(labels: &[Label]) -> Result<(), Error> {
             return blank("the description");
         }
         if let Some(description) = description {
-            labels::check_length(description, &format!("the description of the label {:?}", label.name()))?;
+            labels::check_length(description, || format!("the description of the label {:?}", label.name()))?;
         }
         if let Some(at) = examples.iter().position(|example| example.trim().is_empty()) {
             return blank(&format!("example number {}", at + 1));

@@ -2,6 +2,7 @@ use super::calibration::Calibration;
 use super::hypotheses::{self, Columns};
 use super::scoring::Scoring;
 use crate::error::{Error, ErrorKind};
+use crate::limits::LONGEST_LABEL;
 use crate::model::role::Role;
 use crate::model::{Framing, Model};
 use crate::pooling::WindowPooling;
@@ -38,6 +39,18 @@ pub struct TopicOptions {
 
 impl TopicOptions {
     /// Creates options with nothing set.
+    ///
+    /// ```
+    /// # #[cfg(feature = "bundled")] {
+    /// use entopic::{TopicClassifier, TopicOptions};
+    ///
+    /// let (classifier, text) = (TopicClassifier::bundled()?, "The striker scored twice.");
+    /// let labels = classifier.label_set(["sport", "health"])?;
+    /// let same = classifier.with(TopicOptions::new())?;
+    /// assert_eq!(same.classify(text, &labels)?, classifier.classify(text, &labels)?);
+    /// # }
+    /// # Ok::<(), entopic::Error>(())
+    /// ```
     pub fn new() -> Self {
         Self::default()
     }
@@ -314,9 +327,23 @@ impl Settings {
             return Err(Error::new(ErrorKind::Options, message));
         }
         let prefix = options.label_prefix.as_ref().or(profile.label_prefix.as_ref());
+        let template = prefix.cloned().unwrap_or_default() + &template;
+        if template.len() > LONGEST_LABEL {
+            let message = format!(
+                "the template and the prefix of labels have {} bytes, but at most {LONGEST_LABEL} are allowed; shorten \
+                 them",
+                template.len()
+            );
+            return Err(Error::new(ErrorKind::Options, message));
+        }
+        // One label can then make a sentence of at most twice the length of a label.
+        if template.matches(hypotheses::PLACE).count() > 1 {
+            let message = format!("the template {template:?} has several {{}}; leave one");
+            return Err(Error::new(ErrorKind::Options, message));
+        }
         Ok(Self {
             kind,
-            template: prefix.cloned().unwrap_or_default() + &template,
+            template,
             scoring: options.scoring.unwrap_or_default(),
             pooling: options.pooling.or(profile.window_pooling).unwrap_or_default(),
             passages: options.passages.unwrap_or(false),

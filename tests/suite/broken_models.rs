@@ -192,6 +192,8 @@ fn labels_must_be_given_and_fit_their_model() {
     assert_refused(classifier.label_set(described), ErrorKind::Labels, &[says]);
     let endless = (0..).map(|number: usize| number.to_string());
     assert_refused(classifier.label_set(endless), ErrorKind::Labels, &["more than 10000 labels"]);
+    let with_examples = entopic::Label::new("sport").examples(vec!["A goal."; 100_001]);
+    assert_refused(classifier.label_set([with_examples]), ErrorKind::Labels, &["100001 examples"]);
     let some = classifier.label_set(["sport"]).expect("the label should fit");
     let more = (0..10_000).map(|number| number.to_string());
     assert_refused(classifier.extend(&some, more), ErrorKind::Labels, &["more than 10000 labels"]);
@@ -217,11 +219,15 @@ fn options_out_of_range_are_refused() {
         assert_refused(classifier.with(options), ErrorKind::Options, says);
     };
     refused(TopicOptions::new().template("no place"), &["no place", "{}"]);
+    refused(TopicOptions::new().template("{} or {}"), &["{} or {}", "several {}"]);
+    let long = "x".repeat(1 << 16);
+    refused(TopicOptions::new().template(format!("{long}{{}}")), &["have 65538 bytes"]);
     let classifier = load_topics(fixture("embed-mean")).expect("the fixture should load");
     let refused = |options, says: &[&str]| {
         assert_refused(classifier.with(options), ErrorKind::Options, says);
     };
     refused(TopicOptions::new().temperature(0.0), &["temperature"]);
+    refused(TopicOptions::new().label_prefix(long), &["the prefix of labels", "have 65538 bytes"]);
     refused(TopicOptions::new().midpoint(f32::NAN), &["midpoint"]);
 }
 

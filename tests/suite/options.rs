@@ -49,6 +49,8 @@ fn an_option_that_a_model_with_types_in_its_input_cannot_use_is_refused() {
     }
     let long = EntityOptions::new().entity_types(["very ".repeat(200)]);
     assert_refused(ner.with(long), ErrorKind::Labels, &["tokens of a window"]);
+    let endless = EntityOptions::new().entity_types((0..).map(|number: usize| number.to_string()));
+    assert_refused(ner.with(endless), ErrorKind::Labels, &["more than 10000 entity types"]);
 }
 
 #[test]
@@ -275,6 +277,8 @@ fn labels_of_a_uni_encoder_must_leave_room() {
     let many = (0..60).map(|number| format!("label {number}"));
     assert_refused(classifier.label_set(many), ErrorKind::Labels, &["tokens of a window"]);
     assert_refused(classifier.label_set(["a<<LABEL>>b"]), ErrorKind::Labels, &["<<LABEL>>"]);
+    let long = (0..20).map(|number| number.to_string() + &"x".repeat(60_000));
+    assert_refused(classifier.label_set(long), ErrorKind::Labels, &["the 20 labels have", "1048576"]);
     let labels = classifier.label_set(["sport", "law"]).expect("the labels should fit");
     let long = "The guests won the cup final. ".repeat(50);
     let found = classifier.classify(&long, &labels).expect("the text should be classified");

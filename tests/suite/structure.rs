@@ -187,3 +187,28 @@ fn rooms_depend_only_on_those_above_them() {
     }
     assert!(checked > 100, "only {checked} dependencies were found");
 }
+
+/// A guide links to another by the name of its file. Its documentation on docs.rs needs a link to the module instead,
+/// which `src/guides.rs` defines.
+#[test]
+fn links_between_guides_lead_to_modules() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |path: &str| fs::read_to_string(root.join(path)).expect("the file should be readable");
+    let guides = read("src/guides.rs");
+    let mut checked = 0;
+    for part in guides.split("pub mod ") {
+        let Some((before, guide)) = part.split_once("#[doc = include_str!(\"../") else { continue };
+        let guide = guide.split('"').next().expect("the name should end");
+        let text = read(guide);
+        assert!(!text.contains(".md)"), "{guide}: define links to guides at its end, as [words]: FILE");
+        for line in text.lines().filter(|line| line.starts_with('[') && line.ends_with(".md")) {
+            let (words, file) = line.split_once("]: ").expect("it should be a definition");
+            let file =
+                Path::new(file).file_stem().and_then(|name| name.to_str()).expect("it should be a name");
+            let definition = format!("/// {words}]: {}\n", file.replace('-', "_"));
+            assert!(before.contains(&definition), "src/guides.rs lacks, above {guide}: {definition}");
+            checked += 1;
+        }
+    }
+    assert!(checked > 10, "only {checked} links were found");
+}

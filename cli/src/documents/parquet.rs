@@ -5,12 +5,16 @@ use std::io::{Read, stdin};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 
-use arrow_array::{RecordBatch, RecordBatchReader};
+use arrow_array::cast::AsArray;
+use arrow_array::{Array, RecordBatch, RecordBatchReader};
 use arrow_cast::display::{ArrayFormatter, FormatOptions};
-use arrow_schema::DataType;
+use arrow_schema::{DataType, FieldRef, Fields, Schema};
 use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::errors::ParquetError;
 use parquet::file::reader::ChunkReader;
 use serde_json::value::RawValue;
@@ -20,8 +24,8 @@ use super::table::column_of;
 use crate::failure::Failure;
 use crate::stream::{Opening, STANDARD_INPUT, too_long};
 
-/// The number of rows that are decoded at once.
-const ROWS: usize = 1024;
+/// The number of rows that are decoded at once. A file of a kilobyte can have rows of megabytes, so there are few.
+const ROWS: usize = 16;
 
 /// The documents of a Parquet file. Its column `field` has the texts, by default the column `text` or the only column.
 /// The bytes of the file that were read are counted as if all rows had the same size.
@@ -50,20 +54,18 @@ pub(super) fn read(path: &Path, field: Option<&str>, opening: &Opening) -> Resul
         if is_over {
             return None;
         }
-        let place = Place { file: Rc::clone(&file), line: Some(first) };
-        let read = guarded(|| {
-            let batch = reader.next()?;
-            let rows = |batch: RecordBatch| rows(&batch, column, &place, most);
-            Some(batch.and_then(rows).map_err(|error| error.to_string()))
-        });
-        let rows = read.unwrap_or_else(|panic| Some(Err(panic)))?.unwrap_or_else(|error| {
-            is_over = true;
-            let failure = Failure::new(format!("this row and all rows after it cannot be read: {error}"));
-            vec![Err(Unread { place, failure })]
-        });
-        first += rows.len() as u64;
+        let (start, read) = (first, guarded(|| reader.next()));
+        let batch = match read.map(|batch| batch.map(|batch| batch.map_err(|error| error.to_string()))) {
+            Ok(None) => return None,
+            Ok(Some(Ok(batch))) => Ok(batch),
+            Ok(Some(Err(message))) | Err(message) => {
+                is_over = true;
+                Err(message)
+            }
+        };
+        first += batch.as_ref().map_or(1, RecordBatch::num_rows) as u64;
         done.set(before + (size as f64 * (first - 1) as f64 / all.max(1) as f64) as u64);
-        Some(rows)
+        Some(rows(batch, column, Rc::clone(&file), start, most))
     });
     Ok(Box::new(batches.flatten()))
 }
@@ -93,68 +95,99 @@ fn open(path: &Path, most: u64) -> Result<(String, i64, ParquetRecordBatchReader
                  raise the limit with --max-bytes"
             )));
         }
-        ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes)).and_then(with_rows)
+        with_rows(Bytes::from(bytes))
     } else {
         let file = File::open(path).map_err(|error| failed(&error))?;
-        ParquetRecordBatchReaderBuilder::try_new(file).and_then(with_rows)
+        with_rows(file)
     };
     let (rows, reader) = built.map_err(|error| failed(&error))?;
     Ok((name, rows, reader))
 }
 
-fn with_rows<T: ChunkReader + 'static>(
-    builder: ParquetRecordBatchReaderBuilder<T>,
-) -> Result<(i64, ParquetRecordBatchReader), ParquetError> {
-    let rows = builder.metadata().file_metadata().num_rows();
+fn with_rows<T: ChunkReader + 'static>(file: T) -> Result<(i64, ParquetRecordBatchReader), ParquetError> {
+    let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
+    let fields: Fields = metadata.schema().fields().iter().map(|field| without_copies(field)).collect();
+    let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
+    let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
+    let rows = metadata.metadata().file_metadata().num_rows();
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
     Ok((rows, builder.with_batch_size(ROWS).build()?))
 }
 
-/// The documents of `batch`, the first of which is at `first`. Texts of more than `most` bytes fail.
+/// `field` with types whose values are not copied for each row: many rows may have the same long value, which the file
+/// has once.
+fn without_copies(field: &FieldRef) -> FieldRef {
+    let kind = match field.data_type() {
+        DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
+        DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
+        DataType::List(item) => DataType::List(without_copies(item)),
+        DataType::LargeList(item) => DataType::LargeList(without_copies(item)),
+        DataType::FixedSizeList(item, length) => DataType::FixedSizeList(without_copies(item), *length),
+        DataType::Struct(fields) => DataType::Struct(fields.iter().map(without_copies).collect()),
+        DataType::Map(entries, sorted) => DataType::Map(without_copies(entries), *sorted),
+        kind => kind.clone(),
+    };
+    Arc::new(field.as_ref().clone().with_data_type(kind))
+}
+
+/// The documents of `batch`, the first of which is in row `first`.
 fn rows(
+    batch: Result<RecordBatch, String>,
+    column: usize,
+    file: Rc<str>,
+    first: u64,
+    most: u64,
+) -> impl Iterator<Item = Result<Document, Unread>> {
+    let count = batch.as_ref().map_or(1, RecordBatch::num_rows);
+    (0..count).map(move |row| {
+        let place = Place { file: Rc::clone(&file), line: Some(first + row as u64) };
+        let read = match &batch {
+            Ok(batch) => guarded(|| fields(batch, column, row, most)).flatten(),
+            Err(message) => Err(format!("this row and all rows after it cannot be read: {message}")),
+        };
+        match read {
+            Ok((text, fields)) => Ok(Document { place, text, fields, end: None }),
+            Err(message) => Err(Unread { place, failure: Failure::new(message) }),
+        }
+    })
+}
+
+/// The text of a row, in the column `column`, and the fields of the row. A text of more than `most` bytes is an error.
+fn fields(
     batch: &RecordBatch,
     column: usize,
-    first: &Place,
+    row: usize,
     most: u64,
-) -> Result<Vec<Result<Document, Unread>>, arrow_schema::ArrowError> {
-    let options = FormatOptions::new();
-    let schema = batch.schema();
-    let mut shown = Vec::new();
-    for array in batch.columns() {
-        shown.push((ArrayFormatter::try_new(array, &options)?, array));
+) -> Result<(String, Vec<(String, Field)>), String> {
+    let texts = batch.column(column).as_string_view();
+    if texts.is_null(row) {
+        return Err("the text is null".to_owned());
     }
-    let mut documents = Vec::with_capacity(batch.num_rows());
-    for row in 0..batch.num_rows() {
-        let line = first.line.map(|line| line + row as u64);
-        let place = Place { line, ..first.clone() };
-        let (formatter, texts) = &shown[column];
-        if texts.is_null(row) {
-            documents.push(Err(Unread { place, failure: Failure::new("the text is null") }));
+    let text = texts.value(row);
+    if text.len() as u64 > most {
+        return Err(format!("the text {}", too_long(most)));
+    }
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    for (at, (field, array)) in batch.schema_ref().fields().iter().zip(batch.columns()).enumerate() {
+        let name = field.name().clone();
+        if at == column {
+            fields.push((name, Field::Text));
             continue;
         }
-        let mut fields = Vec::with_capacity(shown.len());
-        for (at, (formatter, array)) in shown.iter().enumerate() {
-            let name = schema.field(at).name().clone();
-            if at == column {
-                fields.push((name, Field::Text));
-                continue;
+        let options = FormatOptions::new();
+        let formatter = ArrayFormatter::try_new(array, &options).map_err(|error| error.to_string())?;
+        let value = formatter.value(row).try_to_string().map_err(|error| error.to_string())?;
+        // Numbers and Booleans keep their JSON types; other values become strings, as Arrow formats them.
+        let plain = array.data_type().is_numeric() || matches!(array.data_type(), DataType::Boolean);
+        let field = match (array.is_null(row), plain) {
+            (true, _) => Field::Other(RawValue::NULL.to_owned()),
+            (false, true) => {
+                RawValue::from_string(value.clone()).map_or_else(|_| Field::of(&value), Field::Other)
             }
-            let value = formatter.value(row).try_to_string()?;
-            // Numbers and Booleans keep their JSON types; other values become strings, as Arrow formats them.
-            let plain = array.data_type().is_numeric() || matches!(array.data_type(), DataType::Boolean);
-            let field = match (array.is_null(row), plain) {
-                (true, _) => Field::Other(RawValue::NULL.to_owned()),
-                (false, true) => {
-                    RawValue::from_string(value.clone()).map_or_else(|_| Field::of(&value), Field::Other)
-                }
-                (false, false) => Field::of(&value),
-            };
-            fields.push((name, field));
-        }
-        let text = formatter.value(row).try_to_string()?;
-        documents.push(match text.len() as u64 > most {
-            true => Err(Unread { place, failure: Failure::new(format!("the text {}", too_long(most))) }),
-            false => Ok(Document { place, text, fields, end: None }),
-        });
+            (false, false) => Field::of(&value),
+        };
+        fields.push((name, field));
     }
-    Ok(documents)
+    Ok((text.to_owned(), fields))
 }

@@ -6,7 +6,7 @@ use super::remote::Remote;
 use crate::catalogue::files::stays_inside;
 use crate::catalogue::layout::{self, Part};
 use crate::error::Error;
-use crate::limits::LONGEST_TEXT;
+use crate::limits::LONGEST_FILE;
 
 /// The files of a part of a model, according to the hub.
 pub(super) struct Listing {
@@ -93,7 +93,7 @@ impl Remote<'_> {
             return Err(self.place().malformed(&format!("no size or no checksum of {path}")));
         };
         let is_text = [".json", ".txt"].iter().any(|end| path.ends_with(end));
-        let limit = if is_text { LONGEST_TEXT } else { LARGEST_FILE };
+        let limit = if is_text { LONGEST_FILE } else { LARGEST_FILE };
         if size > limit {
             let what = format!("a size of {size} bytes for {path}, of which at most {limit} are accepted");
             return Err(self.place().malformed(&what));

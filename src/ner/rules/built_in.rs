@@ -193,6 +193,10 @@ fn is_card(digits: &str) -> bool {
 
 impl BuiltIn {
     /// The label of the entities that the set finds, such as `DATE`.
+    ///
+    /// ```
+    /// assert_eq!(entopic::BuiltIn::Date.label(), "DATE");
+    /// ```
     pub fn label(self) -> &'static str {
         match self {
             Self::Date => "DATE",

@@ -1,9 +1,13 @@
 //! Finds phrases in a text, all in one pass.
 
-use aho_corasick::{AhoCorasick, BuildError};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError};
 use unicode_normalization::char::is_combining_mark;
 
 use super::rule::Match;
+
+/// The most bytes of phrases for which the crate `aho-corasick` may choose a table of all transitions. It takes some
+/// hundred bytes for each byte of a phrase, and the crate chooses it for up to a hundred phrases of any length.
+const LARGEST_TABLE: usize = 64 << 10;
 
 /// A phrase of a rule.
 pub(super) struct Phrase<'a> {
@@ -35,7 +39,10 @@ impl Phrases {
             }
             let phrases =
                 own.map(|phrase| (phrase.rule, phrase.exact_space.then(|| spaces(phrase.text.trim()))));
-            Ok(Automaton { automaton: Some(AhoCorasick::new(&folded)?), phrases: phrases.collect() })
+            let bytes: usize = folded.iter().map(String::len).sum();
+            let kind = (bytes > LARGEST_TABLE).then_some(AhoCorasickKind::ContiguousNFA);
+            let automaton = AhoCorasick::builder().kind(kind).build(&folded)?;
+            Ok(Automaton { automaton: Some(automaton), phrases: phrases.collect() })
         };
         Ok(Self([automaton(false)?, automaton(true)?]))
     }

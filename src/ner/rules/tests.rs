@@ -174,6 +174,15 @@ fn phrases_are_whole_words_in_any_white_space() {
 }
 
 #[test]
+fn long_phrases_are_found() {
+    // Their automaton is of another kind.
+    let long = "very long ".repeat(7000) + "phrase";
+    let rules = rules([Rule::phrases("LONG", [long.as_str()]), Rule::phrases("SHORT", ["Oslo"])]);
+    let all = found(&rules, &format!("In Oslo, a {long}, and a very long phrase"));
+    assert_eq!(all, [("SHORT".to_owned(), "Oslo".to_owned()), ("LONG".to_owned(), long)]);
+}
+
+#[test]
 fn all_matches_are_found_where_they_overlap() {
     let rules = rules([Rule::phrases("A", ["John Smith"]), Rule::phrases("B", ["Smith Street"])]);
     let all = rules.find_all("John Smith Street");
@@ -261,8 +270,22 @@ fn rules_that_would_take_too_much_memory_are_refused() {
     // Each takes more than eight megabytes, and at most ten.
     let pattern = Rule::pattern("A", r"\pL{200}");
     let table = [
-        (vec![phrase("x"), phrase("y")], "the phrases up to rule 2 (\"A\") have more than 33554432 bytes"),
-        (vec![pattern; 27], "the patterns up to rule 26 (\"A\") take more than 268435456 bytes, compiled"),
+        (vec![phrase("x"), phrase("y")], "the phrases up to rule 2 (\"A\") are more than 1048576, or have"),
+        (
+            vec![Rule::phrases("A", vec!["x"; (1 << 20) + 1])],
+            "the phrases up to rule 1 (\"A\") are more than",
+        ),
+        (vec![pattern; 27], "the patterns up to rule 26 (\"A\") count as more than 268435456 bytes"),
+        (
+            vec![Rule::pattern("A", "x".repeat((1 << 16) + 1))],
+            "the pattern of rule 1 (\"A\") has more than 65536",
+        ),
+        (
+            vec![Rule::phrases("x".repeat((1 << 16) + 1), ["x"])],
+            "the label or the kind of rule 1 has more than",
+        ),
+        (vec![Rule::phrases("A", ["x"]).kind("x".repeat((1 << 16) + 1))], "the label or the kind of rule 1"),
+        (vec![Rule::built_in(BuiltIn::Date); (1 << 20) + 1], "there are more than 1048576 rules"),
     ];
     for (rules, expected) in table {
         let error = Rules::new(rules).expect_err("they should be refused");
