@@ -272,6 +272,57 @@ fn parquet_is_written_and_read() {
     assert_eq!(tagged[1]["fields"], "{\"id\":3.10,\"note\":[1,  2]}");
 }
 
+/// Columns of the types that pandas and others write.
+#[cfg(feature = "parquet")]
+#[test]
+fn every_type_of_parquet_is_read() {
+    use std::sync::Arc;
+
+    use arrow_array::builder::{ListBuilder, StringBuilder};
+    use arrow_array::types::Int32Type;
+    use arrow_array::{ArrayRef, BinaryArray, DictionaryArray, Float64Array, NullArray};
+    use arrow_array::{RecordBatch, TimestampMicrosecondArray};
+
+    let mut list = ListBuilder::new(StringBuilder::new());
+    list.append_value([Some("x"), Some("y")]);
+    list.append_null();
+    let day = [Some(1_577_923_200_000_000), None];
+    let category = |values: [&str; 2]| values.into_iter().collect::<DictionaryArray<Int32Type>>();
+    let columns: [(&str, ArrayRef); 8] = [
+        ("text", Arc::new(category(["Ada met Bo.", "Ada met Bo in Oslo."]))),
+        ("category", Arc::new(category(["a", "b"]))),
+        ("list", Arc::new(list.finish())),
+        ("bytes", Arc::new(BinaryArray::from(vec![&b"\xff"[..], b""]))),
+        ("nothing", Arc::new(NullArray::new(2))),
+        ("number", Arc::new(Float64Array::from(vec![1.5, f64::NAN]))),
+        ("day", Arc::new(TimestampMicrosecondArray::from(day.to_vec()).with_timezone("Europe/Oslo"))),
+        ("utc", Arc::new(TimestampMicrosecondArray::from(day.to_vec()).with_timezone("UTC"))),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).expect("the columns should be of one length");
+    let folder = Folder::new();
+    let file = folder.path("types.parquet");
+    let out = std::fs::File::create(&file).expect("the file should be made");
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(out, batch.schema(), None).expect("the writer should start");
+    writer.write(&batch).expect("the rows should be written");
+    writer.close().expect("the file should be written");
+    let read = objects(&printed(&["tag", &shown(&file), "--format", "jsonl", "--topics", "sport"]));
+    let expected = [
+        serde_json::json!({
+            "text": "Ada met Bo.", "category": "a", "list": "[x, y]", "bytes": "ff", "nothing": null, "number": 1.5,
+            "day": "2020-01-02T01:00:00+01:00", "utc": "2020-01-02T00:00:00Z"
+        }),
+        serde_json::json!({
+            "text": "Ada met Bo in Oslo.", "category": "b", "list": null, "bytes": "", "nothing": null,
+            "number": "NaN", "day": null, "utc": null
+        }),
+    ];
+    for (mut read, expected) in read.into_iter().zip(expected) {
+        assert!(read.as_object_mut().expect("it should be an object").remove("tagged").is_some());
+        assert_eq!(read, expected);
+    }
+}
+
 #[test]
 fn a_run_that_is_killed_goes_on_and_loses_nothing() {
     let folder = Folder::new();

@@ -207,7 +207,8 @@ fn rows_of_one_long_value(file: &Path) {
     let long = "x".repeat(16 << 20);
     let mut list = ListBuilder::new(LargeStringBuilder::new());
     list.append_value([Some(long.as_str())]);
-    let columns: [(&str, ArrayRef); 3] = [
+    let columns: [(&str, ArrayRef); 4] = [
+        ("short", Arc::new(LargeStringArray::from(vec!["Ada"]))),
         ("text", Arc::new(LargeStringArray::from(vec![long.as_str()]))),
         ("note", Arc::new(BinaryArray::from(vec![long.as_bytes()]))),
         ("list", Arc::new(list.finish())),
@@ -238,6 +239,9 @@ fn rows_of_parquet_with_the_same_long_value_take_its_memory_once() {
     let script = "ulimit -v 2000000; \"$ENTOPIC\" tag a.parquet --topics sport --threads 1 --format jsonl";
     let ran = run(folder.path(), &format!("{script} --max-bytes 1000 > out"));
     assert_says(&ran, &["line 200: the text has more than 1000 bytes", "200 of 200 documents"]);
+    // Nor is a column copied that is not asked for.
+    let ran = run(folder.path(), &format!("{script} --max-bytes 1000 --text-column short > out"));
+    assert_says(&ran, &["line 200: the column \"text\" has more than 1000 bytes", "200 of 200 documents"]);
 }
 
 #[test]

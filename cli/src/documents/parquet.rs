@@ -1,5 +1,6 @@
 //! Documents as rows of Parquet.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{Read, stdin};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -106,7 +107,7 @@ fn open(path: &Path, most: u64) -> Result<(String, i64, ParquetRecordBatchReader
 
 fn with_rows<T: ChunkReader + 'static>(file: T) -> Result<(i64, ParquetRecordBatchReader), ParquetError> {
     let metadata = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new())?;
-    let fields: Fields = metadata.schema().fields().iter().map(|field| without_copies(field)).collect();
+    let fields: Fields = metadata.schema().fields().iter().map(without_copies).collect();
     let schema = Schema::new_with_metadata(fields, metadata.schema().metadata().clone());
     let options = ArrowReaderOptions::new().with_schema(Arc::new(schema));
     let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
@@ -118,7 +119,12 @@ fn with_rows<T: ChunkReader + 'static>(file: T) -> Result<(i64, ParquetRecordBat
 /// `field` with types whose values are not copied for each row: many rows may have the same long value, which the file
 /// has once.
 fn without_copies(field: &FieldRef) -> FieldRef {
+    // Categories, as pandas calls them, are read as what they name.
     let kind = match field.data_type() {
+        DataType::Dictionary(_, value) => value,
+        kind => kind,
+    };
+    let kind = match kind {
         DataType::Utf8 | DataType::LargeUtf8 => DataType::Utf8View,
         DataType::Binary | DataType::LargeBinary => DataType::BinaryView,
         DataType::List(item) => DataType::List(without_copies(item)),
@@ -153,7 +159,38 @@ fn rows(
     })
 }
 
-/// The text of a row, in the column `column`, and the fields of the row. A text of more than `most` bytes is an error.
+/// A value as Arrow formats it, of at most `most` bytes.
+struct Shown {
+    text: String,
+    most: u64,
+    is_too_long: bool,
+}
+
+impl fmt::Write for Shown {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        if (self.text.len() + part.len()) as u64 > self.most {
+            self.is_too_long = true;
+            return Err(fmt::Error);
+        }
+        self.text.push_str(part);
+        Ok(())
+    }
+}
+
+/// The value of `array` in the row `row`. A value of more than `most` bytes is an error.
+fn shown(array: &dyn Array, row: usize, most: u64) -> Result<String, String> {
+    let options = FormatOptions::new();
+    let mut shown = Shown { text: String::new(), most, is_too_long: false };
+    let formatter = ArrayFormatter::try_new(array, &options);
+    match formatter.and_then(|formatter| formatter.value(row).write(&mut shown)) {
+        Ok(()) => Ok(shown.text),
+        Err(_) if shown.is_too_long => Err(too_long(most)),
+        Err(error) => Err(format!("has a value that cannot be written: {error}")),
+    }
+}
+
+/// The text of a row, in the column `column`, and the fields of the row. A text or a field of more than `most` bytes is
+/// an error.
 fn fields(
     batch: &RecordBatch,
     column: usize,
@@ -175,12 +212,11 @@ fn fields(
             fields.push((name, Field::Text));
             continue;
         }
-        let options = FormatOptions::new();
-        let formatter = ArrayFormatter::try_new(array, &options).map_err(|error| error.to_string())?;
-        let value = formatter.value(row).try_to_string().map_err(|error| error.to_string())?;
+        let value = shown(array, row, most).map_err(|message| format!("the column {name:?} {message}"))?;
         // Numbers and Booleans keep their JSON types; other values become strings, as Arrow formats them.
         let plain = array.data_type().is_numeric() || matches!(array.data_type(), DataType::Boolean);
-        let field = match (array.is_null(row), plain) {
+        let is_null = array.is_null(row) || *array.data_type() == DataType::Null;
+        let field = match (is_null, plain) {
             (true, _) => Field::Other(RawValue::NULL.to_owned()),
             (false, true) => {
                 RawValue::from_string(value.clone()).map_or_else(|_| Field::of(&value), Field::Other)
