@@ -46,7 +46,7 @@ with := "--package entopic --package entopic-cli --package entopic-arrow --packa
 test:
     cargo test
     cargo test --package entopic-kernels
-    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test documents --test faults --test serve --test sql --test cluster --test replay
+    cargo test {{with}} --lib --bins --test hub --test onnx --test cli --test models --test documents --test faults --test serve --test sql --test cluster --test replay
     cargo test {{with}} --doc
     cargo build {{with}} --example sql --example dataframe
     target/debug/examples/sql > /dev/null

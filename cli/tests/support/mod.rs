@@ -10,6 +10,12 @@ use std::process::{Command, Output, Stdio};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub const NEWS: &str = "Ünal Demir met the mayor of Oslo on Monday.\nThe striker then flew to Berlin, where \
+                    Greenpeace had invited her to a match.\n";
+
+pub const SENTENCES: &str = "Maria\tB-person\nKeller\tI-person\nmoved\tO\nto\tO\nLondon\tB-location\n.\tO\n\n\
+                         The\tO\nlamp\tB-product\nis\tO\ngreen\tO\n.\tO\n\nFrance\tB-location\nvoted\tO\n.\tO";
+
 pub fn entopic(arguments: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_entopic"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
