@@ -87,7 +87,11 @@ impl Rules {
     /// * The automaton of a pattern takes more than 10 MiB, or those of all patterns more than 256 MiB. Sizes are
     ///   rounded up, to a power of two.
     pub fn new(rules: impl IntoIterator<Item = Rule>) -> Result<Self, Error> {
-        let rules: Vec<Rule> = rules.into_iter().take(MOST_PHRASES + 1).collect();
+        Self::compile(rules.into_iter().take(MOST_PHRASES + 1).collect(), LARGEST_PATTERNS)
+    }
+
+    /// Compiles `rules`, whose patterns take at most `largest` bytes.
+    fn compile(rules: Vec<Rule>, largest: usize) -> Result<Self, Error> {
         let refuse = |message: String| Err(Error::new(ErrorKind::Rules, message));
         if rules.len() > MOST_PHRASES {
             return refuse(format!(
@@ -95,7 +99,7 @@ impl Rules {
             ));
         }
         let (mut patterns, mut sets, mut phrases) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut left_for_patterns, mut left_for_phrases) = (LARGEST_PATTERNS, LONGEST_PHRASES);
+        let (mut left_for_patterns, mut left_for_phrases) = (largest, LONGEST_PHRASES);
         for (number, rule) in rules.iter().enumerate() {
             let names = [Some(&rule.label), rule.kind.as_ref()];
             if names.into_iter().flatten().any(|name| name.len() > LONGEST_LABEL) {
@@ -148,7 +152,7 @@ impl Rules {
                         }
                         Err(regex::Error::CompiledTooBig(most)) if most < LARGEST_PATTERN => {
                             return refuse(format!(
-                                "the patterns up to {} count as more than {LARGEST_PATTERNS} bytes of automata; leave \
+                                "the patterns up to {} count as more than {largest} bytes of automata; leave \
                                  some out, or make them smaller",
                                 place()
                             ));
