@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     match tag(&article) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{error}");
+            // With its causes.
+            eprintln!("{error:?}");
             ExitCode::FAILURE
         }
     }
@@ -35,9 +36,12 @@ fn tag(article: &str) -> Result<(), Error> {
     let tagger = Tagger::bundled()?;
     let document = tagger.tag(article)?;
 
-    let best = document.topics.len().min(5);
-    println!("Topics (the best {best} of {})", document.topics.len());
-    for topic in &document.topics[..best] {
+    if document.topics.is_empty() {
+        println!("The text is empty.");
+        return Ok(());
+    }
+    println!("Topics (the best 5 of {})", document.topics.len());
+    for topic in document.topics.iter().take(5) {
         println!("  {:>4.0} %  {}", topic.score * 100.0, topic.label);
     }
 

@@ -7,6 +7,7 @@
 // twice, the first counts: the definitions here make the links lead to modules.
 
 /// [guide on labels]: own_labels
+/// [guide on performance]: performance
 /// [your own models]: own_models
 /// [long documents]: long_documents
 /// [rules and redaction]: rules_and_redaction
