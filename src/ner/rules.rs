@@ -25,7 +25,7 @@ use crate::span::CharIndex;
 const LARGEST_PATTERN: usize = 10 << 20;
 
 /// The limit with which a pattern is compiled first: enough for some words, but not for `\w`, which has all scripts.
-const SMALL_PATTERN: usize = 4 << 10;
+const SMALL_PATTERN: usize = 16 << 10;
 
 /// Rules that find entities without a model: phrases, patterns, and built-in sets for dates, sums of money and the
 /// like. [`EntityOptions::rules`](crate::EntityOptions::rules) combines them with a model; [`find`](Self::find) applies
