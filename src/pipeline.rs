@@ -115,6 +115,8 @@ struct Piece<T> {
     bytes: Range<usize>,
     /// True for the last section of the text.
     is_last: bool,
+    /// The error of a text that is too long, of which nothing is processed.
+    refused: Option<Error>,
 }
 
 /// The results of `texts`, in their order. `work` returns one result per section of a chunk, and `join` combines the
@@ -129,13 +131,16 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
     let pieces = texts.into_iter().flat_map(move |text| {
         // A text that is too long is rejected as a whole.
         let length = text.as_ref().len();
-        let ranges = match most.check_length(length) {
-            Ok(()) => sections(text.as_ref()),
-            Err(_) => iter::once(0..length).collect(),
+        let (ranges, refused) = match most.check_length(length) {
+            Ok(()) => (sections(text.as_ref()), None),
+            Err(error) => (iter::once(0..0).collect(), Some(error)),
         };
         let (text, count) = (Arc::new(text), ranges.len());
         let pieces = ranges.into_iter().enumerate();
-        pieces.map(move |(at, bytes)| Piece { text: Arc::clone(&text), bytes, is_last: at + 1 == count })
+        pieces.map(move |(at, bytes)| {
+            let (text, refused) = (Arc::clone(&text), refused.clone());
+            Piece { text, bytes, is_last: at + 1 == count, refused }
+        })
     });
     let mut results = stream(
         pieces,
@@ -149,7 +154,11 @@ pub(crate) fn texts<T: AsRef<str>, S, O>(
                 true => Position { bytes: part.len(), chars: 0 },
                 false => Position::default().behind(part),
             };
-            results.map(|((result, piece), part)| Ok((piece.is_last, length(piece, part), result))).collect()
+            let results = results.map(|((result, piece), part)| {
+                let result = piece.refused.clone().map_or(result, Err);
+                Ok((piece.is_last, length(piece, part), result))
+            });
+            results.collect()
         },
     );
     let mut done = 0;

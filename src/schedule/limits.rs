@@ -208,7 +208,7 @@ impl Limits {
             return Err(Error::new(ErrorKind::TooLong, message));
         }
         let (labels, most) = (self.labels, MOST_TEXT_TIMES_LABELS / self.labels.max(1));
-        if bytes > most {
+        if labels > 0 && bytes > most {
             let message = format!(
                 "the text has {bytes} bytes; with {labels} labels, at most {most} are allowed; split the text, or give \
                  fewer labels"

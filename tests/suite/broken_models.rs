@@ -206,6 +206,19 @@ fn labels_must_be_given_and_fit_their_model() {
 }
 
 #[test]
+fn a_long_text_is_not_scored_for_very_many_labels() {
+    let classifier = load_topics(fixture("embed-mean")).expect("the fixture should load");
+    let labels = classifier.label_set((0..10_000).map(|number| number.to_string()));
+    let labels = labels.expect("the labels should fit");
+    let long = "x ".repeat(1_720_000);
+    assert_refused(
+        classifier.classify(&long, &labels),
+        ErrorKind::TooLong,
+        &["with 10000 labels, at most 3435973"],
+    );
+}
+
+#[test]
 fn options_out_of_range_are_refused() {
     assert_refused(Engine::builder().threads(0).build(), ErrorKind::Options, &["threads"]);
     assert_refused(Engine::builder().threads(Engine::MAX_THREADS + 1).build(), ErrorKind::Options, &["1024"]);
