@@ -27,7 +27,7 @@ pub(crate) const LONGEST_LIST: u64 = 64 << 20;
 /// The most bytes of a text, by default: more than any book has, and less than any server's memory.
 pub(crate) const LONGEST_TEXT: usize = 256 << 20;
 
-/// The most labels of a label set, by default, and the most entity types: more than any known taxonomy of topics has.
+/// The most labels of a label set, by default, and the most entity types: more than most taxonomies of topics have.
 pub(crate) const MOST_LABELS: usize = 10_000;
 
 /// The most examples of all labels of a set.
@@ -45,7 +45,7 @@ pub(crate) const LONGEST_LABEL: usize = 1 << 16;
 /// so many.
 pub(crate) const LONGEST_PROMPT: usize = 1 << 20;
 
-/// The most phrases of a set of rules, and the most rules: more than any known gazetteer of one country has.
+/// The most phrases of a set of rules, and the most rules.
 pub(crate) const MOST_PHRASES: usize = 1 << 20;
 
 /// The most bytes of all phrases of a set of rules. Compiling that many takes half a minute and 1.3 GB of memory, of

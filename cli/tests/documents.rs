@@ -317,6 +317,7 @@ fn every_type_of_parquet_is_read() {
             "number": "NaN", "day": null, "utc": null
         }),
     ];
+    assert_eq!(read.len(), expected.len());
     for (mut read, expected) in read.into_iter().zip(expected) {
         assert!(read.as_object_mut().expect("it should be an object").remove("tagged").is_some());
         assert_eq!(read, expected);

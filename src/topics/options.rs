@@ -101,9 +101,9 @@ impl TopicOptions {
         self
     }
 
-    /// The sentence into which each label is put, in place of `{}`. The default is the registry's value, otherwise
-    /// `This example is {}.` for an NLI model, and the label alone for other models. It applies to label sets that are
-    /// prepared afterwards; labels that are added to a set have the template of the set.
+    /// The sentence into which each label is put, in place of `{}`, which it has once. The default is the registry's
+    /// value, otherwise `This example is {}.` for an NLI model, and the label alone for other models. It applies to
+    /// label sets that are prepared afterwards; labels that are added to a set have the template of the set.
     ///
     /// ```
     /// # #[cfg(feature = "bundled")] {
